@@ -1,0 +1,6 @@
+//! Everything that enters: Kafka records, settings, signals.
+//!
+//! The crate reads and decodes; it does not know who labels or publishes. Only here and in `sink` is `rdkafka` imported.
+
+pub mod batcher;
+pub mod source;

@@ -1,0 +1,194 @@
+//! A batch carries its own progress: events, the records turned away, and the ticket that pays for them.
+//!
+//! **Conservation:** every record read becomes exactly one label or one dead letter. The two ways forward assert it,
+//! counted in records: offsets have gaps, so their differences say nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::dead_letter::DeadLetter;
+use crate::event::{Origin, RawEvent};
+
+/// Our own counter of partition ownership: bumped on every assignment, loss and rewind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(u64);
+
+impl Generation {
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// The progress that a batch stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    next_offsets: BTreeMap<(Arc<str>, i32), i64>,
+    generation: Generation,
+}
+
+impl Ticket {
+    pub fn new(generation: Generation) -> Self {
+        Self {
+            next_offsets: BTreeMap::new(),
+            generation,
+        }
+    }
+
+    /// Covers one more record: its partition continues after it.
+    pub fn cover(&mut self, origin: &Origin) {
+        let next = origin.offset + 1;
+        self.next_offsets
+            .entry((Arc::clone(&origin.topic), origin.partition))
+            .and_modify(|known| *known = next.max(*known))
+            .or_insert(next);
+    }
+
+    /// The offset to continue from, per topic and partition.
+    pub fn next_offsets(&self) -> &BTreeMap<(Arc<str>, i32), i64> {
+        &self.next_offsets
+    }
+
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+}
+
+/// Events of one stage `T` that are published together, or read again together.
+#[derive(Debug)]
+pub struct Batch<T> {
+    items: Vec<T>,
+    rejects: Vec<DeadLetter>,
+    ticket: Ticket,
+}
+
+impl Batch<RawEvent> {
+    /// A batch of records read under one generation; the ticket covers them all.
+    pub fn read(items: Vec<RawEvent>, generation: Generation) -> Self {
+        let mut ticket = Ticket::new(generation);
+        for item in &items {
+            ticket.cover(&item.origin);
+        }
+        Self {
+            items,
+            rejects: Vec::new(),
+            ticket,
+        }
+    }
+}
+
+impl<T> Batch<T> {
+    pub fn items(&self) -> &[T] {
+        &self.items
+    }
+
+    pub fn rejects(&self) -> &[DeadLetter] {
+        &self.rejects
+    }
+
+    pub fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+
+    /// Records that the batch stands for: items and rejects.
+    pub fn records(&self) -> usize {
+        self.items.len() + self.rejects.len()
+    }
+
+    /// Takes every item one stage on; an item that cannot go becomes a reject. Order is kept.
+    #[must_use]
+    pub fn try_map<U>(self, mut step: impl FnMut(T) -> Result<U, DeadLetter>) -> Batch<U> {
+        let before = self.records();
+        let mut items = Vec::with_capacity(self.items.len());
+        let mut rejects = self.rejects;
+        for item in self.items {
+            match step(item) {
+                Ok(next) => items.push(next),
+                Err(letter) => rejects.push(letter),
+            }
+        }
+        let after = Batch {
+            items,
+            rejects,
+            ticket: self.ticket,
+        };
+        assert_eq!(after.records(), before, "a stage lost or invented records");
+        after
+    }
+
+    /// Joins every item with the value at its place.
+    ///
+    /// # Panics
+    /// When `values` has another length than the items: that is a bug of the stage which made them.
+    #[must_use]
+    pub fn zip_map<V, U>(self, values: Vec<V>, mut join: impl FnMut(T, V) -> U) -> Batch<U> {
+        assert_eq!(self.items.len(), values.len(), "one value per item");
+        let items = self
+            .items
+            .into_iter()
+            .zip(values)
+            .map(|(item, value)| join(item, value))
+            .collect();
+        Batch {
+            items,
+            rejects: self.rejects,
+            ticket: self.ticket,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dead_letter::Reason;
+
+    fn raw(partition: i32, offset: i64) -> RawEvent {
+        RawEvent {
+            origin: Origin {
+                topic: "in".into(),
+                partition,
+                offset,
+            },
+            key: None,
+            payload: None,
+            headers: Vec::new(),
+            timestamp_ms: None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn conserves_records_and_keeps_order(offsets in prop::collection::vec((0..4i32, 0..1000i64), 0..200), poison in 1..7i64) {
+            let events: Vec<_> = offsets.iter().map(|(partition, offset)| raw(*partition, *offset)).collect();
+            let batch = Batch::read(events.clone(), Generation::default());
+            let values: Vec<_> = (0..batch.items().len()).collect();
+            let batch = batch.zip_map(values, |event, place| (event, place)).try_map(|(event, place)| {
+                if event.origin.offset % poison == 0 {
+                    Err(DeadLetter::new(event, Reason::Empty, "poison"))
+                } else {
+                    Ok((event, place))
+                }
+            });
+            prop_assert_eq!(batch.records(), events.len());
+            prop_assert!(batch.items().windows(2).all(|pair| pair[0].1 < pair[1].1));
+            prop_assert!(batch.items().iter().all(|(event, place)| *event == events[*place]));
+            for ((_, partition), next) in batch.ticket().next_offsets() {
+                let highest = offsets.iter().filter(|(own, _)| own == partition).map(|(_, offset)| *offset).max();
+                prop_assert_eq!(Some(next - 1), highest);
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "one value per item")]
+    fn refuses_a_value_too_few() {
+        let _ = Batch::read(vec![raw(0, 0), raw(0, 1)], Generation::default())
+            .zip_map(vec![1], |event, _| event);
+    }
+}

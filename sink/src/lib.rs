@@ -1,0 +1,5 @@
+//! Everything that leaves: Kafka transactions, dead letters, metrics and logs.
+//!
+//! The crate publishes whole batches or nothing; it does not know who read or labelled them.
+
+pub mod publisher;

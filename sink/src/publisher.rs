@@ -1,0 +1,51 @@
+//! Where batches go: the one trait that the pipeline publishes through, in production and in simulation.
+
+use schemas::{Batch, LabeledEvent, Recovery};
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// Labels, dead letters and offsets are visible together.
+    Committed,
+    /// The batch's generation is over: nothing was published, its records will be read again.
+    Stale,
+}
+
+/// Why a batch could not be published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// Another process took over this instance name or its partitions' transactions.
+    #[error(
+        "publish: a second process runs under the instance name {instance}; give every replica its own --instance"
+    )]
+    Fenced { instance: String },
+    /// The broker refused or did not answer within its budget.
+    #[error("publish {what}: {reason}")]
+    Broker {
+        what: String,
+        reason: String,
+        recovery: Recovery,
+    },
+    /// The labelled event could not be written as JSON.
+    #[error("publish: encode a labelled event")]
+    Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl PublishError {
+    pub fn recovery(&self) -> Recovery {
+        match self {
+            Self::Fenced { .. } | Self::Encode(_) => Recovery::Exit,
+            Self::Broker { recovery, .. } => *recovery,
+        }
+    }
+}
+
+/// Publishes all of a batch, with its offsets, or nothing of it.
+pub trait Publisher {
+    /// Blocks until the batch is visible or known not to be.
+    ///
+    /// # Errors
+    /// [`Recovery::Rewind`]: nothing of the batch is visible, the transaction is aborted. [`Recovery::Exit`]: the
+    /// outcome is settled by the next start.
+    fn publish(&mut self, batch: Batch<LabeledEvent>) -> Result<Published, PublishError>;
+}
