@@ -1,1 +1,13 @@
-//! tests
+//! The harness of the cross-crate tests: brokers, records, names and the `labelstream` binary.
+//!
+//! A test asks for [`broker::all`], makes topics with names of its own ([`names::unique`]), writes and reads them with
+//! [`records`], and runs the binary with [`process`]. Everything that it starts ends with it, however it ends.
+//! Helpers panic with a sentence: in a test, that is the report.
+
+pub mod broker;
+pub mod dataset;
+pub mod kafka;
+pub mod names;
+pub mod process;
+pub mod records;
+pub mod workspace;

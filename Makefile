@@ -1,0 +1,51 @@
+# labelstream: the few commands one needs. `make` or `make help` lists them.
+# Every target installs what it needs first (tools/install), inside .tools where that is possible.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint doc build bench tools clean-tools
+
+# Shown before anything long, so that a quiet compiler is no surprise.
+say = @echo "make: $(1)" >&2
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+# The quick profile: dependencies are optimised, and the model runs in ONNX Runtime's own library, so a release
+# build would only make a newcomer wait longer.
+demo: ## run the whole pipeline in one process on sample messages (ARGS="--seconds 60")
+	@tools/install build onnxruntime
+	$(call say,building labelstream; the first build takes some minutes)
+	@cargo build --locked --package cli
+	@target/debug/labelstream demo $(ARGS)
+
+test: tools lint ## every check and every test, on devbroker and on Apache Kafka
+	$(call say,building labelstream and its tests)
+	@cargo build --locked --workspace --all-targets
+	@tools/kafka/kafka with cargo test --locked --workspace
+
+check: lint ## the quick check: format, lints, unit tests
+	@cargo test --locked --workspace --lib --bins
+
+lint:
+	@tools/install build onnxruntime
+	@cargo fmt --all --check
+	@cargo clippy --locked --workspace --all-targets -- -D warnings
+
+doc: ## build the API documentation, warnings are errors
+	@tools/install build
+	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+build: ## the release binary: target/release/labelstream
+	@tools/install build onnxruntime
+	@cargo build --locked --release --package cli
+
+bench: ## measure throughput and latency
+	@echo "make: no benchmark yet" >&2; exit 1
+
+tools: ## install all that tests need; says what it does
+	@tools/install build onnxruntime java kafka kcat python
+
+clean-tools: ## remove what was installed into .tools
+	@tools/kafka/kafka stop
+	@rm -rf .tools
