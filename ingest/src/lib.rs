@@ -3,4 +3,6 @@
 //! The crate reads and decodes; it does not know who labels or publishes. Only here and in `sink` is `rdkafka` imported.
 
 pub mod batcher;
+pub mod decode;
+pub mod settings;
 pub mod source;

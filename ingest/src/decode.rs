@@ -1,0 +1,311 @@
+//! Record to text: a pure step that finds the text, the id and the event time, or says why the record has none.
+//!
+//! JSON is scanned once and its members are kept as the bytes they came in; only the values that a pointer leads to are
+//! parsed. Nesting costs no stack, so a hostile payload is only a dead letter. Messages name places and sizes and never
+//! repeat what was written: they go to logs.
+
+mod pointer;
+mod time;
+
+#[cfg(test)]
+mod tests;
+
+use std::num::NonZeroUsize;
+
+use schemas::wire::{Layout, OnClash};
+use schemas::{DeadLetter, Fields, Problem, RawEvent, Reason, TextEvent};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+pub use pointer::{Pointer, PointerError};
+pub use time::TimeUnit;
+
+/// How payloads are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// A JSON object in UTF-8.
+    #[default]
+    Json,
+    /// The whole payload is the text, in UTF-8.
+    Text,
+}
+
+/// The part of `[input]` that says how payloads are read, as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecodeSettings {
+    pub format: Format,
+    pub text_pointer: String,
+    pub id_pointer: Option<String>,
+    pub event_time_pointer: Option<String>,
+    pub event_time_unit: TimeUnit,
+    pub payload_bytes_max: usize,
+}
+
+/// The same, checked.
+#[derive(Clone, Debug)]
+pub struct DecodeConfig {
+    format: Format,
+    text: Pointer,
+    id: Option<Pointer>,
+    event_time: Option<Pointer>,
+    event_time_unit: TimeUnit,
+    payload_bytes_max: NonZeroUsize,
+}
+
+impl TryFrom<DecodeSettings> for DecodeConfig {
+    type Error = Vec<Problem>;
+
+    fn try_from(settings: DecodeSettings) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut pointer = |key: &str, text: &str| {
+            text.parse::<Pointer>()
+                .map_err(|error| problems.push(Problem::new(key, format!("{error}, found {text:?}"))))
+                .ok()
+        };
+        let text = pointer("input.text_pointer", &settings.text_pointer);
+        let id = settings.id_pointer.as_deref().map(|text| pointer("input.id_pointer", text));
+        let event_time = settings.event_time_pointer.as_deref().map(|text| pointer("input.event_time_pointer", text));
+        if settings.format == Format::Text {
+            for (key, set) in [("input.id_pointer", id.is_some()), ("input.event_time_pointer", event_time.is_some())] {
+                if set {
+                    problems.push(Problem::new(
+                        key,
+                        "expected input.format = \"json\" with it: a plain text has no members",
+                    ));
+                }
+            }
+        }
+        let bytes_max = NonZeroUsize::new(settings.payload_bytes_max);
+        if bytes_max.is_none() {
+            problems.push(Problem::new("input.payload_bytes_max", "expected 1 or more, found 0"));
+        }
+        match (text, bytes_max) {
+            (Some(text), Some(payload_bytes_max)) if problems.is_empty() => Ok(Self {
+                format: settings.format,
+                text,
+                id: id.flatten(),
+                event_time: event_time.flatten(),
+                event_time_unit: settings.event_time_unit,
+                payload_bytes_max,
+            }),
+            _ => Err(problems),
+        }
+    }
+}
+
+/// Turns records into events.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    config: DecodeConfig,
+    layout: Layout,
+    on_clash: OnClash,
+}
+
+/// What was found in a payload.
+struct Found {
+    text: String,
+    id: Option<String>,
+    event_time_ms: Option<i64>,
+    fields: Option<Fields>,
+}
+
+/// Why a payload is turned away.
+struct Refusal {
+    reason: Reason,
+    error: String,
+}
+
+impl Refusal {
+    fn new(reason: Reason, error: impl Into<String>) -> Self {
+        Self { reason, error: error.into() }
+    }
+}
+
+impl Decoder {
+    /// A decoder for events that will be published in `layout`: a clash with the user's own members is found here.
+    pub fn new(config: DecodeConfig, layout: Layout, on_clash: OnClash) -> Self {
+        Self { config, layout, on_clash }
+    }
+
+    /// Finds the text of a record. Its event time falls back to the record's timestamp.
+    ///
+    /// # Errors
+    /// The record as a dead letter, unchanged.
+    #[expect(clippy::result_large_err, reason = "a dead letter is a value like any other and is moved once")]
+    pub fn decode(&self, raw: RawEvent) -> Result<TextEvent, DeadLetter> {
+        match self.find(raw.payload.as_deref()) {
+            Ok(found) => Ok(TextEvent {
+                event_time_ms: found.event_time_ms.or(raw.timestamp_ms),
+                text: found.text,
+                id: found.id,
+                fields: found.fields,
+                raw,
+            }),
+            Err(refusal) => Err(DeadLetter::new(raw, refusal.reason, refusal.error)),
+        }
+    }
+
+    fn find(&self, payload: Option<&[u8]>) -> Result<Found, Refusal> {
+        let payload = payload.ok_or_else(|| Refusal::new(Reason::Empty, "the record has no payload (a tombstone)"))?;
+        let bytes_max = self.config.payload_bytes_max.get();
+        if payload.len() > bytes_max {
+            let error = format!("the payload has {} bytes, input.payload_bytes_max is {bytes_max}", payload.len());
+            return Err(Refusal::new(Reason::TooLarge, error));
+        }
+        let text = std::str::from_utf8(payload).map_err(|error| not_utf8(payload, error.valid_up_to()))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if is_blank(text) {
+            return Err(Refusal::new(Reason::Empty, "the payload has no visible character"));
+        }
+        match self.config.format {
+            Format::Text => Ok(Found { text: text.to_owned(), id: None, event_time_ms: None, fields: None }),
+            Format::Json => self.find_json(text),
+        }
+    }
+
+    fn find_json(&self, payload: &str) -> Result<Found, Refusal> {
+        let fields: Fields = serde_json::from_str(payload).map_err(|error| bad_json(payload, &error))?;
+        let text = self.text(&fields)?;
+        let id = self.config.id.as_ref().map_or(Ok(None), |pointer| id(&fields, pointer))?;
+        let event_time_ms = match &self.config.event_time {
+            Some(pointer) => event_time(&fields, pointer, self.config.event_time_unit)?,
+            None => None,
+        };
+        if let (OnClash::DeadLetter, Some(name)) = (self.on_clash, self.layout.clash(&fields)) {
+            let error = format!(
+                "the object already has the member {name}, which a labelled event adds: output.layout or output.on_clash settles it"
+            );
+            return Err(Refusal::new(Reason::FieldClash, error));
+        }
+        Ok(Found { text, id, event_time_ms, fields: Some(fields) })
+    }
+
+    fn text(&self, fields: &Fields) -> Result<String, Refusal> {
+        let pointer = &self.config.text;
+        let value = find(fields, pointer).ok_or_else(|| {
+            Refusal::new(Reason::NoText, format!("there is no value at {pointer} (input.text_pointer)"))
+        })?;
+        if kind(value) != Kind::Text {
+            let error = format!("the value at {pointer} is {}, not a string", kind(value).name());
+            return Err(Refusal::new(Reason::NoText, error));
+        }
+        let text = string(value, pointer)?;
+        if is_blank(&text) {
+            return Err(Refusal::new(Reason::Empty, format!("the text at {pointer} has no visible character")));
+        }
+        Ok(text)
+    }
+}
+
+/// The id as a text; a number keeps the digits it was written with. Missing and null are no id.
+fn id(fields: &Fields, pointer: &Pointer) -> Result<Option<String>, Refusal> {
+    let Some(value) = find(fields, pointer) else { return Ok(None) };
+    match kind(value) {
+        Kind::Null => Ok(None),
+        Kind::Text => string(value, pointer).map(Some),
+        Kind::Number => Ok(Some(value.get().to_owned())),
+        other => {
+            let error = format!("the id at {pointer} is {}, not a string or a number", other.name());
+            Err(Refusal::new(Reason::BadId, error))
+        }
+    }
+}
+
+/// Milliseconds since 1970 UTC. Missing and null are no time.
+fn event_time(fields: &Fields, pointer: &Pointer, unit: TimeUnit) -> Result<Option<i64>, Refusal> {
+    let Some(value) = find(fields, pointer) else { return Ok(None) };
+    let refuse = |error| Refusal::new(Reason::BadEventTime, format!("the event time at {pointer}: {error}"));
+    match kind(value) {
+        Kind::Null => Ok(None),
+        Kind::Text => time::from_text(&string(value, pointer)?).map(Some).map_err(refuse),
+        Kind::Number => time::from_number(value.get(), unit).map(Some).map_err(refuse),
+        other => {
+            let error = format!("the event time at {pointer} is {}, not a string or a number", other.name());
+            Err(Refusal::new(Reason::BadEventTime, error))
+        }
+    }
+}
+
+fn find<'a>(fields: &'a Fields, pointer: &Pointer) -> Option<&'a RawValue> {
+    fields.get(pointer.first()).and_then(|value| pointer.walk(value))
+}
+
+/// Parses a string; one with half a surrogate pair is not Unicode.
+fn string(value: &RawValue, pointer: &Pointer) -> Result<String, Refusal> {
+    serde_json::from_str(value.get()).map_err(|_| {
+        Refusal::new(Reason::BadJson, format!("the string at {pointer} has an escape that is not Unicode"))
+    })
+}
+
+/// The types of JSON.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Null,
+    Switch,
+    Number,
+    Text,
+    List,
+    Object,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Switch => "a boolean",
+            Self::Number => "a number",
+            Self::Text => "a string",
+            Self::List => "an array",
+            Self::Object => "an object",
+        }
+    }
+}
+
+/// The type of a value, told by its first byte: raw values carry no white space before it.
+fn kind(value: &RawValue) -> Kind {
+    kind_of(value.get().as_bytes().first().copied())
+}
+
+fn kind_of(first: Option<u8>) -> Kind {
+    match first {
+        Some(b'{') => Kind::Object,
+        Some(b'[') => Kind::List,
+        Some(b'"') => Kind::Text,
+        Some(b't' | b'f') => Kind::Switch,
+        Some(b'n') => Kind::Null,
+        _ => Kind::Number,
+    }
+}
+
+fn bad_json(payload: &str, error: &serde_json::Error) -> Refusal {
+    let text = match error.classify() {
+        // The library would quote the value.
+        serde_json::error::Category::Data => {
+            let first = payload.bytes().find(|byte| !byte.is_ascii_whitespace());
+            format!("expected a JSON object, found {}", kind_of(first).name())
+        }
+        _ => format!("not JSON: {error}"),
+    };
+    Refusal::new(Reason::BadJson, text)
+}
+
+fn not_utf8(payload: &[u8], place: usize) -> Refusal {
+    let hint = match payload {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "; it begins like UTF-16",
+        [0x1f, 0x8b, ..] => "; it begins like gzip",
+        [0, 0, 0, _, _, ..] => "; it begins like a schema registry's id before Avro or Protobuf",
+        _ => "",
+    };
+    Refusal::new(Reason::NotUtf8, format!("byte {place} (from 0) of the payload is not UTF-8{hint}"))
+}
+
+/// True when a person would see nothing: white space, controls and characters of no width.
+fn is_blank(text: &str) -> bool {
+    text.chars().all(|sign| {
+        sign.is_whitespace()
+            || sign.is_control()
+            || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}')
+    })
+}

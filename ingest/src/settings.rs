@@ -1,0 +1,73 @@
+//! One loader for the settings of the whole program, which reports every problem at once with the place to mend it.
+//!
+//! Order, later wins: embedded defaults, settings file, environment (`LABELSTREAM__KAFKA__BROKERS`), flags, `--set`.
+//! The defaults declare every key with its type, so an unknown key is a problem and not an accident. A key is first held
+//! against its type alone, then all of them against each other by `TryFrom` of the crate that uses them: that crate
+//! knows keys and not files, so the loader adds where each was set. A secret can be named by a file:
+//! `kafka.sasl_password_file` stands for `kafka.sasl_password`.
+
+mod error;
+mod kind;
+mod layers;
+mod merge;
+mod place;
+mod secret;
+mod shape;
+
+use schemas::Problem;
+use serde::de::DeserializeOwned;
+
+pub use error::{Fault, SettingsError};
+pub use layers::{DEFAULT_FILE, Flag, Layers, SettingsFile};
+pub use merge::Setting;
+pub use place::Place;
+pub use secret::{MASK, Secret};
+
+use merge::Merged;
+use shape::Shape;
+
+/// Settings that passed every check.
+#[derive(Debug)]
+pub struct Loaded<C> {
+    pub config: C,
+    /// Every key that was set over its default, sorted; secrets are masked.
+    pub changed: Vec<Setting>,
+}
+
+/// Reads `layers` over `defaults` as `S`, then checks them as `C`.
+///
+/// # Errors
+/// [`SettingsError::Invalid`] with every problem: unknown keys, wrong types, values out of range, broken relations.
+pub fn load<S, C>(defaults: &str, layers: &Layers) -> Result<Loaded<C>, SettingsError>
+where
+    S: DeserializeOwned,
+    C: TryFrom<S, Error = Vec<Problem>>,
+{
+    let shape = Shape::parse(defaults)?;
+    let mut merged = Merged::new::<S>(&shape)?;
+    let entries = layers.entries(&mut merged.faults);
+    for entry in entries {
+        merged.add::<S>(entry);
+    }
+    merged.read_secret_files();
+    let checked = C::try_from(merged.settings::<S>()?);
+    let problems = checked.as_ref().err().map_or(&[][..], Vec::as_slice);
+    for problem in problems {
+        merged.blame(problem);
+    }
+    match checked {
+        Ok(config) if merged.faults.is_empty() => Ok(Loaded { config, changed: merged.changed() }),
+        _ => Err(SettingsError::Invalid(merged.faults)),
+    }
+}
+
+/// The keys that `defaults` declares, sorted: for tests that hold documentation against them.
+///
+/// # Errors
+/// [`SettingsError::Defaults`] when they are not TOML.
+pub fn declared_keys(defaults: &str) -> Result<Vec<String>, SettingsError> {
+    Ok(Shape::parse(defaults)?.keys().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests;
