@@ -5,4 +5,5 @@
 pub mod batcher;
 pub mod decode;
 pub mod settings;
+pub mod shutdown;
 pub mod source;
