@@ -3,3 +3,4 @@
 //! The crate publishes whole batches or nothing; it does not know who read or labelled them.
 
 pub mod publisher;
+pub mod telemetry;
