@@ -1,1 +1,44 @@
-//! devbroker
+//! A small Kafka broker in memory, for demos and tests. **Not for production.**
+//!
+//! It speaks the Kafka protocol well enough that clients cannot tell it from a single Apache Kafka 4.1 node in what it
+//! implements: topics, idempotent and transactional producers with fencing and time-outs, `read_committed`, consumer groups
+//! of the classic protocol with static membership, retention by size. `tests/tests/conformance.rs` runs the same suite on both.
+//!
+//! What it deliberately lacks: disk (a stop forgets everything), replication, authentication, encryption, compaction, quotas,
+//! share groups, the new consumer protocol (KIP-848) and the second half of KIP-890. `ApiVersions` says so to clients.
+//!
+//! ```
+//! # async fn example() -> Result<(), devbroker::StartError> {
+//! use devbroker::{Broker, Config, TopicSpec};
+//!
+//! let broker = Broker::start(Config { topics: vec![TopicSpec::new("texts", 4)], ..Config::default() }).await?;
+//! println!("bootstrap.servers={}", broker.address());
+//! broker.shutdown();
+//! # Ok(())
+//! # }
+//! ```
+
+mod api;
+mod batch;
+mod broker;
+mod clock;
+mod config;
+mod error;
+mod fault;
+mod group;
+mod groups;
+mod log;
+mod offsets;
+mod producers;
+mod server;
+mod shape;
+mod state;
+mod topics;
+mod transactions;
+
+pub use kafka_protocol::messages::ApiKey;
+
+pub use crate::broker::Broker;
+pub use crate::config::{Config, Limits, TopicSpec};
+pub use crate::error::StartError;
+pub use crate::fault::{Fault, FaultKind};

@@ -1,0 +1,35 @@
+//! ApiVersions: what this broker answers.
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
+
+use super::{ANSWERED, Call, Handle, Outcome, Reply, encode};
+
+impl Handle for ApiVersionsRequest {
+    async fn handle(self, _call: &Call<'_>) -> Reply<ApiVersionsResponse> {
+        Reply::Answer(ApiVersionsResponse::default().with_api_keys(table()))
+    }
+
+    fn refuse(&self, code: i16) -> ApiVersionsResponse {
+        ApiVersionsResponse::default().with_error_code(code).with_api_keys(table())
+    }
+}
+
+/// The answer to an ApiVersions request of a version from the future: the table, in the oldest form.
+pub(super) fn unsupported(correlation_id: i32) -> Outcome {
+    let code = ResponseError::UnsupportedVersion.code();
+    let response = ApiVersionsResponse::default().with_error_code(code).with_api_keys(table());
+    encode::<ApiVersionsRequest>(&response, 0, correlation_id)
+}
+
+fn table() -> Vec<ApiVersion> {
+    ANSWERED.iter().map(|(api, min, max)| row(*api, *min, *max)).collect()
+}
+
+fn row(api: ApiKey, min: i16, max: i16) -> ApiVersion {
+    // Apache Kafka 4 also claims Produce from version 0 on (KAFKA-18659): librdkafka before 2.11 takes a missing version 0
+    // for missing compression. Nobody sends these versions; whoever did would be disconnected, there as here.
+    let min = if api == ApiKey::Produce { 0 } else { min };
+    ApiVersion::default().with_api_key(api as i16).with_min_version(min).with_max_version(max)
+}
