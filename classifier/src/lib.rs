@@ -2,4 +2,13 @@
 //!
 //! Only here are `ort` and `tokenizers` imported.
 
+pub mod batching;
+pub mod cache;
+pub mod error;
+pub mod label;
+pub mod labeler;
+pub mod metrics;
 pub mod model;
+pub mod sessions;
+pub mod signals;
+pub mod tokens;

@@ -1,0 +1,36 @@
+//! Why the labeller stops: what a batch cannot answer for by dead letters.
+
+use schemas::Recovery;
+
+use crate::model::ModelError;
+use crate::tokens::TokenError;
+
+/// Why one text has no label; it becomes the dead letter's error text, so it never holds the text itself.
+#[derive(Debug, thiserror::Error)]
+pub enum TextError {
+    #[error("tokenise the text: {0}")]
+    Tokens(#[from] TokenError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// Why labelling cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum LabelError {
+    /// Every text fails: the model, not the texts, is broken. `last` is absent when that was known before the call.
+    #[error("label texts: the model failed on {failures} texts in a row")]
+    EveryTextFails {
+        failures: usize,
+        #[source]
+        last: Option<ModelError>,
+    },
+}
+
+impl LabelError {
+    /// Always exit: the same model would fail again, and a restart may find a device or memory that this process lost.
+    pub fn recovery(&self) -> Recovery {
+        match self {
+            Self::EveryTextFails { .. } => Recovery::Exit,
+        }
+    }
+}

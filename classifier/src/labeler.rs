@@ -1,0 +1,299 @@
+//! One batch of texts in, one batch of labelled events out, in the same order.
+//!
+//! Tokenise, answer what is known from the cache, plan the runs, run them on the sessions, pool windows of long texts,
+//! judge, restore order. A text that cannot be labelled becomes a dead letter; only a model that fails on every text
+//! ends the labeller. Knows nothing of Kafka, files or ONNX Runtime: any [`Model`] will do.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use metrics::{counter, histogram};
+use schemas::{Batch, DeadLetter, LabeledEvent, Labels, ModelId, Reason, Signals, TextEvent};
+
+use crate::batching::{self, Budget, Run};
+use crate::cache::{Cache, TextKey};
+use crate::error::{LabelError, TextError};
+use crate::label::Rules;
+use crate::metrics as names;
+use crate::model::Model;
+use crate::sessions::{self, FailureStreak, Work};
+use crate::signals;
+use crate::tokens::{Encoded, TokenError, Tokens};
+
+/// How the scores of a long text's windows become one row of scores, before temperature and softmax.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pool {
+    /// The highest logit of each label.
+    #[default]
+    Max,
+    /// The mean logit of each label.
+    Mean,
+}
+
+/// Limits and choices of a labeller.
+#[derive(Clone, Copy, Debug)]
+pub struct LabelerConfig {
+    /// Padded tokens per run of the model.
+    pub tokens_per_run: NonZeroUsize,
+    /// Rows per run of the model; 1 when scores depend on the other rows.
+    pub rows_per_run: NonZeroUsize,
+    pub pool: Pool,
+    /// Outcomes remembered; 0 switches the cache off.
+    pub cache_entries: usize,
+    /// Texts that the model may fail on in a row before the labeller stops.
+    pub failures_max: NonZeroUsize,
+}
+
+/// What is said of one text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    pub labels: Labels,
+    pub signals: Signals,
+}
+
+/// Where the time of [`Labeler::judge`] went, summed over calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    pub tokenise: Duration,
+    pub inference: Duration,
+    /// Tokens given to the model, padding included.
+    pub padded_tokens: usize,
+    /// Tokens given to the model that belong to texts.
+    pub real_tokens: usize,
+}
+
+/// Labels batches with the sessions it owns.
+pub struct Labeler<M> {
+    model: Arc<ModelId>,
+    tokens: Tokens,
+    rules: Rules,
+    sessions: Vec<M>,
+    config: LabelerConfig,
+    cache: Cache<Arc<Judged>>,
+    streak: FailureStreak,
+    spent: Spent,
+}
+
+/// The answer for one text of a batch; identical texts share it.
+type Answer = Result<Arc<Judged>, Arc<TextError>>;
+
+/// One text's logits, its windows taken together.
+type Pooled = Result<Vec<f32>, Arc<TextError>>;
+
+impl<M: Model> Labeler<M> {
+    /// # Panics
+    /// When `sessions` is empty: a labeller without a model is a bug of its maker.
+    pub fn new(model: Arc<ModelId>, tokens: Tokens, rules: Rules, sessions: Vec<M>, config: LabelerConfig) -> Self {
+        assert!(!sessions.is_empty(), "a labeller has at least one session");
+        Self {
+            model,
+            tokens,
+            rules,
+            sessions,
+            cache: Cache::new(config.cache_entries),
+            config,
+            streak: FailureStreak::new(config.failures_max.get()),
+            spent: Spent::default(),
+        }
+    }
+
+    /// The model that labels.
+    pub fn model(&self) -> &Arc<ModelId> {
+        &self.model
+    }
+
+    /// Where the time went so far.
+    pub fn spent(&self) -> Spent {
+        self.spent
+    }
+
+    /// Gives the sessions back, for another labeller on the same model.
+    pub fn into_sessions(self) -> Vec<M> {
+        self.sessions
+    }
+
+    /// Labels every event of the batch; those that the model fails on become dead letters. Order is kept.
+    ///
+    /// # Errors
+    /// [`LabelError::EveryTextFails`] when the model is broken rather than a text; the batch is lost and must be read
+    /// again.
+    ///
+    /// # Panics
+    /// With the model's own panic, if it panics.
+    #[expect(clippy::result_large_err, reason = "a dead letter is a value like any other and is moved once")]
+    pub fn label(&mut self, batch: Batch<TextEvent>) -> Result<Batch<LabeledEvent>, LabelError> {
+        let texts: Vec<&str> = batch.items().iter().map(|event| event.text.as_str()).collect();
+        let answers = self.judge(&texts)?;
+        let model = Arc::clone(&self.model);
+        Ok(batch.zip_map(answers, |event, answer| (event, answer)).try_map(|(event, answer)| match answer {
+            Ok(judged) => Ok(LabeledEvent {
+                event,
+                labels: judged.labels.clone(),
+                signals: judged.signals.clone(),
+                model: Arc::clone(&model),
+            }),
+            Err(error) => Err(DeadLetter::new(event.raw, Reason::ModelFailed, error.to_string())),
+        }))
+    }
+
+    /// Judges texts, one answer each, in order.
+    ///
+    /// # Errors
+    /// As [`Self::label`].
+    pub fn judge(&mut self, texts: &[&str]) -> Result<Vec<Answer>, LabelError> {
+        let mut known: HashMap<TextKey, Option<Answer>> = HashMap::with_capacity(texts.len());
+        let keys: Vec<TextKey> = texts.iter().map(|text| TextKey::of(text)).collect();
+        let mut new = Vec::new();
+        for (text, key) in texts.iter().zip(&keys) {
+            known.entry(*key).or_insert_with(|| {
+                let answer = self.cache.get(key).map(Ok);
+                if answer.is_none() {
+                    new.push((*key, *text));
+                }
+                answer
+            });
+        }
+        counter!(names::CACHE_MISSES).increment(new.len() as u64);
+        counter!(names::CACHE_HITS).increment((texts.len() - new.len()) as u64);
+        let answers = self.judge_new(&new)?;
+        for ((key, _), answer) in new.iter().zip(answers) {
+            if let Ok(judged) = &answer {
+                self.cache.insert(*key, Arc::clone(judged));
+            }
+            known.insert(*key, Some(answer));
+        }
+        Ok(keys.iter().map(|key| known[key].clone().expect("every key was known or judged")).collect())
+    }
+
+    fn judge_new(&mut self, texts: &[(TextKey, &str)]) -> Result<Vec<Answer>, LabelError> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let start = Instant::now();
+        let encoded: Vec<_> = texts.iter().map(|(_, text)| self.tokens.encode(text)).collect();
+        let tokenised = start.elapsed();
+        self.spent.tokenise += tokenised;
+        histogram!(names::TOKENISE_SECONDS).record(tokenised.as_secs_f64());
+        let logits = self.run(&encoded)?;
+        Ok(encoded
+            .into_iter()
+            .zip(logits)
+            .map(|(encoded, logits)| match (encoded, logits) {
+                (Err(error), _) => Err(Arc::new(error.into())),
+                (_, Err(error)) => Err(error),
+                (Ok(encoded), Ok(logits)) => Ok(Arc::new(self.verdict(&encoded, &logits))),
+            })
+            .collect())
+    }
+
+    /// Pooled logits for each text, none for those that could not be tokenised.
+    fn run(&mut self, encoded: &[Result<Encoded, TokenError>]) -> Result<Vec<Pooled>, LabelError> {
+        let mut rows = Vec::new();
+        let mut text_of_row = Vec::new();
+        for (text, encoded) in encoded.iter().enumerate() {
+            for row in encoded.iter().flat_map(|encoded| &encoded.rows) {
+                rows.push(row.as_slice());
+                text_of_row.push(text);
+            }
+        }
+        let runs = self.plan(&rows);
+        let work = Work { rows: &rows, pad_id: self.tokens.pad_id(), classes: self.rules.names.len() };
+        let start = Instant::now();
+        let outcome = sessions::run_all(&mut self.sessions, &runs, work, &self.streak);
+        let inference = start.elapsed();
+        self.spent.inference += inference;
+        histogram!(names::INFERENCE_SECONDS).record(inference.as_secs_f64());
+        counter!(names::BISECTIONS).increment(outcome.bisections as u64);
+
+        let mut failures = outcome.failures;
+        if self.streak.is_broken() {
+            return Err(LabelError::EveryTextFails {
+                failures: self.config.failures_max.get(),
+                last: failures.pop().map(|(_, error)| error),
+            });
+        }
+        let mut windows: Vec<Vec<(usize, Vec<f32>)>> = vec![Vec::new(); encoded.len()];
+        for (row, logits) in outcome.logits {
+            windows[text_of_row[row]].push((row, logits));
+        }
+        let mut pooled: Vec<Pooled> = windows
+            .into_iter()
+            .map(|mut windows| {
+                windows.sort_by_key(|(row, _)| *row);
+                Ok(pool(self.config.pool, windows))
+            })
+            .collect();
+        for (row, error) in failures {
+            pooled[text_of_row[row]] = Err(Arc::new(error.into()));
+        }
+        Ok(pooled)
+    }
+
+    fn plan(&mut self, rows: &[&[u32]]) -> Vec<Run> {
+        let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
+        let runs = batching::plan(
+            &lengths,
+            Budget {
+                tokens_per_run: self.config.tokens_per_run.get(),
+                rows_per_run: self.config.rows_per_run.get(),
+                sessions: self.sessions.len(),
+            },
+        );
+        let real: usize = lengths.iter().sum();
+        let padded: usize = runs.iter().map(Run::padded_tokens).sum();
+        self.spent.real_tokens += real;
+        self.spent.padded_tokens += padded;
+        counter!(names::REAL_TOKENS).increment(real as u64);
+        counter!(names::PADDED_TOKENS).increment(padded as u64);
+        let (texts, tokens) = (histogram!(names::RUN_TEXTS), histogram!(names::RUN_TOKENS));
+        for run in &runs {
+            texts.record(float(run.rows.len()));
+            tokens.record(float(run.padded_tokens()));
+        }
+        runs
+    }
+
+    fn verdict(&self, encoded: &Encoded, logits: &[f32]) -> Judged {
+        let verdict = self.rules.judge(logits);
+        let signals = signals::of(encoded, &verdict);
+        Judged { labels: verdict.labels, signals }
+    }
+}
+
+/// One row of logits out of those of a text's windows, in the order of the text; empty when there are none.
+fn pool(how: Pool, windows: Vec<(usize, Vec<f32>)>) -> Vec<f32> {
+    let count = windows.len();
+    let mut windows = windows.into_iter().map(|(_, logits)| logits);
+    let Some(mut pooled) = windows.next() else {
+        return Vec::new();
+    };
+    for logits in windows {
+        for (sum, logit) in pooled.iter_mut().zip(logits) {
+            *sum = match how {
+                Pool::Max => sum.max(logit),
+                Pool::Mean => *sum + logit,
+            };
+        }
+    }
+    if how == Pool::Mean && count > 1 {
+        for sum in &mut pooled {
+            *sum /= narrow(float(count));
+        }
+    }
+    pooled
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]
+fn float(count: usize) -> f64 {
+    count as f64
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "logits are f32")]
+fn narrow(value: f64) -> f32 {
+    value as f32
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+//! The names of this crate's metrics and what they mean. Values are recorded once per batch, in [`crate::labeler`].
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// Texts per run of the model. Histogram.
+pub const RUN_TEXTS: &str = "classifier_run_texts";
+/// Tokens per run of the model, padding included. Histogram.
+pub const RUN_TOKENS: &str = "classifier_run_tokens";
+/// Tokens given to the model, padding included. Counter.
+pub const PADDED_TOKENS: &str = "classifier_padded_tokens_total";
+/// Tokens given to the model that belong to texts. Counter; `1 - real / padded` is the padding waste.
+pub const REAL_TOKENS: &str = "classifier_real_tokens_total";
+/// Texts answered from the cache, or by an identical text of the same batch. Counter.
+pub const CACHE_HITS: &str = "classifier_cache_hits_total";
+/// Texts that the model was asked for. Counter.
+pub const CACHE_MISSES: &str = "classifier_cache_misses_total";
+/// Time to tokenise one batch. Histogram, seconds.
+pub const TOKENISE_SECONDS: &str = "classifier_tokenise_seconds";
+/// Time to run the model on one batch, all sessions together. Histogram, seconds.
+pub const INFERENCE_SECONDS: &str = "classifier_inference_seconds";
+/// Failing runs that were cut in two. Counter.
+pub const BISECTIONS: &str = "classifier_bisections_total";
+/// Always 1; its labels say which model is in use. Gauge.
+pub const MODEL_INFO: &str = "classifier_model_info";
+
+/// Bucket bounds for [`RUN_TEXTS`].
+pub const RUN_TEXTS_BUCKETS: &[f64] = &[1., 2., 4., 8., 16., 32., 64., 128., 256., 512.];
+/// Bucket bounds for [`RUN_TOKENS`].
+pub const RUN_TOKENS_BUCKETS: &[f64] = &[16., 32., 64., 128., 256., 384., 512., 1024., 2048., 8192.];
+/// Bucket bounds for both stage times, seconds.
+pub const SECONDS_BUCKETS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1., 2.5, 5., 10.];
+
+/// Registers every metric's unit and meaning with the installed recorder.
+pub fn describe() {
+    describe_histogram!(RUN_TEXTS, Unit::Count, "texts per run of the model");
+    describe_histogram!(RUN_TOKENS, Unit::Count, "tokens per run of the model, padding included");
+    describe_counter!(PADDED_TOKENS, Unit::Count, "tokens given to the model, padding included");
+    describe_counter!(REAL_TOKENS, Unit::Count, "tokens given to the model that belong to texts");
+    describe_counter!(CACHE_HITS, Unit::Count, "texts answered by an identical earlier text");
+    describe_counter!(CACHE_MISSES, Unit::Count, "texts that the model was asked for");
+    describe_histogram!(TOKENISE_SECONDS, Unit::Seconds, "time to tokenise one batch");
+    describe_histogram!(INFERENCE_SECONDS, Unit::Seconds, "time to run the model on one batch");
+    describe_counter!(BISECTIONS, Unit::Count, "failing runs that were cut in two");
+    describe_gauge!(MODEL_INFO, Unit::Count, "always 1; the labels say which model is in use");
+}
