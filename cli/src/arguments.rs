@@ -1,0 +1,127 @@
+//! The command line: what can be asked of `labelstream`.
+//!
+//! Each command's own file describes its flags. Flags that stand for a setting live here, because several commands
+//! share them: a flag is sugar for a key and wins over the settings file and the environment, as `--set` does.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use ingest::settings::{Flag, Layers, SettingsError};
+
+use crate::{broker, completions};
+
+/// What the process returns, as `--help` tells it.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, or stopped by Ctrl-C or SIGTERM after finishing what was under way
+  1    failed; the last line on stderr says why
+  2    the command line is wrong
+  78   the settings or the model package cannot be used
+  130  interrupted a second time: stopped at once, nothing is lost (143 for SIGTERM)";
+
+const EXAMPLES: &str = "\
+Examples:
+  labelstream demo
+  labelstream broker --port 9092
+  labelstream check --brokers localhost:9092 --input messages --output messages-labeled
+  labelstream classify --brokers localhost:9092 --input messages --output messages-labeled
+  labelstream replay --brokers localhost:9092 --dead-letter messages-dead-letters --dry-run
+
+Labelled events and results go to Kafka and to stdout, logs to stderr.";
+
+/// Label a stream of text on Kafka, exactly once.
+///
+/// labelstream reads text from Kafka topics, classifies it with an ONNX model, and publishes labelled events in one
+/// transaction with the dead letters and the offsets.
+#[derive(Debug, Parser)]
+#[command(name = "labelstream", version, max_term_width = 100, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// One command, one file.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a small Kafka broker in memory, for trying things out (not for production)
+    Broker(broker::BrokerArguments),
+    /// Print completions for a shell, to be sourced by it
+    Completions(completions::CompletionsArguments),
+}
+
+/// Flags that stand for settings.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub struct SettingsArguments {
+    /// Settings file in TOML; without it ./labelstream.toml is read where it exists
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Kafka brokers to start from [key: kafka.brokers]
+    #[arg(long, value_name = "HOST:PORT,...")]
+    pub brokers: Option<String>,
+    /// Topics to read; repeat it or use commas [key: input.topics]
+    #[arg(long, value_name = "TOPIC", value_delimiter = ',')]
+    pub input: Vec<String>,
+    /// Topic for labelled events [key: output.topic]
+    #[arg(long, value_name = "TOPIC")]
+    pub output: Option<String>,
+    /// Topic for records that cannot be labelled [key: dead_letter.topic]
+    #[arg(long, value_name = "TOPIC")]
+    pub dead_letter: Option<String>,
+    /// Consumer group: replicas of one job share it [key: kafka.group]
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+    /// Name of this replica: unique in its group, the same after a restart [key: kafka.instance; default: host name]
+    #[arg(long, value_name = "NAME")]
+    pub instance: Option<String>,
+    /// Folder of the model package [key: model.package; default: the package that comes with labelstream]
+    #[arg(long, value_name = "FOLDER")]
+    pub model: Option<String>,
+    /// Any setting, such as --set input.format=text; repeat it for more
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl SettingsArguments {
+    /// The settings file, the environment and these flags, in the order in which later ones win.
+    ///
+    /// # Errors
+    /// When the settings file cannot be read.
+    pub fn layers(&self) -> Result<Layers, SettingsError> {
+        let mut layers = Layers::from_process(self.config.as_deref())?;
+        layers.flags = self.flags();
+        layers.sets.clone_from(&self.set);
+        Ok(layers)
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        let input = (!self.input.is_empty()).then(|| self.input.join(","));
+        [
+            ("--brokers", "kafka.brokers", &self.brokers),
+            ("--input", "input.topics", &input),
+            ("--output", "output.topic", &self.output),
+            ("--dead-letter", "dead_letter.topic", &self.dead_letter),
+            ("--group", "kafka.group", &self.group),
+            ("--instance", "kafka.instance", &self.instance),
+            ("--model", "model.package", &self.model),
+        ]
+        .into_iter()
+        .filter_map(|(name, key, text)| {
+            let text = text.clone()?;
+            Some(Flag { name, key, text })
+        })
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,41 @@
+//! Why the demo cannot go on, or ended with sums that do not agree.
+
+use std::io;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use schemas::wire::NotADeadLetter;
+
+use super::messages::TemplateError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    #[error(transparent)]
+    Templates(#[from] TemplateError),
+    #[error("reach Kafka for the demo")]
+    Client(#[source] KafkaError),
+    #[error("{doing} the demo's topic {topic}")]
+    Topic {
+        doing: &'static str,
+        topic: String,
+        #[source]
+        code: RDKafkaErrorCode,
+    },
+    #[error("send the demo's messages")]
+    Send(#[source] KafkaError),
+    #[error("read the demo's labelled events")]
+    Read(#[source] KafkaError),
+    #[error("understand a labelled event")]
+    LabeledEvent(#[source] serde_json::Error),
+    #[error("understand a dead letter")]
+    DeadLetter(#[from] NotADeadLetter),
+    #[error("start a thread of the demo")]
+    Thread(#[source] io::Error),
+    #[error("draw the demo's screen")]
+    Screen(#[source] io::Error),
+    #[error("finish the demo: stopped at once, as asked a second time")]
+    Interrupted,
+    /// The summary above says which sum.
+    #[error("account for every record: the sums above do not agree")]
+    Sums,
+}

@@ -1,0 +1,172 @@
+//! The texts that the demo's customers write: templates with slots, filled once into about 2,000 distinct messages.
+//!
+//! `messages.txt` holds the templates in a form that anyone can read and extend. The stream then draws from the pool
+//! by weight, so that some things are asked often, and the same sentence turns up again now and then, as in life.
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+
+const TEMPLATES: &str = include_str!("messages.txt");
+
+/// Messages made of one template, as far as they differ. 8 over 313 templates give about 2,000 distinct ones.
+const VARIANTS_PER_TEMPLATE: usize = 8;
+/// One message in this many starts with a greeting, and as many end with a closing phrase.
+const PHRASE_EVERY: usize = 3;
+
+/// A pool of messages to draw from.
+#[derive(Debug)]
+pub(super) struct Messages {
+    intents: Vec<Intent>,
+    /// Sum of the weights.
+    weight: usize,
+    random: Rng,
+}
+
+#[derive(Debug)]
+struct Intent {
+    weight: usize,
+    texts: Vec<String>,
+}
+
+/// Why `messages.txt` cannot be used; it is compiled in, so only its author meets this.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("read the demo's message templates, line {line}: {problem}")]
+pub struct TemplateError {
+    pub line: usize,
+    pub problem: String,
+}
+
+impl Messages {
+    /// The same seed gives the same messages in the same order.
+    ///
+    /// # Errors
+    /// When the template file is malformed.
+    pub(super) fn new(seed: u64) -> Result<Self, TemplateError> {
+        let mut random = Rng::with_seed(seed);
+        let intents = parse(TEMPLATES, &mut random)?;
+        let weight = intents.iter().map(|intent| intent.weight).sum();
+        Ok(Self { intents, weight, random })
+    }
+
+    /// The next message of the stream.
+    pub(super) fn draw(&mut self) -> &str {
+        let mut place = self.random.usize(..self.weight);
+        let intent = self
+            .intents
+            .iter()
+            .find(|intent| {
+                let found = place < intent.weight;
+                place = place.saturating_sub(intent.weight);
+                found
+            })
+            .expect("the place lies below the sum of the weights");
+        &intent.texts[self.random.usize(..intent.texts.len())]
+    }
+}
+
+type Slots<'a> = BTreeMap<&'a str, Vec<&'a str>>;
+
+/// Slots may be named below the templates that use them, so the file is read twice.
+fn parse(file: &str, random: &mut Rng) -> Result<Vec<Intent>, TemplateError> {
+    let lines = || (1..).zip(file.lines()).filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let slots: Slots<'_> = lines().filter_map(|(_, line)| slot(line)).collect();
+    let mut intents: Vec<Intent> = Vec::new();
+    for (line, text) in lines().filter(|(_, line)| slot(line).is_none()) {
+        let error = |problem: &str| TemplateError { line, problem: problem.to_owned() };
+        if let Some(heading) = text.strip_prefix('[') {
+            let weight = heading
+                .split_once("] ")
+                .and_then(|(_, weight)| weight.parse().ok())
+                .ok_or_else(|| error("a heading looks like \"[intent] 2\""))?;
+            intents.push(Intent { weight, texts: Vec::new() });
+        } else {
+            let intent = intents.last_mut().ok_or_else(|| error("a template stands before the first heading"))?;
+            for _ in 0..VARIANTS_PER_TEMPLATE {
+                let message = fill(text, &slots, random).ok_or_else(|| error("a slot has no list of words"))?;
+                if !intent.texts.contains(&message) {
+                    intent.texts.push(message);
+                }
+            }
+        }
+    }
+    Ok(intents)
+}
+
+fn slot(line: &str) -> Option<(&str, Vec<&str>)> {
+    let (name, words) = line.strip_prefix('{')?.split_once("} = ")?;
+    Some((name, words.split(" | ").collect()))
+}
+
+/// One message of a template; `None` when it names a slot that does not exist.
+fn fill(template: &str, slots: &Slots<'_>, random: &mut Rng) -> Option<String> {
+    let mut message = String::new();
+    if random.usize(..PHRASE_EVERY) == 0 {
+        message.push_str(slots.get("opener").and_then(|words| random.choice(words))?);
+        message.push(' ');
+    }
+    let body = message.len();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}')?;
+        message.push_str(before);
+        message.push_str(slots.get(name).and_then(|words| random.choice(words))?);
+        rest = after;
+    }
+    message.push_str(rest);
+    if body == 0 {
+        message = capitalized(&message);
+    }
+    if random.usize(..PHRASE_EVERY) == 0 {
+        message.push(' ');
+        message.push_str(slots.get("closer").and_then(|words| random.choice(words))?);
+    }
+    Some(message)
+}
+
+fn capitalized(message: &str) -> String {
+    let mut characters = message.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn about_two_thousand_distinct_messages_over_all_77_intents() {
+        let messages = Messages::new(1).unwrap();
+        let distinct: BTreeSet<_> = messages.intents.iter().flat_map(|intent| &intent.texts).collect();
+        assert_eq!(messages.intents.len(), 77);
+        assert!((1_800..2_300).contains(&distinct.len()), "{} messages", distinct.len());
+        for message in distinct {
+            assert!(message.len() > 15 && !message.contains(['{', '}', '|']) && !message.contains("  "), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_seed_gives_one_stream_and_weights_are_kept() {
+        let mut one = Messages::new(7).unwrap();
+        let mut two = Messages::new(7).unwrap();
+        let first: Vec<_> = (0..5_000).map(|_| one.draw().to_owned()).collect();
+        assert!(first.iter().all(|message| message == two.draw()));
+        let swallowed = first.iter().filter(|message| message.contains("swallowed")).count();
+        let spare = first.iter().filter(|message| message.contains("spare card")).count();
+        assert!(swallowed > 0 && spare > 0 && swallowed > spare / 2);
+    }
+
+    #[test]
+    fn a_malformed_template_is_named_by_its_line() {
+        let cases = [
+            ("a template", "before the first heading"),
+            ("[intent]\n", "a heading looks like"),
+            ("[intent] 1\nwhere is {nothing}", "no list of words"),
+        ];
+        for (file, expected) in cases {
+            let error = parse(file, &mut Rng::with_seed(1)).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The demo's loop: hears what its threads say, keeps the books, adapts the pace, and draws.
+//!
+//! One thread owns all of it. The run has three parts: sending, waiting for the last answers, and reading both topics
+//! to their end after the pipeline has stopped, so that a duplicate written late is still seen.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::error::DemoError;
+use super::event::Event;
+use super::lines::Lines;
+use super::pace::Pace;
+use super::sender::SharedPace;
+use super::tally::Tally;
+use super::terminal::{Asked, Terminal};
+use super::view::{Facts, History, Phase, View};
+
+/// Between two frames of the screen.
+const FRAME: Duration = Duration::from_millis(100);
+/// Answers still owed after this much waiting are lost.
+const DRAIN: Duration = Duration::from_secs(60);
+
+/// Where the run is shown.
+pub(super) enum Display {
+    Screen(Terminal),
+    Lines(Lines),
+}
+
+/// What the loop stops, each in its time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Switches {
+    /// Cancelled by the user, or when the time is over: send nothing more.
+    pub(super) sending: CancellationToken,
+    /// Cancelled when no answer is owed: the pipeline stops.
+    pub(super) pipeline: CancellationToken,
+    /// Cancelled when the pipeline has stopped: the readers read to the end.
+    pub(super) reading: CancellationToken,
+}
+
+/// The running demo.
+pub(super) struct Show {
+    facts: Facts,
+    display: Display,
+    events: Receiver<Event>,
+    switches: Switches,
+    pace: Pace,
+    shared_pace: SharedPace,
+    tally: Tally,
+    history: History,
+    started: Instant,
+    /// When the last record was delivered.
+    sent: Option<Instant>,
+    /// Readers that have not yet read to the end.
+    readers: usize,
+}
+
+/// What a show is made of.
+pub(super) struct Parts {
+    pub(super) facts: Facts,
+    pub(super) display: Display,
+    pub(super) events: Receiver<Event>,
+    pub(super) switches: Switches,
+    pub(super) pace: Pace,
+    pub(super) shared_pace: SharedPace,
+    pub(super) readers: usize,
+}
+
+/// How the show ended.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) facts: Facts,
+    pub(super) tally: Tally,
+    /// From the first record to the last.
+    pub(super) sending: Duration,
+}
+
+impl Show {
+    /// The show starts now.
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { facts, display, events, switches, pace, shared_pace, readers } = parts;
+        let started = Instant::now();
+        let (tally, history) = (Tally::new(), History::new(started));
+        Self { facts, display, events, switches, pace, shared_pace, tally, history, started, sent: None, readers }
+    }
+
+    /// Runs to the end and gives the terminal back.
+    ///
+    /// # Errors
+    /// When a thread of the demo fails, the screen cannot be drawn, or the user asks a second time to stop.
+    pub(super) fn run(mut self) -> Result<Shown, DemoError> {
+        while self.readers > 0 {
+            self.hear_until(Instant::now() + FRAME)?;
+            self.move_on(Instant::now());
+            self.draw()?;
+        }
+        let sending = self.sent.unwrap_or_else(Instant::now) - self.started;
+        let Self { facts, tally, .. } = self;
+        Ok(Shown { facts, tally, sending })
+    }
+
+    fn hear_until(&mut self, deadline: Instant) -> Result<(), DemoError> {
+        while let Some(wait) = deadline.checked_duration_since(Instant::now()) {
+            match self.events.recv_timeout(wait) {
+                Ok(event) => self.hear(event)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.readers = 0;
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, event: Event) -> Result<(), DemoError> {
+        match event {
+            Event::Sent { number, expected, at } => self.tally.sent(number, expected, at),
+            Event::NotSent { number } => self.tally.not_sent(number),
+            Event::AllSent => self.sent = Some(Instant::now()),
+            Event::Answered { answer, at } => self.tally.answered(answer, at),
+            Event::PipelineEnded => {
+                self.switches.sending.cancel();
+                self.switches.reading.cancel();
+            }
+            Event::AllRead => self.readers = self.readers.saturating_sub(1),
+            Event::Failed(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Throws the switches whose time has come, and once a second looks at the pace.
+    fn move_on(&mut self, now: Instant) {
+        if self.facts.seconds.is_some_and(|seconds| now - self.started >= seconds) {
+            self.switches.sending.cancel();
+        }
+        if self.sent.is_some_and(|sent| self.tally.unanswered() == 0 || now - sent >= DRAIN) {
+            self.switches.pipeline.cancel();
+        }
+        self.tally.age(now);
+        if self.history.observe(&self.tally, now) && self.sent.is_none() {
+            self.pace.adapt(self.tally.recent_latency(0.5), self.tally.unanswered());
+            self.shared_pace.set(self.pace.records_per_second());
+        }
+    }
+
+    fn draw(&mut self) -> Result<(), DemoError> {
+        let view = View {
+            facts: &self.facts,
+            tally: &self.tally,
+            history: &self.history,
+            phase: if self.switches.sending.is_cancelled() { Phase::Draining } else { Phase::Sending },
+            elapsed: self.started.elapsed(),
+            pace: self.pace.records_per_second(),
+        };
+        let terminal = match &mut self.display {
+            Display::Lines(lines) => return lines.show(&view).map_err(DemoError::Screen),
+            Display::Screen(terminal) => terminal,
+        };
+        terminal.show(&view).map_err(DemoError::Screen)?;
+        match terminal.asked_to_stop().map_err(DemoError::Screen)? {
+            Asked::No => Ok(()),
+            Asked::Once => {
+                self.switches.sending.cancel();
+                Ok(())
+            }
+            Asked::Again => Err(DemoError::Interrupted),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What the demo says at its end: the sums, whether they agree, and where to go next.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::tally::Tally;
+use super::view::{Facts, grouped, took};
+
+/// Labels named in the summary.
+const LABELS: usize = 5;
+
+/// The run as it ended.
+pub(super) struct Summary<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) tally: &'a Tally,
+    /// From the first message to the last.
+    pub(super) sending: Duration,
+    /// Records that the pipeline itself says it committed: labels and dead letters.
+    pub(super) committed: u64,
+}
+
+impl Summary<'_> {
+    /// True when every record came out exactly once, as both the reader and the pipeline say.
+    pub(super) fn agrees(&self) -> bool {
+        self.tally.sums_agree() && self.committed == self.tally.counts().sent
+    }
+
+    /// The text for a person; several lines.
+    pub(super) fn text(&self) -> String {
+        let counts = self.tally.counts();
+        let mut text = String::new();
+        let mut row = |name: &str, number: u64, note: &str| {
+            let line = format!("  {name:<22}{:>9}   {note}", grouped(number));
+            text.push_str(line.trim_end());
+            text.push('\n');
+        };
+        row("sent", counts.sent, &self.pace());
+        row("labelled", counts.labeled, &self.labels());
+        row("dead letters", counts.dead_letters, &self.reasons());
+        row("duplicates", counts.duplicates, "");
+        row("lost", self.tally.unanswered(), "");
+        for (name, number) in [
+            ("wrong outcome", counts.wrong_outcomes),
+            ("out of order", counts.out_of_order),
+            ("unknown record", counts.strangers),
+        ] {
+            if number > 0 {
+                row(name, number, "");
+            }
+        }
+        text.push('\n');
+        text.push_str(&self.verdict());
+        text.push_str(&self.latency());
+        text
+    }
+
+    fn verdict(&self) -> String {
+        let counts = self.tally.counts();
+        let answers = counts.labeled + counts.dead_letters;
+        let sum = format!("{} + {} = {}", grouped(counts.labeled), grouped(counts.dead_letters), grouped(answers));
+        if self.agrees() {
+            format!("  {sum}: every record came out exactly once, in order, with the outcome it should have.\n")
+        } else {
+            format!(
+                "  THE SUMS DO NOT AGREE: {sum}, {} sent, {} committed by the pipeline.\n",
+                grouped(counts.sent),
+                grouped(self.committed)
+            )
+        }
+    }
+
+    fn latency(&self) -> String {
+        format!(
+            "  From produced to committed label: p50 {}, p99 {}. Model: {}.\n",
+            took(self.tally.latency(0.5)),
+            took(self.tally.latency(0.99)),
+            self.facts.model
+        )
+    }
+
+    fn pace(&self) -> String {
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = self.tally.counts().sent as f64 / self.sending.as_secs_f64().max(0.001);
+        format!("{rate:.0} a second for {:.0} s", self.sending.as_secs_f64())
+    }
+
+    fn labels(&self) -> String {
+        let labels = self.tally.labels();
+        let most = labels.iter().take(LABELS).map(|(label, count)| format!("{label} {count}"));
+        let mut text = most.collect::<Vec<_>>().join(", ");
+        if labels.len() > LABELS {
+            write!(text, ", {} more labels", labels.len() - LABELS).expect("writing to a string cannot fail");
+        }
+        text
+    }
+
+    fn reasons(&self) -> String {
+        let reasons = self.tally.reasons().iter();
+        reasons.map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// What a newcomer can do next, on Kafka of their own.
+pub(super) const NEXT: &str = "\
+Where to go next, on your own Kafka (or on `labelstream broker --port 9092`):
+
+  labelstream check    --brokers localhost:9092 --input messages --output messages-labeled
+  labelstream classify --brokers localhost:9092 --input messages --output messages-labeled
+  kcat -C -b localhost:9092 -t messages-labeled
+
+`labelstream --help` lists the rest.
+";
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use schemas::{Origin, Reason};
+
+    use super::*;
+    use crate::demo::record::Expected;
+    use crate::demo::tally::{Answer, Outcome};
+    use crate::demo::topics::Topics;
+
+    fn summary(answered: u64, committed: u64) -> (bool, String) {
+        let now = Instant::now();
+        let mut tally = Tally::new();
+        for number in 0..2_000 {
+            tally.sent(number, Expected::DeadLetter(Reason::Empty), now);
+        }
+        for number in 0..answered {
+            let origin = Origin { topic: "messages".into(), partition: 0, offset: 0 };
+            let outcome = Outcome::DeadLetter(Reason::Empty);
+            tally.answered(Answer { number: Some(number), outcome, origin }, now);
+        }
+        let facts = Facts {
+            model: "banking77-minilm 1.0.0".to_owned(),
+            brokers: "in-process devbroker".to_owned(),
+            topics: Topics::plain(),
+            seconds: None,
+            records: None,
+        };
+        let summary = Summary { facts: &facts, tally: &tally, sending: Duration::from_secs(20), committed };
+        (summary.agrees(), summary.text())
+    }
+
+    #[test]
+    fn agrees_only_when_reader_and_pipeline_both_account_for_all() {
+        let (agrees, text) = summary(2_000, 2_000);
+        assert!(agrees);
+        for expected in ["100 a second for 20 s", "empty 2000", "0 + 2,000 = 2,000: every record"] {
+            assert!(text.contains(expected), "no {expected:?} in:\n{text}");
+        }
+        let (agrees, text) = summary(1_999, 2_000);
+        assert!(!agrees && text.contains("DO NOT AGREE") && text.contains("lost                          1"), "{text}");
+        assert!(!summary(2_000, 1_999).0);
+    }
+}

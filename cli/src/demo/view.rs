@@ -1,0 +1,145 @@
+//! What the demo shows at one moment, whichever way it is shown.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::tally::Tally;
+
+/// Points of the small charts: one a second.
+const HISTORY: usize = 120;
+
+/// What the run is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Messages are being sent.
+    Sending,
+    /// Nothing new is sent; answers still come.
+    Draining,
+}
+
+/// The facts of this run that do not change.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    /// Name and version of the model.
+    pub(super) model: String,
+    /// Where the records travel: "in-process devbroker" or the user's brokers.
+    pub(super) brokers: String,
+    pub(super) topics: super::topics::Topics,
+    /// When sending ends: after this much time,
+    pub(super) seconds: Option<Duration>,
+    /// or after this many records.
+    pub(super) records: Option<u64>,
+}
+
+/// The run at one moment.
+#[derive(Debug)]
+pub(super) struct View<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) tally: &'a Tally,
+    pub(super) history: &'a History,
+    pub(super) phase: Phase,
+    /// Since sending began.
+    pub(super) elapsed: Duration,
+    /// Records per second that are sent now.
+    pub(super) pace: f64,
+}
+
+impl View<'_> {
+    /// Share of the run that is over, 0..=1.
+    pub(super) fn done(&self) -> f64 {
+        let of_time = self.facts.seconds.map(|seconds| self.elapsed.as_secs_f64() / seconds.as_secs_f64().max(0.001));
+        #[expect(clippy::cast_precision_loss, reason = "a share for a progress bar")]
+        let of_records = self.facts.records.map(|records| self.tally.counts().sent as f64 / records.max(1) as f64);
+        if self.phase == Phase::Draining {
+            return 1.0;
+        }
+        of_time.into_iter().chain(of_records).fold(0.0, f64::max).clamp(0.0, 1.0)
+    }
+}
+
+/// One point a second of what the small charts show.
+#[derive(Debug)]
+pub(super) struct History {
+    /// Answers in each second.
+    pub(super) rates: VecDeque<u64>,
+    /// p50 of the last seconds, microseconds.
+    pub(super) latencies: VecDeque<u64>,
+    started: Instant,
+    answers: u64,
+}
+
+impl History {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { rates: VecDeque::new(), latencies: VecDeque::new(), started: now, answers: 0 }
+    }
+
+    /// Closes the current second when it is over; true when it did.
+    pub(super) fn observe(&mut self, tally: &Tally, now: Instant) -> bool {
+        if now.saturating_duration_since(self.started) < Duration::from_secs(1) {
+            return false;
+        }
+        let counts = tally.counts();
+        let answers = counts.labeled + counts.dead_letters;
+        push(&mut self.rates, answers - self.answers);
+        let p50 = tally.recent_latency(0.5).unwrap_or_default();
+        push(&mut self.latencies, u64::try_from(p50.as_micros()).unwrap_or(u64::MAX));
+        self.answers = answers;
+        self.started = now;
+        true
+    }
+
+    /// Answers in the last whole second.
+    pub(super) fn rate(&self) -> u64 {
+        self.rates.back().copied().unwrap_or_default()
+    }
+}
+
+fn push(points: &mut VecDeque<u64>, point: u64) {
+    points.push_back(point);
+    if points.len() > HISTORY {
+        points.pop_front();
+    }
+}
+
+/// Digits in groups of three: `12,345`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A latency as a person reads it: `8.4 ms`, `41 ms`, `1.25 s`, or a dash when there is none.
+pub(super) fn took(latency: Option<Duration>) -> String {
+    match latency {
+        None => "-".to_owned(),
+        Some(latency) if latency < Duration::from_millis(10) => {
+            format!("{:.1} ms", latency.as_secs_f64() * 1e3)
+        }
+        Some(latency) if latency < Duration::from_secs(1) => {
+            format!("{:.0} ms", latency.as_secs_f64() * 1e3)
+        }
+        Some(latency) => format!("{:.2} s", latency.as_secs_f64()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_latencies_as_a_person_reads_them() {
+        for (number, expected) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), expected);
+        }
+        for (micros, expected) in [(8_400, "8.4 ms"), (41_200, "41 ms"), (999_400, "999 ms"), (1_250_000, "1.25 s")] {
+            assert_eq!(took(Some(Duration::from_micros(micros))), expected);
+        }
+        assert_eq!(took(None), "-");
+    }
+}

@@ -1,0 +1,43 @@
+//! `labelstream`: reads the command line, runs one command, and says why when it fails.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::arguments::{Arguments, Command};
+use cli::failure::Failure;
+use cli::{broker, completions};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let code = failure.exit_code();
+            if code != 0 {
+                report(&failure);
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Broker(arguments) => broker::run(arguments),
+        Command::Completions(arguments) => completions::run(arguments),
+    }
+}
+
+/// The one place where an error chain becomes text.
+fn report(failure: &Failure) {
+    let mut line = format!("labelstream: failed to {failure}");
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    writeln!(io::stderr(), "{line}").ok(); // without stderr there is nobody to tell
+}
