@@ -5,10 +5,12 @@
 pub mod batching;
 pub mod cache;
 pub mod error;
+pub mod http;
 pub mod label;
 pub mod labeler;
 pub mod metrics;
 pub mod model;
+pub mod pipeline;
 pub mod sessions;
 pub mod signals;
 pub mod tokens;

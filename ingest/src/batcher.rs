@@ -26,12 +26,7 @@ pub struct Batcher {
 
 impl Batcher {
     pub fn new(limits: BatchLimits) -> Self {
-        Self {
-            limits,
-            generation: Generation::default(),
-            records: Vec::new(),
-            bytes: 0,
-        }
+        Self { limits, generation: Generation::default(), records: Vec::new(), bytes: 0 }
     }
 
     /// Adds one record. A newer generation voids what is open; an older record is itself void.
@@ -59,8 +54,7 @@ impl Batcher {
 
     /// True when nothing more may be added: the back-pressure on the source.
     pub fn is_full(&self) -> bool {
-        self.records.len() >= self.limits.records_max.get()
-            || self.bytes >= self.limits.bytes_max.get()
+        self.records.len() >= self.limits.records_max.get() || self.bytes >= self.limits.bytes_max.get()
     }
 
     /// Closes the open batch; `None` when nothing is open.
@@ -69,10 +63,7 @@ impl Batcher {
             return None;
         }
         self.bytes = 0;
-        Some(Batch::read(
-            std::mem::take(&mut self.records),
-            self.generation,
-        ))
+        Some(Batch::read(std::mem::take(&mut self.records), self.generation))
     }
 }
 
@@ -85,11 +76,7 @@ mod tests {
 
     fn raw(offset: i64, bytes: usize) -> RawEvent {
         RawEvent {
-            origin: Origin {
-                topic: "in".into(),
-                partition: 0,
-                offset,
-            },
+            origin: Origin { topic: "in".into(), partition: 0, offset },
             key: None,
             payload: Some(vec![0; bytes]),
             headers: Vec::new(),
@@ -99,10 +86,7 @@ mod tests {
 
     fn batcher(records_max: usize, bytes_max: usize) -> Batcher {
         let limit = |value| NonZeroUsize::new(value).expect("tests use positive limits");
-        Batcher::new(BatchLimits {
-            records_max: limit(records_max),
-            bytes_max: limit(bytes_max),
-        })
+        Batcher::new(BatchLimits { records_max: limit(records_max), bytes_max: limit(bytes_max) })
     }
 
     proptest! {
@@ -134,14 +118,7 @@ mod tests {
         open.push(raw(7, 1), old.next());
         open.push(raw(1, 1), old);
         let batch = open.take().expect("one record is open");
-        assert_eq!(
-            batch
-                .items()
-                .iter()
-                .map(|event| event.origin.offset)
-                .collect::<Vec<_>>(),
-            [7]
-        );
+        assert_eq!(batch.items().iter().map(|event| event.origin.offset).collect::<Vec<_>>(), [7]);
         assert_eq!(batch.ticket().generation(), old.next());
     }
 }

@@ -1,0 +1,53 @@
+//! What the pipeline tells Prometheus: records by outcome, the size of batches, and where their time goes.
+
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use sink::publisher::Published;
+
+use super::progress::Summary;
+
+/// Counter by `outcome`: `labeled` and `dead_letter` are committed, `stale` will be read again.
+pub const RECORDS: &str = "classifier_records_total";
+/// Histogram, records of a batch when it closed.
+pub const BATCH_RECORDS: &str = "classifier_batch_records";
+/// Histogram by `stage` (`decode`, `label`, `publish`), seconds a batch spent there.
+pub const STAGE_SECONDS: &str = "classifier_stage_seconds";
+/// Histogram, seconds from the oldest record's timestamp to its commit, by the wall clock.
+pub const RECORD_AGE_SECONDS: &str = "classifier_record_age_seconds";
+/// Counter, rewinds to the committed offsets after an error.
+pub const REWINDS: &str = "classifier_rewinds_total";
+
+/// Describes every metric of the pipeline to the recorder.
+pub fn describe() {
+    describe_counter!(RECORDS, Unit::Count, "records by outcome: labeled, dead_letter, stale");
+    describe_histogram!(BATCH_RECORDS, Unit::Count, "records of a batch when it closed");
+    describe_histogram!(STAGE_SECONDS, Unit::Seconds, "seconds a batch spent in a stage: decode, label, publish");
+    describe_histogram!(RECORD_AGE_SECONDS, Unit::Seconds, "age of a batch's oldest record at its commit");
+    describe_counter!(REWINDS, Unit::Count, "rewinds to the committed offsets after an error");
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a batch has far fewer than 2^52 records")]
+pub(crate) fn labeled(records: usize, decode: Duration, label: Duration) {
+    histogram!(BATCH_RECORDS).record(records as f64);
+    histogram!(STAGE_SECONDS, "stage" => "decode").record(decode);
+    histogram!(STAGE_SECONDS, "stage" => "label").record(label);
+}
+
+pub(crate) fn published(summary: &Summary, published: Published, took: Duration) {
+    histogram!(STAGE_SECONDS, "stage" => "publish").record(took);
+    match published {
+        Published::Committed => {
+            counter!(RECORDS, "outcome" => "labeled").increment(summary.labeled);
+            counter!(RECORDS, "outcome" => "dead_letter").increment(summary.dead_letters);
+            if let Some(age) = summary.oldest_age() {
+                histogram!(RECORD_AGE_SECONDS).record(age);
+            }
+        }
+        Published::Stale => counter!(RECORDS, "outcome" => "stale").increment(summary.records()),
+    }
+}
+
+pub(crate) fn rewound() {
+    counter!(REWINDS).increment(1);
+}

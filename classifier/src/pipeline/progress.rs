@@ -1,0 +1,91 @@
+//! What a pipeline has done so far: read by the supervisor, by readiness and by the summary at the end.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use schemas::{Batch, LabeledEvent};
+use sink::publisher::Published;
+
+use super::metrics;
+
+/// Counters in records, since the process started. They only grow.
+#[derive(Debug, Default)]
+pub struct Progress {
+    labeled: AtomicU64,
+    dead_letters: AtomicU64,
+    stale: AtomicU64,
+    batches: AtomicU64,
+    rewinds: AtomicU64,
+}
+
+impl Progress {
+    /// Records whose label is committed.
+    pub fn labeled(&self) -> u64 {
+        self.labeled.load(Ordering::Relaxed)
+    }
+
+    /// Records whose dead letter is committed.
+    pub fn dead_letters(&self) -> u64 {
+        self.dead_letters.load(Ordering::Relaxed)
+    }
+
+    /// Records that were labelled in vain: their generation was over, they are read again.
+    pub fn stale(&self) -> u64 {
+        self.stale.load(Ordering::Relaxed)
+    }
+
+    /// Batches committed.
+    pub fn batches(&self) -> u64 {
+        self.batches.load(Ordering::Relaxed)
+    }
+
+    /// Rewinds to the committed offsets after an error.
+    pub fn rewinds(&self) -> u64 {
+        self.rewinds.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn rewound(&self) {
+        self.rewinds.fetch_add(1, Ordering::Relaxed);
+        metrics::rewound();
+    }
+
+    pub(crate) fn record(&self, summary: &Summary, published: Published, took: Duration) {
+        match published {
+            Published::Committed => {
+                self.labeled.fetch_add(summary.labeled, Ordering::Relaxed);
+                self.dead_letters.fetch_add(summary.dead_letters, Ordering::Relaxed);
+                self.batches.fetch_add(1, Ordering::Relaxed);
+            }
+            Published::Stale => {
+                self.stale.fetch_add(summary.records(), Ordering::Relaxed);
+            }
+        }
+        metrics::published(summary, published, took);
+    }
+}
+
+/// What a batch holds, kept while the batch itself is given away.
+pub(crate) struct Summary {
+    pub(crate) labeled: u64,
+    pub(crate) dead_letters: u64,
+    oldest_timestamp_ms: Option<i64>,
+}
+
+impl Summary {
+    pub(crate) fn of(batch: &Batch<LabeledEvent>) -> Self {
+        let items = batch.items().iter().map(|item| &item.event.raw);
+        let rejects = batch.rejects().iter().map(|letter| &letter.raw);
+        let oldest_timestamp_ms = items.chain(rejects).filter_map(|raw| raw.timestamp_ms).min();
+        Self { labeled: batch.items().len() as u64, dead_letters: batch.rejects().len() as u64, oldest_timestamp_ms }
+    }
+
+    pub(crate) fn records(&self) -> u64 {
+        self.labeled + self.dead_letters
+    }
+
+    /// From the oldest record's timestamp to now, by the wall clock; zero when that clock is behind the producer's.
+    pub(crate) fn oldest_age(&self) -> Option<Duration> {
+        let timestamp = Duration::from_millis(u64::try_from(self.oldest_timestamp_ms?).ok()?);
+        Some(SystemTime::now().duration_since(UNIX_EPOCH + timestamp).unwrap_or_default())
+    }
+}

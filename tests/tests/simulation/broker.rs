@@ -1,0 +1,176 @@
+//! A broker in memory with the promises of Kafka's transactions: outputs and offsets change together, and only under the
+//! current generation. Its source and publisher are what the pipeline is run against.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ingest::source::{Source, SourceError, SourceEvent};
+use schemas::{Batch, Generation, LabeledEvent, Origin, RawEvent, Recovery};
+use sink::publisher::{PublishError, Published, Publisher};
+
+use crate::faults::{Faults, Kind, Seam};
+
+/// What lies on the broker and what the group knows.
+#[derive(Default)]
+pub(crate) struct State {
+    input: Vec<Vec<RawEvent>>,
+    committed: Vec<usize>,
+    positions: Vec<usize>,
+    generation: Generation,
+    /// Partitions were reset since the source last looked.
+    lost: bool,
+    pub(crate) labeled: Vec<Origin>,
+    pub(crate) dead_letters: Vec<Origin>,
+}
+
+impl State {
+    /// A new owner, or the same one again: everything unpublished is void.
+    pub(crate) fn new_generation(&mut self) {
+        self.generation = self.generation.next();
+        self.positions = self.committed.clone();
+        self.lost = true;
+    }
+
+    fn done(&self) -> bool {
+        self.committed.iter().zip(&self.input).all(|(committed, records)| *committed == records.len())
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Broker {
+    state: Arc<Mutex<State>>,
+    faults: Arc<Faults>,
+    checks_generation: bool,
+    ends: bool,
+}
+
+impl Broker {
+    pub(crate) fn new(input: Vec<Vec<RawEvent>>, faults: Arc<Faults>) -> Self {
+        let empty = vec![0; input.len()];
+        let state = State { input, committed: empty.clone(), positions: empty, ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)), faults, checks_generation: true, ends: true }
+    }
+
+    /// The bug that generations exist for, planted: a zombie's batch is accepted.
+    pub(crate) fn without_generation_check(self) -> Self {
+        Self { checks_generation: false, ..self }
+    }
+
+    /// More may always come, so a source waits instead of ending.
+    pub(crate) fn never_ending(self) -> Self {
+        Self { ends: false, ..self }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner) // a planned panic leaves the state whole
+    }
+
+    /// A process starts: it takes the partitions under a new generation.
+    pub(crate) fn join(&self) -> (FakeSource, FakePublisher) {
+        let mut state = self.state();
+        state.new_generation();
+        state.lost = false;
+        (FakeSource { broker: self.clone(), turn: 0 }, FakePublisher { broker: self.clone() })
+    }
+}
+
+/// Reads the partitions in turn; one record a call, none of it before the last await, so that cancelling loses nothing.
+pub(crate) struct FakeSource {
+    broker: Broker,
+    turn: usize,
+}
+
+impl FakeSource {
+    fn poll(&mut self) -> Option<SourceEvent> {
+        let mut state = self.broker.state();
+        if std::mem::take(&mut state.lost) {
+            return Some(SourceEvent::Lost);
+        }
+        if self.broker.ends && state.done() {
+            return Some(SourceEvent::End);
+        }
+        for _ in 0..state.input.len() {
+            self.turn = (self.turn + 1) % state.input.len();
+            let (partition, position) = (self.turn, state.positions[self.turn]);
+            if let Some(record) = state.input[partition].get(position).cloned() {
+                state.positions[partition] += 1;
+                return Some(SourceEvent::Record(record, state.generation));
+            }
+        }
+        None
+    }
+}
+
+impl Source for FakeSource {
+    async fn next(&mut self) -> Result<SourceEvent, SourceError> {
+        tokio::task::yield_now().await; // a place to be cancelled at
+        let fault = self.broker.faults.call(Seam::Read);
+        match fault {
+            Some(Kind::FailsBefore) => return Err(broken("before the read")),
+            Some(Kind::Rebalance) => self.broker.state().new_generation(),
+            Some(Kind::Panic) => panic!("planned: reader"),
+            Some(Kind::FailsAfter) | None => {}
+        }
+        let event = self.poll();
+        match (event, fault) {
+            (_, Some(Kind::FailsAfter)) => Err(broken("after the read")),
+            (Some(event), _) => Ok(event),
+            (None, _) => {
+                tokio::time::sleep(Duration::from_micros(200)).await;
+                Ok(SourceEvent::Tick)
+            }
+        }
+    }
+
+    fn rewind(&mut self) -> Result<(), SourceError> {
+        match self.broker.faults.call(Seam::Rewind) {
+            Some(Kind::Panic) => panic!("planned: rewind"),
+            Some(Kind::FailsBefore | Kind::FailsAfter) => {
+                self.broker.state().new_generation();
+                return Err(SourceError::Broker {
+                    what: "the committed offsets".into(),
+                    reason: "planned".into(),
+                    recovery: Recovery::Exit,
+                });
+            }
+            Some(Kind::Rebalance) | None => self.broker.state().new_generation(),
+        }
+        Ok(())
+    }
+}
+
+fn broken(reason: &str) -> SourceError {
+    SourceError::Broker { what: "records".into(), reason: reason.into(), recovery: Recovery::Rewind }
+}
+
+/// All or nothing, under the batch's own generation.
+pub(crate) struct FakePublisher {
+    broker: Broker,
+}
+
+impl Publisher for FakePublisher {
+    fn publish(&mut self, batch: Batch<LabeledEvent>) -> Result<Published, PublishError> {
+        let fault = self.broker.faults.call(Seam::Publish);
+        let mut state = self.broker.state();
+        match fault {
+            Some(Kind::FailsBefore) => return Err(refused("before the commit")),
+            Some(Kind::Rebalance) => state.new_generation(),
+            Some(Kind::Panic) => panic!("planned: publisher"),
+            Some(Kind::FailsAfter) | None => {}
+        }
+        if self.broker.checks_generation && batch.ticket().generation() != state.generation {
+            return Ok(Published::Stale);
+        }
+        state.labeled.extend(batch.items().iter().map(|item| item.event.raw.origin.clone()));
+        state.dead_letters.extend(batch.rejects().iter().map(|letter| letter.raw.origin.clone()));
+        for ((_, partition), next) in batch.ticket().next_offsets() {
+            let partition = usize::try_from(*partition).expect("partitions count from zero");
+            state.committed[partition] = usize::try_from(*next).expect("offsets count from zero");
+        }
+        if fault == Some(Kind::FailsAfter) { Err(refused("after the commit")) } else { Ok(Published::Committed) }
+    }
+}
+
+fn refused(reason: &str) -> PublishError {
+    PublishError::Broker { what: "a batch".into(), reason: reason.into(), recovery: Recovery::Rewind }
+}

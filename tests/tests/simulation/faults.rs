@@ -1,0 +1,60 @@
+//! Which call fails, and how: a plan shared by every seam of the simulation.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// The calls through which the pipeline meets the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seam {
+    Read,
+    Rewind,
+    Infer,
+    Publish,
+}
+
+/// What happens at a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The call fails and nothing happened.
+    FailsBefore,
+    /// The call fails, but it took effect.
+    FailsAfter,
+    /// The group rebalances during the call.
+    Rebalance,
+    /// A bug of ours: the thread panics.
+    Panic,
+}
+
+pub(crate) const KINDS: [Kind; 4] = [Kind::FailsBefore, Kind::FailsAfter, Kind::Rebalance, Kind::Panic];
+
+/// Faults by the number of the call at their seam, first call = 1.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    planned: Mutex<Vec<(Seam, u64, Kind)>>,
+    calls: [AtomicU64; 4],
+    fired: AtomicBool,
+}
+
+impl Faults {
+    pub(crate) fn at(seam: Seam, call: u64, kind: Kind) -> Self {
+        Self::mix(vec![(seam, call, kind)])
+    }
+
+    pub(crate) fn mix(planned: Vec<(Seam, u64, Kind)>) -> Self {
+        Self { planned: Mutex::new(planned), ..Self::default() }
+    }
+
+    /// Counts a call and says what happens at it.
+    pub(crate) fn call(&self, seam: Seam) -> Option<Kind> {
+        let number = self.calls[seam as usize].fetch_add(1, Ordering::Relaxed) + 1;
+        let mut planned = self.planned.lock().expect("no panic while the plan is locked");
+        let place = planned.iter().position(|(own, call, _)| *own == seam && *call == number)?;
+        self.fired.store(true, Ordering::Relaxed);
+        Some(planned.swap_remove(place).2)
+    }
+
+    /// True when at least one planned fault happened.
+    pub(crate) fn fired(&self) -> bool {
+        self.fired.load(Ordering::Relaxed)
+    }
+}
