@@ -33,10 +33,7 @@ pub struct Ticket {
 
 impl Ticket {
     pub fn new(generation: Generation) -> Self {
-        Self {
-            next_offsets: BTreeMap::new(),
-            generation,
-        }
+        Self { next_offsets: BTreeMap::new(), generation }
     }
 
     /// Covers one more record: its partition continues after it.
@@ -73,11 +70,7 @@ impl Batch<RawEvent> {
         for item in &items {
             ticket.cover(&item.origin);
         }
-        Self {
-            items,
-            rejects: Vec::new(),
-            ticket,
-        }
+        Self { items, rejects: Vec::new(), ticket }
     }
 }
 
@@ -111,11 +104,7 @@ impl<T> Batch<T> {
                 Err(letter) => rejects.push(letter),
             }
         }
-        let after = Batch {
-            items,
-            rejects,
-            ticket: self.ticket,
-        };
+        let after = Batch { items, rejects, ticket: self.ticket };
         assert_eq!(after.records(), before, "a stage lost or invented records");
         after
     }
@@ -127,17 +116,8 @@ impl<T> Batch<T> {
     #[must_use]
     pub fn zip_map<V, U>(self, values: Vec<V>, mut join: impl FnMut(T, V) -> U) -> Batch<U> {
         assert_eq!(self.items.len(), values.len(), "one value per item");
-        let items = self
-            .items
-            .into_iter()
-            .zip(values)
-            .map(|(item, value)| join(item, value))
-            .collect();
-        Batch {
-            items,
-            rejects: self.rejects,
-            ticket: self.ticket,
-        }
+        let items = self.items.into_iter().zip(values).map(|(item, value)| join(item, value)).collect();
+        Batch { items, rejects: self.rejects, ticket: self.ticket }
     }
 }
 
@@ -150,11 +130,7 @@ mod tests {
 
     fn raw(partition: i32, offset: i64) -> RawEvent {
         RawEvent {
-            origin: Origin {
-                topic: "in".into(),
-                partition,
-                offset,
-            },
+            origin: Origin { topic: "in".into(), partition, offset },
             key: None,
             payload: None,
             headers: Vec::new(),
@@ -188,7 +164,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "one value per item")]
     fn refuses_a_value_too_few() {
-        let _ = Batch::read(vec![raw(0, 0), raw(0, 1)], Generation::default())
-            .zip_map(vec![1], |event, _| event);
+        let _ = Batch::read(vec![raw(0, 0), raw(0, 1)], Generation::default()).zip_map(vec![1], |event, _| event);
     }
 }

@@ -16,11 +16,7 @@ pub struct DeadLetter {
 
 impl DeadLetter {
     pub fn new(raw: RawEvent, reason: Reason, error: impl Into<String>) -> Self {
-        Self {
-            raw,
-            reason,
-            error: error.into(),
-        }
+        Self { raw, reason, error: error.into() }
     }
 }
 
@@ -80,10 +76,6 @@ impl FromStr for Reason {
     type Err = UnknownReason;
 
     fn from_str(name: &str) -> Result<Self, UnknownReason> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|reason| reason.name() == name)
-            .ok_or_else(|| UnknownReason(name.to_owned()))
+        Self::ALL.iter().copied().find(|reason| reason.name() == name).ok_or_else(|| UnknownReason(name.to_owned()))
     }
 }

@@ -74,11 +74,7 @@ pub struct Fields(pub Vec<(String, Box<RawValue>)>);
 impl Fields {
     /// The last value under `name`, as JSON readers take repeated names.
     pub fn get(&self, name: &str) -> Option<&RawValue> {
-        self.0
-            .iter()
-            .rev()
-            .find(|(own, _)| own == name)
-            .map(|(_, value)| value.as_ref())
+        self.0.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_ref())
     }
 }
 

@@ -13,10 +13,7 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(key: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            expected: expected.into(),
-        }
+        Self { key: key.into(), expected: expected.into() }
     }
 }
 

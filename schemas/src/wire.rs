@@ -13,9 +13,7 @@ use crate::event::{Fields, Header, LabeledEvent, Origin, TextEvent};
 use crate::label::{Label, ModelId, Signals};
 
 /// Names that a labelled event adds to the user's object.
-pub const FIELD_NAMES: [&str; 7] = [
-    "label", "score", "labels", "value", "model", "signals", "source",
-];
+pub const FIELD_NAMES: [&str; 7] = ["label", "score", "labels", "value", "model", "signals", "source"];
 /// The single name that [`Layout::Nest`] adds.
 pub const NEST_NAME: &str = "labelstream";
 /// Where [`OnClash::Replace`] keeps the user's values that had to make room.
@@ -32,13 +30,7 @@ pub const TOPIC_HEADER: &str = "labelstream-dead-letter-topic";
 pub const PARTITION_HEADER: &str = "labelstream-dead-letter-partition";
 pub const OFFSET_HEADER: &str = "labelstream-dead-letter-offset";
 /// The headers that a dead letter adds, last and in this order: `replay` takes exactly these off again.
-pub const DEAD_LETTER_HEADERS: [&str; 5] = [
-    REASON_HEADER,
-    ERROR_HEADER,
-    TOPIC_HEADER,
-    PARTITION_HEADER,
-    OFFSET_HEADER,
-];
+pub const DEAD_LETTER_HEADERS: [&str; 5] = [REASON_HEADER, ERROR_HEADER, TOPIC_HEADER, PARTITION_HEADER, OFFSET_HEADER];
 
 /// How the user's object and our fields lie together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,11 +68,7 @@ impl Layout {
 
     /// The first of the user's names that this layout would also write.
     pub fn clash(self, fields: &Fields) -> Option<&str> {
-        fields
-            .0
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .find(|name| self.names().contains(name))
+        fields.0.iter().map(|(name, _)| name.as_str()).find(|name| self.names().contains(name))
     }
 }
 
@@ -113,17 +101,8 @@ pub struct Added {
 
 impl Added {
     pub fn new(labeled: &LabeledEvent) -> Self {
-        let TextEvent {
-            raw,
-            id,
-            event_time_ms,
-            ..
-        } = &labeled.event;
-        let Origin {
-            topic,
-            partition,
-            offset,
-        } = raw.origin.clone();
+        let TextEvent { raw, id, event_time_ms, .. } = &labeled.event;
+        let Origin { topic, partition, offset } = raw.origin.clone();
         Self {
             label: labeled.labels.label.clone(),
             score: labeled.labels.score,
@@ -131,13 +110,7 @@ impl Added {
             value: labeled.labels.value,
             model: Arc::clone(&labeled.model),
             signals: labeled.signals.clone(),
-            source: Source {
-                topic,
-                partition,
-                offset,
-                id: id.clone(),
-                event_time_ms: *event_time_ms,
-            },
+            source: Source { topic, partition, offset, id: id.clone(), event_time_ms: *event_time_ms },
         }
     }
 }
@@ -150,8 +123,7 @@ impl Added {
 /// # Errors
 /// None in practice: every value is a string, an integer, a finite number or already JSON.
 pub fn encode(labeled: &LabeledEvent, layout: Layout) -> Result<Vec<u8>, serde_json::Error> {
-    let mut payload =
-        Vec::with_capacity(512 + labeled.event.raw.payload.as_ref().map_or(0, Vec::len));
+    let mut payload = Vec::with_capacity(512 + labeled.event.raw.payload.as_ref().map_or(0, Vec::len));
     let mut serializer = serde_json::Serializer::new(&mut payload);
     let mut map = serializer.serialize_map(None)?;
     if layout != Layout::Bare {
@@ -175,11 +147,7 @@ pub fn encode(labeled: &LabeledEvent, layout: Layout) -> Result<Vec<u8>, serde_j
     Ok(payload)
 }
 
-fn user_members<M: SerializeMap>(
-    map: &mut M,
-    event: &TextEvent,
-    layout: Layout,
-) -> Result<(), M::Error> {
+fn user_members<M: SerializeMap>(map: &mut M, event: &TextEvent, layout: Layout) -> Result<(), M::Error> {
     let Some(fields) = &event.fields else {
         return map.serialize_entry("text", &event.text);
     };
@@ -192,11 +160,7 @@ fn user_members<M: SerializeMap>(
             map.serialize_entry(name, value)?;
         }
     }
-    if replaced.0.is_empty() {
-        Ok(())
-    } else {
-        map.serialize_entry(REPLACED_NAME, &replaced)
-    }
+    if replaced.0.is_empty() { Ok(()) } else { map.serialize_entry(REPLACED_NAME, &replaced) }
 }
 
 impl Serialize for Fields {
@@ -230,18 +194,8 @@ pub fn labeled_headers(labeled: &LabeledEvent) -> Vec<Header> {
     let mut headers = labeled.event.raw.headers.clone();
     let model = &labeled.model;
     headers.push(header(LABEL_HEADER, labeled.labels.label.as_deref()));
-    headers.push(header(
-        SCORE_HEADER,
-        labeled
-            .labels
-            .score
-            .or(labeled.labels.value)
-            .map(|score| score.to_string()),
-    ));
-    headers.push(header(
-        MODEL_HEADER,
-        Some(format!("{}@{}", model.name, model.version)),
-    ));
+    headers.push(header(SCORE_HEADER, labeled.labels.score.or(labeled.labels.value).map(|score| score.to_string())));
+    headers.push(header(MODEL_HEADER, Some(format!("{}@{}", model.name, model.version))));
     headers.push(header(MODEL_DIGEST_HEADER, Some(&model.digest)));
     headers
 }
@@ -279,12 +233,7 @@ pub struct NotADeadLetter {
 /// # Errors
 /// [`NotADeadLetter`] names the first header that is missing or unreadable.
 pub fn read_dead_letter_headers(headers: &[Header]) -> Result<Postmark, NotADeadLetter> {
-    let own = headers
-        .len()
-        .checked_sub(DEAD_LETTER_HEADERS.len())
-        .ok_or(NotADeadLetter {
-            expected: REASON_HEADER,
-        })?;
+    let own = headers.len().checked_sub(DEAD_LETTER_HEADERS.len()).ok_or(NotADeadLetter { expected: REASON_HEADER })?;
     let (before, added) = headers.split_at(own);
     let text = |place: usize| {
         let expected = DEAD_LETTER_HEADERS[place];
@@ -296,26 +245,17 @@ pub fn read_dead_letter_headers(headers: &[Header]) -> Result<Postmark, NotADead
             .ok_or(NotADeadLetter { expected })
     };
     Ok(Postmark {
-        reason: text(0)?.parse().map_err(|_| NotADeadLetter {
-            expected: REASON_HEADER,
-        })?,
+        reason: text(0)?.parse().map_err(|_| NotADeadLetter { expected: REASON_HEADER })?,
         error: text(1)?.to_owned(),
         origin: Origin {
             topic: text(2)?.into(),
-            partition: text(3)?.parse().map_err(|_| NotADeadLetter {
-                expected: PARTITION_HEADER,
-            })?,
-            offset: text(4)?.parse().map_err(|_| NotADeadLetter {
-                expected: OFFSET_HEADER,
-            })?,
+            partition: text(3)?.parse().map_err(|_| NotADeadLetter { expected: PARTITION_HEADER })?,
+            offset: text(4)?.parse().map_err(|_| NotADeadLetter { expected: OFFSET_HEADER })?,
         },
         headers: before.to_vec(),
     })
 }
 
 fn header(name: &str, value: Option<impl Into<String>>) -> Header {
-    Header {
-        name: name.to_owned(),
-        value: value.map(|value| value.into().into_bytes()),
-    }
+    Header { name: name.to_owned(), value: value.map(|value| value.into().into_bytes()) }
 }
