@@ -31,7 +31,7 @@ pub enum Format {
     Text,
 }
 
-/// The part of `[input]` that says how payloads are read, as written.
+/// `[decode]`, as written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecodeSettings {
@@ -40,7 +40,9 @@ pub struct DecodeSettings {
     pub id_pointer: Option<String>,
     pub event_time_pointer: Option<String>,
     pub event_time_unit: TimeUnit,
+    /// A larger payload is a dead letter before anything of it is read.
     pub payload_bytes_max: usize,
+    pub on_clash: OnClash,
 }
 
 /// The same, checked.
@@ -52,6 +54,7 @@ pub struct DecodeConfig {
     event_time: Option<Pointer>,
     event_time_unit: TimeUnit,
     payload_bytes_max: NonZeroUsize,
+    on_clash: OnClash,
 }
 
 impl TryFrom<DecodeSettings> for DecodeConfig {
@@ -64,22 +67,23 @@ impl TryFrom<DecodeSettings> for DecodeConfig {
                 .map_err(|error| problems.push(Problem::new(key, format!("{error}, found {text:?}"))))
                 .ok()
         };
-        let text = pointer("input.text_pointer", &settings.text_pointer);
-        let id = settings.id_pointer.as_deref().map(|text| pointer("input.id_pointer", text));
-        let event_time = settings.event_time_pointer.as_deref().map(|text| pointer("input.event_time_pointer", text));
+        let text = pointer("decode.text_pointer", &settings.text_pointer);
+        let id = settings.id_pointer.as_deref().map(|text| pointer("decode.id_pointer", text));
+        let event_time = settings.event_time_pointer.as_deref().map(|text| pointer("decode.event_time_pointer", text));
         if settings.format == Format::Text {
-            for (key, set) in [("input.id_pointer", id.is_some()), ("input.event_time_pointer", event_time.is_some())] {
+            for (key, set) in [("decode.id_pointer", id.is_some()), ("decode.event_time_pointer", event_time.is_some())]
+            {
                 if set {
                     problems.push(Problem::new(
                         key,
-                        "expected input.format = \"json\" with it: a plain text has no members",
+                        "expected decode.format = \"json\" with it: a plain text has no members",
                     ));
                 }
             }
         }
         let bytes_max = NonZeroUsize::new(settings.payload_bytes_max);
         if bytes_max.is_none() {
-            problems.push(Problem::new("input.payload_bytes_max", "expected 1 or more, found 0"));
+            problems.push(Problem::new("decode.payload_bytes_max", "expected 1 or more, found 0"));
         }
         match (text, bytes_max) {
             (Some(text), Some(payload_bytes_max)) if problems.is_empty() => Ok(Self {
@@ -89,6 +93,7 @@ impl TryFrom<DecodeSettings> for DecodeConfig {
                 event_time: event_time.flatten(),
                 event_time_unit: settings.event_time_unit,
                 payload_bytes_max,
+                on_clash: settings.on_clash,
             }),
             _ => Err(problems),
         }
@@ -100,7 +105,6 @@ impl TryFrom<DecodeSettings> for DecodeConfig {
 pub struct Decoder {
     config: DecodeConfig,
     layout: Layout,
-    on_clash: OnClash,
 }
 
 /// What was found in a payload.
@@ -125,8 +129,8 @@ impl Refusal {
 
 impl Decoder {
     /// A decoder for events that will be published in `layout`: a clash with the user's own members is found here.
-    pub fn new(config: DecodeConfig, layout: Layout, on_clash: OnClash) -> Self {
-        Self { config, layout, on_clash }
+    pub fn new(config: DecodeConfig, layout: Layout) -> Self {
+        Self { config, layout }
     }
 
     /// Finds the text of a record. Its event time falls back to the record's timestamp.
@@ -151,7 +155,7 @@ impl Decoder {
         let payload = payload.ok_or_else(|| Refusal::new(Reason::Empty, "the record has no payload (a tombstone)"))?;
         let bytes_max = self.config.payload_bytes_max.get();
         if payload.len() > bytes_max {
-            let error = format!("the payload has {} bytes, input.payload_bytes_max is {bytes_max}", payload.len());
+            let error = format!("the payload has {} bytes, decode.payload_bytes_max is {bytes_max}", payload.len());
             return Err(Refusal::new(Reason::TooLarge, error));
         }
         let text = std::str::from_utf8(payload).map_err(|error| not_utf8(payload, error.valid_up_to()))?;
@@ -173,9 +177,9 @@ impl Decoder {
             Some(pointer) => event_time(&fields, pointer, self.config.event_time_unit)?,
             None => None,
         };
-        if let (OnClash::DeadLetter, Some(name)) = (self.on_clash, self.layout.clash(&fields)) {
+        if let (OnClash::DeadLetter, Some(name)) = (self.config.on_clash, self.layout.clash(&fields)) {
             let error = format!(
-                "the object already has the member {name}, which a labelled event adds: output.layout or output.on_clash settles it"
+                "the object already has the member {name}, which a labelled event adds: sink.layout or decode.on_clash settles it"
             );
             return Err(Refusal::new(Reason::FieldClash, error));
         }
@@ -185,7 +189,7 @@ impl Decoder {
     fn text(&self, fields: &Fields) -> Result<String, Refusal> {
         let pointer = &self.config.text;
         let value = find(fields, pointer).ok_or_else(|| {
-            Refusal::new(Reason::NoText, format!("there is no value at {pointer} (input.text_pointer)"))
+            Refusal::new(Reason::NoText, format!("there is no value at {pointer} (decode.text_pointer)"))
         })?;
         if kind(value) != Kind::Text {
             let error = format!("the value at {pointer} is {}, not a string", kind(value).name());

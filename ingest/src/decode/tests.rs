@@ -13,6 +13,7 @@ fn settings() -> DecodeSettings {
         event_time_pointer: Some("/at".to_owned()),
         event_time_unit: TimeUnit::Milliseconds,
         payload_bytes_max: 1_000_000,
+        on_clash: OnClash::DeadLetter,
     }
 }
 
@@ -20,7 +21,7 @@ fn decoder(change: impl FnOnce(&mut DecodeSettings)) -> Decoder {
     let mut settings = settings();
     change(&mut settings);
     let config = settings.try_into().expect("good settings");
-    Decoder::new(config, Layout::Merge, OnClash::DeadLetter)
+    Decoder::new(config, Layout::Merge)
 }
 
 fn plain() -> Decoder {
@@ -82,8 +83,8 @@ fn the_list_of_bad_payloads() {
         (b"[1, 2]", Reason::BadJson, "expected a JSON object, found an array"),
         (b" 17", Reason::BadJson, "expected a JSON object, found a number"),
         (b"null", Reason::BadJson, "expected a JSON object, found null"),
-        (b"{}", Reason::NoText, "there is no value at /text (input.text_pointer)"),
-        (b"{\"Text\": \"hi\"}", Reason::NoText, "there is no value at /text (input.text_pointer)"),
+        (b"{}", Reason::NoText, "there is no value at /text (decode.text_pointer)"),
+        (b"{\"Text\": \"hi\"}", Reason::NoText, "there is no value at /text (decode.text_pointer)"),
         (b"{\"text\": null}", Reason::NoText, "the value at /text is null, not a string"),
         (b"{\"text\": 5}", Reason::NoText, "the value at /text is a number, not a string"),
         (b"{\"text\": [\"hi\"]}", Reason::NoText, "the value at /text is an array, not a string"),
@@ -113,12 +114,12 @@ fn the_list_of_bad_payloads() {
         (
             b"{\"text\": \"hi\", \"at\": 1e99}",
             Reason::BadEventTime,
-            "the event time at /at: expected a time in the years 1 to 9999, found a number outside: check input.event_time_unit",
+            "the event time at /at: expected a time in the years 1 to 9999, found a number outside: check decode.event_time_unit",
         ),
         (
             b"{\"text\": \"hi\", \"score\": 1}",
             Reason::FieldClash,
-            "the object already has the member score, which a labelled event adds: output.layout or output.on_clash settles it",
+            "the object already has the member score, which a labelled event adds: sink.layout or decode.on_clash settles it",
         ),
     ];
     for (payload, reason, error) in list {
@@ -134,7 +135,7 @@ fn size_is_checked_before_anything_is_read() {
     check(
         &small,
         b"\xff\xff\xff\xff\xff",
-        Err((Reason::TooLarge, "the payload has 5 bytes, input.payload_bytes_max is 4")),
+        Err((Reason::TooLarge, "the payload has 5 bytes, decode.payload_bytes_max is 4")),
     );
     check(&small, b"\xff\xff\xff\xff", Err((Reason::NotUtf8, "byte 0 (from 0) of the payload is not UTF-8")));
 }
@@ -193,8 +194,8 @@ fn a_clash_is_settled_by_the_layout_and_the_setting() {
         (Layout::Bare, OnClash::DeadLetter, None),
     ];
     for (layout, on_clash, clash) in cases {
-        let config: DecodeConfig = settings().try_into().expect("good settings");
-        let found = Decoder::new(config, layout, on_clash).decode(raw(Some(payload)));
+        let config = DecodeConfig::try_from(DecodeSettings { on_clash, ..settings() }).expect("good settings");
+        let found = Decoder::new(config, layout).decode(raw(Some(payload)));
         match (found, clash) {
             (Ok(event), None) => assert_eq!(event.fields.map(|fields| fields.0.len()), Some(3)),
             (Err(letter), Some(name)) => {
@@ -220,11 +221,11 @@ fn bad_settings_are_reported_together() {
     assert_eq!(
         keys,
         [
-            "input.text_pointer",
-            "input.id_pointer",
-            "input.id_pointer",
-            "input.event_time_pointer",
-            "input.payload_bytes_max"
+            "decode.text_pointer",
+            "decode.id_pointer",
+            "decode.id_pointer",
+            "decode.event_time_pointer",
+            "decode.payload_bytes_max"
         ]
     );
 }

@@ -20,9 +20,9 @@ const RANGE_MS: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_30
 pub(super) enum TimeError {
     #[error("expected an RFC 3339 time with its offset, such as 2026-01-31T12:00:00Z, found another text")]
     NotRfc3339,
-    #[error("expected a time in the years 1 to 9999, found a number outside: check input.event_time_unit")]
+    #[error("expected a time in the years 1 to 9999, found a number outside: check decode.event_time_unit")]
     OutOfRange,
-    #[error("expected whole milliseconds since 1970, found a fraction: check input.event_time_unit")]
+    #[error("expected whole milliseconds since 1970, found a fraction: check decode.event_time_unit")]
     Fraction,
 }
 

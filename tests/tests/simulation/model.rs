@@ -74,6 +74,7 @@ fn tokens() -> Tokens {
 
 pub(crate) fn decoder() -> Decoder {
     let settings = DecodeSettings {
+        on_clash: OnClash::DeadLetter,
         format: Format::Text,
         text_pointer: "/text".into(),
         id_pointer: None,
@@ -81,5 +82,5 @@ pub(crate) fn decoder() -> Decoder {
         event_time_unit: TimeUnit::default(),
         payload_bytes_max: 1_000,
     };
-    Decoder::new(DecodeConfig::try_from(settings).expect("usable settings"), Layout::Merge, OnClash::DeadLetter)
+    Decoder::new(DecodeConfig::try_from(settings).expect("usable settings"), Layout::Merge)
 }
