@@ -1,0 +1,181 @@
+//! The house rules that a compiler does not hold: who may import what, how long things may grow, what is documented.
+//!
+//! Each rule is a table or a number at the top; each test walks it. Length of functions and their parameters is clippy's.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tests::workspace;
+use toml::{Table, Value};
+
+/// Which crates of ours each crate may import; `cli -> classifier -> {ingest, sink} -> schemas`, one way.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("schemas", &[]),
+    ("ingest", &["schemas"]),
+    ("sink", &["schemas"]),
+    ("classifier", &["ingest", "schemas", "sink"]),
+    ("devbroker", &[]),
+    ("cli", &["classifier", "devbroker", "ingest", "schemas", "sink"]),
+    ("tests", &["classifier", "cli", "devbroker", "ingest", "schemas", "sink"]),
+    ("bench", &["classifier", "devbroker", "ingest", "schemas", "sink", "tests"]),
+];
+
+/// Which crates may import a library: an edge or an engine has one home. Crates that only test may import any.
+const HOMES: &[(&str, &[&str])] = &[
+    ("rdkafka", &["cli", "ingest", "sink"]), // cli: the demo plays the user's producer and reader
+    ("ort", &["classifier"]),
+    ("tokenizers", &["classifier"]),
+    ("axum", &["classifier"]),
+    ("kafka-protocol", &["devbroker"]),
+    ("config", &["ingest"]),
+    ("metrics-exporter-prometheus", &["sink"]),
+    ("clap", &["cli"]),
+    ("ratatui", &["cli"]),
+];
+
+/// Crates that nobody ships.
+const TEST_CRATES: &[&str] = &["bench", "tests"];
+
+/// Names that say nothing about what is inside.
+const BANNED_NAMES: &[&str] = &["common", "helper", "helpers", "manager", "misc", "mod", "util", "utils"];
+
+/// Lines of a source file without its unit tests: one idea fits in 80 to 300.
+const FILE_LINES_MAX: usize = 400;
+
+/// Lines of a `main.rs`: it is wiring.
+const MAIN_LINES_MAX: usize = 120;
+
+/// Lines of ARCHITECTURE.md: a newcomer reads it in five minutes.
+const ARCHITECTURE_LINES_MAX: usize = 150;
+
+#[test]
+fn crates_import_only_what_lies_below_them() {
+    let ours: BTreeSet<_> = ARROWS.iter().map(|(name, _)| *name).collect();
+    let mut wrong = Vec::new();
+    for member in members() {
+        let Some((_, below)) = ARROWS.iter().find(|(name, _)| *name == member) else {
+            wrong.push(format!("{member} is not drawn in ARROWS"));
+            continue;
+        };
+        let imported = dependencies(&member);
+        let above = imported.iter().filter(|name| ours.contains(name.as_str()) && !below.contains(&name.as_str()));
+        wrong.extend(above.map(|name| format!("{member} imports {name}")));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn libraries_stay_in_their_homes() {
+    let mut wrong = Vec::new();
+    for member in members().iter().filter(|member| !TEST_CRATES.contains(&member.as_str())) {
+        let imported = dependencies(member);
+        let astray =
+            HOMES.iter().filter(|(library, homes)| imported.contains(*library) && !homes.contains(&member.as_str()));
+        wrong.extend(astray.map(|(library, _)| format!("{member} imports {library}")));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn crates_inherit_the_lints() {
+    let lax: Vec<_> =
+        members().into_iter().filter(|member| lookup(&manifest(member), &["lints", "workspace"]).is_none()).collect();
+    assert!(lax.is_empty(), "without `lints.workspace = true`: {lax:?}");
+}
+
+#[test]
+fn files_are_short_and_named_after_their_idea() {
+    let mut wrong = Vec::new();
+    for file in sources() {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if BANNED_NAMES.contains(&name.as_str()) {
+            wrong.push(format!("{} is named after nothing", file.display()));
+        }
+        let allowed = if file.ends_with("src/main.rs") { MAIN_LINES_MAX } else { FILE_LINES_MAX };
+        let text = read(&file);
+        let lines = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().lines().count();
+        if lines > allowed {
+            wrong.push(format!("{} has {lines} lines without its tests, {allowed} are allowed", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_source_file_opens_with_its_idea() {
+    let is_rust = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "rs");
+    let opens = |file: &PathBuf| read(file).starts_with("//!") || file.ends_with("tests.rs");
+    let silent: Vec<_> = sources().into_iter().filter(|file| is_rust(file) && !opens(file)).collect();
+    assert!(silent.is_empty(), "without a //! header: {silent:#?}");
+}
+
+#[test]
+fn the_architecture_fits_on_its_page() {
+    let lines = read(&workspace::root().join("ARCHITECTURE.md")).lines().count();
+    assert!(lines <= ARCHITECTURE_LINES_MAX, "ARCHITECTURE.md has {lines} lines, {ARCHITECTURE_LINES_MAX} are allowed");
+}
+
+#[test]
+fn exported_and_documented_metrics_agree() {
+    let homes = members().into_iter().map(|member| workspace::root().join(member).join("src/metrics.rs"));
+    let exported: BTreeSet<_> =
+        homes.filter(|file| file.exists()).flat_map(|file| metric_names(&read(&file))).collect();
+    let page = read(&workspace::root().join("docs/metrics.md"));
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let documented: BTreeSet<_> = rows.map(|name| name.split('{').next().unwrap_or(name).to_owned()).collect();
+
+    let missing: Vec<_> = exported.difference(&documented).collect();
+    let stale: Vec<_> = documented.difference(&exported).collect();
+    assert!(missing.is_empty() && stale.is_empty(), "docs/metrics.md misses {missing:#?} and still has {stale:#?}");
+    assert!(!exported.is_empty(), "no metrics.rs has a constant");
+}
+
+/// The values of `const NAME: &str = "..";` lines.
+fn metric_names(source: &str) -> Vec<String> {
+    let constants = source.lines().filter(|line| line.contains("const ") && line.contains(": &str = \""));
+    constants.filter_map(|line| Some(line.split('"').nth(1)?.to_owned())).collect()
+}
+
+fn members() -> Vec<String> {
+    let root = manifest("");
+    let members = lookup(&root, &["workspace", "members"]).and_then(Value::as_array).expect("a workspace has members");
+    members.iter().filter_map(|member| member.as_str().map(str::to_owned)).collect()
+}
+
+/// What a crate imports when it runs; its own tests may import more.
+fn dependencies(member: &str) -> BTreeSet<String> {
+    let manifest = manifest(member);
+    let table = lookup(&manifest, &["dependencies"]).and_then(Value::as_table);
+    table.map(|table| table.keys().cloned().collect()).unwrap_or_default()
+}
+
+fn manifest(member: &str) -> Table {
+    let file = workspace::root().join(member).join("Cargo.toml");
+    read(&file).parse().unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn lookup<'a>(table: &'a Table, path: &[&str]) -> Option<&'a Value> {
+    let (last, parents) = path.split_last()?;
+    parents.iter().try_fold(table, |table, key| table.get(*key)?.as_table())?.get(*last)
+}
+
+fn read(file: &Path) -> String {
+    fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// Our own source files, in any language, without what git ignores by a leading dot or as a build.
+fn sources() -> Vec<PathBuf> {
+    let (mut files, mut folders) = (Vec::new(), vec![workspace::root()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a readable folder").flatten() {
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            if path.is_dir() {
+                folders.extend((!name.starts_with('.') && name != "target").then_some(path));
+            } else if [".rs", ".py", ".java", ".sh"].iter().any(|ending| name.ends_with(ending)) {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
