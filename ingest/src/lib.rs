@@ -4,6 +4,8 @@
 
 pub mod batcher;
 pub mod decode;
+pub mod kafka;
+pub mod metrics;
 pub mod settings;
 pub mod shutdown;
 pub mod source;

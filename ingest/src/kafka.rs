@@ -1,0 +1,200 @@
+//! Records from Kafka: a consumer on its own thread, behind [`Source`].
+//!
+//! The thread polls for as long as the source lives and hands records over through a queue of one chunk. A full queue
+//! pauses the partitions. Records carry the generation that they were read under: a rebalance or a rewind begins a new
+//! one, voids what was read and not published, and reading goes on at the committed offsets. [`Leases`] lets a publisher
+//! publish under exactly the generation of its batch.
+//!
+//! It commits nothing by itself: offsets travel with the labels, through the publisher.
+
+mod connection;
+mod context;
+mod end;
+mod lease;
+mod poller;
+mod progress;
+mod record;
+mod settings;
+mod start;
+mod verdict;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rdkafka::consumer::BaseConsumer;
+use schemas::{Generation, RawEvent};
+use tokio::sync::mpsc;
+
+pub use connection::{Connection, ConnectionSettings, SaslMechanism, SecurityProtocol};
+pub use lease::{Lease, Leases};
+pub use settings::{Assignment, OffsetReset, SourceConfig, SourceSettings, UntilEnd};
+
+use crate::source::{Source, SourceError, SourceEvent};
+use context::Context;
+use poller::{Delivery, Poller, State};
+
+/// How long [`KafkaSource`] waits for a record before it says that nothing came.
+const TICK: Duration = Duration::from_millis(250);
+/// Between looks at a closing poll thread.
+const CLOSE_LOOK: Duration = Duration::from_millis(5);
+
+/// A member of a consumer group. Dropping it leaves the group (a named instance keeps its place until the session
+/// time-out) and takes at most `source.close_wait_ms`.
+pub struct KafkaSource {
+    deliveries: mpsc::Receiver<Delivery>,
+    buffer: VecDeque<RawEvent>,
+    /// The generation of the buffer, and of what was handed out.
+    generation: Generation,
+    has_handed_out: bool,
+    has_ended: bool,
+    leases: Arc<Leases>,
+    /// Why the thread ended.
+    failure: Arc<Mutex<Option<SourceError>>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    close_wait: Duration,
+}
+
+impl KafkaSource {
+    /// Starts reading. Brokers that cannot be reached are waited for; what else is wrong comes out of
+    /// [`Source::next`].
+    ///
+    /// # Errors
+    /// When librdkafka refuses the options: `[kafka.properties]` that do not go together, unreadable certificates.
+    pub fn start(connection: &Connection, config: SourceConfig) -> Result<Self, SourceError> {
+        let leases = Leases::new();
+        let context = Context::new(Arc::clone(&leases), config.revoke_wait, connection.brokers());
+        let consumer: BaseConsumer<Context> = config
+            .client(connection)
+            .create_with_context(context)
+            .map_err(|error| verdict::exit(format!("from {}", connection.brokers()), error.to_string()))?;
+        let consumer = Arc::new(consumer);
+        leases.attach(&consumer);
+        let (reader, deliveries) = mpsc::channel(1);
+        let (stop, failure) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
+        let close_wait = config.close_wait;
+        let poller = Poller {
+            consumer,
+            state: State::new(&config),
+            config,
+            leases: Arc::clone(&leases),
+            reader,
+            stop: Arc::clone(&stop),
+        };
+        let cause = Arc::clone(&failure);
+        let run = move || {
+            let Poller { consumer, reader, .. } = &poller;
+            let (consumer, reader) = (Arc::clone(consumer), reader.clone());
+            *cause.lock() = poller.run().err();
+            // The reader hears of the end before the consumer closes, which may take a while.
+            drop(reader);
+            drop(consumer);
+        };
+        let thread = thread::Builder::new()
+            .name("kafka-poll".to_owned())
+            .spawn(run)
+            .map_err(|error| verdict::exit("from Kafka".to_owned(), format!("start the poll thread: {error}")))?;
+        Ok(Self {
+            deliveries,
+            buffer: VecDeque::new(),
+            generation: Generation::default(),
+            has_handed_out: false,
+            has_ended: false,
+            leases,
+            failure,
+            stop,
+            thread: Some(thread),
+            close_wait,
+        })
+    }
+
+    /// What a publisher asks for the right to publish a batch.
+    pub fn leases(&self) -> Arc<Leases> {
+        Arc::clone(&self.leases)
+    }
+
+    /// Drops what is buffered of an ended generation. True: the reader holds records of it.
+    fn has_lost(&mut self) -> bool {
+        if self.leases.is_current(self.generation) {
+            return false;
+        }
+        self.generation = self.leases.generation();
+        self.buffer.clear();
+        std::mem::take(&mut self.has_handed_out)
+    }
+
+    fn accept(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Records(generation, records) if generation == self.generation => self.buffer = records.into(),
+            Delivery::Records(..) | Delivery::Ended => {}
+            Delivery::End => self.has_ended = true,
+        }
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark(); // it may wait for the room that is now there
+        }
+    }
+}
+
+impl Source for KafkaSource {
+    async fn next(&mut self) -> Result<SourceEvent, SourceError> {
+        loop {
+            if self.has_lost() {
+                return Ok(SourceEvent::Lost);
+            }
+            if let Some(record) = self.buffer.pop_front() {
+                self.has_handed_out = true;
+                return Ok(SourceEvent::Record(record, self.generation));
+            }
+            if self.has_ended {
+                return Ok(SourceEvent::End);
+            }
+            match tokio::time::timeout(TICK, self.deliveries.recv()).await {
+                Err(_) => return Ok(SourceEvent::Tick),
+                Ok(None) => return Err(self.failure.lock().take().unwrap_or(SourceError::PollThreadGone)),
+                Ok(Some(delivery)) => {
+                    // A generation may have begun while we waited: its records must find the buffer ready.
+                    let lost = self.has_lost();
+                    self.accept(delivery);
+                    if lost {
+                        return Ok(SourceEvent::Lost);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns at once: the poll thread goes back, and waits for the broker if it must, before the next record.
+    fn rewind(&mut self) -> Result<(), SourceError> {
+        if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+            return Err(self.failure.lock().take().unwrap_or(SourceError::PollThreadGone));
+        }
+        self.leases.end_generation(Duration::ZERO);
+        self.generation = self.leases.generation();
+        self.buffer.clear();
+        self.has_handed_out = false;
+        Ok(())
+    }
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        self.deliveries.close();
+        let Some(thread) = self.thread.take() else { return };
+        thread.thread().unpark();
+        let deadline = Instant::now() + self.close_wait;
+        while !thread.is_finished() && Instant::now() < deadline {
+            thread::sleep(CLOSE_LOOK);
+        }
+        if !thread.is_finished() {
+            let waited_ms = self.close_wait.as_millis();
+            tracing::warn!(waited_ms, "the consumer did not close in time; its session will time out");
+        } else if thread.join().is_err() {
+            tracing::error!("the poll thread panicked");
+        }
+    }
+}

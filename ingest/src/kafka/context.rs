@@ -1,0 +1,155 @@
+//! What librdkafka tells while it is polled: rebalances, statistics, errors. All of it runs on the poll thread.
+//!
+//! A rebalance ends the generation before partitions move, and stores the new group metadata before they are read. With
+//! cooperative rebalancing an assignment of nothing new also means a new generation of the group, so it counts too.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::KafkaError;
+use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::lease::Leases;
+use crate::metrics;
+
+/// A topic and its partition.
+pub(super) type Slot = (String, i32);
+
+pub(super) struct Context {
+    leases: Arc<Leases>,
+    revoke_wait: Duration,
+    brokers: String,
+    heard: Mutex<Heard>,
+}
+
+/// What was heard since the poll thread last asked.
+#[derive(Default)]
+pub(super) struct Heard {
+    /// Partitions that were assigned or taken away: what was read of them before means nothing now.
+    pub(super) moved: Vec<Slot>,
+    /// An assignment arrived, maybe an empty one.
+    pub(super) assigned: bool,
+    /// The text of the last error event, which names topics that the error's code does not.
+    pub(super) error: Option<String>,
+    pub(super) statistics: Option<Positions>,
+}
+
+/// Where fetching stands, from the statistics: the only view that counts transaction markers and aborted records.
+pub(super) struct Positions {
+    pub(super) heard_at: Instant,
+    /// The next offset to fetch, of partitions whose fetched records were all handed to us.
+    pub(super) fetched_to: BTreeMap<Slot, i64>,
+    pub(super) is_connected: bool,
+}
+
+impl Context {
+    pub(super) fn new(leases: Arc<Leases>, revoke_wait: Duration, brokers: &str) -> Self {
+        Self { leases, revoke_wait, brokers: brokers.to_owned(), heard: Mutex::default() }
+    }
+
+    /// The brokers that were asked to be reached, for messages.
+    pub(super) fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// The text of the last error event; empty when there was none.
+    pub(super) fn take_error(&self) -> String {
+        self.heard.lock().error.take().unwrap_or_default()
+    }
+
+    pub(super) fn take_heard(&self) -> Heard {
+        mem::take(&mut *self.heard.lock())
+    }
+
+    fn end_generation(&self, wait: Duration) {
+        if !self.leases.end_generation(wait) && !wait.is_zero() {
+            let waited_ms = wait.as_millis();
+            tracing::warn!(waited_ms, "a rebalance did not wait longer for a publish in progress");
+        }
+    }
+
+    fn moved(&self, partitions: &TopicPartitionList) {
+        let mut heard = self.heard.lock();
+        let slots = partitions.elements().into_iter().map(|slot| (slot.topic().to_owned(), slot.partition()));
+        heard.moved.extend(slots);
+    }
+}
+
+impl ConsumerContext for Context {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(partitions) => {
+                self.end_generation(self.revoke_wait);
+                self.moved(partitions);
+                self.heard.lock().assigned = true;
+                metrics::rebalanced("assign");
+            }
+            Rebalance::Revoke(partitions) => {
+                // Lost partitions may already have another owner: there is nothing to wait for.
+                let lost = consumer.assignment_lost();
+                self.end_generation(if lost { Duration::ZERO } else { self.revoke_wait });
+                self.moved(partitions);
+                metrics::rebalanced(if lost { "lost" } else { "revoke" });
+            }
+            Rebalance::Error(_) => self.end_generation(Duration::ZERO),
+        }
+        // Before the assignment is confirmed the group cannot move on, so this is the metadata of exactly this one.
+        self.leases.renew(consumer.group_metadata());
+    }
+
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let owned = consumer.assignment().map_or(0, |assignment| assignment.count());
+        let generation = self.leases.generation().number();
+        metrics::owns(generation, owned);
+        let (kind, changed) = match rebalance {
+            Rebalance::Assign(partitions) => ("assign", partitions.count()),
+            Rebalance::Revoke(partitions) => ("revoke", partitions.count()),
+            Rebalance::Error(_) => ("error", 0),
+        };
+        tracing::info!(kind, changed, owned, generation, "partitions rebalanced");
+    }
+}
+
+impl ClientContext for Context {
+    /// Every failure also arrives as an event or a result, where it is judged; so only misuse is worth a warning here.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if level as u8 <= RDKafkaLogLevel::Warning as u8 && matches!(facility, "CONFWARN" | "MAXPOLL") {
+            tracing::warn!(target: "librdkafka", facility, message);
+        } else {
+            tracing::debug!(target: "librdkafka", facility, message);
+        }
+    }
+
+    fn error(&self, _error: KafkaError, reason: &str) {
+        self.heard.lock().error = Some(reason.to_owned());
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let is_connected = statistics.brokers.values().any(|broker| broker.nodeid >= 0 && broker.state == "UP");
+        let mut fetched_to = BTreeMap::new();
+        for (topic, partitions) in &statistics.topics {
+            for partition in partitions.partitions.values().filter(|partition| partition.partition >= 0) {
+                if partition.fetch_state != "active" {
+                    continue;
+                }
+                // The statistics' own lag counts from offsets that this consumer committed: ours go by transaction.
+                let all_handed_over = partition.fetchq_cnt == 0;
+                let position = if all_handed_over { partition.next_offset } else { partition.app_offset };
+                if position >= 0 && partition.ls_offset >= 0 {
+                    metrics::lag(topic, partition.partition, (partition.ls_offset - position).max(0));
+                }
+                if all_handed_over {
+                    fetched_to.insert((topic.clone(), partition.partition), partition.next_offset);
+                }
+            }
+        }
+        self.heard.lock().statistics = Some(Positions { heard_at: Instant::now(), fetched_to, is_connected });
+    }
+}

@@ -1,0 +1,149 @@
+//! Working up to the present end: the ends when the source starts, and whether reading and committing have reached them.
+//!
+//! The end is the last stable offset: what an open transaction hides is not yet there. Transaction markers and aborted
+//! records take offsets that no reader ever sees, so the last record's offset may stay below the end for ever. Where it
+//! does, librdkafka's statistics say that fetching is past it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::context::{Positions, Slot};
+use super::progress::ReadSpans;
+use super::settings::UntilEnd;
+
+/// How often the committed offsets are looked up.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(200);
+/// After a rebalance or a rewind, statistics may still tell of the time before: librdkafka refreshes them once a second.
+/// Also how long an assignment of no partitions must last before it is believed.
+pub(super) const SETTLE: Duration = Duration::from_secs(3);
+
+/// The ends that were there at the start, and what is known of the way to them.
+pub(super) struct EndWatch {
+    until: UntilEnd,
+    ends: BTreeMap<Slot, i64>,
+    settled_since: Instant,
+    positions: Option<Positions>,
+    next_check: Instant,
+}
+
+impl EndWatch {
+    pub(super) fn new(until: UntilEnd, ends: BTreeMap<Slot, i64>, now: Instant) -> Self {
+        Self { until, ends, settled_since: now, positions: None, next_check: now }
+    }
+
+    /// A new generation has begun: older positions mean nothing.
+    pub(super) fn unsettle(&mut self, now: Instant) {
+        self.settled_since = now;
+        self.positions = None;
+    }
+
+    pub(super) fn heard(&mut self, positions: Positions) {
+        if positions.heard_at >= self.settled_since + SETTLE {
+            self.positions = Some(positions);
+        }
+    }
+
+    /// True once per [`CHECK_INTERVAL`].
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        let due = now >= self.next_check;
+        if due {
+            self.next_check = now + CHECK_INTERVAL;
+        }
+        due
+    }
+
+    /// Whether all assigned partitions, given with their committed offsets, are at their ends.
+    pub(super) fn is_reached(&self, assigned: &BTreeMap<Slot, Option<i64>>, spans: &ReadSpans, now: Instant) -> bool {
+        if assigned.is_empty() {
+            return now >= self.settled_since + SETTLE;
+        }
+        assigned.iter().all(|(slot, committed)| {
+            let read_to = spans.get(slot).map(|span| span.next);
+            let fetched_to = self.positions.as_ref().and_then(|positions| positions.fetched_to.get(slot)).copied();
+            let position = [*committed, read_to, fetched_to].into_iter().flatten().max().unwrap_or(0);
+            // A partition that did not exist at the start has no end to reach.
+            let at_end = self.ends.get(slot).is_none_or(|end| position >= *end);
+            let settled = match self.until {
+                UntilEnd::Delivered => true,
+                UntilEnd::Committed => {
+                    read_to.is_none_or(|next| committed.is_some_and(|committed| committed >= next))
+                        || spans.get(slot).is_some_and(|span| span.first == span.next)
+                }
+            };
+            at_end && settled
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Case {
+        until: UntilEnd,
+        end: i64,
+        committed: Option<i64>,
+        read: &'static [i64],
+        fetched_to: Option<i64>,
+    }
+
+    fn check(case: &Case, expected: bool) {
+        let start = Instant::now();
+        let slot = ("in".to_owned(), 0);
+        let mut watch = EndWatch::new(case.until, BTreeMap::from([(slot.clone(), case.end)]), start);
+        let mut spans = ReadSpans::default();
+        for offset in case.read {
+            spans.read("in", 0, *offset);
+        }
+        if let Some(offset) = case.fetched_to {
+            watch.heard(Positions {
+                heard_at: start + SETTLE,
+                fetched_to: BTreeMap::from([(slot.clone(), offset)]),
+                is_connected: true,
+            });
+        }
+        let assigned = BTreeMap::from([(slot, case.committed)]);
+        let name = format!("{:?} {} {:?} {:?}", case.until, case.end, case.committed, case.read);
+        assert_eq!(watch.is_reached(&assigned, &spans, start), expected, "{name}");
+    }
+
+    #[test]
+    fn the_end_is_reached_when_all_is_read_and_committed() {
+        use UntilEnd::{Committed, Delivered};
+        let case = |until, end, committed, read, fetched_to| Case { until, end, committed, read, fetched_to };
+        check(&case(Committed, 0, None, &[], None), true);
+        check(&case(Committed, 3, None, &[], None), false);
+        check(&case(Committed, 3, None, &[0, 1, 2], None), false);
+        check(&case(Committed, 3, Some(2), &[0, 1, 2], None), false);
+        check(&case(Committed, 3, Some(3), &[0, 1, 2], None), true);
+        check(&case(Delivered, 3, None, &[0, 1, 2], None), true);
+        check(&case(Delivered, 3, None, &[0, 1], None), false);
+        // A marker at offset 3 makes the end 4: only the statistics see past it.
+        check(&case(Committed, 4, Some(3), &[0, 1, 2], None), false);
+        check(&case(Committed, 4, Some(3), &[0, 1, 2], Some(4)), true);
+        check(&case(Committed, 4, Some(2), &[0, 1, 2], Some(4)), false);
+        // A restart at the end, with nothing new.
+        check(&case(Committed, 4, Some(4), &[], None), true);
+        check(&case(Committed, 4, Some(3), &[], Some(4)), true);
+    }
+
+    #[test]
+    fn positions_from_before_a_rewind_are_not_believed() {
+        let start = Instant::now();
+        let slot = ("in".to_owned(), 0);
+        let mut watch = EndWatch::new(UntilEnd::Committed, BTreeMap::from([(slot.clone(), 9)]), start);
+        watch.unsettle(start);
+        let fetched_to = BTreeMap::from([(slot.clone(), 9)]);
+        watch.heard(Positions { heard_at: start + SETTLE / 2, fetched_to, is_connected: true });
+        let assigned = BTreeMap::from([(slot, Some(2))]);
+        assert!(!watch.is_reached(&assigned, &ReadSpans::default(), start + SETTLE));
+    }
+
+    #[test]
+    fn an_assignment_of_nothing_is_believed_after_a_while() {
+        let start = Instant::now();
+        let watch = EndWatch::new(UntilEnd::Committed, BTreeMap::new(), start);
+        assert!(!watch.is_reached(&BTreeMap::new(), &ReadSpans::default(), start));
+        assert!(watch.is_reached(&BTreeMap::new(), &ReadSpans::default(), start + SETTLE));
+    }
+}

@@ -1,0 +1,171 @@
+//! Which generation is current, and under which group metadata its batches may be published.
+//!
+//! The poll thread ends a generation before partitions go: it refuses new leases and waits for the publish in progress.
+//! The publisher takes a lease per batch; a batch whose generation is over gets none and is dropped, because its records
+//! are read again. The metadata is taken when a generation begins and never at commit time: by then it would name the
+//! group's next generation, and the broker could fence nothing.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use schemas::{Generation, Ticket};
+
+use super::context::Context;
+
+/// The generations of one consumer, shared between its poll thread, its reader and the publisher.
+pub struct Leases {
+    state: Mutex<State>,
+    returned: Condvar,
+    /// The current generation's number, for the reader to compare once per record without the lock.
+    number: AtomicU64,
+}
+
+struct State {
+    generation: Generation,
+    metadata: Option<Arc<ConsumerGroupMetadata>>,
+    held: usize,
+    consumer: Weak<BaseConsumer<Context>>,
+}
+
+/// The right to publish one batch. While it is held, a rebalance waits, up to `source.revoke_wait_ms`.
+pub struct Lease {
+    leases: Arc<Leases>,
+    metadata: Arc<ConsumerGroupMetadata>,
+}
+
+impl Leases {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                generation: Generation::default(),
+                metadata: None,
+                held: 0,
+                consumer: Weak::new(),
+            }),
+            returned: Condvar::new(),
+            number: AtomicU64::new(Generation::default().number()),
+        })
+    }
+
+    /// The right to publish a batch of `generation`, or `None` when that generation is over.
+    pub fn lease(self: &Arc<Self>, generation: Generation) -> Option<Lease> {
+        let mut state = self.state.lock();
+        if state.generation != generation {
+            return None;
+        }
+        let metadata = Arc::clone(state.metadata.as_ref()?);
+        state.held += 1;
+        Some(Lease { leases: Arc::clone(self), metadata })
+    }
+
+    /// Commits a ticket's offsets through the consumer: for publishing at least once, where no transaction carries them.
+    ///
+    /// # Errors
+    /// What the broker answered; `_STATE` when the consumer is closed.
+    pub fn commit(&self, _lease: &Lease, ticket: &Ticket) -> Result<(), KafkaError> {
+        let consumer = self.state.lock().consumer.upgrade();
+        let consumer = consumer.ok_or(KafkaError::ConsumerCommit(RDKafkaErrorCode::State))?;
+        let mut offsets = TopicPartitionList::with_capacity(ticket.next_offsets().len());
+        for ((topic, partition), next) in ticket.next_offsets() {
+            offsets.add_partition_offset(topic, *partition, Offset::Offset(*next))?;
+        }
+        consumer.commit(&offsets, CommitMode::Sync)
+    }
+
+    /// The generation under which records are read now.
+    pub fn generation(&self) -> Generation {
+        self.state.lock().generation
+    }
+
+    pub(super) fn is_current(&self, generation: Generation) -> bool {
+        self.number.load(Ordering::Acquire) == generation.number()
+    }
+
+    pub(super) fn attach(&self, consumer: &Arc<BaseConsumer<Context>>) {
+        self.state.lock().consumer = Arc::downgrade(consumer);
+    }
+
+    /// Begins a new generation and waits for the publish in progress. False: it was still going on after `wait`; the
+    /// broker will refuse its offsets if they come too late.
+    ///
+    /// The metadata stays: after a rewind the group's own generation is the same.
+    pub(super) fn end_generation(&self, wait: Duration) -> bool {
+        let mut state = self.state.lock();
+        state.generation = state.generation.next();
+        self.number.store(state.generation.number(), Ordering::Release);
+        !self.returned.wait_while_for(&mut state, |state| state.held > 0, wait).timed_out()
+    }
+
+    /// Stores the group metadata of the generation that has just begun.
+    pub(super) fn renew(&self, metadata: Option<ConsumerGroupMetadata>) {
+        self.state.lock().metadata = metadata.map(Arc::new);
+    }
+}
+
+impl Deref for Lease {
+    type Target = ConsumerGroupMetadata;
+
+    fn deref(&self) -> &ConsumerGroupMetadata {
+        &self.metadata
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.leases.state.lock().held -= 1;
+        self.leases.returned.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Instant;
+
+    use rdkafka::config::ClientConfig;
+
+    use super::*;
+
+    /// A consumer that never connects still has group metadata.
+    fn metadata() -> Option<ConsumerGroupMetadata> {
+        let consumer: BaseConsumer =
+            ClientConfig::new().set("group.id", "leases").create().expect("a group id is enough");
+        consumer.group_metadata()
+    }
+
+    #[test]
+    fn a_lease_is_had_only_for_the_current_generation() {
+        let leases = Leases::new();
+        let first = leases.generation();
+        assert!(leases.lease(first).is_none(), "no metadata yet");
+        leases.renew(metadata());
+        assert!(leases.lease(first).is_some());
+        assert!(leases.lease(first.next()).is_none());
+        assert!(leases.end_generation(Duration::ZERO));
+        assert!(leases.lease(first).is_none());
+        assert!(leases.lease(first.next()).is_some(), "the metadata outlives a rewind");
+    }
+
+    #[test]
+    fn the_end_of_a_generation_waits_for_the_publish_in_progress_and_no_longer() {
+        let leases = Leases::new();
+        leases.renew(metadata());
+        let lease = leases.lease(leases.generation()).expect("current");
+        assert!(!leases.end_generation(Duration::from_millis(20)), "the wait is bounded");
+        let started = Instant::now();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(50));
+                drop(lease);
+            });
+            assert!(leases.end_generation(Duration::from_secs(20)));
+        });
+        assert!(started.elapsed() >= Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,339 @@
+//! The thread that owns the consumer: polls it, hands records over, and goes back to the committed offsets when a
+//! generation ends.
+//!
+//! It polls for as long as the source lives, also when nobody reads: a full queue pauses the partitions instead. Records
+//! of an ended generation are dropped here, and nothing of the next one is handed over before every partition stands at
+//! its committed offset.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use schemas::{Generation, RawEvent};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::context::{Context, Slot};
+use super::end::EndWatch;
+use super::lease::Leases;
+use super::progress::ReadSpans;
+use super::record::{TopicNames, raw_event};
+use super::settings::SourceConfig;
+use super::verdict::{Verdict, judge};
+use crate::metrics;
+use crate::source::SourceError;
+
+/// How long one poll waits for a record; also the longest that a stop goes unnoticed.
+const POLL_WAIT: Duration = Duration::from_millis(50);
+/// How long a full queue is waited for without polling, before the partitions are paused. A pause throws the prefetch
+/// away, so short stalls are waited out; a rebalance is held up by at most this.
+const STALL_MAX: Duration = Duration::from_millis(500);
+/// Between attempts to go back to the committed offsets while the broker does not answer.
+const REWIND_RETRY: Duration = Duration::from_millis(200);
+
+/// What the poll thread hands to the reader.
+pub(super) enum Delivery {
+    Records(Generation, Vec<RawEvent>),
+    /// A generation ended while nothing was under way: wakes a reader that waits.
+    Ended,
+    /// Everything up to the end is done.
+    End,
+}
+
+pub(super) struct Poller {
+    pub(super) consumer: Arc<BaseConsumer<Context>>,
+    pub(super) config: SourceConfig,
+    pub(super) leases: Arc<Leases>,
+    pub(super) reader: mpsc::Sender<Delivery>,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) state: State,
+}
+
+/// What changes while polling.
+pub(super) struct State {
+    /// The generation that records are read under; `None` until all partitions stand at their committed offsets.
+    generation: Option<Generation>,
+    spans: ReadSpans,
+    chunk: Vec<RawEvent>,
+    chunk_bytes: usize,
+    stalled_since: Option<Instant>,
+    paused_since: Option<Instant>,
+    rewind_after: Instant,
+    has_assignment: bool,
+    pub(super) is_outage: bool,
+    end: Option<EndWatch>,
+    topics: TopicNames,
+}
+
+impl State {
+    pub(super) fn new(config: &SourceConfig) -> Self {
+        Self {
+            generation: None,
+            spans: ReadSpans::default(),
+            chunk: Vec::new(),
+            chunk_bytes: 0,
+            stalled_since: None,
+            paused_since: None,
+            rewind_after: Instant::now(),
+            has_assignment: false,
+            is_outage: false,
+            end: None,
+            topics: TopicNames::new(&config.topics),
+        }
+    }
+}
+
+impl Poller {
+    /// Polls until the source is dropped or an error ends the process.
+    pub(super) fn run(mut self) -> Result<(), SourceError> {
+        let Some(ends) = self.start()? else { return Ok(()) };
+        if let Some(until) = self.config.until_end {
+            self.state.end = Some(EndWatch::new(until, ends, Instant::now()));
+        }
+        let topics: Vec<&str> = self.config.topics.iter().map(String::as_str).collect();
+        self.consumer.subscribe(&topics).map_err(|error| super::verdict::exit(self.what(), error.to_string()))?;
+        while !self.stop.load(Ordering::Acquire) {
+            self.settle();
+            if !self.hand_over() {
+                continue;
+            }
+            self.poll()?;
+            self.listen();
+            self.watch_end();
+        }
+        Ok(())
+    }
+
+    pub(super) fn what(&self) -> String {
+        format!("topics {}", self.config.topics.join(", "))
+    }
+
+    /// Takes what is there, up to a full chunk; waits only when nothing is held already.
+    fn poll(&mut self) -> Result<(), SourceError> {
+        let consumer = Arc::clone(&self.consumer);
+        let is_idle = self.state.chunk.is_empty() || self.state.paused_since.is_some();
+        let mut wait = if is_idle { POLL_WAIT } else { Duration::ZERO };
+        loop {
+            match consumer.poll(wait) {
+                None | Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
+                Some(Ok(message)) => self.take(&message),
+                Some(Err(error)) => return self.failed(&error),
+            }
+            if self.is_chunk_full() || self.state.generation.is_none() {
+                return Ok(());
+            }
+            wait = Duration::ZERO;
+        }
+    }
+
+    fn take(&mut self, message: &BorrowedMessage<'_>) {
+        let state = &mut self.state;
+        state.spans.read(message.topic(), message.partition(), message.offset());
+        if state.generation.is_some_and(|generation| self.leases.is_current(generation)) {
+            let event = raw_event(message, &state.topics);
+            state.chunk_bytes += message.payload_len() + message.key_len();
+            state.chunk.push(event);
+        }
+        self.reachable();
+    }
+
+    /// Judges an error: waits it out, or ends the process.
+    pub(super) fn failed(&mut self, error: &KafkaError) -> Result<(), SourceError> {
+        let reason = self.consumer.context().take_error();
+        match judge(error, &reason, &self.config) {
+            Verdict::Exit(error) => return Err(error),
+            Verdict::Outage if self.state.is_outage => {}
+            Verdict::Outage => {
+                self.state.is_outage = true;
+                metrics::outage();
+                tracing::warn!(brokers = self.consumer.context().brokers(), %error, reason, "no broker can be reached; waiting");
+            }
+            Verdict::Passing => tracing::warn!(%error, reason, "librdkafka reports an error and goes on"),
+        }
+        Ok(())
+    }
+
+    pub(super) fn reachable(&mut self) {
+        if self.state.is_outage {
+            self.state.is_outage = false;
+            tracing::info!("brokers can be reached again");
+        }
+    }
+
+    /// Takes note of what the callbacks heard during the poll.
+    fn listen(&mut self) {
+        let heard = self.consumer.context().take_heard();
+        for slot in &heard.moved {
+            self.state.spans.forget(slot);
+        }
+        self.state.has_assignment |= heard.assigned;
+        if let Some(positions) = heard.statistics {
+            if positions.is_connected {
+                self.reachable();
+            }
+            if let Some(end) = &mut self.state.end {
+                end.heard(positions);
+            }
+        }
+    }
+
+    fn is_chunk_full(&self) -> bool {
+        self.state.chunk.len() >= self.config.queue_records_max.get()
+            || self.state.chunk_bytes >= self.config.queue_bytes_max.get()
+    }
+
+    /// Hands the records over when the reader has room. False: wait a little before polling.
+    fn hand_over(&mut self) -> bool {
+        let Some(generation) = self.state.generation.filter(|_| !self.state.chunk.is_empty()) else { return true };
+        if self.reader.capacity() == 0 {
+            return !self.is_chunk_full() || self.stall();
+        }
+        let records = std::mem::take(&mut self.state.chunk);
+        metrics::handed_over(records.len(), std::mem::take(&mut self.state.chunk_bytes));
+        self.send(Delivery::Records(generation, records));
+        self.resume();
+        true
+    }
+
+    /// Sends where there is room: this is the only sender, so room that was seen stays.
+    fn send(&self, delivery: Delivery) {
+        if let Err(TrySendError::Closed(_)) = self.reader.try_send(delivery) {
+            self.stop.store(true, Ordering::Release);
+        }
+    }
+
+    /// Waits a moment for the reader; pauses the partitions when it stays busy. True: poll on.
+    fn stall(&mut self) -> bool {
+        let now = Instant::now();
+        let since = *self.state.stalled_since.get_or_insert(now);
+        if self.state.paused_since.is_some() {
+            return true;
+        }
+        if now.duration_since(since) < STALL_MAX {
+            // The reader unparks this thread when it takes what waits.
+            thread::park_timeout(POLL_WAIT);
+            return false;
+        }
+        match self.consumer.assignment().and_then(|assignment| self.consumer.pause(&assignment)) {
+            Ok(()) => self.state.paused_since = Some(now),
+            Err(error) => tracing::debug!(%error, "pause partitions"),
+        }
+        true
+    }
+
+    fn resume(&mut self) {
+        self.state.stalled_since = None;
+        let Some(since) = self.state.paused_since.take() else { return };
+        metrics::paused(since.elapsed());
+        if let Err(error) = self.consumer.assignment().and_then(|assignment| self.consumer.resume(&assignment)) {
+            tracing::warn!(%error, "resume partitions");
+        }
+    }
+
+    /// After the end of a generation: drops what was read, and goes back to the committed offsets.
+    fn settle(&mut self) {
+        if self.state.generation.is_some_and(|generation| self.leases.is_current(generation)) {
+            return;
+        }
+        let now = Instant::now();
+        if self.state.generation.take().is_some() {
+            // A full queue needs no waking: its reader will see that the generation is over.
+            self.send(Delivery::Ended);
+            self.state.rewind_after = now;
+        }
+        self.state.chunk.clear();
+        self.state.chunk_bytes = 0;
+        self.resume();
+        if !self.state.has_assignment || now < self.state.rewind_after {
+            return;
+        }
+        let generation = self.leases.generation();
+        match self.rewind() {
+            Ok(()) => {
+                self.state.generation = Some(generation);
+                if let Some(end) = &mut self.state.end {
+                    end.unsettle(Instant::now());
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "go back to the committed offsets");
+                self.state.rewind_after = Instant::now() + REWIND_RETRY;
+            }
+        }
+    }
+
+    /// Seeks every partition of which something was read and not committed.
+    fn rewind(&mut self) -> KafkaResult<()> {
+        let assigned = slots(&self.consumer.assignment()?);
+        let mut asked = TopicPartitionList::new();
+        for (topic, partition) in self.state.spans.slots().filter(|slot| assigned.contains(slot)) {
+            asked.add_partition(topic, *partition);
+        }
+        if asked.count() == 0 {
+            return Ok(());
+        }
+        let mut seeks = TopicPartitionList::new();
+        for (slot, committed) in self.committed(asked)? {
+            match self.state.spans.target(&slot, committed) {
+                Some(target) => seeks.add_partition_offset(&slot.0, slot.1, Offset::Offset(target))?,
+                // All of it is committed: reading goes on where it is, with its prefetch.
+                None => self.state.spans.rewound(&slot, committed.unwrap_or_default()),
+            }
+        }
+        if seeks.count() == 0 {
+            return Ok(());
+        }
+        metrics::rewound();
+        let sought = self.consumer.seek_partitions(seeks, self.config.request_wait)?;
+        for element in sought.elements() {
+            element.error()?;
+            if let Offset::Offset(offset) = element.offset() {
+                self.state.spans.rewound(&(element.topic().to_owned(), element.partition()), offset);
+            }
+        }
+        Ok(())
+    }
+
+    fn committed(&self, asked: TopicPartitionList) -> KafkaResult<BTreeMap<Slot, Option<i64>>> {
+        let answer = self.consumer.committed_offsets(asked, self.config.request_wait)?;
+        let mut committed = BTreeMap::new();
+        for element in answer.elements() {
+            element.error()?;
+            let offset = if let Offset::Offset(offset) = element.offset() { Some(offset) } else { None };
+            committed.insert((element.topic().to_owned(), element.partition()), offset);
+        }
+        Ok(committed)
+    }
+
+    /// Tells the reader once when the end is reached.
+    fn watch_end(&mut self) {
+        let now = Instant::now();
+        if self.state.generation.is_none() || !self.state.chunk.is_empty() || !self.state.has_assignment {
+            return;
+        }
+        if !self.state.end.as_mut().is_some_and(|end| end.is_due(now)) {
+            return;
+        }
+        let committed = self.consumer.assignment().and_then(|assignment| {
+            if assignment.count() == 0 { Ok(BTreeMap::new()) } else { self.committed(assignment) }
+        });
+        let reached = match (&self.state.end, committed) {
+            (Some(end), Ok(committed)) => end.is_reached(&committed, &self.state.spans, now),
+            _ => false,
+        };
+        if reached && self.reader.capacity() > 0 {
+            self.send(Delivery::End);
+            self.state.end = None;
+        }
+    }
+}
+
+fn slots(list: &TopicPartitionList) -> Vec<Slot> {
+    list.elements().into_iter().map(|element| (element.topic().to_owned(), element.partition())).collect()
+}

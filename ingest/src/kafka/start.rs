@@ -1,0 +1,92 @@
+//! Before the first record: the topics exist and may be read, and, when asked, where they end at this moment.
+//!
+//! A cluster that cannot be reached is waited for; a topic that is missing is an error after `source.topic_wait_ms`.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+use super::context::Slot;
+use super::poller::Poller;
+use super::verdict::exit;
+use crate::source::SourceError;
+
+/// Between attempts while a topic or the cluster is missing.
+const RETRY_WAIT: Duration = Duration::from_millis(200);
+
+impl Poller {
+    /// Finds the input topics and their ends; `None` when the source was dropped meanwhile.
+    pub(super) fn start(&mut self) -> Result<Option<BTreeMap<Slot, i64>>, SourceError> {
+        let mut ends = BTreeMap::new();
+        for topic in self.config.topics.clone() {
+            let Some(partitions) = self.find(&topic)? else { return Ok(None) };
+            if self.config.until_end.is_none() {
+                continue;
+            }
+            for partition in 0..partitions {
+                let Some(end) = self.end_of(&topic, partition)? else { return Ok(None) };
+                ends.insert((topic.clone(), partition), end);
+            }
+        }
+        Ok(Some(ends))
+    }
+
+    /// The number of a topic's partitions, once it exists.
+    fn find(&mut self, topic: &str) -> Result<Option<i32>, SourceError> {
+        let mut missing_since = None;
+        while !self.stop.load(Ordering::Acquire) {
+            let error = match self.consumer.fetch_metadata(Some(topic), self.config.request_wait) {
+                Ok(metadata) => {
+                    self.reachable();
+                    let found = metadata.topics().iter().find(|found| found.name() == topic);
+                    let code = found.and_then(|found| found.error()).map(Code::from);
+                    let partitions = found.map_or(0, |found| found.partitions().len());
+                    match code {
+                        None if partitions > 0 => return Ok(i32::try_from(partitions).ok()),
+                        None | Some(Code::UnknownTopicOrPartition) => {
+                            self.missing(topic, *missing_since.get_or_insert_with(Instant::now))?;
+                            None
+                        }
+                        Some(code) => Some(KafkaError::MetadataFetch(code)),
+                    }
+                }
+                Err(error) => Some(error),
+            };
+            self.wait_after(error)?;
+        }
+        Ok(None)
+    }
+
+    fn missing(&self, topic: &str, since: Instant) -> Result<(), SourceError> {
+        if since.elapsed() < self.config.topic_wait {
+            return Ok(());
+        }
+        let brokers = self.consumer.context().brokers();
+        Err(exit(
+            format!("topic {topic}"),
+            format!("it does not exist on {brokers}; create it, or correct source.topics (--input)"),
+        ))
+    }
+
+    /// The last stable offset: what an open transaction holds back is not yet there.
+    fn end_of(&mut self, topic: &str, partition: i32) -> Result<Option<i64>, SourceError> {
+        while !self.stop.load(Ordering::Acquire) {
+            match self.consumer.fetch_watermarks(topic, partition, self.config.request_wait) {
+                Ok((_, end)) => return Ok(Some(end)),
+                Err(error) => self.wait_after(Some(error))?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Judges an error, and serves librdkafka's events for a moment: refusals of credentials arrive there.
+    fn wait_after(&mut self, error: Option<KafkaError>) -> Result<(), SourceError> {
+        if let Some(Err(event)) = self.consumer.poll(RETRY_WAIT) {
+            self.failed(&event)?;
+        }
+        error.map_or(Ok(()), |error| self.failed(&error))
+    }
+}
