@@ -2,5 +2,8 @@
 //!
 //! The crate publishes whole batches or nothing; it does not know who read or labelled them.
 
+pub mod kafka;
+pub mod metrics;
 pub mod publisher;
+pub mod settings;
 pub mod telemetry;

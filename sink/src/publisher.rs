@@ -15,26 +15,26 @@ pub enum Published {
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// Another process took over this instance name or its partitions' transactions.
-    #[error(
-        "publish: a second process runs under the instance name {instance}; give every replica its own --instance"
-    )]
+    #[error("publish: a second process runs under the instance name {instance}; give every replica its own --instance")]
     Fenced { instance: String },
     /// The broker refused or did not answer within its budget.
     #[error("publish {what}: {reason}")]
-    Broker {
-        what: String,
-        reason: String,
-        recovery: Recovery,
-    },
+    Broker { what: String, reason: String, recovery: Recovery },
     /// The labelled event could not be written as JSON.
     #[error("publish: encode a labelled event")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A record that may not be left out does not fit into its topic.
+    #[error(
+        "publish {what}: {bytes} bytes do not fit into topic {topic}; raise the topic's max.message.bytes and \
+         sink.message_bytes_max"
+    )]
+    TooLarge { what: String, bytes: usize, topic: String },
 }
 
 impl PublishError {
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Fenced { .. } | Self::Encode(_) => Recovery::Exit,
+            Self::Fenced { .. } | Self::Encode(_) | Self::TooLarge { .. } => Recovery::Exit,
             Self::Broker { recovery, .. } => *recovery,
         }
     }

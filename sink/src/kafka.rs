@@ -1,0 +1,320 @@
+//! Batches to Kafka: one transaction per batch holds its labels, its dead letters and its offsets.
+//!
+//! A batch is published under the group metadata of its own generation, or dropped. What the broker says is judged in one
+//! place ([`verdict`]): the same call again, an abort and the same batch again from memory, the batch let go, or the end
+//! of the process. With `at_least_once` the labels are delivered first and the offsets are committed after them.
+
+mod outgoing;
+mod producer;
+pub mod topics;
+mod verdict;
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::KafkaError;
+use rdkafka::producer::Producer as _;
+use schemas::{Batch, Generation, LabeledEvent, Recovery, Ticket};
+
+pub use crate::settings::{Compression, Guarantee, Identity, SinkConfig, SinkSettings};
+pub use outgoing::Outgoing;
+
+use crate::metrics::{self, Outcome};
+use crate::publisher::{PublishError, Published, Publisher};
+use outgoing::{Address, Parcel};
+use producer::{Failure, Producer};
+use topics::Partitions;
+use verdict::{Step, Verdict};
+
+/// Commits a ticket's offsets outside of a transaction: for [`Guarantee::AtLeastOnce`].
+pub type CommitOffsets<G> = Box<dyn Fn(&G, &Ticket) -> Result<(), KafkaError> + Send>;
+
+/// How long the steps of the last published batch took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timings {
+    /// Sending all records and waiting for their acknowledgement.
+    pub deliver: Duration,
+    pub offsets: Duration,
+    /// The commit alone: zero with at least once.
+    pub commit: Duration,
+}
+
+/// Publishes batches under leases `G` of their generations, which `L` grants.
+pub struct KafkaPublisher<L, G> {
+    producer: Option<Producer>,
+    lease: L,
+    commit_offsets: CommitOffsets<G>,
+    config: SinkConfig,
+    identity: Identity,
+    address: Address,
+    partitions: Partitions,
+    /// The broker refused this generation: everything up to it is void, whatever its lease says.
+    stale_through: Option<Generation>,
+    timings: Timings,
+}
+
+impl<L, G> KafkaPublisher<L, G>
+where
+    L: Fn(Generation) -> Option<G>,
+    G: Deref<Target = ConsumerGroupMetadata>,
+{
+    /// Connects, settles what an earlier process of this instance left open, and finds the topics.
+    ///
+    /// `commit_offsets` is called with [`Guarantee::AtLeastOnce`] only.
+    ///
+    /// # Errors
+    /// When no broker answers within `sink.connect_wait_ms`, a topic is missing, or this user may not write.
+    pub fn connect(
+        config: SinkConfig,
+        identity: Identity,
+        lease: L,
+        commit_offsets: CommitOffsets<G>,
+    ) -> Result<Self, PublishError> {
+        let producer = Producer::connect(&config, &identity)?;
+        let mut partitions = Partitions::new(config.partitions_age_max, config.publish_wait);
+        let address = Address {
+            output: Arc::from(config.output_topic.as_str()),
+            dead_letters: Arc::from(config.dead_letter_topic.as_str()),
+            layout: config.layout,
+            bytes_max: config.message_bytes_max,
+        };
+        for topic in [&address.output, &address.dead_letters] {
+            partitions.count(topic, producer.client().client()).map_err(|error| {
+                let code = error.rdkafka_error_code();
+                let advice = code.and_then(verdict::advice).map_or_else(|| error.to_string(), str::to_owned);
+                exit(format!("to topic {topic}"), advice)
+            })?;
+        }
+        Ok(Self {
+            producer: Some(producer),
+            lease,
+            commit_offsets,
+            config,
+            identity,
+            address,
+            partitions,
+            stale_through: None,
+            timings: Timings::default(),
+        })
+    }
+
+    /// The timings of the last batch that was committed.
+    pub fn timings(&self) -> Timings {
+        self.timings
+    }
+
+    /// Passes records on as they are, with the offsets of `ticket`, all or nothing.
+    ///
+    /// # Errors
+    /// As [`Publisher::publish`].
+    pub fn forward(&mut self, records: Vec<Outgoing>, ticket: &Ticket) -> Result<Published, PublishError> {
+        self.publish_parcel(Parcel::forward(records), ticket)
+    }
+
+    fn publish_parcel(&mut self, mut parcel: Parcel<'_>, ticket: &Ticket) -> Result<Published, PublishError> {
+        let generation = ticket.generation();
+        for attempt in 1.. {
+            let lease = if self.stale_through >= Some(generation) { None } else { (self.lease)(generation) };
+            let Some(lease) = lease else {
+                metrics::transaction(Outcome::Stale);
+                return Ok(Published::Stale);
+            };
+            let Err(failure) = self.transact(&parcel, ticket, &lease) else {
+                metrics::transaction(Outcome::Committed);
+                metrics::published(parcel.labels(), &parcel.dead_letters(), parcel.content_bytes());
+                return Ok(Published::Committed);
+            };
+            self.recover(failure, &mut parcel, generation, attempt)?;
+            drop(lease); // a rebalance need not wait for the pause
+            if self.stale_through < Some(generation) {
+                metrics::retried();
+                thread::sleep(pause(self.config.retry_wait, attempt));
+            }
+        }
+        unreachable!("the attempts are counted without an end")
+    }
+
+    /// One attempt: everything becomes visible, or a step fails.
+    fn transact(&mut self, parcel: &Parcel<'_>, ticket: &Ticket, lease: &G) -> Result<(), Failure> {
+        let started = Instant::now();
+        let deadline = started + self.config.publish_wait;
+        self.begin()?;
+        self.send_all(parcel, deadline)?;
+        let producer = self.producer.as_ref().ok_or_else(gone)?;
+        producer.deliver(deadline)?;
+        let delivered = Instant::now();
+        if producer.transactional {
+            producer.add_offsets(ticket, lease, deadline)?;
+        } else {
+            (self.commit_offsets)(lease, ticket).map_err(|error| Failure {
+                step: Step::Offsets,
+                error,
+                too_large: Vec::new(),
+            })?;
+        }
+        let offsets = Instant::now();
+        if producer.transactional {
+            producer.commit(offsets + self.config.commit_wait)?;
+        }
+        producer.reachable();
+        let commit = offsets.elapsed();
+        self.timings = Timings { deliver: delivered - started, offsets: offsets - delivered, commit };
+        metrics::timed(started.elapsed(), commit);
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), Failure> {
+        self.producer.as_mut().ok_or_else(gone)?.begin()
+    }
+
+    fn send_all(&mut self, parcel: &Parcel<'_>, deadline: Instant) -> Result<(), Failure> {
+        let producer = self.producer.as_mut().ok_or_else(gone)?;
+        for (place, record) in parcel.records().iter().enumerate() {
+            let count = self.partitions.count(&record.topic, producer.client().client()).map_err(|error| Failure {
+                step: Step::Produce,
+                error,
+                too_large: Vec::new(),
+            })?;
+            let singly = parcel.singly.contains(&place);
+            if singly {
+                producer.deliver(deadline)?;
+            }
+            producer.send(record, topics::place(record.partition, count), place, deadline)?;
+            if singly {
+                producer.deliver(deadline)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Aborts, and says by returning that the batch may be tried again or is stale; else by an error.
+    fn recover(
+        &mut self,
+        failure: Failure,
+        parcel: &mut Parcel<'_>,
+        generation: Generation,
+        attempt: u32,
+    ) -> Result<(), PublishError> {
+        let verdict = if failure.too_large.is_empty() { failure.verdict() } else { Verdict::TryAgain };
+        let reason = self.producer.as_ref().map(Producer::reason).unwrap_or_default();
+        // An unresolved commit is not aborted: it may have happened.
+        let is_unresolved = failure.step == Step::Commit && verdict == Verdict::CallAgain;
+        if is_unresolved || matches!(verdict, Verdict::Fenced | Verdict::Exit) {
+            if failure.step != Step::Commit
+                && let Some(producer) = self.producer.as_ref().filter(|producer| producer.transactional)
+                && !producer.abort(self.config.abort_wait)
+            {
+                tracing::debug!("left the transaction open; the next start aborts it");
+            }
+            return Err(error(&failure, &reason, &self.identity));
+        }
+        metrics::transaction(Outcome::Aborted);
+        self.abort()?;
+        if verdict == Verdict::Stale {
+            tracing::info!(error = %failure.error, "the group moved on during a publish; its records are read again");
+            self.stale_through = Some(generation);
+            return Ok(());
+        }
+        if !failure.too_large.is_empty() {
+            return self.shrink(parcel, &failure);
+        }
+        if attempt >= self.config.attempts_max.get() {
+            let mut given_up = error(&failure, &reason, &self.identity);
+            if let PublishError::Broker { recovery, .. } = &mut given_up {
+                *recovery = Recovery::Rewind;
+            }
+            return Err(given_up);
+        }
+        let step = failure.step.name();
+        tracing::warn!(step, error = %failure.error, reason, attempt, "publishing the same batch again");
+        Ok(())
+    }
+
+    /// Records that were refused together are sent one by one; one that was refused alone becomes a dead letter.
+    fn shrink(&self, parcel: &mut Parcel<'_>, failure: &Failure) -> Result<(), PublishError> {
+        let was_alone = |place| failure.step == Step::Produce || parcel.singly.contains(&place);
+        match failure.too_large[..] {
+            [place] if was_alone(place) => parcel.reject(place, &self.address),
+            _ => {
+                parcel.singly.extend(&failure.too_large);
+                Ok(())
+            }
+        }
+    }
+
+    /// Aborts the transaction, by a new producer where the old one cannot.
+    fn abort(&mut self) -> Result<(), PublishError> {
+        let is_aborted = self
+            .producer
+            .as_ref()
+            .is_some_and(|producer| producer.transactional && producer.abort(self.config.abort_wait));
+        if is_aborted {
+            return Ok(());
+        }
+        // Its start aborts what the old one left open; two at once would fence each other.
+        metrics::rebuilt();
+        self.producer = None;
+        self.producer = Some(Producer::connect(&self.config, &self.identity)?);
+        Ok(())
+    }
+}
+
+impl<L, G> Publisher for KafkaPublisher<L, G>
+where
+    L: Fn(Generation) -> Option<G>,
+    G: Deref<Target = ConsumerGroupMetadata>,
+{
+    fn publish(&mut self, batch: Batch<LabeledEvent>) -> Result<Published, PublishError> {
+        let parcel = Parcel::of(&batch, &self.address)?;
+        self.publish_parcel(parcel, batch.ticket())
+    }
+}
+
+/// The wait before attempt `attempt + 1`: doubling, at most 32 times the first, and between half and all of it, so that
+/// replicas do not come back in step.
+fn pause(first: Duration, attempt: u32) -> Duration {
+    let whole = first * 2u32.pow(attempt.min(6) - 1);
+    let share = u32::from(RandomState::new().hash_one(attempt).to_le_bytes()[0]);
+    whole / 2 + whole / 2 * share / 255
+}
+
+/// A producer that could not be made anew: the error before has ended the process.
+fn gone() -> Failure {
+    Failure { step: Step::Begin, error: KafkaError::Canceled, too_large: Vec::new() }
+}
+
+/// An error that ends the process.
+fn exit(what: String, reason: String) -> PublishError {
+    PublishError::Broker { what, reason, recovery: Recovery::Exit }
+}
+
+fn error(failure: &Failure, reason: &str, identity: &Identity) -> PublishError {
+    if failure.verdict() == Verdict::Fenced {
+        return PublishError::Fenced { instance: identity.instance.clone() };
+    }
+    let advice = failure.error.rdkafka_error_code().and_then(verdict::advice).unwrap_or_default();
+    let parts = [&failure.error.to_string(), reason, advice];
+    let text: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    exit(format!("to {}: {}", identity.brokers(), failure.step.name()), text.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_doubles_is_bounded_and_varies() {
+        let first = Duration::from_millis(100);
+        for (attempt, whole) in [(1, 100), (2, 200), (6, 3200), (60, 3200)] {
+            let pause = pause(first, attempt).as_millis();
+            assert!((whole / 2..=whole).contains(&pause), "{attempt}: {pause}");
+        }
+        let pauses: std::collections::BTreeSet<_> = (0..100).map(|_| pause(first, 1)).collect();
+        assert!(pauses.len() > 1);
+    }
+}

@@ -1,0 +1,276 @@
+//! The producer with its delivery reports: send, wait for every report, add offsets, commit, abort.
+//!
+//! Reports are awaited before anything else is asked: rdkafka's own flush and commit otherwise wait in slices of 100 ms.
+//! Its `poll` spins for the time that it is given, so it is polled without a wait, and the thread sleeps in between.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use schemas::Ticket;
+
+use super::outgoing::Outgoing;
+use super::verdict::{Step, Verdict, judge};
+use crate::publisher::PublishError;
+use crate::settings::{Guarantee, Identity, SinkConfig};
+
+/// Between looks at delivery reports: far below the milliseconds that a delivery takes, far above a busy loop.
+const LOOK: Duration = Duration::from_micros(200);
+/// One attempt to start as transactional producer, between two log lines.
+const INIT_SLICE: Duration = Duration::from_secs(5);
+
+/// One call of an abort, between two looks at delivery reports.
+const ABORT_SLICE: Duration = Duration::from_millis(20);
+
+/// A step that failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) step: Step,
+    pub(super) error: KafkaError,
+    /// The places of records that the broker found too large, alone or together.
+    pub(super) too_large: Vec<usize>,
+}
+
+impl Failure {
+    fn new(step: Step, error: KafkaError) -> Self {
+        Self { step, error, too_large: Vec::new() }
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        judge(self.step, &self.error)
+    }
+}
+
+pub(super) struct Producer {
+    client: BaseProducer<Reports>,
+    pub(super) transactional: bool,
+    sent: usize,
+}
+
+/// Delivery reports since the last begin, and the last error event.
+#[derive(Default)]
+pub(super) struct Reports(Mutex<Reported>);
+
+#[derive(Default)]
+struct Reported {
+    acknowledged: usize,
+    failed: Vec<(usize, Code)>,
+    error: String,
+    is_outage: bool,
+}
+
+impl Producer {
+    /// Connects; as transactional producer it also aborts what an earlier process of this instance left open, and fences
+    /// it.
+    pub(super) fn connect(config: &SinkConfig, identity: &Identity) -> Result<Self, PublishError> {
+        let transactional = config.guarantee == Guarantee::ExactlyOnce;
+        let client: BaseProducer<Reports> = config
+            .producer(identity)
+            .create_with_context(Reports::default())
+            .map_err(|error| super::exit(format!("to {}", identity.brokers()), error.to_string()))?;
+        let producer = Self { client, transactional, sent: 0 };
+        if transactional {
+            producer.init(config.connect_wait, identity)?;
+        }
+        Ok(producer)
+    }
+
+    fn init(&self, wait: Duration, identity: &Identity) -> Result<(), PublishError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let slice = INIT_SLICE.min(deadline.saturating_duration_since(Instant::now()));
+            let Err(error) = self.client.init_transactions(slice) else { return Ok(()) };
+            self.client.poll(Duration::ZERO);
+            let verdict = judge(Step::Init, &error);
+            let is_over = Instant::now() >= deadline;
+            if is_over || !matches!(verdict, Verdict::CallAgain | Verdict::TryAgain) {
+                let failure = Failure::new(Step::Init, error);
+                return Err(super::error(&failure, &self.reason(), identity));
+            }
+            let reason = self.reason();
+            tracing::warn!(brokers = identity.brokers(), %error, reason, "waiting for the brokers");
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Begins a transaction, where there are any.
+    pub(super) fn begin(&mut self) -> Result<(), Failure> {
+        self.sent = 0;
+        self.client.context().0.lock().clear();
+        if !self.transactional {
+            return Ok(());
+        }
+        self.client.begin_transaction().map_err(|error| Failure::new(Step::Begin, error))
+    }
+
+    /// Puts a record into the send queue; waits for room in it until `deadline`.
+    pub(super) fn send(
+        &mut self,
+        outgoing: &Outgoing,
+        partition: i32,
+        place: usize,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        let mut record = outgoing.record(partition, place);
+        loop {
+            let Err((error, back)) = self.client.send(record) else {
+                self.sent += 1;
+                return Ok(());
+            };
+            let code = error.rdkafka_error_code();
+            if code != Some(Code::QueueFull) || Instant::now() >= deadline {
+                let too_large = if code == Some(Code::MessageSizeTooLarge) { vec![place] } else { Vec::new() };
+                return Err(Failure { step: Step::Produce, error, too_large });
+            }
+            self.client.poll(Duration::ZERO);
+            thread::sleep(LOOK);
+            record = back;
+        }
+    }
+
+    /// Waits until every record sent since the begin is acknowledged.
+    pub(super) fn deliver(&self, deadline: Instant) -> Result<(), Failure> {
+        loop {
+            self.client.poll(Duration::ZERO);
+            let reported = self.client.context().0.lock();
+            if let Some((_, code)) = reported.failed.first() {
+                let too_large = reported.failed.iter().filter(|(_, code)| *code == Code::MessageSizeTooLarge);
+                return Err(Failure {
+                    step: Step::Deliver,
+                    error: KafkaError::MessageProduction(*code),
+                    too_large: too_large.map(|(place, _)| *place).collect(),
+                });
+            }
+            if reported.acknowledged >= self.sent {
+                return Ok(());
+            }
+            drop(reported);
+            if Instant::now() >= deadline {
+                return Err(Failure::new(Step::Deliver, KafkaError::MessageProduction(Code::MessageTimedOut)));
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Adds a ticket's offsets to the transaction, under the group metadata of its generation.
+    pub(super) fn add_offsets(
+        &self,
+        ticket: &Ticket,
+        metadata: &ConsumerGroupMetadata,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        let mut offsets = TopicPartitionList::with_capacity(ticket.next_offsets().len());
+        for ((topic, partition), next) in ticket.next_offsets() {
+            offsets
+                .add_partition_offset(topic, *partition, Offset::Offset(*next))
+                .map_err(|error| Failure::new(Step::Offsets, error))?;
+        }
+        if offsets.count() == 0 {
+            return Ok(());
+        }
+        self.repeat(Step::Offsets, deadline, |left| self.client.send_offsets_to_transaction(&offsets, metadata, left))
+    }
+
+    pub(super) fn commit(&self, deadline: Instant) -> Result<(), Failure> {
+        self.repeat(Step::Commit, deadline, |left| self.client.commit_transaction(left))
+    }
+
+    /// Aborts the transaction. False: it cannot be done safely, the producer must be made anew.
+    ///
+    /// Aborting while the first record's partition is still being added to the transaction can break the producer
+    /// (librdkafka #4849), so one record must have been acknowledged.
+    pub(super) fn abort(&self, wait: Duration) -> bool {
+        let is_safe = self.sent == 0 || self.client.context().0.lock().acknowledged > 0;
+        // An abort purges what is queued and waits for its reports, which are served between the slices.
+        let slice = |left: Duration| self.client.abort_transaction(left.min(ABORT_SLICE));
+        is_safe && self.repeat(Step::Abort, Instant::now() + wait, slice).is_ok()
+    }
+
+    /// librdkafka's own words about the last error.
+    pub(super) fn reason(&self) -> String {
+        std::mem::take(&mut self.client.context().0.lock().error)
+    }
+
+    pub(super) fn reachable(&self) {
+        let mut reported = self.client.context().0.lock();
+        if std::mem::take(&mut reported.is_outage) {
+            tracing::info!("brokers can be reached again for publishing");
+        }
+    }
+
+    pub(super) fn client(&self) -> &BaseProducer<Reports> {
+        &self.client
+    }
+
+    /// Calls again while librdkafka says that the same call may succeed.
+    fn repeat(
+        &self,
+        step: Step,
+        deadline: Instant,
+        mut call: impl FnMut(Duration) -> Result<(), KafkaError>,
+    ) -> Result<(), Failure> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            let Err(error) = call(left) else { return Ok(()) };
+            self.client.poll(Duration::ZERO);
+            if judge(step, &error) != Verdict::CallAgain || Instant::now() >= deadline {
+                return Err(Failure::new(step, error));
+            }
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+impl Reported {
+    fn clear(&mut self) {
+        self.acknowledged = 0;
+        self.failed.clear();
+    }
+}
+
+impl ClientContext for Reports {
+    /// Every failure also arrives as a report or a result, where it is judged.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if level as u8 <= RDKafkaLogLevel::Warning as u8 && facility == "CONFWARN" {
+            tracing::warn!(target: "librdkafka", facility, message);
+        } else {
+            tracing::debug!(target: "librdkafka", facility, message);
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let mut reported = self.0.lock();
+        reason.clone_into(&mut reported.error);
+        let is_outage = matches!(
+            error.rdkafka_error_code(),
+            Some(Code::AllBrokersDown | Code::BrokerTransportFailure | Code::Resolve)
+        );
+        if is_outage && !reported.is_outage {
+            reported.is_outage = true;
+            tracing::warn!(reason, "no broker can be reached for publishing; waiting");
+        }
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, place: usize) {
+        let mut reported = self.0.lock();
+        match result {
+            Ok(_) => reported.acknowledged += 1,
+            Err((error, message)) => {
+                let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
+                tracing::debug!(topic = message.topic(), partition = message.partition(), %error, "not delivered");
+                reported.failed.push((place, code));
+            }
+        }
+    }
+}

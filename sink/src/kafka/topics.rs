@@ -1,0 +1,132 @@
+//! The topics that are written: whether they exist, how many partitions they have, and which one a record goes to.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::{Client, ClientContext, DefaultClientContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+
+use super::Identity;
+use crate::publisher::PublishError;
+
+/// What the cluster says of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicState {
+    pub name: String,
+    /// `None` when it does not exist or may not be described.
+    pub partitions: Option<i32>,
+    /// The broker does not let this user see it.
+    pub is_forbidden: bool,
+}
+
+/// Asks for the state of each topic, without creating or writing anything.
+///
+/// # Errors
+/// When no broker answers within `wait`.
+pub fn describe(identity: &Identity, topics: &[&str], wait: Duration) -> Result<Vec<TopicState>, PublishError> {
+    let admin = admin(identity)?;
+    topics
+        .iter()
+        .map(|name| {
+            let state = state(admin.inner(), name, wait);
+            state.map_err(|error| super::exit(format!("to {}", identity.brokers()), error.to_string()))
+        })
+        .collect()
+}
+
+/// Creates the topics that are missing, with the cluster's default replication. Existing ones stay as they are.
+///
+/// # Errors
+/// When the broker refuses, naming the topic.
+pub fn create(identity: &Identity, topics: &[(&str, i32)], wait: Duration) -> Result<(), PublishError> {
+    let admin = admin(identity)?;
+    let wanted: Vec<_> =
+        topics.iter().map(|(name, partitions)| NewTopic::new(name, *partitions, TopicReplication::Fixed(-1))).collect();
+    let options = AdminOptions::new().operation_timeout(Some(wait)).request_timeout(Some(wait));
+    let exit = |reason: String| super::exit(format!("to {}: create topics", identity.brokers()), reason);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| exit(error.to_string()))?;
+    let created = runtime.block_on(admin.create_topics(&wanted, &options)).map_err(|error| exit(error.to_string()))?;
+    for result in created {
+        match result {
+            Ok(topic) => tracing::info!(topic, "created a topic"),
+            Err((_, Code::TopicAlreadyExists)) => {}
+            Err((topic, code)) => return Err(exit(format!("{topic}: {code}"))),
+        }
+    }
+    Ok(())
+}
+
+fn admin(identity: &Identity) -> Result<AdminClient<DefaultClientContext>, PublishError> {
+    identity.connect().create().map_err(|error| super::exit(format!("to {}", identity.brokers()), error.to_string()))
+}
+
+fn state<C: ClientContext>(client: &Client<C>, name: &str, wait: Duration) -> KafkaResult<TopicState> {
+    let deadline = Instant::now() + wait;
+    loop {
+        let metadata = client.fetch_metadata(Some(name), deadline.saturating_duration_since(Instant::now()))?;
+        let found = metadata.topics().iter().find(|topic| topic.name() == name);
+        let code = found.and_then(|topic| topic.error()).map(Code::from);
+        let partitions = found.map_or(0, |topic| topic.partitions().len());
+        let is_forbidden = code == Some(Code::TopicAuthorizationFailed);
+        let state = |partitions| TopicState { name: name.to_owned(), partitions, is_forbidden };
+        match code {
+            None if partitions > 0 => return Ok(state(i32::try_from(partitions).ok())),
+            None | Some(Code::UnknownTopicOrPartition | Code::TopicAuthorizationFailed) => return Ok(state(None)),
+            Some(Code::LeaderNotAvailable) if Instant::now() < deadline => {}
+            Some(code) => return Err(KafkaError::MetadataFetch(code)),
+        }
+    }
+}
+
+/// The numbers of partitions, looked up when first needed and again when they are old.
+pub(super) struct Partitions {
+    known: HashMap<Arc<str>, (i32, Instant)>,
+    age_max: Duration,
+    wait: Duration,
+}
+
+impl Partitions {
+    pub(super) fn new(age_max: Duration, wait: Duration) -> Self {
+        Self { known: HashMap::new(), age_max, wait }
+    }
+
+    /// The number of partitions of a topic.
+    pub(super) fn count<C: ClientContext>(&mut self, topic: &Arc<str>, client: &Client<C>) -> KafkaResult<i32> {
+        let known = self.known.get(topic).copied();
+        if let Some((count, since)) = known
+            && since.elapsed() < self.age_max
+        {
+            return Ok(count);
+        }
+        let answer = state(client, topic, self.wait).map(|state| state.partitions);
+        let count = match (answer, known) {
+            (Ok(Some(count)), _) => count,
+            // An old number is better than none: a broker that is gone for a moment changes no partition.
+            (_, Some((count, _))) => count,
+            (Ok(None), None) => return Err(KafkaError::MetadataFetch(Code::UnknownTopicOrPartition)),
+            (Err(error), None) => return Err(error),
+        };
+        self.known.insert(Arc::clone(topic), (count, Instant::now()));
+        Ok(count)
+    }
+}
+
+/// The partition of a topic with `count` partitions for a record that was read from partition `read`: the same number
+/// where it exists, so that a partition's order and a key's place survive; else one that all its records share.
+pub(super) fn place(read: i32, count: i32) -> i32 {
+    if read < count { read } else { read.rem_euclid(count.max(1)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn a_record_keeps_its_partition_where_it_exists() {
+        for (read, count, expected) in [(0, 1, 0), (3, 4, 3), (3, 12, 3), (4, 4, 0), (7, 4, 3)] {
+            assert_eq!(place(read, count), expected, "{read} of {count}");
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Where labels and dead letters go, and how long each step of publishing may take.
+//!
+//! [`SinkSettings`] is `[sink]` as written; [`SinkConfig`] is what passed every check. How to reach the cluster comes
+//! from the caller as librdkafka properties ([`Identity`]): the reading edge has checked them.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use rdkafka::config::ClientConfig;
+use schemas::Problem;
+use schemas::wire::Layout;
+use serde::Deserialize;
+
+/// `[sink]` as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinkSettings {
+    pub output_topic: String,
+    pub dead_letter_topic: String,
+    /// How the user's object and the added fields lie together.
+    pub layout: Layout,
+    pub guarantee: Guarantee,
+    pub compression: Compression,
+    /// How long the broker keeps a transaction of a dead process open; readers of the output wait that long.
+    pub transaction_timeout_ms: u64,
+    /// Producing a batch, its delivery and its offsets, per attempt.
+    pub publish_wait_ms: u64,
+    /// Committing a transaction; when it is over the outcome is unknown and the process ends.
+    pub commit_wait_ms: u64,
+    /// Aborting a transaction; when it is over the producer is made anew.
+    pub abort_wait_ms: u64,
+    /// Reaching the brokers at the start.
+    pub connect_wait_ms: u64,
+    /// Attempts per batch, the first included.
+    pub attempts_max: u32,
+    /// The wait before the second attempt; it doubles each time.
+    pub retry_wait_ms: u64,
+    /// The largest record; keep it equal to the output topics' `max.message.bytes`.
+    pub message_bytes_max: usize,
+    /// How old the known number of output partitions may be.
+    pub partitions_age_max_ms: u64,
+    /// Create the output topics when they are missing, with as many partitions as the widest input topic.
+    pub create_topics: bool,
+}
+
+/// What readers of the output may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Guarantee {
+    /// Labels, dead letters and offsets become visible together, in one transaction.
+    ExactlyOnce,
+    /// Offsets are committed after the labels: a crash between the two repeats labels.
+    AtLeastOnce,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
+}
+
+/// Who publishes, and how it reaches the cluster.
+#[derive(Clone)]
+pub struct Identity {
+    /// librdkafka properties: brokers, TLS, SASL.
+    pub client: Vec<(String, String)>,
+    pub group: String,
+    /// The replica's name, unique in its group. The transactional id derives from it: a second process under the same
+    /// name fences this one.
+    pub instance: String,
+}
+
+impl Identity {
+    pub(crate) fn transactional_id(&self) -> String {
+        format!("{}-{}", self.group, self.instance)
+    }
+
+    /// The brokers, for messages.
+    pub(crate) fn brokers(&self) -> &str {
+        self.client.iter().find(|(name, _)| name == "bootstrap.servers").map_or("", |(_, brokers)| brokers)
+    }
+
+    pub(crate) fn connect(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        for (name, value) in &self.client {
+            client.set(name, value);
+        }
+        client
+    }
+}
+
+impl fmt::Debug for Identity {
+    /// Without the properties: they hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("brokers", &self.brokers())
+            .field("group", &self.group)
+            .field("instance", &self.instance)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checked settings of a publisher.
+#[derive(Clone, Debug)]
+pub struct SinkConfig {
+    pub(crate) output_topic: String,
+    pub(crate) dead_letter_topic: String,
+    pub(crate) layout: Layout,
+    pub(crate) guarantee: Guarantee,
+    pub(crate) compression: Compression,
+    pub(crate) transaction_timeout: Duration,
+    pub(crate) publish_wait: Duration,
+    pub(crate) commit_wait: Duration,
+    pub(crate) abort_wait: Duration,
+    pub(crate) connect_wait: Duration,
+    pub(crate) attempts_max: NonZeroU32,
+    pub(crate) retry_wait: Duration,
+    pub(crate) message_bytes_max: usize,
+    pub(crate) partitions_age_max: Duration,
+    pub(crate) create_topics: bool,
+}
+
+impl SinkConfig {
+    pub fn output_topic(&self) -> &str {
+        &self.output_topic
+    }
+
+    pub fn dead_letter_topic(&self) -> &str {
+        &self.dead_letter_topic
+    }
+
+    pub fn guarantee(&self) -> Guarantee {
+        self.guarantee
+    }
+
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    pub fn create_topics(&self) -> bool {
+        self.create_topics
+    }
+
+    /// For relations with the source: it must be below `source.max_poll_interval_ms`.
+    pub fn transaction_timeout(&self) -> Duration {
+        self.transaction_timeout
+    }
+
+    /// Every producer option that we depend on, with its reason.
+    pub(crate) fn producer(&self, identity: &Identity) -> ClientConfig {
+        let mut client = identity.connect();
+        let mut set = |name: &str, value: &dyn ToString| {
+            client.set(name, value.to_string());
+        };
+        if self.guarantee == Guarantee::ExactlyOnce {
+            // The same after a restart: the start then aborts at once what a dead process left open.
+            set("transactional.id", &identity.transactional_id());
+            set("transaction.timeout.ms", &self.transaction_timeout.as_millis());
+        }
+        // No duplicates and no reordering by the producer's own retries; implies acks=all.
+        set("enable.idempotence", &true);
+        set("acks", &"all");
+        // The most that idempotence allows while keeping the order.
+        set("max.in.flight.requests.per.connection", &5);
+        // A batch is complete when it is sent; waiting for more would only delay the commit.
+        set("linger.ms", &0);
+        set("compression.type", &self.compression.property());
+        set("message.max.bytes", &self.message_bytes_max);
+        // A delivery fails before the transaction's own time is over, so that there is time to abort.
+        set("message.timeout.ms", &self.publish_wait.as_millis());
+        // A batch fits at once; its size is bounded by the reading edge.
+        set("queue.buffering.max.messages", &1_000_000);
+        set("queue.buffering.max.kbytes", &1_048_576);
+        // A misspelt topic must be an error and not a new topic.
+        set("allow.auto.create.topics", &false);
+        client
+    }
+}
+
+impl Compression {
+    fn property(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Snappy => "snappy",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+impl TryFrom<SinkSettings> for SinkConfig {
+    type Error = Vec<Problem>;
+
+    fn try_from(settings: SinkSettings) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut problem = |key: &str, expected: String| problems.push(Problem::new(format!("sink.{key}"), expected));
+        check_topics(&settings, &mut problem);
+        check_times(&settings, &mut problem);
+        let attempts_max = NonZeroU32::new(settings.attempts_max).unwrap_or_else(|| {
+            problem("attempts_max", "expected at least 1, found 0".to_owned());
+            NonZeroU32::MIN
+        });
+        if !(1000..=1_000_000_000).contains(&settings.message_bytes_max) {
+            let found = settings.message_bytes_max;
+            problem("message_bytes_max", format!("expected 1000 to 1000000000 bytes, found {found}"));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let milliseconds = Duration::from_millis;
+        Ok(Self {
+            output_topic: settings.output_topic,
+            dead_letter_topic: settings.dead_letter_topic,
+            layout: settings.layout,
+            guarantee: settings.guarantee,
+            compression: settings.compression,
+            transaction_timeout: milliseconds(settings.transaction_timeout_ms),
+            publish_wait: milliseconds(settings.publish_wait_ms),
+            commit_wait: milliseconds(settings.commit_wait_ms),
+            abort_wait: milliseconds(settings.abort_wait_ms),
+            connect_wait: milliseconds(settings.connect_wait_ms),
+            attempts_max,
+            retry_wait: milliseconds(settings.retry_wait_ms),
+            message_bytes_max: settings.message_bytes_max,
+            partitions_age_max: milliseconds(settings.partitions_age_max_ms),
+            create_topics: settings.create_topics,
+        })
+    }
+}
+
+fn check_topics(settings: &SinkSettings, problem: &mut impl FnMut(&str, String)) {
+    for (key, topic) in [("output_topic", &settings.output_topic), ("dead_letter_topic", &settings.dead_letter_topic)] {
+        let is_name = (1..=249).contains(&topic.len())
+            && topic.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if !is_name {
+            problem(key, format!("expected a topic name of letters, digits, '.', '_' and '-', found {topic:?}"));
+        }
+    }
+    if settings.output_topic == settings.dead_letter_topic {
+        let expected = "expected another topic than sink.output_topic";
+        problem("dead_letter_topic", format!("{expected}, found {:?} for both", settings.output_topic));
+    }
+}
+
+fn check_times(settings: &SinkSettings, problem: &mut impl FnMut(&str, String)) {
+    for (key, value, least) in [
+        ("transaction_timeout_ms", settings.transaction_timeout_ms, 1000),
+        ("publish_wait_ms", settings.publish_wait_ms, 100),
+        ("commit_wait_ms", settings.commit_wait_ms, 100),
+        ("abort_wait_ms", settings.abort_wait_ms, 100),
+        ("connect_wait_ms", settings.connect_wait_ms, 100),
+        ("retry_wait_ms", settings.retry_wait_ms, 1),
+        ("partitions_age_max_ms", settings.partitions_age_max_ms, 100),
+    ] {
+        if !(least..=900_000).contains(&value) {
+            problem(key, format!("expected {least} to 900000 ms, found {value}"));
+        }
+    }
+    let attempt = settings.publish_wait_ms.saturating_add(settings.commit_wait_ms);
+    if attempt >= settings.transaction_timeout_ms {
+        let expected = "expected more than sink.publish_wait_ms and sink.commit_wait_ms together";
+        let found = settings.transaction_timeout_ms;
+        problem("transaction_timeout_ms", format!("{expected} ({attempt}), found {found}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> SinkSettings {
+        SinkSettings {
+            output_topic: "labels".to_owned(),
+            dead_letter_topic: "dead".to_owned(),
+            layout: Layout::Merge,
+            guarantee: Guarantee::ExactlyOnce,
+            compression: Compression::Lz4,
+            transaction_timeout_ms: 30_000,
+            publish_wait_ms: 15_000,
+            commit_wait_ms: 10_000,
+            abort_wait_ms: 10_000,
+            connect_wait_ms: 60_000,
+            attempts_max: 5,
+            retry_wait_ms: 50,
+            message_bytes_max: 1_000_000,
+            partitions_age_max_ms: 60_000,
+            create_topics: false,
+        }
+    }
+
+    fn check(change: impl FnOnce(&mut SinkSettings), expected: &[&str]) {
+        let mut changed = settings();
+        change(&mut changed);
+        let problems = SinkConfig::try_from(changed).err().unwrap_or_default();
+        assert_eq!(problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn reports_every_problem_with_its_key() {
+        check(|_| (), &[]);
+        check(|settings| settings.dead_letter_topic = "labels".to_owned(), &["sink.dead_letter_topic"]);
+        check(|settings| settings.commit_wait_ms = 15_000, &["sink.transaction_timeout_ms"]);
+        check(
+            |settings| {
+                settings.output_topic = "a b".to_owned();
+                settings.retry_wait_ms = 0;
+                settings.attempts_max = 0;
+                settings.message_bytes_max = 10;
+            },
+            &["sink.output_topic", "sink.retry_wait_ms", "sink.attempts_max", "sink.message_bytes_max"],
+        );
+    }
+
+    #[test]
+    fn librdkafka_takes_the_producer_options() {
+        let identity = Identity {
+            client: vec![("bootstrap.servers".to_owned(), "localhost:1".to_owned())],
+            group: "group".to_owned(),
+            instance: "one".to_owned(),
+        };
+        for guarantee in [Guarantee::ExactlyOnce, Guarantee::AtLeastOnce] {
+            let config = SinkConfig::try_from(SinkSettings { guarantee, ..settings() }).expect("valid");
+            let made: Result<rdkafka::producer::BaseProducer, _> = config.producer(&identity).create();
+            assert!(made.is_ok(), "{:?}", made.err());
+        }
+    }
+}
