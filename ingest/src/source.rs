@@ -23,11 +23,7 @@ pub enum SourceEvent {
 pub enum SourceError {
     /// The broker's answer ends this process: authorization, an unknown topic, fenced by a second process.
     #[error("read {what}: {reason}")]
-    Broker {
-        what: String,
-        reason: String,
-        recovery: Recovery,
-    },
+    Broker { what: String, reason: String, recovery: Recovery },
     /// The poll thread ended, by a panic; its message is in the log.
     #[error("read from Kafka: the poll thread is gone")]
     PollThreadGone,
