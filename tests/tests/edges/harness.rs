@@ -1,0 +1,421 @@
+//! One stage per test: topics of its own, readers and publishers on them, and the events between the two.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use ingest::kafka::{
+    Assignment, Connection, ConnectionSettings, KafkaSource, Lease, Leases, OffsetReset, SecurityProtocol,
+    SourceConfig, SourceSettings, UntilEnd,
+};
+use ingest::source::{Source, SourceError, SourceEvent};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use schemas::wire::{self, Layout};
+use schemas::{Batch, Generation, LabeledEvent, Labels, ModelId, RawEvent, Signals, TextEvent};
+use sink::kafka::{Compression, Guarantee, Identity, KafkaPublisher, SinkConfig, SinkSettings};
+use sink::publisher::{PublishError, Published, Publisher};
+use tests::broker::TestBroker;
+use tests::names::unique;
+use tests::records::{self, Record};
+use tokio::runtime::Runtime;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The least that Apache Kafka allows by default.
+pub(crate) const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+
+pub(crate) struct Stage {
+    pub(crate) address: String,
+    pub(crate) input: String,
+    pub(crate) output: String,
+    pub(crate) dead_letters: String,
+    pub(crate) message_bytes_max: usize,
+    pub(crate) guarantee: Guarantee,
+    group: String,
+    partitions: i32,
+}
+
+impl Stage {
+    pub(crate) fn new(broker: &TestBroker, partitions: i32) -> Self {
+        let stage = Self::named(broker, partitions);
+        let topics = [stage.input.as_str(), &stage.output, &stage.dead_letters];
+        records::create_topics(&stage.address, &topics, partitions);
+        stage
+    }
+
+    /// The output topic accepts less than the others.
+    pub(crate) fn with_output_bytes_max(broker: &TestBroker, bytes: usize) -> Self {
+        let stage = Self::named(broker, 1);
+        records::create_topics(&stage.address, &[&stage.input, &stage.dead_letters], 1);
+        let admin: AdminClient<DefaultClientContext> = records::client(&stage.address).create().expect("an admin");
+        let limit = bytes.to_string();
+        let topic = NewTopic::new(&stage.output, 1, TopicReplication::Fixed(1)).set("max.message.bytes", &limit);
+        let made = runtime().block_on(admin.create_topics([&topic], &AdminOptions::new())).expect("the broker answers");
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+        stage
+    }
+
+    fn named(broker: &TestBroker, partitions: i32) -> Self {
+        Self {
+            address: broker.address.clone(),
+            input: unique("in"),
+            output: unique("out"),
+            dead_letters: unique("dead"),
+            message_bytes_max: 1_000_000,
+            guarantee: Guarantee::ExactlyOnce,
+            group: unique("group"),
+            partitions,
+        }
+    }
+
+    /// Writes `text 0`, `text 1`, ... over the partitions in turn.
+    pub(crate) fn produce(&self, count: usize) {
+        let partitions = usize::try_from(self.partitions).expect("positive");
+        let records: Vec<_> = (0..count)
+            .map(|place| Record {
+                partition: Some(i32::try_from(place % partitions).expect("small")),
+                ..Record::of(format!("text {place}"))
+            })
+            .collect();
+        records::produce(&self.address, &self.input, &records);
+    }
+
+    /// 20 records in partition 0 over committed transactions, aborted ones between and after them; partition 1 holds
+    /// aborted records alone.
+    pub(crate) fn produce_in_transactions(&self) {
+        let producer: BaseProducer = records::client(&self.address)
+            .set("transactional.id", unique("writer"))
+            .set("linger.ms", "0")
+            .create()
+            .expect("a producer");
+        producer.init_transactions(PATIENCE).expect("the broker answers");
+        for transaction in 0..5 {
+            for (is_committed, partitions) in [(true, &[0][..]), (false, &[0, 1][..])] {
+                producer.begin_transaction().expect("none is open");
+                for partition in partitions {
+                    for place in 0..4 {
+                        let payload = format!("{is_committed} {transaction} {place}");
+                        let record: BaseRecord<'_, (), str> =
+                            BaseRecord::to(&self.input).payload(payload.as_str()).partition(*partition);
+                        producer.send(record).map_err(|(error, _)| error).expect("sent");
+                    }
+                }
+                producer.flush(PATIENCE).expect("delivered");
+                let end = if is_committed { Producer::commit_transaction } else { Producer::abort_transaction };
+                end(&producer, PATIENCE).expect("the transaction ends");
+            }
+        }
+    }
+
+    pub(crate) fn reader(&self, instance: &str) -> Reader {
+        self.start(Some(instance), None)
+    }
+
+    /// A member without a name leaves the group at once when it is dropped.
+    pub(crate) fn reader_unnamed(&self) -> Reader {
+        self.start(None, None)
+    }
+
+    pub(crate) fn until_end(&self, instance: &str, until: UntilEnd) -> Reader {
+        self.start(Some(instance), Some(until))
+    }
+
+    pub(crate) fn until_end_unnamed(&self, until: UntilEnd) -> Reader {
+        self.start(None, Some(until))
+    }
+
+    fn start(&self, instance: Option<&str>, until: Option<UntilEnd>) -> Reader {
+        let mut config = SourceConfig::try_from(SourceSettings {
+            topics: vec![self.input.clone()],
+            group: self.group.clone(),
+            instance: instance.map(str::to_owned),
+            assignment: Assignment::CooperativeSticky,
+            offset_reset: OffsetReset::Earliest,
+            session_timeout_ms: 6000,
+            max_poll_interval_ms: 60_000,
+            revoke_wait_ms: 10_000,
+            topic_wait_ms: 2000,
+            request_wait_ms: 5000,
+            close_wait_ms: 10_000,
+            queue_records_max: 200,
+            queue_bytes_max: 1 << 20,
+            prefetch_bytes_max: 16 << 20,
+        })
+        .expect("valid settings");
+        if let Some(until) = until {
+            config = config.until_end(until);
+        }
+        let source = KafkaSource::start(&self.connection(), config).expect("valid options");
+        Reader { source, runtime: runtime() }
+    }
+
+    fn connection(&self) -> Connection {
+        Connection::try_from(ConnectionSettings {
+            brokers: vec![self.address.clone()],
+            security_protocol: SecurityProtocol::Plaintext,
+            sasl_mechanism: None,
+            sasl_username: None,
+            sasl_password: None,
+            ssl_ca_file: None,
+            ssl_certificate_file: None,
+            ssl_private_key_file: None,
+            ssl_private_key_password: None,
+            properties: [("broker.address.family".to_owned(), "v4".to_owned())].into(),
+        })
+        .expect("valid settings")
+    }
+
+    pub(crate) fn publisher(&self, instance: &str) -> TestPublisher {
+        let config = SinkConfig::try_from(SinkSettings {
+            output_topic: self.output.clone(),
+            dead_letter_topic: self.dead_letters.clone(),
+            layout: Layout::Merge,
+            guarantee: self.guarantee,
+            compression: Compression::Lz4,
+            transaction_timeout_ms: 30_000,
+            publish_wait_ms: 15_000,
+            commit_wait_ms: 10_000,
+            abort_wait_ms: 10_000,
+            connect_wait_ms: 30_000,
+            attempts_max: 5,
+            retry_wait_ms: 10,
+            message_bytes_max: self.message_bytes_max,
+            partitions_age_max_ms: 60_000,
+            create_topics: false,
+        })
+        .expect("valid settings");
+        let identity = Identity {
+            client: self.connection().properties().to_vec(),
+            group: self.group.clone(),
+            instance: instance.to_owned(),
+        };
+        let leases = SharedLeases::default();
+        let (granted, committed) = (Arc::clone(&leases), Arc::clone(&leases));
+        let lease: Grant = Box::new(move |generation| get(&granted)?.lease(generation));
+        let commit = Box::new(move |lease: &Lease, ticket: &schemas::Ticket| {
+            get(&committed).map_or(Ok(()), |leases| leases.commit(lease, ticket))
+        });
+        let publisher = KafkaPublisher::connect(config, identity, lease, commit).expect("the broker answers");
+        TestPublisher { publisher, leases }
+    }
+
+    /// Publishes all of the input in one batch; `large` must come out as the only dead letter.
+    pub(crate) fn publishes_all_but_one_as_label(&self, large: &str) {
+        let (mut reader, mut publisher) = (self.reader("one"), self.publisher("one"));
+        publisher.lease_from(&reader);
+        let count = records::read_committed(&self.address, &self.input).len();
+        let (events, generation) = reader.take(count);
+        let outcome = publisher.publish(batch(events, generation)).expect("published");
+        assert_eq!(outcome, Published::Committed);
+        let labels = records::await_committed(&self.address, &self.output, count - 1, PATIENCE);
+        assert_eq!(labels.len(), count - 1);
+        let letters = records::await_committed(&self.address, &self.dead_letters, 1, PATIENCE);
+        assert_eq!(letters.len(), 1);
+        assert_eq!(letters[0].payload.as_deref(), Some(large.as_bytes()));
+        let postmark = wire::read_dead_letter_headers(&letters[0].headers).expect("a dead letter");
+        assert_eq!(postmark.reason, schemas::Reason::OutputTooLarge);
+        // The next batch finds the publisher in good order.
+        records::produce(&self.address, &self.input, &[Record::of("after")]);
+        let (events, generation) = reader.take(1);
+        assert_eq!(publisher.publish(batch(events, generation)).expect("published"), Published::Committed);
+        assert_eq!(records::await_committed(&self.address, &self.output, count, PATIENCE).len(), count);
+    }
+}
+
+type Grant = Box<dyn Fn(Generation) -> Option<Lease> + Send>;
+
+pub(crate) struct TestPublisher {
+    publisher: KafkaPublisher<Grant, Lease>,
+    leases: SharedLeases,
+}
+
+/// Known once the publisher has a reader to publish for.
+type SharedLeases = Arc<Mutex<Option<Arc<Leases>>>>;
+
+fn get(leases: &SharedLeases) -> Option<Arc<Leases>> {
+    leases.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+impl TestPublisher {
+    pub(crate) fn lease_from(&mut self, reader: &Reader) {
+        *self.leases.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader.source.leases());
+    }
+
+    pub(crate) fn publish(&mut self, batch: Batch<LabeledEvent>) -> Result<Published, PublishError> {
+        self.publisher.publish(batch)
+    }
+}
+
+pub(crate) struct Reader {
+    pub(crate) source: KafkaSource,
+    runtime: Runtime,
+}
+
+impl Reader {
+    pub(crate) fn next(&mut self) -> Result<SourceEvent, SourceError> {
+        self.runtime.block_on(self.source.next())
+    }
+
+    /// The next `count` records, which must be of one generation.
+    pub(crate) fn take(&mut self, count: usize) -> (Vec<RawEvent>, Generation) {
+        let deadline = Instant::now() + PATIENCE;
+        let (mut events, mut generation) = (Vec::new(), None);
+        while events.len() < count {
+            assert!(Instant::now() < deadline, "{} of {count} records came", events.len());
+            match self.next().expect("the source goes on") {
+                SourceEvent::Record(event, of) => {
+                    assert_eq!(*generation.get_or_insert(of), of, "a new generation begins with Lost");
+                    events.push(event);
+                }
+                SourceEvent::Lost => {
+                    events.clear();
+                    generation = None;
+                }
+                SourceEvent::Tick => {}
+                SourceEvent::End => panic!("the source ended after {} of {count} records", events.len()),
+            }
+        }
+        (events, generation.expect("at least one record"))
+    }
+
+    /// Leaves records where they are and waits.
+    pub(crate) fn until(&mut self, mut is_done: impl FnMut(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_done(self) {
+            assert!(Instant::now() < deadline, "it did not happen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// True when no record comes for a while.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        let until = Instant::now() + Duration::from_millis(700);
+        while Instant::now() < until {
+            if let SourceEvent::Record(..) = self.next().expect("the source goes on") {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The error that ends this source.
+    pub(crate) fn error(&mut self) -> SourceError {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            assert!(Instant::now() < deadline, "no error came");
+            if let Err(error) = self.next() {
+                return error;
+            }
+        }
+    }
+
+    /// Publishes batches of up to `size` until the end, as a pipeline does.
+    pub(crate) fn work(&mut self, publisher: &mut TestPublisher, size: usize) {
+        let deadline = Instant::now() + PATIENCE * 3;
+        let (mut open, mut generation) = (Vec::new(), Generation::default());
+        loop {
+            assert!(Instant::now() < deadline, "the end was not reached");
+            let event = self.next().expect("the source goes on");
+            let is_tick = matches!(event, SourceEvent::Tick);
+            match event {
+                SourceEvent::Record(record, of) => {
+                    generation = of;
+                    open.push(record);
+                }
+                SourceEvent::Lost => open.clear(),
+                SourceEvent::Tick => {}
+                SourceEvent::End => return,
+            }
+            if open.len() >= size || (is_tick && !open.is_empty()) {
+                publisher.publish(batch(std::mem::take(&mut open), generation)).expect("no error");
+            }
+        }
+    }
+
+    /// Every record up to the end.
+    pub(crate) fn read_all(&mut self) -> Vec<RawEvent> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut events = Vec::new();
+        loop {
+            assert!(Instant::now() < deadline, "the end was not reached after {} records", events.len());
+            match self.next().expect("the source goes on") {
+                SourceEvent::Record(record, _) => events.push(record),
+                SourceEvent::Lost => events.clear(),
+                SourceEvent::Tick => {}
+                SourceEvent::End => return events,
+            }
+        }
+    }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime of one thread")
+}
+
+pub(crate) fn batch(events: Vec<RawEvent>, generation: Generation) -> Batch<LabeledEvent> {
+    Batch::read(events, generation).try_map(|event| Ok(labeled(event)))
+}
+
+/// An event with a label that a model might have given.
+pub(crate) fn labeled(raw: RawEvent) -> LabeledEvent {
+    let text = String::from_utf8(raw.payload.clone().expect("a payload")).expect("the tests write text");
+    LabeledEvent {
+        event: TextEvent { raw, text, id: None, event_time_ms: None, fields: None },
+        labels: Labels { label: Some("greeting".into()), score: Some(0.75), top: Vec::new(), value: None },
+        signals: Signals {
+            characters: 6,
+            n_tokens: 4,
+            truncated: false,
+            unknown_rate: 0.0,
+            entropy: Some(0.5),
+            margin: Some(0.5),
+        },
+        model: Arc::new(ModelId { name: "none".into(), version: "1".into(), digest: "sha256:0".into() }),
+    }
+}
+
+/// Text that does not compress below its size: limits hold for compressed batches.
+pub(crate) fn noise(bytes: usize) -> String {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    (0..bytes)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            char::from(b'!' + u8::try_from(state % 90).expect("below 90"))
+        })
+        .filter(|character| !"\"\\".contains(*character))
+        .collect()
+}
+
+/// A time that a broker would not give by itself, and that retention does not reach.
+pub(crate) fn an_hour_ago_ms() -> i64 {
+    let then = SystemTime::now() - Duration::from_secs(3600);
+    let since = then.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(since.as_millis()).expect("fits for millions of years")
+}
+
+pub(crate) fn offsets(events: &[RawEvent]) -> Vec<(i32, i64)> {
+    events.iter().map(|event| (event.origin.partition, event.origin.offset)).collect()
+}
+
+pub(crate) fn texts(events: &[RawEvent]) -> Vec<String> {
+    events
+        .iter()
+        .map(|event| String::from_utf8_lossy(event.payload.as_deref().unwrap_or_default()).into_owned())
+        .collect()
+}
+
+/// No source record twice, and each partition's records in their order.
+pub(crate) fn assert_each_once_and_in_order(labels: &[RawEvent]) {
+    let mut last: HashMap<i32, i64> = HashMap::new();
+    for label in labels {
+        let added = wire::decode(label.payload.as_deref().expect("a payload")).expect("a labelled event");
+        let (partition, offset) = (added.source.partition, added.source.offset);
+        assert_eq!(partition, label.origin.partition, "the partition number survives");
+        if let Some(before) = last.insert(partition, offset) {
+            assert!(before < offset, "{partition}: {offset} after {before}");
+        }
+    }
+}
