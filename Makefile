@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint doc build bench tools clean-tools
+.PHONY: help demo test test-kills check lint doc build bench tools clean-tools
 
 # Shown before anything long, so that a quiet compiler is no surprise.
 say = @echo "make: $(1)" >&2
@@ -23,6 +23,10 @@ test: tools lint ## every check and every test, on devbroker and on Apache Kafka
 	$(call say,building labelstream and its tests)
 	@cargo build --locked --workspace --all-targets
 	@tools/kafka/kafka with cargo test --locked --workspace
+
+test-kills: tools ## the long campaign: kill -9 for 10 minutes on real text (LABELSTREAM_KILL_MINUTES)
+	@cargo build --locked --workspace --all-targets
+	@tools/kafka/kafka with cargo test --locked --workspace --test kills -- --ignored --nocapture
 
 check: lint ## the quick check: format, lints, unit tests
 	@cargo test --locked --workspace --lib --bins
