@@ -1,0 +1,241 @@
+//! The settings of the whole program: one section per part, each checked by the crate that uses it, then held together.
+//!
+//! `default.toml` beside this crate's sources declares every key. What two parts must agree on is checked here, because
+//! only here are both known.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use classifier::http::{HttpConfig, HttpSettings};
+use classifier::pipeline::Supervision;
+use ingest::batcher::BatchLimits;
+use ingest::decode::{DecodeConfig, DecodeSettings, Decoder};
+use ingest::kafka::{Connection, ConnectionSettings, SourceConfig, SourceSettings};
+use ingest::settings::{Layers, Loaded, SettingsError};
+use schemas::Problem;
+use serde::Deserialize;
+use sink::settings::{Identity, SinkConfig, SinkSettings};
+use sink::telemetry::{LogConfig, LogSettings};
+
+/// Every key with its default and what it means.
+pub const DEFAULTS: &str = include_str!("../default.toml");
+
+/// Reads all layers over [`DEFAULTS`] and checks the result.
+///
+/// # Errors
+/// [`SettingsError::Invalid`] with every problem at once.
+pub fn load(layers: &Layers) -> Result<Loaded<Config>, SettingsError> {
+    ingest::settings::load::<Settings, Config>(DEFAULTS, layers)
+}
+
+/// All sections, as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    kafka: ConnectionSettings,
+    source: SourceSettings,
+    decode: DecodeSettings,
+    batch: BatchSettings,
+    sink: SinkSettings,
+    run: RunSettings,
+    http: HttpSettings,
+    log: LogSettings,
+}
+
+/// `[batch]`, as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BatchSettings {
+    records_max: usize,
+    bytes_max: usize,
+}
+
+/// `[run]`, as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunSettings {
+    shutdown_grace_ms: u64,
+    rewinds_max: u32,
+    rewind_wait_ms: u64,
+}
+
+/// Settings that passed every check.
+#[derive(Clone, Debug)]
+pub struct Config {
+    connection: Connection,
+    source: SourceConfig,
+    decode: DecodeConfig,
+    batch: BatchLimits,
+    sink: SinkConfig,
+    run: RunConfig,
+    http: HttpConfig,
+    log: LogConfig,
+}
+
+/// `[run]`, checked.
+#[derive(Clone, Copy, Debug)]
+struct RunConfig {
+    shutdown_grace: Duration,
+    supervision: Supervision,
+}
+
+impl Config {
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The instance is always set: the host name stands in.
+    pub fn source(&self) -> &SourceConfig {
+        &self.source
+    }
+
+    /// Finds texts for the layout in which events are published.
+    pub fn decoder(&self) -> Decoder {
+        Decoder::new(self.decode.clone(), self.sink.layout())
+    }
+
+    pub fn batch_limits(&self) -> BatchLimits {
+        self.batch
+    }
+
+    pub fn sink(&self) -> &SinkConfig {
+        &self.sink
+    }
+
+    /// Who publishes: the replica that also reads.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            client: self.connection.properties().to_vec(),
+            group: self.source.group().to_owned(),
+            instance: self.source.instance().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// From the first signal to the end of the process.
+    pub fn shutdown_grace(&self) -> Duration {
+        self.run.shutdown_grace
+    }
+
+    pub fn supervision(&self) -> Supervision {
+        self.run.supervision
+    }
+
+    pub fn http(&self) -> HttpConfig {
+        self.http
+    }
+
+    pub fn log(&self) -> &LogConfig {
+        &self.log
+    }
+}
+
+impl TryFrom<Settings> for Config {
+    type Error = Vec<Problem>;
+
+    fn try_from(settings: Settings) -> Result<Self, Vec<Problem>> {
+        let mut problems = relations(&settings);
+        let Settings { kafka, mut source, decode, batch, sink, run, http, log } = settings;
+        source.instance = source.instance.or_else(|| gethostname::gethostname().into_string().ok());
+        let connection = check(kafka, &mut problems);
+        let source = check(source, &mut problems);
+        let decode = check(decode, &mut problems);
+        let batch = check(batch, &mut problems);
+        let sink = check(sink, &mut problems);
+        let run = check(run, &mut problems);
+        let http = check(http, &mut problems);
+        let log = check(log, &mut problems);
+        let all = (|| {
+            Some(Self {
+                connection: connection?,
+                source: source?,
+                decode: decode?,
+                batch: batch?,
+                sink: sink?,
+                run: run?,
+                http: http?,
+                log: log?,
+            })
+        })();
+        all.filter(|_| problems.is_empty()).ok_or(problems)
+    }
+}
+
+/// Checks one section; what is wrong joins the others' problems.
+fn check<S, C: TryFrom<S, Error = Vec<Problem>>>(section: S, problems: &mut Vec<Problem>) -> Option<C> {
+    section.try_into().map_err(|found| problems.extend(found)).ok()
+}
+
+/// What two sections must agree on.
+fn relations(settings: &Settings) -> Vec<Problem> {
+    let Settings { source, decode, sink, run, .. } = settings;
+    let mut problems = Vec::new();
+    for (key, topic) in [("sink.output_topic", &sink.output_topic), ("sink.dead_letter_topic", &sink.dead_letter_topic)]
+    {
+        if source.topics.contains(topic) {
+            let expected = format!(
+                "expected a topic that is not among source.topics, found {topic:?}: that would go round in circles"
+            );
+            problems.push(Problem::new(key, expected));
+        }
+    }
+    let mut at_least = |key: &str, found: u64, least: u64, what: &str| {
+        if found < least {
+            problems.push(Problem::new(key, format!("expected at least {what} ({least}), found {found}")));
+        }
+    };
+    at_least(
+        "source.max_poll_interval_ms",
+        source.max_poll_interval_ms,
+        sink.transaction_timeout_ms.saturating_add(1),
+        "one more than sink.transaction_timeout_ms",
+    );
+    at_least(
+        "run.shutdown_grace_ms",
+        run.shutdown_grace_ms,
+        sink.publish_wait_ms.saturating_add(sink.commit_wait_ms).saturating_add(source.close_wait_ms),
+        "sink.publish_wait_ms, sink.commit_wait_ms and source.close_wait_ms together",
+    );
+    if decode.payload_bytes_max >= sink.message_bytes_max {
+        let expected = format!(
+            "expected less than sink.message_bytes_max ({}), which also holds the label",
+            sink.message_bytes_max
+        );
+        problems
+            .push(Problem::new("decode.payload_bytes_max", format!("{expected}, found {}", decode.payload_bytes_max)));
+    }
+    problems
+}
+
+impl TryFrom<BatchSettings> for BatchLimits {
+    type Error = Vec<Problem>;
+
+    fn try_from(settings: BatchSettings) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut positive = |key: &str, value: usize| {
+            let checked = NonZeroUsize::new(value);
+            if checked.is_none() {
+                problems.push(Problem::new(key, "expected 1 or more, found 0"));
+            }
+            checked
+        };
+        let records_max = positive("batch.records_max", settings.records_max);
+        let bytes_max = positive("batch.bytes_max", settings.bytes_max);
+        records_max.zip(bytes_max).map(|(records_max, bytes_max)| Self { records_max, bytes_max }).ok_or(problems)
+    }
+}
+
+impl TryFrom<RunSettings> for RunConfig {
+    type Error = Vec<Problem>;
+
+    fn try_from(settings: RunSettings) -> Result<Self, Vec<Problem>> {
+        let RunSettings { shutdown_grace_ms, rewinds_max, rewind_wait_ms } = settings;
+        if !(1..=60_000).contains(&rewind_wait_ms) {
+            let expected = format!("expected 1 to 60000 ms, found {rewind_wait_ms}");
+            return Err(vec![Problem::new("run.rewind_wait_ms", expected)]);
+        }
+        Ok(Self {
+            shutdown_grace: Duration::from_millis(shutdown_grace_ms),
+            supervision: Supervision { rewinds_max, backoff: Duration::from_millis(rewind_wait_ms) },
+        })
+    }
+}

@@ -1,0 +1,232 @@
+//! The settings as a person meets them: the page that documents every key, and the list of mistakes with what is said.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use ingest::settings::declared_keys;
+use tests::process::labelstream;
+use tests::workspace::root;
+
+const INTRODUCTION: &str = "\
+# Settings
+
+This page is made from `cli/default.toml` by `tests/tests/settings.rs`; `UPDATE=1 cargo test -p tests --test settings`
+writes it again.
+
+Write only what differs from the defaults. Order, later wins:
+
+1. the defaults below,
+2. a TOML file: `--config FILE`, else `labelstream.toml` in the working directory where it exists,
+3. the environment: `LABELSTREAM__KAFKA__BROKERS=one:9092,two:9092` for `kafka.brokers`; two underscores between names,
+   also inside `kafka.properties` (`LABELSTREAM__KAFKA__PROPERTIES__CLIENT__RACK` for `client.rack`),
+4. flags of their own, such as `--brokers`,
+5. `--set key=value`: TOML values, bare texts, lists with commas.
+
+All problems are reported at once, each with its key, where it was set, and what was expected; the exit code is 78.
+A key without a default is unset unless you set it. Secrets are never printed; each can come from a file by the key with
+`_file` at its end.
+";
+
+/// One documented key.
+struct Key {
+    section: String,
+    name: String,
+    /// As written in TOML; empty when there is no default.
+    default: String,
+    meaning: String,
+}
+
+/// A section with what is said of it.
+struct Section {
+    name: String,
+    meaning: String,
+}
+
+#[derive(Default)]
+struct Defaults {
+    sections: Vec<Section>,
+    keys: Vec<Key>,
+}
+
+/// Reads `default.toml` with its comments, which a TOML parser would drop.
+fn read(text: &str) -> Defaults {
+    let mut read = Defaults::default();
+    let mut comment = Vec::new();
+    for line in text.lines() {
+        let (line, optional) = match line.strip_prefix("#? ").or_else(|| line.strip_prefix("#* ")) {
+            Some(line) => (line, true),
+            None => (line, false),
+        };
+        if let Some(said) = line.strip_prefix('#') {
+            comment.push(said.trim().to_owned());
+        } else if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            let meaning = std::mem::take(&mut comment).join(" ");
+            read.sections.push(Section { name: name.to_owned(), meaning });
+        } else if let Some((name, value)) = line.split_once(" = ") {
+            let section = read.sections.last().expect("every key lies in a section").name.clone();
+            let meaning = std::mem::take(&mut comment).join(" ");
+            let example = if optional { format!(" Example: `{value}`.") } else { String::new() };
+            let default = if optional { String::new() } else { value.to_owned() };
+            let meaning = format!("{}{example}", meaning.trim());
+            read.keys.push(Key { section, name: name.to_owned(), default, meaning: meaning.trim().to_owned() });
+        } else {
+            assert!(line.is_empty(), "a line of default.toml is neither comment, section nor key: {line}");
+            comment.clear(); // the head of the file
+        }
+    }
+    read
+}
+
+fn page(defaults: &Defaults) -> String {
+    let mut page = INTRODUCTION.to_owned();
+    for Section { name, meaning } in &defaults.sections {
+        write!(page, "\n## `[{name}]`\n\n{meaning}\n\n| key | default | meaning |\n|---|---|---|\n").expect("memory");
+        for key in defaults.keys.iter().filter(|key| key.section == *name) {
+            let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
+            writeln!(page, "| `{}` | {default} | {} |", key.name, key.meaning.replace('|', "\\|")).expect("memory");
+        }
+    }
+    page
+}
+
+fn default_toml() -> String {
+    fs::read_to_string(root().join("cli/default.toml")).expect("the defaults are in the repository")
+}
+
+#[test]
+fn the_page_tells_every_key_and_its_default() {
+    let path = root().join("docs/settings.md");
+    let expected = page(&read(&default_toml()));
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, &expected).expect("write the page");
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == expected, "docs/settings.md is not what cli/default.toml says; UPDATE=1 writes it again");
+}
+
+#[test]
+fn every_key_is_explained() {
+    let text = default_toml();
+    let read = read(&text);
+    let declared = declared_keys(&text).expect("the defaults are TOML");
+    let mut told: Vec<_> = read.keys.iter().map(|key| format!("{}.{}", key.section, key.name)).collect();
+    told.retain(|key| !key.contains('"')); // examples of free names
+    told.sort();
+    assert_eq!(told, declared);
+    for key in &read.keys {
+        let told = !key.meaning.is_empty() && !key.meaning.starts_with("Example");
+        assert!(told, "{}.{} is not explained", key.section, key.name);
+    }
+    for section in &read.sections {
+        assert!(!section.meaning.is_empty(), "[{}] is not explained", section.name);
+    }
+}
+
+/// Mistakes of one start.
+#[derive(Default)]
+struct Mistakes<'a> {
+    file: &'a str,
+    environment: &'a [(&'a str, &'a str)],
+    arguments: &'a [&'a str],
+}
+
+impl Mistakes<'_> {
+    /// Starts `classify` with them, in a folder of its own where the file is `labelstream.toml`.
+    #[track_caller]
+    fn are_told(&self, expected: &[&str]) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        if !self.file.is_empty() {
+            fs::write(folder.path().join("labelstream.toml"), self.file).expect("write the file");
+        }
+        let output = Command::new(labelstream())
+            .arg("classify")
+            .args(self.arguments)
+            .envs(self.environment.iter().copied())
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("the binary starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{said}");
+        for line in expected {
+            assert!(said.lines().any(|own| own.trim() == *line), "nothing says {line:?}:\n{said}");
+        }
+        let count = said.lines().filter(|line| line.starts_with("  ")).count();
+        assert_eq!(count, expected.len(), "another number of problems:\n{said}");
+    }
+}
+
+#[test]
+fn the_list_of_bad_settings() {
+    Mistakes { file: "[kafka]\nbroker = [\"one:9092\"]\n", ..Mistakes::default() }
+        .are_told(&["kafka.broker (labelstream.toml:2): no such setting; did you mean kafka.brokers?"]);
+    Mistakes { file: "[source]\ntopics = \"messages\"\n", ..Mistakes::default() }.are_told(&[
+        "source.topics (labelstream.toml:2): expected a list of texts such as [\"a\", \"b\"], found the text \"messages\"",
+    ]);
+    Mistakes { environment: &[("LABELSTREAM__BATCH__RECORDS_MAX", "0")], ..Mistakes::default() }.are_told(&[
+        "batch.records_max (environment variable LABELSTREAM__BATCH__RECORDS_MAX): expected 1 or more, found 0",
+    ]);
+    Mistakes { environment: &[("LABELSTREAM__RUN__REWINDS_MAX", "-1")], ..Mistakes::default() }.are_told(&[
+        "run.rewinds_max (environment variable LABELSTREAM__RUN__REWINDS_MAX): invalid value: integer `-1`, expected u32",
+    ]);
+    Mistakes { arguments: &["--brokers", "nowhere"], ..Mistakes::default() }
+        .are_told(&["kafka.brokers (--brokers): expected host:port such as localhost:9092, found \"nowhere\""]);
+    Mistakes { arguments: &["--set", "decode.format=xml"], ..Mistakes::default() }
+        .are_told(&["decode.format (--set decode.format): unknown variant `xml`, expected `json` or `text`"]);
+    Mistakes { arguments: &["--set", "decode.text_pointer=text"], ..Mistakes::default() }.are_told(&[
+        "decode.text_pointer (--set decode.text_pointer): expected a JSON pointer that begins with /, such as /text or /message/body, found \"text\"",
+    ]);
+    Mistakes { arguments: &["--input", "a", "--output", "a"], ..Mistakes::default() }.are_told(&[
+        "sink.output_topic (--output): expected a topic that is not among source.topics, found \"a\": that would go round in circles (source.topics is set in --input)",
+    ]);
+    Mistakes { file: "run.shutdown_grace_ms = 5000", ..Mistakes::default() }.are_told(&[
+        "run.shutdown_grace_ms (labelstream.toml:1): expected at least sink.publish_wait_ms, sink.commit_wait_ms and source.close_wait_ms together (23000), found 5000",
+    ]);
+    Mistakes { file: "[http]\nlisten = \"localhost\"\n[log]\nlevel = \"loud\"\n", ..Mistakes::default() }.are_told(&[
+        "http.listen (labelstream.toml:2): expected an address and a port such as 127.0.0.1:9464 or 0.0.0.0:9464, found \"localhost\"",
+        "log.level (labelstream.toml:4): expected off, error, warn, info, debug, trace or directives such as info,librdkafka=debug, found \"loud\"",
+    ]);
+    Mistakes { file: "kafka.properties.\"isolation.level\" = \"read_uncommitted\"", ..Mistakes::default() }.are_told(&[
+        "kafka.properties.isolation.level (labelstream.toml:1): expected another property, this one is refused: reading what may be aborted would label it",
+    ]);
+    Mistakes { arguments: &["--set", "kafka.sasl_password_file=/no/such/secret"], ..Mistakes::default() }.are_told(&[
+        "kafka.sasl_password_file (--set kafka.sasl_password_file): expected a file that can be read, found /no/such/secret: No such file or directory (os error 2)",
+    ]);
+}
+
+#[test]
+fn all_mistakes_of_all_layers_come_at_once() {
+    Mistakes {
+        file: "[kafka]\nbrokers = [\"nowhere\"]\n[sink]\ncompression = \"brotli\"\n[sinc]\nlayout = \"nest\"\n",
+        environment: &[("LABELSTREAM__DECODE__PAYLOAD_BYTES_MAX", "lots")],
+        arguments: &["--set", "http.enabled=maybe", "--set", "sink.attempts_max=0"],
+    }
+    .are_told(&[
+        "kafka.brokers (labelstream.toml:2): expected host:port such as localhost:9092, found \"nowhere\"",
+        "sink.compression (labelstream.toml:4): unknown variant `brotli`, expected one of `none`, `gzip`, `snappy`, `lz4`, `zstd`",
+        "sinc.layout (labelstream.toml:6): no such setting; did you mean sink.layout?",
+        "decode.payload_bytes_max (environment variable LABELSTREAM__DECODE__PAYLOAD_BYTES_MAX): expected a whole number, found the text \"lots\"",
+        "http.enabled (--set http.enabled): expected true or false, found the text \"maybe\"",
+        "sink.attempts_max (--set sink.attempts_max): expected at least 1, found 0",
+    ]);
+}
+
+#[test]
+fn a_secret_never_appears_in_a_message() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let secret: &Path = &folder.path().join("password");
+    fs::write(secret, "hunter2\n").expect("write the secret");
+    let output = Command::new(labelstream())
+        .args(["classify", "--set", "kafka.sasl_password=hunter2"])
+        .arg("--set")
+        .arg(format!("kafka.sasl_password_file={}", secret.display()))
+        .args(["--set", "kafka.ssl_private_key_password=hunter2", "--set", "kafka.brokers=nowhere"])
+        .current_dir(folder.path())
+        .output()
+        .expect("the binary starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("kafka.sasl_password_file") && !said.contains("hunter2"), "{said}");
+}
