@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use metrics::{counter, histogram};
 use schemas::{Batch, DeadLetter, LabeledEvent, Labels, ModelId, Reason, Signals, TextEvent};
+use serde::Deserialize;
 
 use crate::batching::{self, Budget, Run};
 use crate::cache::{Cache, TextKey};
@@ -23,7 +24,8 @@ use crate::signals;
 use crate::tokens::{Encoded, TokenError, Tokens};
 
 /// How the scores of a long text's windows become one row of scores, before temperature and softmax.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Pool {
     /// The highest logit of each label.
     #[default]

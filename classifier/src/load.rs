@@ -1,0 +1,172 @@
+//! From settings to a labeller that is ready for the first record: package, sessions, golden texts, warm-up.
+//!
+//! A model that does not give its golden texts their scores on this machine never labels anything.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use metrics::gauge;
+use schemas::Recovery;
+
+use crate::error::LabelError;
+use crate::labeler::Labeler;
+use crate::metrics::MODEL_INFO;
+use crate::model::{Model, ModelError, TokenBatch};
+use crate::onnx::{self, OnnxModel, SessionError};
+use crate::package::Package;
+use crate::package::error::PackageError;
+use crate::package::manifest::Golden;
+use crate::settings::Config;
+use crate::tokens::LongText;
+
+/// Why there is no labeller.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(
+        "use model.tokens_per_run = {tokens_per_run}: it must be at least the {tokens_max} tokens that the model may \
+         see of one text"
+    )]
+    RunTooSmall { tokens_per_run: usize, tokens_max: usize },
+    #[error("warm the model up: {0}")]
+    WarmUp(#[source] ModelError),
+    #[error("check the golden texts: {0}")]
+    GoldenRun(#[source] LabelError),
+    #[error("check the golden texts of {model}: {mismatches}")]
+    Golden { model: String, mismatches: Mismatches },
+}
+
+impl LoadError {
+    /// Always exit: the files or the settings have to change.
+    pub fn recovery(&self) -> Recovery {
+        Recovery::Exit
+    }
+}
+
+/// What the model said of one golden text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GoldenResult {
+    /// Place in `labelstream.json`, from 0.
+    pub number: usize,
+    pub expected: Golden,
+    pub found: Result<(Option<Arc<str>>, f32), String>,
+    pub is_good: bool,
+}
+
+/// Golden texts with other results than expected; the texts themselves stay out of logs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mismatches(pub Vec<GoldenResult>);
+
+impl fmt::Display for Mismatches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} differ", self.0.len())?;
+        for result in &self.0 {
+            let name = |label: Option<&str>| label.unwrap_or("no label").to_owned();
+            let expected = &result.expected;
+            write!(f, "; number {}: expected {} {}", result.number, name(expected.label.as_deref()), expected.score)?;
+            match &result.found {
+                Ok((label, score)) => write!(f, ", found {} {score}", name(label.as_deref()))?,
+                Err(error) => write!(f, ", found an error: {error}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sessions that passed the warm-up, and how the start went.
+pub(crate) struct Started {
+    pub(crate) sessions: Vec<OnnxModel>,
+    pub(crate) load: Duration,
+    pub(crate) warm_up: Duration,
+    pub(crate) golden: Vec<GoldenResult>,
+}
+
+/// Loads the package of the settings and makes it ready.
+///
+/// # Errors
+/// See [`LoadError`]; nothing was labelled.
+pub fn load(config: &Config) -> Result<Labeler<OnnxModel>, LoadError> {
+    let package = Package::open(&config.package)?;
+    let tokens = package.tokens(config.tokens_max, config.long_text)?;
+    let started = start(&package, config)?;
+    let mismatches: Vec<GoldenResult> = started.golden.into_iter().filter(|result| !result.is_good).collect();
+    let model = Arc::new(package.id.clone());
+    if !mismatches.is_empty() {
+        let mismatches = Mismatches(mismatches);
+        return Err(LoadError::Golden { model: model.name.clone(), mismatches });
+    }
+    tracing::info!(
+        model = model.name,
+        version = model.version,
+        digest = model.digest,
+        provider = config.provider.name(),
+        sessions = config.sessions,
+        load_ms = started.load.as_millis(),
+        warm_up_ms = started.warm_up.as_millis(),
+        "model ready"
+    );
+    gauge!(
+        MODEL_INFO,
+        "name" => model.name.clone(),
+        "version" => model.version.clone(),
+        "digest" => model.digest.clone(),
+        "provider" => config.provider.name()
+    )
+    .set(1.0);
+    let rules = config.rules(package.rules(config.top_k));
+    Ok(Labeler::new(model, tokens, rules, started.sessions, config.labeler(package.graph)))
+}
+
+/// Loads the sessions, warms them up, and runs the golden texts by the package's own rules.
+pub(crate) fn start(package: &Package, config: &Config) -> Result<Started, LoadError> {
+    let limits = config.labeler(package.graph);
+    let tokens_max = package.tokens(config.tokens_max, config.long_text)?.tokens_max();
+    let tokens_per_run = limits.tokens_per_run.get();
+    if tokens_per_run < tokens_max {
+        return Err(LoadError::RunTooSmall { tokens_per_run, tokens_max });
+    }
+    let begun = Instant::now();
+    let mut sessions = onnx::load(package, config.provider, config.sessions.get())?;
+    let load = begun.elapsed();
+
+    let begun = Instant::now();
+    let largest = (tokens_per_run / tokens_max).min(limits.rows_per_run.get());
+    let row = vec![1; tokens_max];
+    for session in &mut sessions {
+        for (rows, columns) in [(largest, tokens_max), (1, tokens_max.min(16))] {
+            session.scores(&TokenBatch::pad(&vec![&row[..columns]; rows], 0)).map_err(LoadError::WarmUp)?;
+        }
+    }
+    let warm_up = begun.elapsed();
+
+    let tokens = package.tokens(None, LongText::Head)?;
+    let mut labeler = Labeler::new(Arc::new(package.id.clone()), tokens, package.rules(1), sessions, limits);
+    let golden = judge_golden(&mut labeler, package)?;
+    Ok(Started { sessions: labeler.into_sessions(), load, warm_up, golden })
+}
+
+fn judge_golden(labeler: &mut Labeler<OnnxModel>, package: &Package) -> Result<Vec<GoldenResult>, LoadError> {
+    let golden = &package.manifest.golden;
+    let texts: Vec<&str> = golden.iter().map(|golden| golden.text.as_str()).collect();
+    let answers = labeler.judge(&texts).map_err(LoadError::GoldenRun)?;
+    let tolerance = package.manifest.golden_tolerance;
+    Ok(golden
+        .iter()
+        .zip(answers)
+        .enumerate()
+        .map(|(number, (expected, answer))| {
+            let found = answer.map_err(|error| error.to_string()).map(|judged| {
+                let labels = &judged.labels;
+                (labels.label.clone(), labels.score.or(labels.value).unwrap_or(f32::NAN))
+            });
+            let is_good = found.as_ref().is_ok_and(|(label, score)| {
+                label.as_deref() == expected.label.as_deref() && (score - expected.score).abs() <= tolerance
+            });
+            GoldenResult { number, expected: expected.clone(), found, is_good }
+        })
+        .collect())
+}

@@ -1,0 +1,236 @@
+//! A model package: a folder as Hugging Face exports it, with `model.onnx` (or `onnx/model.onnx`), `tokenizer.json` and
+//! `config.json`, and optionally [`labelstream.json`](manifest::Manifest).
+//!
+//! Files are input: bounded in size, read once, held against their digests, and checked against each other before
+//! anything runs. Malformed ones are errors that name the file and the place, never a panic. Nothing of a package is
+//! code: custom operators are not loaded, weights in other files are refused.
+
+pub mod check;
+pub mod config;
+pub mod error;
+pub mod files;
+pub mod graph;
+pub mod manifest;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use schemas::ModelId;
+use serde::Deserialize;
+use tokenizers::Tokenizer;
+
+use crate::label::Rules;
+use crate::tokens::{LongText, TokenError, TokenLimits, Tokens};
+pub use check::{Report, check};
+use config::ModelConfig;
+use error::PackageError;
+use files::FileFacts;
+use graph::GraphFacts;
+use manifest::Manifest;
+
+const MANIFEST: &str = "labelstream.json";
+const CONFIG: &str = "config.json";
+const TOKENIZER: &str = "tokenizer.json";
+const MODELS: [&str; 2] = ["model.onnx", "onnx/model.onnx"];
+/// Hexadecimal digits of the digest that stand for the version of a package without one.
+const VERSION_DIGITS: usize = 12;
+
+/// A package whose files were read and agree with each other. The model itself has not run yet.
+pub struct Package {
+    pub dir: PathBuf,
+    pub id: ModelId,
+    /// The files that decide the scores, and those that `labelstream.json` lists.
+    pub files: Vec<FileFacts>,
+    pub config: ModelConfig,
+    pub manifest: Manifest,
+    pub graph: GraphFacts,
+    /// The content of `model.onnx`.
+    pub model: Vec<u8>,
+    model_name: &'static str,
+    tokenizer: Tokenizer,
+    facts: TokenizerFacts,
+}
+
+/// What `tokenizer.json` says besides how to cut texts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct TokenizerFacts {
+    unknown: Option<u32>,
+    padding: Option<u32>,
+    truncation: Option<usize>,
+}
+
+impl Package {
+    /// Reads a package.
+    ///
+    /// # Errors
+    /// Names the file that is missing, too large, malformed, at odds with its digest or with another file.
+    pub fn open(dir: &Path) -> Result<Self, PackageError> {
+        if !dir.is_dir() {
+            return Err(PackageError::NotAFolder { dir: dir.to_owned() });
+        }
+        let model_name = files::find(dir, &MODELS)
+            .ok_or(PackageError::Missing { dir: dir.to_owned(), expected: "model.onnx or onnx/model.onnx" })?;
+        for expected in [TOKENIZER, CONFIG] {
+            files::find(dir, &[expected]).ok_or(PackageError::Missing { dir: dir.to_owned(), expected })?;
+        }
+        let (config, config_facts) = files::read(dir, CONFIG, files::JSON_BYTES_MAX)?;
+        let config = ModelConfig::parse(&dir.join(CONFIG), &config)?;
+        let mut all = vec![config_facts];
+        let manifest = match files::find(dir, &[MANIFEST]) {
+            None => Manifest::default(),
+            Some(name) => {
+                let (content, facts) = files::read(dir, name, files::JSON_BYTES_MAX)?;
+                all.push(facts);
+                let manifest = Manifest::parse(&dir.join(name), &content)?;
+                manifest.check(&dir.join(name), &config)?;
+                manifest
+            }
+        };
+        let (tokenizer, tokenizer_facts) = files::read(dir, TOKENIZER, files::TOKENIZER_BYTES_MAX)?;
+        let (model, model_facts) = files::read(dir, model_name, files::MODEL_BYTES_MAX)?;
+        all.extend([tokenizer_facts, model_facts]);
+        let id = id(dir, &manifest, &files::digest(&all));
+        check_digests(dir, &manifest, &mut all)?;
+
+        let graph = inspect(&dir.join(model_name), &model)?;
+        let (tokenizer, facts) = parse_tokenizer(&dir.join(TOKENIZER), &tokenizer)?;
+        let package =
+            Self { dir: dir.to_owned(), id, files: all, config, manifest, graph, model, model_name, tokenizer, facts };
+        package.check_vocabulary()?;
+        Ok(package)
+    }
+
+    /// Where the model was read from.
+    pub fn model_file(&self) -> PathBuf {
+        self.dir.join(self.model_name)
+    }
+
+    /// The tokenizer; `tokens_max` is the user's own limit in place of the package's.
+    ///
+    /// # Errors
+    /// When the tokenizer's special tokens cannot be used, or the limit leaves no room or exceeds the model's positions.
+    pub fn tokens(&self, tokens_max: Option<usize>, long_text: LongText) -> Result<Tokens, PackageError> {
+        let tokens_max =
+            tokens_max.or(self.manifest.tokens_max).unwrap_or_else(|| self.config.tokens_max(self.facts.truncation));
+        if let Some(positions) = self.config.positions.filter(|positions| tokens_max > *positions) {
+            return Err(PackageError::Field {
+                file: self.dir.join(CONFIG),
+                field: "max_position_embeddings".to_owned(),
+                problem: format!("gives the model {positions} positions, but tokens_max is {tokens_max}"),
+            });
+        }
+        let pad_id = self.config.pad_token_id.or(self.facts.padding).unwrap_or(0);
+        let limits = TokenLimits { tokens_max, long_text };
+        Tokens::from_tokenizer(self.tokenizer.clone(), self.facts.unknown, pad_id, limits)
+            .map_err(|source| PackageError::Tokenizer { file: self.dir.join(TOKENIZER), source })
+    }
+
+    /// The rules of the package itself, listing `top_k` labels.
+    pub fn rules(&self, top_k: usize) -> Rules {
+        let thresholds = &self.manifest.thresholds;
+        Rules {
+            problem_type: self.config.problem_type,
+            names: self.config.labels.clone(),
+            temperature: self.manifest.temperature,
+            abstain_below: thresholds.abstain_below,
+            thresholds: self.config.labels.iter().map(|label| thresholds.per_label.get(&**label).copied()).collect(),
+            top_k,
+        }
+    }
+
+    /// Every id of the tokenizer must have an embedding, or some texts would fail one by one.
+    fn check_vocabulary(&self) -> Result<(), PackageError> {
+        let highest = self.tokenizer.get_vocab(true).into_values().max();
+        let ids = highest.map_or(0, |id| usize::try_from(id).unwrap_or(usize::MAX).saturating_add(1));
+        match self.config.vocab_size {
+            Some(size) if ids > size => Err(PackageError::Field {
+                file: self.dir.join(CONFIG),
+                field: "vocab_size".to_owned(),
+                problem: format!("is {size}, but tokenizer.json has ids up to {}", ids - 1),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn id(dir: &Path, manifest: &Manifest, digest: &str) -> ModelId {
+    let folder = || {
+        let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+        dir.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+    };
+    let short = || digest.trim_start_matches("sha256:").chars().take(VERSION_DIGITS).collect();
+    ModelId {
+        name: manifest.name.clone().unwrap_or_else(folder),
+        version: manifest.version.clone().unwrap_or_else(short),
+        digest: digest.to_owned(),
+    }
+}
+
+/// Holds every file that the manifest lists against its digest; files not read yet are added to `all`.
+fn check_digests(dir: &Path, manifest: &Manifest, all: &mut Vec<FileFacts>) -> Result<(), PackageError> {
+    for (name, listed) in &manifest.files {
+        if !all.iter().any(|file| file.name == *name) {
+            all.push(files::read(dir, name, files::MODEL_BYTES_MAX)?.1);
+        }
+        let file = dir.join(name);
+        let found = all.iter().find(|file| file.name == *name).expect("the file was read");
+        if let Some(expected) = listed.bytes.filter(|bytes| *bytes != found.bytes) {
+            return Err(PackageError::Size { file, expected, found: found.bytes });
+        }
+        if !listed.sha256.eq_ignore_ascii_case(&found.sha256) {
+            return Err(PackageError::Digest { file, expected: listed.sha256.clone(), found: found.sha256.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn inspect(file: &Path, model: &[u8]) -> Result<GraphFacts, PackageError> {
+    let facts =
+        graph::inspect(model).map_err(|graph::Malformed { at }| PackageError::NotOnnx { file: file.to_owned(), at })?;
+    if facts.external_data {
+        return Err(PackageError::ExternalData { file: file.to_owned() });
+    }
+    Ok(facts)
+}
+
+#[derive(Deserialize)]
+struct WrittenTokenizer {
+    model: WrittenModel,
+    truncation: Option<WrittenTruncation>,
+    padding: Option<WrittenPadding>,
+}
+
+#[derive(Deserialize)]
+struct WrittenModel {
+    /// WordPiece, BPE and WordLevel name the piece, Unigram gives its id.
+    unk_token: Option<String>,
+    unk_id: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct WrittenTruncation {
+    max_length: usize,
+}
+
+#[derive(Deserialize)]
+struct WrittenPadding {
+    pad_id: u32,
+}
+
+/// The library's own errors do not always say where; a first pass as plain JSON does.
+fn parse_tokenizer(file: &Path, content: &[u8]) -> Result<(Tokenizer, TokenizerFacts), PackageError> {
+    let written: WrittenTokenizer =
+        serde_json::from_slice(content).map_err(|source| PackageError::Json { file: file.to_owned(), source })?;
+    let wrong = |source| PackageError::Tokenizer { file: file.to_owned(), source };
+    // The library panics on some malformed files.
+    let tokenizer = catch_unwind(AssertUnwindSafe(|| Tokenizer::from_bytes(content)))
+        .map_err(|_| wrong(TokenError::Panicked))?
+        .map_err(|error| wrong(TokenError::Failed(error.to_string())))?;
+    let unknown = written.model.unk_token.and_then(|token| tokenizer.token_to_id(&token)).or(written.model.unk_id);
+    let facts = TokenizerFacts {
+        unknown,
+        padding: written.padding.map(|padding| padding.pad_id),
+        truncation: written.truncation.map(|truncation| truncation.max_length),
+    };
+    Ok((tokenizer, facts))
+}

@@ -1,0 +1,258 @@
+//! Which model labels, and how it is run: the section `[model]`.
+//!
+//! [`Settings`] is what a person writes, [`Config`] is what passed every check. What depends on the package as well
+//! (`tokens_per_run` against its `tokens_max`, say) is checked when it is loaded.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread;
+
+use schemas::Problem;
+use serde::Deserialize;
+
+use crate::label::Rules;
+use crate::labeler::{LabelerConfig, Pool};
+use crate::onnx::Provider;
+use crate::package::graph::GraphFacts;
+use crate::tokens::LongText;
+
+/// Every key of `[model]` with its default and meaning, for the embedded defaults of the program.
+pub const DEFAULTS: &str = include_str!("settings/default.toml");
+
+/// Sessions beyond this are taken for a slip of the pen: each costs memory and a thread.
+const SESSIONS_MAX: usize = 1024;
+/// Remembered texts beyond this would cost gigabytes.
+const CACHE_ENTRIES_MAX: usize = 10_000_000;
+
+/// `[model]` as written; the keys are explained in `settings/default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub package: PathBuf,
+    pub provider: Provider,
+    pub sessions: usize,
+    pub tokens_per_run: usize,
+    pub tokens_max: Option<usize>,
+    pub long_text: LongTextKind,
+    pub stride_overlap: usize,
+    pub strided_pool: Pool,
+    pub windows_max: usize,
+    pub top_k: usize,
+    pub temperature: Option<f32>,
+    pub abstain_below: Option<f32>,
+    pub cache_entries: usize,
+    pub deterministic: bool,
+    pub failures_max: usize,
+}
+
+/// The words of `model.long_text`; see [`LongText`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LongTextKind {
+    Head,
+    Tail,
+    HeadTail,
+    Strided,
+}
+
+/// `[model]` as used.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) package: PathBuf,
+    pub(crate) provider: Provider,
+    pub(crate) sessions: NonZeroUsize,
+    pub(crate) tokens_max: Option<usize>,
+    pub(crate) long_text: LongText,
+    temperature: Option<f32>,
+    abstain_below: Option<f32>,
+    pub(crate) top_k: usize,
+    deterministic: bool,
+    labeler: LabelerConfig,
+}
+
+/// The root that [`DEFAULTS`] has; other crates' sections lie beside it in the program's own settings.
+#[derive(Deserialize)]
+struct Root {
+    model: Settings,
+}
+
+impl Settings {
+    /// The defaults, for the package in this folder.
+    pub fn of_package(package: PathBuf) -> Self {
+        let defaults: Root = toml::from_str(DEFAULTS).expect("the embedded defaults are settings; a test reads them");
+        Self { package, ..defaults.model }
+    }
+}
+
+impl Config {
+    /// The limits of a labeller for a model with this graph.
+    pub fn labeler(&self, graph: GraphFacts) -> LabelerConfig {
+        let alone = self.deterministic && graph.dynamically_quantised;
+        LabelerConfig { rows_per_run: if alone { NonZeroUsize::MIN } else { NonZeroUsize::MAX }, ..self.labeler }
+    }
+
+    /// The package's rules with the user's own temperature and threshold in their place.
+    pub fn rules(&self, package: Rules) -> Rules {
+        Rules {
+            temperature: self.temperature.unwrap_or(package.temperature),
+            abstain_below: self.abstain_below.or(package.abstain_below),
+            ..package
+        }
+    }
+}
+
+impl TryFrom<Settings> for Config {
+    type Error = Vec<Problem>;
+
+    fn try_from(written: Settings) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut expect = |key: &str, is_good: bool, expected: String| {
+            if !is_good {
+                problems.push(Problem::new(format!("model.{key}"), expected));
+            }
+        };
+        let count = |value: usize| NonZeroUsize::new(value).unwrap_or(NonZeroUsize::MIN);
+        expect("package", !written.package.as_os_str().is_empty(), "expected a folder, found nothing".to_owned());
+        expect(
+            "provider",
+            written.provider.is_built_in(),
+            format!(
+                "expected cpu, found {0}: this build of labelstream was made without the cargo feature `{0}`",
+                written.provider.name()
+            ),
+        );
+        for (key, value, least, most) in [
+            ("sessions", written.sessions, 0, SESSIONS_MAX),
+            ("tokens_per_run", written.tokens_per_run, 1, usize::MAX),
+            ("tokens_max", written.tokens_max.unwrap_or(1), 1, usize::MAX),
+            ("windows_max", written.windows_max, 1, usize::MAX),
+            ("top_k", written.top_k, 1, usize::MAX),
+            ("cache_entries", written.cache_entries, 0, CACHE_ENTRIES_MAX),
+            ("failures_max", written.failures_max, 1, usize::MAX),
+        ] {
+            let range = if most == usize::MAX { format!("at least {least}") } else { format!("{least} to {most}") };
+            expect(key, (least..=most).contains(&value), format!("expected {range}, found {value}"));
+        }
+        if let Some(tokens_max) = written.tokens_max {
+            let is_good = written.tokens_per_run >= tokens_max;
+            let found = written.tokens_per_run;
+            expect(
+                "tokens_per_run",
+                is_good,
+                format!("expected at least model.tokens_max ({tokens_max}), found {found}"),
+            );
+        }
+        if let Some(temperature) = written.temperature {
+            let is_good = temperature.is_finite() && temperature > 0.0;
+            expect("temperature", is_good, format!("expected a number above 0, found {temperature}"));
+        }
+        if let Some(share) = written.abstain_below {
+            expect("abstain_below", (0.0..=1.0).contains(&share), format!("expected 0 to 1, found {share}"));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let sessions = NonZeroUsize::new(written.sessions).unwrap_or_else(usable_cores);
+        Ok(Self {
+            sessions,
+            long_text: long_text(&written),
+            labeler: LabelerConfig {
+                tokens_per_run: count(written.tokens_per_run),
+                rows_per_run: NonZeroUsize::MAX,
+                pool: written.strided_pool,
+                cache_entries: written.cache_entries,
+                failures_max: count(written.failures_max),
+            },
+            package: written.package,
+            provider: written.provider,
+            tokens_max: written.tokens_max,
+            temperature: written.temperature,
+            abstain_below: written.abstain_below,
+            top_k: written.top_k,
+            deterministic: written.deterministic,
+        })
+    }
+}
+
+fn long_text(written: &Settings) -> LongText {
+    match written.long_text {
+        LongTextKind::Head => LongText::Head,
+        LongTextKind::Tail => LongText::Tail,
+        LongTextKind::HeadTail => LongText::HeadTail,
+        LongTextKind::Strided => {
+            LongText::Strided { overlap: written.stride_overlap, windows_max: written.windows_max }
+        }
+    }
+}
+
+/// Cores that this process may use, by its cgroup quota and affinity.
+pub(crate) fn usable_cores() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn defaults() -> Settings {
+        Settings::of_package("models/any".into())
+    }
+
+    fn problems(change: impl FnOnce(&mut Settings)) -> Vec<String> {
+        let mut written = defaults();
+        change(&mut written);
+        let problems = Config::try_from(written).err().unwrap_or_default();
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_defaults_are_good_and_use_the_cores() {
+        let config = Config::try_from(defaults()).expect("the defaults pass");
+        assert_eq!(config.sessions, usable_cores());
+        assert_eq!(config.long_text, LongText::Head);
+        let dynamic = GraphFacts { dynamically_quantised: true, ..GraphFacts::default() };
+        assert_eq!(config.labeler(dynamic).rows_per_run, NonZeroUsize::MIN);
+        assert_eq!(config.labeler(GraphFacts::default()).rows_per_run, NonZeroUsize::MAX);
+    }
+
+    #[test]
+    fn the_optional_keys_are_declared_with_good_examples() {
+        let with_examples = DEFAULTS.replace("#? ", "");
+        let written = toml::from_str::<Root>(&with_examples).expect("the examples are settings").model;
+        assert!(written.tokens_max.is_some() && written.temperature.is_some() && written.abstain_below.is_some());
+        assert!(Config::try_from(written).is_ok());
+    }
+
+    #[test]
+    fn reports_every_problem_at_once_with_its_key() {
+        let found = problems(|written| {
+            written.package = PathBuf::new();
+            written.sessions = 5000;
+            written.tokens_per_run = 64;
+            written.tokens_max = Some(128);
+            written.top_k = 0;
+            written.temperature = Some(0.0);
+            written.abstain_below = Some(1.5);
+            written.failures_max = 0;
+        });
+        for (problem, expected) in found.iter().zip([
+            "model.package: expected a folder, found nothing",
+            "model.sessions: expected 0 to 1024, found 5000",
+            "model.top_k: expected at least 1, found 0",
+            "model.failures_max: expected at least 1, found 0",
+            "model.tokens_per_run: expected at least model.tokens_max (128), found 64",
+            "model.temperature: expected a number above 0, found 0",
+            "model.abstain_below: expected 0 to 1, found 1.5",
+        ]) {
+            assert_eq!(problem, expected);
+        }
+        assert_eq!(found.len(), 7);
+    }
+
+    #[test]
+    #[cfg(not(feature = "cuda"))]
+    fn refuses_a_provider_that_was_not_built_in() {
+        let found = problems(|written| written.provider = Provider::Cuda);
+        assert!(found[0].contains("without the cargo feature `cuda`"), "{found:?}");
+    }
+}
