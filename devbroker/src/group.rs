@@ -8,7 +8,7 @@ mod join;
 mod member;
 mod membership;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -108,6 +108,8 @@ pub(crate) struct Group {
     next_ticket: u64,
     join_answers: HashMap<Ticket, JoinAnswer>,
     sync_answers: HashMap<Ticket, SyncAnswer>,
+    /// Requests whose client went away: the member counts as before, but nobody takes the answer.
+    abandoned: HashSet<Ticket>,
     limits: GroupLimits,
 }
 
@@ -128,6 +130,7 @@ impl Group {
             next_ticket: 0,
             join_answers: HashMap::new(),
             sync_answers: HashMap::new(),
+            abandoned: HashSet::new(),
             limits,
         }
     }
@@ -138,6 +141,27 @@ impl Group {
 
     pub(crate) fn take_sync_answer(&mut self, ticket: Ticket) -> Option<SyncAnswer> {
         self.sync_answers.remove(&ticket)
+    }
+
+    /// Nobody waits under this ticket any more, whether it has been answered or not.
+    pub(crate) fn abandon(&mut self, ticket: Ticket) {
+        let answered = self.join_answers.remove(&ticket).is_some() || self.sync_answers.remove(&ticket).is_some();
+        let waits = |member: &Member| member.joining == Some(ticket) || member.syncing == Some(ticket);
+        if !answered && self.members.values().any(waits) {
+            self.abandoned.insert(ticket);
+        }
+    }
+
+    fn answer_join(&mut self, ticket: Ticket, answer: JoinAnswer) {
+        if !self.abandoned.remove(&ticket) {
+            self.join_answers.insert(ticket, answer);
+        }
+    }
+
+    fn answer_sync(&mut self, ticket: Ticket, answer: SyncAnswer) {
+        if !self.abandoned.remove(&ticket) {
+            self.sync_answers.insert(ticket, answer);
+        }
     }
 
     /// Nobody is in it and nothing is kept in it.
@@ -184,12 +208,16 @@ impl Group {
 
     fn prepare_rebalance(&mut self, now: Millis) {
         if self.phase == Phase::CompletingRebalance {
+            let mut interrupted = Vec::new();
             for member in self.members.values_mut() {
                 member.assignment = Bytes::new();
                 if let Some(ticket) = member.syncing.take() {
-                    self.sync_answers.insert(ticket, Err(ResponseError::RebalanceInProgress));
+                    interrupted.push(ticket);
                     member.refresh(now);
                 }
+            }
+            for ticket in interrupted {
+                self.answer_sync(ticket, Err(ResponseError::RebalanceInProgress));
             }
         }
         let starts_empty = self.phase == Phase::Empty;
@@ -266,7 +294,7 @@ impl Group {
             self.members.iter_mut().filter_map(|(id, member)| Some((id.clone(), member.joining.take()?))).collect();
         for (member_id, ticket) in waiting {
             let joined = self.joined(&member_id);
-            self.join_answers.insert(ticket, Ok(joined));
+            self.answer_join(ticket, Ok(joined));
             if let Some(member) = self.members.get_mut(&member_id) {
                 member.refresh(now);
             }
@@ -336,10 +364,10 @@ impl Group {
 
     fn answer_waiting(&mut self, member: &Member, member_id: &str, code: ResponseError) {
         if let Some(ticket) = member.joining {
-            self.join_answers.insert(ticket, Err(JoinRefused { code, member_id: member_id.to_owned() }));
+            self.answer_join(ticket, Err(JoinRefused { code, member_id: member_id.to_owned() }));
         }
         if let Some(ticket) = member.syncing {
-            self.sync_answers.insert(ticket, Err(code));
+            self.answer_sync(ticket, Err(code));
         }
     }
 

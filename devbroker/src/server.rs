@@ -70,6 +70,8 @@ enum Closed {
     RequestSize(i32),
     #[error("{0}")]
     Refused(String),
+    #[error("client gone while its request waited")]
+    HungUp,
 }
 
 async fn connection(mut stream: TcpStream, peer: SocketAddr, shared: &Shared) -> Result<(), Closed> {
@@ -77,13 +79,25 @@ async fn connection(mut stream: TcpStream, peer: SocketAddr, shared: &Shared) ->
     let mut buffer = BytesMut::with_capacity(READ_BUFFER_BYTES);
     let client = Client { host: format!("/{}", peer.ip()) };
     while let Some(frame) = read_frame(&mut stream, &mut buffer, shared.config.limits.request_bytes).await? {
-        match api::answer(shared, &client, frame).await {
+        // A request may wait for minutes; nobody needs its answer once the client is gone.
+        let outcome = tokio::select! {
+            outcome = api::answer(shared, &client, frame) => outcome,
+            () = hung_up(&stream) => return Err(Closed::HungUp),
+        };
+        match outcome {
             Outcome::Answer(response) => stream.write_all(&response).await?,
             Outcome::Silence => {}
             Outcome::Close(reason) => return Err(Closed::Refused(reason)),
         }
     }
     Ok(())
+}
+
+/// Returns when the client has closed; never when it has sent more requests ahead.
+async fn hung_up(stream: &TcpStream) {
+    if let Ok(1..) = stream.peek(&mut [0]).await {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// The next length-prefixed request; `None` when the client has closed the connection.

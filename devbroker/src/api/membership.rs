@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::{Call, Handle, Reply, code, text};
 use crate::clock::{Millis, saturating_millis};
-use crate::group::{JoinAnswer, JoinRefused, JoinRequest, Joined, MemberClaim, Step, SyncAnswer, SyncRequest};
-use crate::state::Wait;
+use crate::group::{JoinAnswer, JoinRefused, JoinRequest, Joined, MemberClaim, Step, SyncAnswer, SyncRequest, Ticket};
+use crate::state::{Shared, Wait};
 
 /// Kafka's `group.max.session.timeout.ms`.
 const SESSION_TIMEOUT_MAX: Millis = 1_800_000;
@@ -42,6 +42,7 @@ impl Handle for JoinGroupRequest {
         let answer = match step {
             Step::Answer(answer) => answer,
             Step::Wait(ticket) => {
+                let _abandon = Abandon { shared: call.shared, group_id: &group_id, ticket };
                 let deadline = call.shared.clock.now() + ANSWER_WAIT_MAX;
                 let waiting = call.shared.wait_for(Wait::Groups, deadline, |state, _| {
                     state.groups.get_mut(&group_id)?.take_join_answer(ticket)
@@ -58,6 +59,23 @@ impl Handle for JoinGroupRequest {
             .with_error_code(code)
             .with_protocol_name(Some(StrBytes::default()))
             .with_member_id(self.member_id.clone())
+    }
+}
+
+/// Gives a ticket up when the wait for its answer ends, also because the client has gone.
+struct Abandon<'a> {
+    shared: &'a Shared,
+    group_id: &'a str,
+    ticket: Ticket,
+}
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        self.shared.with(|state, _| {
+            if let Some(group) = state.groups.get_mut(self.group_id) {
+                group.abandon(self.ticket);
+            }
+        });
     }
 }
 
@@ -147,6 +165,7 @@ impl Handle for SyncGroupRequest {
         let answer = match step {
             Step::Answer(answer) => answer,
             Step::Wait(ticket) => {
+                let _abandon = Abandon { shared: call.shared, group_id: &group_id, ticket };
                 let deadline = call.shared.clock.now() + ANSWER_WAIT_MAX;
                 let waiting = call.shared.wait_for(Wait::Groups, deadline, |state, _| {
                     state.groups.get_mut(&group_id)?.take_sync_answer(ticket)

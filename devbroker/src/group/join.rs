@@ -134,7 +134,7 @@ impl Group {
         if let Some(older) = member.joining.replace(ticket) {
             // The same member asked twice: its earlier request is over.
             let refused = JoinRefused { code: ResponseError::RebalanceInProgress, member_id: member_id.to_owned() };
-            self.join_answers.insert(older, Err(refused));
+            self.answer_join(older, Err(refused));
         }
         if self.phase == Phase::PreparingRebalance {
             self.try_complete_join(now);

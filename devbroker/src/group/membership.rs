@@ -63,24 +63,24 @@ impl Group {
         if let Some(member) = self.members.get_mut(member_id)
             && let Some(older) = member.syncing.replace(ticket)
         {
-            self.sync_answers.insert(older, Err(ResponseError::RebalanceInProgress));
+            self.answer_sync(older, Err(ResponseError::RebalanceInProgress));
         }
         if self.leader.as_deref() == Some(member_id) {
             self.phase = Phase::Stable;
             self.phase_ends = None;
             let protocol_type = self.protocol_type.clone();
             let protocol = self.protocol.clone().unwrap_or_default();
+            let mut answers = Vec::new();
             for (id, member) in &mut self.members {
                 member.assignment = request.assignments.remove(id).unwrap_or_default();
                 if let Some(waiting) = member.syncing.take() {
-                    let answer = Synced {
-                        protocol_type: protocol_type.clone(),
-                        protocol: protocol.clone(),
-                        assignment: member.assignment.clone(),
-                    };
-                    self.sync_answers.insert(waiting, Ok(answer));
+                    answers.push((waiting, member.assignment.clone()));
                     member.refresh(now);
                 }
+            }
+            for (waiting, assignment) in answers {
+                let (protocol_type, protocol) = (protocol_type.clone(), protocol.clone());
+                self.answer_sync(waiting, Ok(Synced { protocol_type, protocol, assignment }));
             }
         }
         self.sync_answers.remove(&ticket).map_or(Step::Wait(ticket), Step::Answer)
