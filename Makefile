@@ -22,7 +22,7 @@ demo: ## run the whole pipeline in one process on sample messages (ARGS="--secon
 test: tools lint ## every check and every test, on devbroker and on Apache Kafka
 	$(call say,building labelstream and its tests)
 	@cargo build --locked --workspace --all-targets
-	@tools/kafka/kafka with cargo test --locked --workspace
+	@tools/kafka/kafka with cargo test --locked --workspace --no-fail-fast
 
 test-kills: tools ## the long campaign: kill -9 for 10 minutes on real text (LABELSTREAM_KILL_MINUTES)
 	@cargo build --locked --workspace --all-targets
@@ -35,6 +35,7 @@ lint:
 	@tools/install build onnxruntime
 	@cargo fmt --all --check
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; fi
 
 doc: ## build the API documentation, warnings are errors
 	@tools/install build
@@ -44,8 +45,9 @@ build: ## the release binary: target/release/labelstream
 	@tools/install build onnxruntime
 	@cargo build --locked --release --package cli
 
-bench: ## measure throughput and latency
-	@echo "make: no benchmark yet" >&2; exit 1
+bench: tools ## measure throughput beside a bare loop, and latency (needs the data sets; ARGS="--help")
+	@cargo build --locked --release --package cli --package bench
+	@tools/kafka/kafka with target/release/bench $(ARGS)
 
 tools: ## install all that tests need; says what it does
 	@tools/install build onnxruntime java kafka kcat python
