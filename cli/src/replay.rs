@@ -1,0 +1,326 @@
+//! `labelstream replay`: dead letters back to the topics they came from, exactly once.
+//!
+//! It is a pipeline of its own: a consumer group, a transaction per batch, offsets in the same transaction. What it has
+//! passed it does not see again: records of other reasons and records that are no dead letters are passed over, too. It
+//! works up to the end that the dead-letter topic has when it starts, so what fails again is left for the next time.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use clap::builder::PossibleValuesParser;
+use ingest::kafka::{KafkaSource, Lease, UntilEnd};
+use ingest::source::{Source, SourceEvent};
+use schemas::{Generation, RawEvent, Reason, Recovery, Ticket, wire};
+use sink::kafka::{Identity, KafkaPublisher, Outgoing};
+use sink::publisher::{PublishError, Published};
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::SettingsArguments;
+use crate::failure::Failure;
+use crate::settings::{self, Config};
+use crate::telemetry;
+
+/// Records per transaction: far above what makes a transaction's own cost small, far below memory that matters.
+const BATCH_RECORDS: usize = 500;
+/// Bytes per transaction, for dead letters that are themselves large.
+const BATCH_BYTES: usize = 8 << 20;
+/// The replica's name in the transactional id: two replays of one group at once would fence each other.
+const INSTANCE: &str = "replay";
+
+const EXAMPLES: &str = "\
+Examples:
+  labelstream replay --dead-letter messages-dead-letters --dry-run
+  labelstream replay --dead-letter messages-dead-letters --reason model_failed
+  labelstream replay --dead-letter messages-dead-letters --to messages-mended
+
+A dead letter goes back as the record it was: the same bytes, key, headers and timestamp. What a replay has passed it
+does not see again, whatever its reason; --replay-group with a new name begins at the first dead letter.";
+
+/// Send dead letters back to the topics they came from, exactly once.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ReplayArguments {
+    #[command(flatten)]
+    settings: SettingsArguments,
+    /// Only dead letters of this reason; repeat it for more
+    #[arg(long, value_name = "REASON", value_parser = PossibleValuesParser::new(Reason::ALL.iter().map(|reason| reason.name())))]
+    reason: Vec<String>,
+    /// Another topic than the one that each came from
+    #[arg(long, value_name = "TOPIC")]
+    to: Option<String>,
+    /// Count what would be sent, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Consumer group that remembers how far replays have come [default: labelstream-replay-<dead-letter topic>]
+    #[arg(long, value_name = "NAME")]
+    replay_group: Option<String>,
+}
+
+/// What became of the records of the dead-letter topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    replayed: BTreeMap<(Arc<str>, Reason), u64>,
+    passed_over: u64,
+    foreign: u64,
+}
+
+/// Records on the way back, with the progress that they stand for.
+struct Open {
+    records: Vec<Outgoing>,
+    bytes: usize,
+    ticket: Ticket,
+    tally: Tally,
+}
+
+/// Which dead letters go where.
+struct Route {
+    reasons: Vec<Reason>,
+    to: Option<Arc<str>>,
+}
+
+/// Replays up to the present end of the dead-letter topic and reports.
+///
+/// # Errors
+/// When the dead-letter topic or a topic to write is missing, or the broker refuses.
+pub fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
+    let config = settings::load(&arguments.settings.layers()?)?.config;
+    telemetry::install(&config)?;
+    let stop = ingest::shutdown::listen(|| ())?;
+    let reasons = arguments.reason.iter().filter_map(|name| name.parse().ok()).collect();
+    let route = Route { reasons, to: arguments.to.as_deref().map(Arc::from) };
+    let tally = Replay::connect(arguments, &config)?.run(&route, &stop)?;
+    let dead_letters = config.sink().dead_letter_topic();
+    let mut out = io::stdout().lock();
+    write_report(&mut out, &tally, dead_letters, arguments.dry_run)
+        .and_then(|()| if stop.is_cancelled() { writeln!(out, "stopped before the end") } else { Ok(()) })
+        .map_err(Failure::Stdout)
+}
+
+type Lend = Box<dyn Fn(Generation) -> Option<Lease> + Send>;
+
+struct Replay {
+    source: KafkaSource,
+    /// `None` in a dry run.
+    publisher: Option<KafkaPublisher<Lend, Lease>>,
+    rewinds_max: u32,
+}
+
+impl Replay {
+    fn connect(arguments: &ReplayArguments, config: &Config) -> Result<Self, Failure> {
+        let topic = config.sink().dead_letter_topic().to_owned();
+        let group = arguments.replay_group.clone().unwrap_or_else(|| format!("labelstream-replay-{topic}"));
+        let until = if arguments.dry_run { UntilEnd::Delivered } else { UntilEnd::Committed };
+        let source = config.source().clone().reading(vec![topic], group.clone()).until_end(until);
+        let source = KafkaSource::start(config.connection(), source)?;
+        let publisher = if arguments.dry_run {
+            None
+        } else {
+            let identity = Identity { group, instance: INSTANCE.to_owned(), ..config.identity() };
+            let leases = source.leases();
+            let lend: Lend = Box::new(move |generation| leases.lease(generation));
+            Some(KafkaPublisher::forwarder(config.sink().clone(), identity, lend)?)
+        };
+        Ok(Self { source, publisher, rewinds_max: config.supervision().rewinds_max })
+    }
+
+    fn run(&mut self, route: &Route, stop: &CancellationToken) -> Result<Tally, Failure> {
+        let reactor = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::Reactor)?;
+        let (mut done, mut open, mut rewinds) = (Tally::default(), Open::new(Generation::default()), 0);
+        loop {
+            let event = reactor.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => None,
+                    event = self.source.next() => Some(event),
+                }
+            });
+            let is_idle = match event.transpose()? {
+                // Stopped: what is open was not published.
+                None => return Ok(done),
+                Some(SourceEvent::End) => {
+                    done.add(open.tally);
+                    return Ok(done);
+                }
+                Some(SourceEvent::Record(record, generation)) => {
+                    open.sort(record, generation, route);
+                    false
+                }
+                Some(SourceEvent::Tick) => true,
+                Some(SourceEvent::Lost) => {
+                    open = Open::new(open.ticket.generation());
+                    if self.publisher.is_none() {
+                        done = Tally::default(); // nothing is committed: all of it is read again
+                    }
+                    continue;
+                }
+            };
+            if !open.is_full() && !(is_idle && open.covers_any()) {
+                continue;
+            }
+            let batch = std::mem::replace(&mut open, Open::new(Generation::default()));
+            match self.publish(batch) {
+                Ok(tally) => {
+                    rewinds = 0;
+                    done.add(tally);
+                }
+                Err(error) if error.recovery() == Recovery::Rewind && rewinds < self.rewinds_max => {
+                    rewinds += 1;
+                    tracing::warn!(%error, rewinds, "batch not replayed, rewinding to the committed offsets");
+                    self.source.rewind()?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// What is replayed for good; nothing when the records will be read again.
+    fn publish(&mut self, open: Open) -> Result<Tally, PublishError> {
+        let Some(publisher) = &mut self.publisher else { return Ok(open.tally) };
+        Ok(match publisher.forward(open.records, &open.ticket)? {
+            Published::Committed => open.tally,
+            Published::Stale => Tally::default(),
+        })
+    }
+}
+
+impl Open {
+    fn new(generation: Generation) -> Self {
+        Self { records: Vec::new(), bytes: 0, ticket: Ticket::new(generation), tally: Tally::default() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.records.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES
+    }
+
+    fn covers_any(&self) -> bool {
+        !self.ticket.next_offsets().is_empty()
+    }
+
+    /// Takes one record of the dead-letter topic: it goes back, or is passed over.
+    fn sort(&mut self, record: RawEvent, generation: Generation, route: &Route) {
+        if self.ticket.generation() != generation {
+            *self = Self::new(generation);
+        }
+        self.ticket.cover(&record.origin);
+        let Ok(postmark) = wire::read_dead_letter_headers(&record.headers) else {
+            self.tally.foreign += 1;
+            return;
+        };
+        if !route.reasons.is_empty() && !route.reasons.contains(&postmark.reason) {
+            self.tally.passed_over += 1;
+            return;
+        }
+        let topic = route.to.clone().unwrap_or(postmark.origin.topic);
+        *self.tally.replayed.entry((Arc::clone(&topic), postmark.reason)).or_default() += 1;
+        self.bytes += record.payload.as_ref().map_or(0, Vec::len);
+        self.records.push(Outgoing {
+            topic,
+            partition: postmark.origin.partition,
+            key: record.key,
+            payload: record.payload,
+            headers: postmark.headers,
+            timestamp_ms: record.timestamp_ms,
+        });
+    }
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        for (what, count) in other.replayed {
+            *self.replayed.entry(what).or_default() += count;
+        }
+        self.passed_over += other.passed_over;
+        self.foreign += other.foreign;
+    }
+}
+
+fn write_report(out: &mut impl Write, tally: &Tally, dead_letters: &str, dry_run: bool) -> io::Result<()> {
+    let verb = if dry_run { "would replay" } else { "replayed" };
+    let total: u64 = tally.replayed.values().sum();
+    writeln!(out, "{verb} {total} of the dead letters in {dead_letters}")?;
+    for ((topic, reason), count) in &tally.replayed {
+        writeln!(out, "  {count:>8}  {reason} to {topic}")?;
+    }
+    if tally.passed_over > 0 {
+        writeln!(out, "  {:>8}  of other reasons, passed over", tally.passed_over)?;
+    }
+    if tally.foreign > 0 {
+        writeln!(out, "  {:>8}  records that are no dead letters, passed over", tally.foreign)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::{DeadLetter, Header, Origin};
+
+    use super::*;
+
+    fn record(offset: i64, headers: Vec<Header>) -> RawEvent {
+        RawEvent {
+            origin: Origin { topic: "dead".into(), partition: 1, offset },
+            key: Some(b"key".to_vec()),
+            payload: Some(b"\xff".to_vec()),
+            headers,
+            timestamp_ms: Some(5),
+        }
+    }
+
+    fn dead_letter(offset: i64, reason: Reason) -> RawEvent {
+        let mut raw = record(offset, vec![Header { name: "own".to_owned(), value: None }]);
+        raw.origin = Origin { topic: "messages".into(), partition: 3, offset: 77 };
+        let headers = wire::dead_letter_headers(&DeadLetter::new(raw, reason, "why"));
+        record(offset, headers)
+    }
+
+    fn sorted(route: &Route) -> Open {
+        let mut open = Open::new(Generation::default());
+        let records = [dead_letter(0, Reason::NotUtf8), dead_letter(1, Reason::ModelFailed), record(4, Vec::new())];
+        for record in records {
+            open.sort(record, Generation::default(), route);
+        }
+        open
+    }
+
+    #[test]
+    fn a_dead_letter_goes_back_as_the_record_it_was() {
+        let open = sorted(&Route { reasons: Vec::new(), to: None });
+        assert_eq!(open.records.len(), 2);
+        assert_eq!(
+            open.records[0],
+            Outgoing {
+                topic: "messages".into(),
+                partition: 3,
+                key: Some(b"key".to_vec()),
+                payload: Some(b"\xff".to_vec()),
+                headers: vec![Header { name: "own".to_owned(), value: None }],
+                timestamp_ms: Some(5),
+            }
+        );
+        assert_eq!(open.tally.foreign, 1);
+        assert_eq!(open.ticket.next_offsets().values().collect::<Vec<_>>(), [&5], "passed over is passed, too");
+    }
+
+    #[test]
+    fn reasons_and_target_are_the_users() {
+        let open = sorted(&Route { reasons: vec![Reason::ModelFailed], to: Some("mended".into()) });
+        let targets: Vec<_> = open.records.iter().map(|record| &*record.topic).collect();
+        assert_eq!(targets, ["mended"]);
+        let mut report = Vec::new();
+        write_report(&mut report, &open.tally, "dead", true).expect("a Vec takes it");
+        assert_eq!(
+            String::from_utf8(report).expect("text"),
+            "would replay 1 of the dead letters in dead\n         1  model_failed to mended\n         1  of other \
+             reasons, passed over\n         1  records that are no dead letters, passed over\n"
+        );
+    }
+
+    #[test]
+    fn a_new_generation_voids_what_is_open() {
+        let mut open = sorted(&Route { reasons: Vec::new(), to: None });
+        let later = Generation::default().next();
+        open.sort(dead_letter(0, Reason::Empty), later, &Route { reasons: Vec::new(), to: None });
+        assert_eq!((open.records.len(), open.ticket.generation()), (1, later));
+    }
+}
