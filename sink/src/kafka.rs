@@ -75,32 +75,48 @@ where
         lease: L,
         commit_offsets: CommitOffsets<G>,
     ) -> Result<Self, PublishError> {
-        let producer = Producer::connect(&config, &identity)?;
-        let mut partitions = Partitions::new(config.partitions_age_max, config.publish_wait);
+        let mut publisher = Self::open(config, identity, lease, commit_offsets)?;
+        for topic in [Arc::clone(&publisher.address.output), Arc::clone(&publisher.address.dead_letters)] {
+            publisher.find(&topic)?;
+        }
+        Ok(publisher)
+    }
+
+    /// Connects for [`Self::forward`] alone: exactly once, to topics that are found when the first record goes there.
+    ///
+    /// # Errors
+    /// When no broker answers within `sink.connect_wait_ms`.
+    pub fn forwarder(mut config: SinkConfig, identity: Identity, lease: L) -> Result<Self, PublishError> {
+        config.guarantee = Guarantee::ExactlyOnce;
+        Self::open(config, identity, lease, Box::new(|_, _| Ok(())))
+    }
+
+    fn open(
+        config: SinkConfig,
+        identity: Identity,
+        lease: L,
+        commit_offsets: CommitOffsets<G>,
+    ) -> Result<Self, PublishError> {
+        let producer = Some(Producer::connect(&config, &identity)?);
+        let partitions = Partitions::new(config.partitions_age_max, config.publish_wait);
         let address = Address {
             output: Arc::from(config.output_topic.as_str()),
             dead_letters: Arc::from(config.dead_letter_topic.as_str()),
             layout: config.layout,
             bytes_max: config.message_bytes_max,
         };
-        for topic in [&address.output, &address.dead_letters] {
-            partitions.count(topic, producer.client().client()).map_err(|error| {
-                let code = error.rdkafka_error_code();
-                let advice = code.and_then(verdict::advice).map_or_else(|| error.to_string(), str::to_owned);
-                exit(format!("to topic {topic}"), advice)
-            })?;
-        }
-        Ok(Self {
-            producer: Some(producer),
-            lease,
-            commit_offsets,
-            config,
-            identity,
-            address,
-            partitions,
-            stale_through: None,
-            timings: Timings::default(),
-        })
+        let (stale_through, timings) = (None, Timings::default());
+        Ok(Self { producer, lease, commit_offsets, config, identity, address, partitions, stale_through, timings })
+    }
+
+    fn find(&mut self, topic: &Arc<str>) -> Result<(), PublishError> {
+        let Some(producer) = &self.producer else { return Ok(()) };
+        self.partitions.count(topic, producer.client().client()).map_err(|error| {
+            let code = error.rdkafka_error_code();
+            let advice = code.and_then(verdict::advice).map_or_else(|| error.to_string(), str::to_owned);
+            exit(format!("to topic {topic}"), advice)
+        })?;
+        Ok(())
     }
 
     /// The timings of the last batch that was committed.

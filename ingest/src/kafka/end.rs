@@ -4,7 +4,7 @@
 //! records take offsets that no reader ever sees, so the last record's offset may stay below the end for ever. Where it
 //! does, librdkafka's statistics say that fetching is past it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::context::{Positions, Slot};
@@ -21,20 +21,41 @@ pub(super) const SETTLE: Duration = Duration::from_secs(3);
 pub(super) struct EndWatch {
     until: UntilEnd,
     ends: BTreeMap<Slot, i64>,
+    /// Partitions of which a record behind the end was seen: everything before it was read.
+    passed: BTreeSet<Slot>,
     settled_since: Instant,
     positions: Option<Positions>,
     next_check: Instant,
+    is_told: bool,
 }
 
 impl EndWatch {
     pub(super) fn new(until: UntilEnd, ends: BTreeMap<Slot, i64>, now: Instant) -> Self {
-        Self { until, ends, settled_since: now, positions: None, next_check: now }
+        let passed = BTreeSet::new();
+        Self { until, ends, passed, settled_since: now, positions: None, next_check: now, is_told: false }
     }
 
     /// A new generation has begun: older positions mean nothing.
     pub(super) fn unsettle(&mut self, now: Instant) {
         self.settled_since = now;
         self.positions = None;
+        self.passed.clear();
+    }
+
+    /// Whether a record came after the start, so that it is not to be read. A partition that did not exist then has
+    /// nothing else.
+    pub(super) fn is_behind(&mut self, topic: &str, partition: i32, offset: i64) -> bool {
+        let slot = (topic.to_owned(), partition);
+        let is_behind = self.ends.get(&slot).is_none_or(|end| offset >= *end);
+        if is_behind {
+            self.passed.insert(slot);
+        }
+        is_behind
+    }
+
+    /// The reader was told: there is nothing more to find.
+    pub(super) fn told(&mut self) {
+        self.is_told = true;
     }
 
     pub(super) fn heard(&mut self, positions: Positions) {
@@ -43,9 +64,9 @@ impl EndWatch {
         }
     }
 
-    /// True once per [`CHECK_INTERVAL`].
+    /// True once per [`CHECK_INTERVAL`], until the reader was told.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
-        let due = now >= self.next_check;
+        let due = !self.is_told && now >= self.next_check;
         if due {
             self.next_check = now + CHECK_INTERVAL;
         }
@@ -62,7 +83,7 @@ impl EndWatch {
             let fetched_to = self.positions.as_ref().and_then(|positions| positions.fetched_to.get(slot)).copied();
             let position = [*committed, read_to, fetched_to].into_iter().flatten().max().unwrap_or(0);
             // A partition that did not exist at the start has no end to reach.
-            let at_end = self.ends.get(slot).is_none_or(|end| position >= *end);
+            let at_end = self.passed.contains(slot) || self.ends.get(slot).is_none_or(|end| position >= *end);
             let settled = match self.until {
                 UntilEnd::Delivered => true,
                 UntilEnd::Committed => {
@@ -125,6 +146,21 @@ mod tests {
         // A restart at the end, with nothing new.
         check(&case(Committed, 4, Some(4), &[], None), true);
         check(&case(Committed, 4, Some(3), &[], Some(4)), true);
+    }
+
+    #[test]
+    fn a_record_from_after_the_start_is_not_read_and_shows_that_the_end_is_passed() {
+        let start = Instant::now();
+        let slot = ("in".to_owned(), 0);
+        let mut watch = EndWatch::new(UntilEnd::Committed, BTreeMap::from([(slot.clone(), 4)]), start);
+        let assigned = BTreeMap::from([(slot, Some(3))]);
+        assert!(!watch.is_behind("in", 0, 3));
+        assert!(!watch.is_reached(&assigned, &ReadSpans::default(), start));
+        assert!(watch.is_behind("in", 0, 4));
+        assert!(watch.is_reached(&assigned, &ReadSpans::default(), start));
+        assert!(watch.is_behind("in", 1, 0), "a partition that did not exist");
+        watch.unsettle(start);
+        assert!(!watch.is_reached(&assigned, &ReadSpans::default(), start));
     }
 
     #[test]

@@ -133,14 +133,18 @@ impl Poller {
     }
 
     fn take(&mut self, message: &BorrowedMessage<'_>) {
+        self.reachable();
         let state = &mut self.state;
-        state.spans.read(message.topic(), message.partition(), message.offset());
+        let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
+        if state.end.as_mut().is_some_and(|end| end.is_behind(topic, partition, offset)) {
+            return;
+        }
+        state.spans.read(topic, partition, offset);
         if state.generation.is_some_and(|generation| self.leases.is_current(generation)) {
             let event = raw_event(message, &state.topics);
             state.chunk_bytes += message.payload_len() + message.key_len();
             state.chunk.push(event);
         }
-        self.reachable();
     }
 
     /// Judges an error: waits it out, or ends the process.
@@ -329,7 +333,9 @@ impl Poller {
         };
         if reached && self.reader.capacity() > 0 {
             self.send(Delivery::End);
-            self.state.end = None;
+            if let Some(end) = &mut self.state.end {
+                end.told();
+            }
         }
     }
 }

@@ -99,6 +99,15 @@ impl SourceConfig {
         self
     }
 
+    /// The same reading of other topics, as a member without a name of another group: for tools beside the pipeline.
+    #[must_use]
+    pub fn reading(mut self, topics: Vec<String>, group: impl Into<String>) -> Self {
+        self.topics = topics;
+        self.group = group.into();
+        self.instance = None;
+        self
+    }
+
     pub fn topics(&self) -> &[String] {
         &self.topics
     }
@@ -109,6 +118,11 @@ impl SourceConfig {
 
     pub fn instance(&self) -> Option<&str> {
         self.instance.as_deref()
+    }
+
+    /// For the maker of output topics, which are as wide as these.
+    pub fn topic_wait(&self) -> Duration {
+        self.topic_wait
     }
 
     /// For relations with the sink: a transaction must not outlive it.

@@ -31,7 +31,10 @@ pub fn describe(identity: &Identity, topics: &[&str], wait: Duration) -> Result<
         .iter()
         .map(|name| {
             let state = state(admin.inner(), name, wait);
-            state.map_err(|error| super::exit(format!("to {}", identity.brokers()), error.to_string()))
+            state.map_err(|error| {
+                let reason = format!("no answer about topic {name} within {} s: {error}", wait.as_secs());
+                super::exit(format!("to {}", identity.brokers()), reason)
+            })
         })
         .collect()
 }
