@@ -15,14 +15,15 @@ use tempfile::TempDir;
 /// How often a wait looks again.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// The binary built beside this test.
+/// The binary built beside this test or benchmark, in `target/<profile>`.
 ///
 /// # Panics
 /// When it was not built, or is older than one of its sources: the test would speak of other code.
 #[must_use]
 pub fn labelstream() -> PathBuf {
-    let test = env::current_exe().expect("a test knows its own path");
-    let profile = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps");
+    let own = env::current_exe().expect("a program knows its own path");
+    let folder = own.parent().expect("a file lies in a folder");
+    let profile = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     let binary = profile.join("labelstream");
     let built = modified(&binary).unwrap_or_else(|| panic!("{} is missing; run: cargo build -p cli", binary.display()));
     for source in sources_of(&binary) {

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("devbroker", &[]),
     ("cli", &["classifier", "devbroker", "ingest", "schemas", "sink"]),
     ("tests", &["classifier", "cli", "devbroker", "ingest", "schemas", "sink"]),
-    ("bench", &["classifier", "devbroker", "ingest", "schemas", "sink", "tests"]),
+    ("bench", &["classifier", "tests"]),
 ];
 
 /// Which crates may import a library: an edge or an engine has one home. Crates that only test may import any.

@@ -1,0 +1,81 @@
+//! The first figures of labelstream, each beside a bare loop in the same run: `make bench`.
+//!
+//! Kafka to Kafka, exactly once, through the release binary; the bare loop labels the same texts with the same batching
+//! and no Kafka. Rounds are interleaved, because other work on a machine comes and goes; ratios are what counts.
+
+mod bare;
+mod machine;
+mod stream;
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use clap::Parser;
+use tests::{broker, dataset};
+
+use crate::stream::Stage;
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Model package
+    #[arg(long, default_value = "models/banking77-minilm")]
+    model: PathBuf,
+    /// Texts of throughput_mix
+    #[arg(long, default_value_t = 5000)]
+    texts: usize,
+    /// Interleaved rounds of the bare loop and the stream
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Seconds of the latency run at half the measured rate
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
+    /// Sessions of one thread each; 0 takes one per core
+    #[arg(long, default_value_t = 0)]
+    sessions: usize,
+    /// Any further setting of the stream, such as sink.guarantee=at_least_once
+    #[arg(long)]
+    set: Vec<String>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let texts = dataset::texts("throughput_mix/stream.jsonl.gz").ok_or("../shared/datasets/throughput_mix is not here")?;
+    let texts: Vec<String> = texts.take(arguments.texts).collect();
+    println!("{}; {} texts of throughput_mix", machine::describe(), texts.len());
+
+    let mut bare = bare::Bare::load(&arguments.model, arguments.sessions)?;
+    for broker in broker::all() {
+        println!("\n{:?}", broker.kind);
+        let mut rates = Vec::new();
+        for round in 1..=arguments.rounds {
+            let steal = machine::Steal::now();
+            let alone = bare.texts_per_second(&texts)?;
+            let stage = Stage::new(&broker.address, &arguments.model, arguments.sessions, &arguments.set);
+            let mut worker = stage.worker();
+            let streamed = stage.texts_per_second(&texts);
+            println!(
+                "round {round}: bare loop {alone:.1} texts/s, stream {streamed:.1} texts/s, ratio {:.3}; steal {:.1} %",
+                streamed / alone,
+                steal.percent_since()
+            );
+            println!("         commit {}, resident {}", stage.commit_times(), machine::resident(worker.id()));
+            worker.signal("TERM");
+            worker.await_success(stream::PATIENCE);
+            rates.push(streamed);
+        }
+        rates.sort_by(f64::total_cmp);
+        let half = rates[rates.len() / 2] / 2.0;
+        let stage = Stage::new(&broker.address, &arguments.model, arguments.sessions, &arguments.set);
+        let _worker = stage.worker();
+        let latency = stage.latency(&texts, half, arguments.seconds);
+        println!(
+            "latency at {half:.0} texts/s: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms over {} records; commit {}",
+            latency.value_at_quantile(0.5) as f64 / 1000.0,
+            latency.value_at_quantile(0.99) as f64 / 1000.0,
+            latency.max() as f64 / 1000.0,
+            latency.len(),
+            stage.commit_times()
+        );
+    }
+    Ok(())
+}
