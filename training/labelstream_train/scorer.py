@@ -1,0 +1,95 @@
+"""Runs a model package as the classifier does: tokenizer, ONNX Runtime, temperature. No torch.
+
+A text is cut at its head to `tokens_max` tokens with specials, batches are padded to their longest text,
+and the session entry `session.disable_quant_qdq=1` makes weights stored as int8 compute in fp32.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from . import metrics
+from .errors import UserError
+
+BATCH_TOKENS_MAX = 1024
+"""Padded tokens computed at once. More buys no speed on a CPU and costs memory."""
+
+
+class Scorer:
+    """One model in memory. `manifest` is labelstream.json; while a package is made, only a part of it."""
+
+    def __init__(self, folder: Path, manifest: dict | None = None, threads: int = 0):
+        self.folder = folder
+        self.manifest = manifest if manifest is not None else _json(folder / "labelstream.json")
+        config = _json(folder / "config.json")
+        self.labels = [config["id2label"][str(index)] for index in range(len(config["id2label"]))]
+        self.tokens_max = int(self.manifest.get("tokens_max", config["max_position_embeddings"]))
+        self.temperature = float(self.manifest.get("temperature", 1.0))
+        self.pad_id = int(config.get("pad_token_id", 0))
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer.no_padding()
+        self.tokenizer.enable_truncation(self.tokens_max)
+        self.session = open_session(folder / "model.onnx", threads)
+        self.inputs = {each.name for each in self.session.get_inputs()}
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, specials included, at most `tokens_max`."""
+        return [coded.ids for coded in self.tokenizer.encode_batch(list(texts))]
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray:
+        """[texts, labels] f32 in the order of `texts`; computed in batches of similar length."""
+        ids = self.ids(texts)
+        rows = np.zeros((len(ids), len(self.labels)), np.float32)
+        for places in _batches([len(each) for each in ids]):
+            rows[places] = self.logits_of_ids([ids[place] for place in places])
+        return rows
+
+    def logits_of_ids(self, ids: list[list[int]]) -> np.ndarray:
+        """One batch, padded to its longest text: [texts, labels] f32."""
+        padded = np.full((len(ids), max(map(len, ids))), self.pad_id, np.int64)
+        mask = np.zeros_like(padded)
+        for row, each in enumerate(ids):
+            padded[row, : len(each)] = each
+            mask[row, : len(each)] = 1
+        feed = {"input_ids": padded, "attention_mask": mask, "token_type_ids": np.zeros_like(padded)}
+        feed = {name: value for name, value in feed.items() if name in self.inputs}
+        return self.session.run(["logits"], feed)[0]
+
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        """[texts, labels] after temperature; each row adds up to 1."""
+        return metrics.softmax(self.logits(texts), self.temperature)
+
+
+def open_session(model: Path, threads: int = 0) -> onnxruntime.InferenceSession:
+    """A CPU session as the classifier opens it; `threads` 0 takes all cores."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    try:
+        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    except Exception as cause:  # onnxruntime's errors have no common type
+        raise UserError(f"load {model}: {cause}") from cause
+
+
+def _batches(lengths: list[int]) -> list[list[int]]:
+    """Indices by length, cut so that longest x count stays within `BATCH_TOKENS_MAX`."""
+    batches, open_batch = [], []
+    for place in sorted(range(len(lengths)), key=lambda index: lengths[index]):
+        if open_batch and lengths[place] * (len(open_batch) + 1) > BATCH_TOKENS_MAX:
+            batches.append(open_batch)
+            open_batch = []
+        open_batch.append(place)
+    return [*batches, open_batch] if open_batch else batches
+
+
+def _json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise UserError(f"read {path}: {cause}") from cause
