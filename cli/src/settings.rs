@@ -1,6 +1,6 @@
 //! The settings of the whole program: one section per part, each checked by the crate that uses it, then held together.
 //!
-//! `default.toml` beside this crate's sources declares every key. What two parts must agree on is checked here, because
+//! `default.toml` beside this crate's sources declares every key, the classifier's own those of `[model]`. What two parts must agree on is checked here, because
 //! only here are both known.
 
 use std::num::NonZeroUsize;
@@ -17,15 +17,19 @@ use serde::Deserialize;
 use sink::settings::{Identity, SinkConfig, SinkSettings};
 use sink::telemetry::{LogConfig, LogSettings};
 
-/// Every key with its default and what it means.
-pub const DEFAULTS: &str = include_str!("../default.toml");
+use crate::package_path;
 
-/// Reads all layers over [`DEFAULTS`] and checks the result.
+/// Every key with its default and what it means; `[model]` is told by the classifier itself.
+pub fn defaults() -> String {
+    format!("{}\n{}", include_str!("../default.toml"), classifier::settings::DEFAULTS)
+}
+
+/// Reads all layers over [`defaults`] and checks the result.
 ///
 /// # Errors
 /// [`SettingsError::Invalid`] with every problem at once.
 pub fn load(layers: &Layers) -> Result<Loaded<Config>, SettingsError> {
-    ingest::settings::load::<Settings, Config>(DEFAULTS, layers)
+    ingest::settings::load::<Settings, Config>(&defaults(), layers)
 }
 
 /// All sections, as written.
@@ -35,6 +39,7 @@ pub struct Settings {
     kafka: ConnectionSettings,
     source: SourceSettings,
     decode: DecodeSettings,
+    model: classifier::settings::Settings,
     batch: BatchSettings,
     sink: SinkSettings,
     run: RunSettings,
@@ -65,6 +70,7 @@ pub struct Config {
     connection: Connection,
     source: SourceConfig,
     decode: DecodeConfig,
+    model: classifier::settings::Config,
     batch: BatchLimits,
     sink: SinkConfig,
     run: RunConfig,
@@ -92,6 +98,11 @@ impl Config {
     /// Finds texts for the layout in which events are published.
     pub fn decoder(&self) -> Decoder {
         Decoder::new(self.decode.clone(), self.sink.layout())
+    }
+
+    /// The package's path is found where it is relative to the program.
+    pub fn model(&self) -> &classifier::settings::Config {
+        &self.model
     }
 
     pub fn batch_limits(&self) -> BatchLimits {
@@ -134,11 +145,13 @@ impl TryFrom<Settings> for Config {
 
     fn try_from(settings: Settings) -> Result<Self, Vec<Problem>> {
         let mut problems = relations(&settings);
-        let Settings { kafka, mut source, decode, batch, sink, run, http, log } = settings;
+        let Settings { kafka, mut source, decode, mut model, batch, sink, run, http, log } = settings;
         source.instance = source.instance.or_else(|| gethostname::gethostname().into_string().ok());
+        model.package = package_path::resolve(&model.package);
         let connection = check(kafka, &mut problems);
         let source = check(source, &mut problems);
         let decode = check(decode, &mut problems);
+        let model = check(model, &mut problems);
         let batch = check(batch, &mut problems);
         let sink = check(sink, &mut problems);
         let run = check(run, &mut problems);
@@ -149,6 +162,7 @@ impl TryFrom<Settings> for Config {
                 connection: connection?,
                 source: source?,
                 decode: decode?,
+                model: model?,
                 batch: batch?,
                 sink: sink?,
                 run: run?,

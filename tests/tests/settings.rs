@@ -12,8 +12,8 @@ use tests::workspace::root;
 const INTRODUCTION: &str = "\
 # Settings
 
-This page is made from `cli/default.toml` by `tests/tests/settings.rs`; `UPDATE=1 cargo test -p tests --test settings`
-writes it again.
+This page is made from `cli/default.toml` and `classifier/src/settings/default.toml` by `tests/tests/settings.rs`;
+`UPDATE=1 cargo test -p tests --test settings` writes it again.
 
 Write only what differs from the defaults. Order, later wins:
 
@@ -50,7 +50,7 @@ struct Defaults {
     keys: Vec<Key>,
 }
 
-/// Reads `default.toml` with its comments, which a TOML parser would drop.
+/// Reads the defaults with their comments, which a TOML parser would drop.
 fn read(text: &str) -> Defaults {
     let mut read = Defaults::default();
     let mut comment = Vec::new();
@@ -72,7 +72,7 @@ fn read(text: &str) -> Defaults {
             let meaning = format!("{}{example}", meaning.trim());
             read.keys.push(Key { section, name: name.to_owned(), default, meaning: meaning.trim().to_owned() });
         } else {
-            assert!(line.is_empty(), "a line of default.toml is neither comment, section nor key: {line}");
+            assert!(line.is_empty(), "a line of the defaults is neither comment, section nor key: {line}");
             comment.clear(); // the head of the file
         }
     }
@@ -92,7 +92,8 @@ fn page(defaults: &Defaults) -> String {
 }
 
 fn default_toml() -> String {
-    fs::read_to_string(root().join("cli/default.toml")).expect("the defaults are in the repository")
+    let read = |path| fs::read_to_string(root().join(path)).expect("the defaults are in the repository");
+    format!("{}\n{}", read("cli/default.toml"), read("classifier/src/settings/default.toml"))
 }
 
 #[test]
@@ -103,7 +104,7 @@ fn the_page_tells_every_key_and_its_default() {
         fs::write(&path, &expected).expect("write the page");
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == expected, "docs/settings.md is not what cli/default.toml says; UPDATE=1 writes it again");
+    assert!(found == expected, "docs/settings.md is not what the defaults say; UPDATE=1 writes it again");
 }
 
 #[test]

@@ -1,0 +1,322 @@
+//! `labelstream check`: tries everything that `classify` needs, one line each, and labels a few live records.
+//!
+//! It changes nothing that a worker or a reader could notice: no topic is created, no offset committed, no record
+//! written. A step that needs a failed one is left out, so the first FAIL is the one to mend first.
+
+mod sample;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use classifier::labeler::Labeler;
+use classifier::onnx::OnnxModel;
+use ingest::kafka::Lease;
+use schemas::{Batch, DeadLetter, Generation, LabeledEvent, RawEvent};
+use sink::kafka::topics::{TopicState, describe};
+use sink::kafka::{Guarantee, Identity, KafkaPublisher};
+
+use crate::arguments::SettingsArguments;
+use crate::failure::Failure;
+use crate::settings::{self, Config};
+use crate::telemetry;
+use sample::Look;
+
+/// How long one question to the broker may take: long enough for a cluster far away, short enough to wait for.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Characters of a text that are shown.
+const TEXT_SHOWN: usize = 60;
+
+const EXAMPLES: &str = "\
+Examples:
+  labelstream check --brokers localhost:9092 --input messages --output messages-labeled
+  labelstream check --config labelstream.toml --records 20
+  labelstream check --records 0
+
+Each line is ok, note or FAIL with what to do about it. It exits with 0 when nothing failed, else with 1 (78: settings).
+The texts of the records that it labels are shown on stdout.";
+
+/// Try the settings, the model and the broker, and label a few live records without committing anything.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CheckArguments {
+    #[command(flatten)]
+    settings: SettingsArguments,
+    /// Newest records of the input to label and show
+    #[arg(long, value_name = "COUNT", default_value_t = 5)]
+    records: u16,
+}
+
+/// Runs every step and reports each on stdout.
+///
+/// # Errors
+/// [`Failure::Settings`] when there is nothing to try; [`Failure::Check`] when a step failed.
+pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
+    let loaded = settings::load(&arguments.settings.layers()?)?;
+    let config = loaded.config;
+    telemetry::install(&config)?;
+    let mut report = Report { failed: 0 };
+    report.ok("settings", &format!("{} set over the defaults", loaded.changed.len()))?;
+    for setting in &loaded.changed {
+        report.detail(&format!("{} = {} ({})", setting.key, setting.value, setting.place))?;
+    }
+    let labeler = check_model(&config, &mut report)?;
+    if let Some(topics) = check_topics(&config, &mut report)? {
+        check_transactions(&config, &topics, &mut report)?;
+        let records = check_input(&config, &topics.input, usize::from(arguments.records), &mut report)?;
+        if let Some(labeler) = labeler.filter(|_| !records.is_empty()) {
+            check_labels(&config, labeler, records, &mut report)?;
+        }
+    }
+    if report.failed == 0 { Ok(()) } else { Err(Failure::Check { failed: report.failed }) }
+}
+
+/// The lines on stdout.
+struct Report {
+    failed: usize,
+}
+
+impl Report {
+    fn ok(&mut self, what: &str, found: &str) -> Result<(), Failure> {
+        line(&format!("ok    {what}: {found}"))
+    }
+
+    /// Good enough to start with, and worth knowing.
+    fn note(&mut self, what: &str, found: &str) -> Result<(), Failure> {
+        line(&format!("note  {what}: {found}"))
+    }
+
+    fn fail(&mut self, what: &str, found: &str, mend: &str) -> Result<(), Failure> {
+        self.failed += 1;
+        line(&format!("FAIL  {what}: {found}\n      -> {mend}"))
+    }
+
+    fn detail(&mut self, text: &str) -> Result<(), Failure> {
+        line(&format!("      {text}"))
+    }
+}
+
+fn line(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::Stdout)
+}
+
+/// An error with its causes on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// ONNX Runtime, the package with its digests, its golden texts and the warm-up.
+fn check_model(config: &Config, report: &mut Report) -> Result<Option<Labeler<OnnxModel>>, Failure> {
+    match classifier::load::load(config.model()) {
+        Ok(labeler) => {
+            let model = labeler.model();
+            let found =
+                format!("{} version {} loads, and its golden texts have their scores", model.name, model.version);
+            report.ok("model", &found)?;
+            report.detail(&model.digest)?;
+            Ok(Some(labeler))
+        }
+        Err(error) => {
+            let mend = "see `labelstream model check FOLDER`; model.package names the folder, `make tools` brings ONNX Runtime";
+            report.fail("model", &chain(&error), mend)?;
+            Ok(None)
+        }
+    }
+}
+
+/// What the cluster says of the topics.
+struct Topics {
+    input: Vec<(String, i32)>,
+    /// Both exist.
+    has_outputs: bool,
+}
+
+/// The broker, and every topic with its partitions; `None` when nothing more can be asked.
+fn check_topics(config: &Config, report: &mut Report) -> Result<Option<Topics>, Failure> {
+    let identity = config.identity();
+    let brokers = config.connection().brokers();
+    let names: Vec<_> = config.source().topics().iter().map(String::as_str).collect();
+    let inputs = match describe(&identity, &names, ANSWER_WITHIN) {
+        Ok(inputs) => inputs,
+        Err(error) => {
+            let mend = "is kafka.brokers (--brokers) right, does the broker run, do security_protocol and SASL fit it?";
+            report.fail("broker", &chain(&error), mend)?;
+            return Ok(None);
+        }
+    };
+    report.ok("broker", &format!("{brokers} answers"))?;
+    let mut input = Vec::new();
+    for topic in &inputs {
+        match topic.partitions {
+            Some(partitions) => {
+                report.ok(&format!("input topic {}", topic.name), &partitions_of(partitions))?;
+                input.push((topic.name.clone(), partitions));
+            }
+            None => missing(report, "input", topic, "create it, or correct source.topics (--input)")?,
+        }
+    }
+    let widest = input.iter().map(|(_, partitions)| *partitions).max().unwrap_or(0);
+    let has_outputs = check_outputs(config, widest, report)?;
+    Ok((input.len() == inputs.len()).then_some(Topics { input, has_outputs }))
+}
+
+/// True when both output topics exist.
+fn check_outputs(config: &Config, widest: i32, report: &mut Report) -> Result<bool, Failure> {
+    let sink = config.sink();
+    let names = [sink.output_topic(), sink.dead_letter_topic()];
+    let mut exist = 0;
+    for topic in describe(&config.identity(), &names, ANSWER_WITHIN)? {
+        let what = format!("output topic {}", topic.name);
+        match topic.partitions {
+            Some(partitions) => {
+                exist += 1;
+                report.ok(&what, &partitions_of(partitions))?;
+                if partitions < widest {
+                    let found =
+                        format!("fewer than the input's {widest}: records of higher partitions change their number");
+                    report.note(&what, &found)?;
+                }
+            }
+            None if sink.create_topics() && !topic.is_forbidden => {
+                report.note(&what, "does not exist; classify will create it (sink.create_topics)")?;
+            }
+            None => missing(report, "output", &topic, "create it, or set sink.create_topics = true")?,
+        }
+    }
+    Ok(exist == names.len())
+}
+
+fn partitions_of(partitions: i32) -> String {
+    let noun = if partitions == 1 { "partition" } else { "partitions" };
+    format!("{partitions} {noun}")
+}
+
+fn missing(report: &mut Report, kind: &str, topic: &TopicState, mend: &str) -> Result<(), Failure> {
+    let what = format!("{kind} topic {}", topic.name);
+    if topic.is_forbidden {
+        report.fail(
+            &what,
+            "this user may not see it",
+            "grant Describe, and Read (input) or Write (output), on the topic",
+        )
+    } else {
+        report.fail(&what, "does not exist", mend)
+    }
+}
+
+/// Whether a transactional producer may start, under a name beside the worker's: its own would fence a running worker.
+fn check_transactions(config: &Config, topics: &Topics, report: &mut Report) -> Result<(), Failure> {
+    if config.sink().guarantee() == Guarantee::AtLeastOnce {
+        return report.note("transactions", "not used: sink.guarantee = at_least_once, a crash may repeat labels");
+    }
+    if !topics.has_outputs {
+        return report.note("transactions", "not tried: an output topic is missing");
+    }
+    let own = config.identity();
+    let instance = format!("{}-check", own.instance);
+    let name = format!("{}-{instance}", own.group);
+    let identity = Identity { instance, ..own };
+    let none = |_: Generation| None::<Lease>;
+    match KafkaPublisher::connect(config.sink().clone(), identity, none, Box::new(|_, _| Ok(()))) {
+        Ok(_) => report.ok("transactions", &format!("the broker accepts a transactional producer ({name})")),
+        Err(error) => {
+            let mend =
+                "grant Write on the transactional ids that begin with the group's name; the cluster needs transactions";
+            report.fail("transactions", &chain(&error), mend)
+        }
+    }
+}
+
+/// The group's offsets and the newest records, read without joining.
+fn check_input(
+    config: &Config,
+    topics: &[(String, i32)],
+    count: usize,
+    report: &mut Report,
+) -> Result<Vec<RawEvent>, Failure> {
+    let group = config.source().group();
+    let look = match Look::at(config.connection(), group, topics, ANSWER_WITHIN) {
+        Ok(look) => look,
+        Err(error) => {
+            report.fail("input", &chain(&error), "grant Read on the input topics")?;
+            return Ok(Vec::new());
+        }
+    };
+    match look.group() {
+        Ok(state) => {
+            let found = format!(
+                "committed in {} of {} partitions, about {} records behind the end",
+                state.committed, state.partitions, state.behind
+            );
+            report.ok(&format!("group {group}"), &found)?;
+        }
+        Err(error) => report.fail(&format!("group {group}"), &chain(&error), "grant Read on the consumer group")?,
+    }
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    match look.newest(count) {
+        Ok(records) if records.is_empty() => {
+            report.note("records", "the input holds no record to label")?;
+            Ok(records)
+        }
+        Ok(records) => Ok(records),
+        Err(error) => {
+            report.fail("records", &chain(&error), "grant Read on the input topics")?;
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// Labels the records as a worker would, and shows them.
+fn check_labels(
+    config: &Config,
+    mut labeler: Labeler<OnnxModel>,
+    records: Vec<RawEvent>,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let decoder = config.decoder();
+    let decoded = Batch::read(records, Generation::default()).try_map(|record| decoder.decode(record));
+    let count = decoded.records();
+    match labeler.label(decoded) {
+        Ok(labeled) => {
+            let found = format!("{} of the newest {count} have a text to label", labeled.items().len());
+            if labeled.items().is_empty() {
+                let mend = "does decode.format fit the payloads, and decode.text_pointer the place of the text?";
+                report.fail("records", &found, mend)?;
+            } else {
+                report.ok("records", &format!("{found}; nothing was committed"))?;
+            }
+            labeled.items().iter().try_for_each(|event| report.detail(&show(event)))?;
+            labeled.rejects().iter().try_for_each(|letter| report.detail(&show_dead_letter(letter)))
+        }
+        Err(error) => report.fail("records", &chain(&error), "the model fails on every text: try another package"),
+    }
+}
+
+fn show(event: &LabeledEvent) -> String {
+    let label = event.labels.label.as_deref().unwrap_or("(no label)");
+    let score = event.labels.score.or(event.labels.value).map(|score| format!(" {score:.3}")).unwrap_or_default();
+    let mut text: String = event.event.text.chars().take(TEXT_SHOWN).map(visible).collect();
+    if event.event.text.chars().nth(TEXT_SHOWN).is_some() {
+        text.push('…');
+    }
+    format!("{}  {label}{score}  {text}", event.event.raw.origin)
+}
+
+fn show_dead_letter(letter: &DeadLetter) -> String {
+    format!("{}  dead letter ({}): {}", letter.raw.origin, letter.reason, letter.error)
+}
+
+/// A terminal must not obey what stands in a record.
+fn visible(sign: char) -> char {
+    if sign.is_control() { ' ' } else { sign }
+}

@@ -1,0 +1,138 @@
+//! A look at the input topics that leaves no trace: the newest records, read by assignment and not as a group member.
+//!
+//! Nothing is committed and no member of the group notices. The group's own offsets are only asked for, which also
+//! shows whether this user may use the group.
+
+use std::time::{Duration, Instant};
+
+use ingest::kafka::Connection;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::Message;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use schemas::{Origin, RawEvent};
+
+/// How far the group has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct GroupState {
+    /// Partitions with a committed offset.
+    pub(super) committed: usize,
+    pub(super) partitions: usize,
+    /// Offsets between what is committed, else the beginning, and the end.
+    pub(super) behind: i64,
+}
+
+/// Reads without joining.
+pub(super) struct Look {
+    consumer: BaseConsumer,
+    wait: Duration,
+    /// Every partition with its first offset and its end.
+    ends: Vec<(String, i32, i64, i64)>,
+}
+
+impl Look {
+    /// Connects and finds the ends of every partition.
+    ///
+    /// # Errors
+    /// When the broker does not answer within `wait`, or this user may not read a topic.
+    pub(super) fn at(
+        connection: &Connection,
+        group: &str,
+        topics: &[(String, i32)],
+        wait: Duration,
+    ) -> Result<Self, KafkaError> {
+        let mut client = ClientConfig::new();
+        for (name, value) in connection.properties() {
+            client.set(name, value);
+        }
+        client
+            .set("group.id", group)
+            // Nothing may be committed by looking.
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // The same records as the worker would see.
+            .set("isolation.level", "read_committed")
+            // The end of a partition may be a transaction marker, which is never read: be told of the end instead.
+            .set("enable.partition.eof", "true");
+        let consumer: BaseConsumer = client.create()?;
+        let mut ends = Vec::new();
+        for (topic, partitions) in topics {
+            for partition in 0..*partitions {
+                let (first, end) = consumer.fetch_watermarks(topic, partition, wait)?;
+                ends.push((topic.clone(), partition, first, end));
+            }
+        }
+        Ok(Self { consumer, wait, ends })
+    }
+
+    /// What the group has committed.
+    ///
+    /// # Errors
+    /// When this user may not use the group, or its coordinator does not answer.
+    pub(super) fn group(&self) -> Result<GroupState, KafkaError> {
+        let mut asked = TopicPartitionList::with_capacity(self.ends.len());
+        for (topic, partition, ..) in &self.ends {
+            asked.add_partition(topic, *partition);
+        }
+        let answer = self.consumer.committed_offsets(asked, self.wait)?;
+        let mut state = GroupState { partitions: self.ends.len(), ..GroupState::default() };
+        for (topic, partition, first, end) in &self.ends {
+            let element = answer.find_partition(topic, *partition);
+            let offset = element.map(|element| element.error().map(|()| element.offset())).transpose()?;
+            let next = match offset {
+                Some(Offset::Offset(next)) => {
+                    state.committed += 1;
+                    next
+                }
+                _ => *first,
+            };
+            state.behind += (end - next).max(0);
+        }
+        Ok(state)
+    }
+
+    /// The newest `count` records over all partitions, by timestamp; fewer when there are no more.
+    ///
+    /// # Errors
+    /// When a partition cannot be read. Running out of time is none: what came is returned.
+    pub(super) fn newest(&self, count: usize) -> Result<Vec<RawEvent>, KafkaError> {
+        let back = i64::try_from(count).unwrap_or(i64::MAX);
+        let mut assigned = TopicPartitionList::with_capacity(self.ends.len());
+        for (topic, partition, first, end) in self.ends.iter().filter(|(_, _, first, end)| first < end) {
+            assigned.add_partition_offset(topic, *partition, Offset::Offset(end.saturating_sub(back).max(*first)))?;
+        }
+        let mut open = assigned.count();
+        self.consumer.assign(&assigned)?;
+        let deadline = Instant::now() + self.wait;
+        let mut found = Vec::new();
+        while open > 0 && Instant::now() < deadline {
+            match self.consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => found.push(raw_event(&message)),
+                Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+                Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) => {}
+                Some(Err(error)) => return Err(error),
+                None => {}
+            }
+        }
+        found.sort_by_key(|event| std::cmp::Reverse(event.timestamp_ms));
+        found.truncate(count);
+        Ok(found)
+    }
+}
+
+/// Errors that librdkafka mends by itself, within the wait.
+fn is_passing(code: Code) -> bool {
+    matches!(code, Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut)
+}
+
+/// Without headers: they take no part in labelling.
+fn raw_event(message: &impl Message) -> RawEvent {
+    RawEvent {
+        origin: Origin { topic: message.topic().into(), partition: message.partition(), offset: message.offset() },
+        key: message.key().map(<[u8]>::to_vec),
+        payload: message.payload().map(<[u8]>::to_vec),
+        headers: Vec::new(),
+        timestamp_ms: message.timestamp().to_millis(),
+    }
+}
