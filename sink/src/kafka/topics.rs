@@ -62,7 +62,9 @@ pub fn create(identity: &Identity, topics: &[(&str, i32)], wait: Duration) -> Re
 }
 
 fn admin(identity: &Identity) -> Result<AdminClient<DefaultClientContext>, PublishError> {
-    identity.connect().create().map_err(|error| super::exit(format!("to {}", identity.brokers()), error.to_string()))
+    // By asking for a topic nobody creates it: brokers would, by default.
+    let client = identity.connect().set("allow.auto.create.topics", "false").create();
+    client.map_err(|error| super::exit(format!("to {}", identity.brokers()), error.to_string()))
 }
 
 fn state<C: ClientContext>(client: &Client<C>, name: &str, wait: Duration) -> KafkaResult<TopicState> {
