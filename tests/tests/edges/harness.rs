@@ -242,6 +242,10 @@ impl TestPublisher {
         *self.leases.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader.source.leases());
     }
 
+    pub(crate) fn timings(&self) -> sink::kafka::Timings {
+        self.publisher.timings()
+    }
+
     pub(crate) fn publish(&mut self, batch: Batch<LabeledEvent>) -> Result<Published, PublishError> {
         self.publisher.publish(batch)
     }

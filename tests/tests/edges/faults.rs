@@ -1,0 +1,131 @@
+//! One fault at each call of a publish, on devbroker: whatever fails, each record is published once.
+//!
+//! The test does what a pipeline and its supervisor do: go on, rewind, or start again as a new process of the same name.
+
+use std::time::{Duration, Instant};
+
+use devbroker::{ApiKey, Fault, FaultKind};
+use ingest::source::Source;
+use schemas::Recovery;
+use sink::publisher::Published;
+use tests::{broker, records};
+
+use crate::harness::{self, Stage, TestPublisher};
+
+const RECORDS: usize = 6;
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Error codes of Kafka's protocol.
+const COORDINATOR_NOT_AVAILABLE: i16 = 15;
+const ILLEGAL_GENERATION: i16 = 22;
+const UNKNOWN_MEMBER_ID: i16 = 25;
+const REBALANCE_IN_PROGRESS: i16 = 27;
+const INVALID_PRODUCER_EPOCH: i16 = 47;
+const CONCURRENT_TRANSACTIONS: i16 = 51;
+const KAFKA_STORAGE_ERROR: i16 = 56;
+
+#[test]
+fn a_lost_connection_at_any_call() {
+    for api in
+        [ApiKey::AddPartitionsToTxn, ApiKey::Produce, ApiKey::AddOffsetsToTxn, ApiKey::TxnOffsetCommit, ApiKey::EndTxn]
+    {
+        for kind in [FaultKind::DropConnectionBefore, FaultKind::DropConnectionAfterEffect] {
+            assert_eq!(check(api, kind), [Outcome::Published], "{api:?} {kind:?}: the client repeats the call");
+        }
+    }
+}
+
+#[test]
+fn an_answer_to_call_again() {
+    check(ApiKey::AddPartitionsToTxn, FaultKind::ErrorCode(CONCURRENT_TRANSACTIONS));
+    check(ApiKey::AddOffsetsToTxn, FaultKind::ErrorCode(COORDINATOR_NOT_AVAILABLE));
+    check(ApiKey::EndTxn, FaultKind::ErrorCode(COORDINATOR_NOT_AVAILABLE));
+    check(ApiKey::Produce, FaultKind::ErrorCode(KAFKA_STORAGE_ERROR));
+}
+
+#[test]
+fn an_answer_that_the_group_has_moved_on() {
+    for code in [ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS] {
+        assert_eq!(check(ApiKey::TxnOffsetCommit, FaultKind::ErrorCode(code)), [Outcome::Stale, Outcome::Published]);
+    }
+}
+
+#[test]
+fn after_the_group_moved_on_no_later_batch_of_that_generation_is_published() {
+    let broker = broker::devbroker();
+    let stage = Stage::new(&broker, 1);
+    stage.produce(RECORDS);
+    let (mut reader, mut publisher) = (stage.reader("one"), stage.publisher("one"));
+    publisher.lease_from(&reader);
+    let (events, generation) = reader.take(RECORDS);
+    let (first, second) = events.split_at(RECORDS / 2);
+    let fault = Fault { api: ApiKey::TxnOffsetCommit, nth: 1, kind: FaultKind::ErrorCode(ILLEGAL_GENERATION) };
+    broker.devbroker.as_ref().expect("it is a devbroker").inject(fault);
+    for events in [first, second] {
+        let batch = harness::batch(events.to_vec(), generation);
+        assert_eq!(attempt(&mut publisher, batch), Outcome::Stale, "else the first half would be left out");
+    }
+    assert!(records::read_committed(&stage.address, &stage.output).is_empty());
+}
+
+#[test]
+fn an_answer_that_another_producer_took_over() {
+    for api in [ApiKey::AddOffsetsToTxn, ApiKey::EndTxn] {
+        let outcomes = check(api, FaultKind::ErrorCode(INVALID_PRODUCER_EPOCH));
+        assert_eq!(outcomes, [Outcome::Exit, Outcome::Published], "{api:?}");
+    }
+}
+
+/// What became of each attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Published,
+    Stale,
+    Rewind,
+    Exit,
+}
+
+/// Publishes half of the records, the other half under the fault, and what is left after it.
+fn check(api: ApiKey, kind: FaultKind) -> Vec<Outcome> {
+    let broker = broker::devbroker();
+    let stage = Stage::new(&broker, 2);
+    stage.produce(RECORDS);
+    let (mut reader, mut publisher) = (stage.reader("one"), stage.publisher("one"));
+    publisher.lease_from(&reader);
+    let (events, generation) = reader.take(RECORDS / 2);
+    publisher.publish(harness::batch(events, generation)).expect("no fault yet");
+
+    let faults = broker.devbroker.as_ref().expect("it is a devbroker");
+    faults.inject(Fault { api, nth: 1, kind });
+    let deadline = Instant::now() + PATIENCE;
+    let mut outcomes = Vec::new();
+    let mut left = RECORDS / 2;
+    while left > 0 {
+        assert!(Instant::now() < deadline, "{api:?} {kind:?}: {outcomes:?}");
+        let (events, generation) = reader.take(left);
+        let outcome = attempt(&mut publisher, harness::batch(events, generation));
+        outcomes.push(outcome);
+        if outcome == Outcome::Exit {
+            drop(publisher);
+            publisher = stage.publisher("one");
+            publisher.lease_from(&reader);
+        }
+        reader.source.rewind().expect("the poll thread lives");
+        left = RECORDS - records::read_committed(&stage.address, &stage.output).len();
+    }
+    assert_eq!(faults.pending_faults(), 0, "{api:?} {kind:?} was never called");
+    let labels = records::read_committed(&stage.address, &stage.output);
+    assert_eq!(labels.len(), RECORDS, "{api:?} {kind:?}: {outcomes:?}");
+    harness::assert_each_once_and_in_order(&labels);
+    assert!(reader.is_quiet(), "{api:?} {kind:?}: {outcomes:?}, and all offsets are committed");
+    outcomes
+}
+
+fn attempt(publisher: &mut TestPublisher, batch: schemas::Batch<schemas::LabeledEvent>) -> Outcome {
+    match publisher.publish(batch) {
+        Ok(Published::Committed) => Outcome::Published,
+        Ok(Published::Stale) => Outcome::Stale,
+        Err(error) if error.recovery() == Recovery::Exit => Outcome::Exit,
+        Err(_) => Outcome::Rewind,
+    }
+}
