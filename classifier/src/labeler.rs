@@ -201,7 +201,12 @@ impl<M: Model> Labeler<M> {
             }
         }
         let runs = self.plan(&rows);
-        let work = Work { rows: &rows, pad_id: self.tokens.pad_id(), classes: self.rules.names.len() };
+        let work = Work {
+            rows: &rows,
+            pad_id: self.tokens.pad_id(),
+            tokens_max: self.tokens.tokens_max(),
+            classes: self.rules.names.len(),
+        };
         let start = Instant::now();
         let outcome = sessions::run_all(&mut self.sessions, &runs, work, &self.streak);
         let inference = start.elapsed();
@@ -241,6 +246,7 @@ impl<M: Model> Labeler<M> {
                 tokens_per_run: self.config.tokens_per_run.get(),
                 rows_per_run: self.config.rows_per_run.get(),
                 sessions: self.sessions.len(),
+                tokens_max: self.tokens.tokens_max(),
             },
         );
         let real: usize = lengths.iter().sum();

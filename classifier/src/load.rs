@@ -134,12 +134,9 @@ pub(crate) fn start(package: &Package, config: &Config) -> Result<Started, LoadE
     let load = begun.elapsed();
 
     let begun = Instant::now();
-    let largest = (tokens_per_run / tokens_max).min(limits.rows_per_run.get());
-    let row = vec![1; tokens_max];
+    let rows_max = (tokens_per_run / tokens_max).min(limits.rows_per_run.get());
     for session in &mut sessions {
-        for (rows, columns) in [(largest, tokens_max), (1, tokens_max.min(16))] {
-            session.scores(&TokenBatch::pad(&vec![&row[..columns]; rows], 0)).map_err(LoadError::WarmUp)?;
-        }
+        warm_up(session, rows_max, tokens_max, package.config.labels.len()).map_err(LoadError::WarmUp)?;
     }
     let warm_up = begun.elapsed();
 
@@ -147,6 +144,19 @@ pub(crate) fn start(package: &Package, config: &Config) -> Result<Started, LoadE
     let mut labeler = Labeler::new(Arc::new(package.id.clone()), tokens, package.rules(1), sessions, limits);
     let golden = judge_golden(&mut labeler, package)?;
     Ok(Started { sessions: labeler.into_sessions(), load, warm_up, golden })
+}
+
+/// The largest run that will come, so that memory has its final size, and the smallest.
+fn warm_up(session: &mut OnnxModel, rows_max: usize, tokens_max: usize, labels: usize) -> Result<(), ModelError> {
+    let row = vec![0; tokens_max];
+    for (rows, columns) in [(rows_max, tokens_max), (1, 1)] {
+        let scores = session.scores(&TokenBatch::pad(&vec![&row[..columns]; rows], columns, 0))?;
+        if scores.classes != labels {
+            let expected = format!("{labels} scores for the {labels} labels of config.json");
+            return Err(ModelError::Output { expected, found: scores.classes.to_string() });
+        }
+    }
+    Ok(())
 }
 
 fn judge_golden(labeler: &mut Labeler<OnnxModel>, package: &Package) -> Result<Vec<GoldenResult>, LoadError> {

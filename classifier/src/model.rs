@@ -11,14 +11,17 @@ pub struct TokenBatch {
     /// `[rows, columns]` i64, row-major: 1 = a token, 0 = padding.
     pub attention_mask: Vec<i64>,
     pub rows: usize,
-    /// Tokens of the longest text.
+    /// Tokens of the longest text, or a few more.
     pub columns: usize,
 }
 
 impl TokenBatch {
-    /// Pads the rows to the longest of them.
-    pub fn pad(rows: &[&[u32]], pad_id: u32) -> Self {
-        let columns = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+    /// Pads the rows to this many columns.
+    ///
+    /// # Panics
+    /// When a row is longer.
+    pub fn pad(rows: &[&[u32]], columns: usize, pad_id: u32) -> Self {
+        assert!(rows.iter().all(|row| row.len() <= columns), "a row is longer than its run");
         let mut input_ids = Vec::with_capacity(rows.len() * columns);
         let mut attention_mask = Vec::with_capacity(rows.len() * columns);
         for row in rows {
@@ -71,10 +74,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pads_to_the_longest_row_and_masks_the_padding() {
-        let batch = TokenBatch::pad(&[&[5, 6, 7], &[8]], 9);
-        assert_eq!((batch.rows, batch.columns), (2, 3));
-        assert_eq!(batch.input_ids, [5, 6, 7, 8, 9, 9]);
-        assert_eq!(batch.attention_mask, [1, 1, 1, 1, 0, 0]);
+    fn pads_to_the_columns_and_masks_the_padding() {
+        let batch = TokenBatch::pad(&[&[5, 6, 7], &[8]], 4, 9);
+        assert_eq!((batch.rows, batch.columns), (2, 4));
+        assert_eq!(batch.input_ids, [5, 6, 7, 9, 8, 9, 9, 9]);
+        assert_eq!(batch.attention_mask, [1, 1, 1, 0, 1, 0, 0, 0]);
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::batching::Run;
+use crate::batching::{self, Run};
 use crate::model::{Model, ModelError, TokenBatch};
 
 /// The rows that runs point into, and what the scores must look like.
@@ -15,6 +15,8 @@ pub struct Work<'a> {
     /// Token ids, special ones included.
     pub rows: &'a [&'a [u32]],
     pub pad_id: u32,
+    /// Tokens that a row may have.
+    pub tokens_max: usize,
     /// Scores per row.
     pub classes: usize,
 }
@@ -146,7 +148,9 @@ fn run<M: Model>(
     work: Work<'_>,
 ) -> Result<Vec<Result<Vec<f32>, ModelError>>, ModelError> {
     let ids: Vec<&[u32]> = rows.iter().map(|row| work.rows[*row]).collect();
-    let scores = session.scores(&TokenBatch::pad(&ids, work.pad_id))?;
+    let longest = ids.iter().map(|row| row.len()).max().unwrap_or(0);
+    let columns = batching::columns(longest, work.tokens_max);
+    let scores = session.scores(&TokenBatch::pad(&ids, columns, work.pad_id))?;
     if scores.classes != work.classes || scores.logits.len() != rows.len() * work.classes {
         return Err(ModelError::Output {
             expected: format!("{} rows of {} scores", rows.len(), work.classes),

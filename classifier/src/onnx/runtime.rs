@@ -12,7 +12,7 @@ use ort::logging::LogLevel;
 
 /// Names the library itself; the first place that is looked at.
 pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
-/// Where `make` puts the library, in the working directory or a folder above it.
+/// Where `make` puts the library: above the binary in a checkout, or in the working directory or a folder above it.
 const TOOLS_FOLDER: &str = ".tools/onnxruntime";
 
 /// Why ONNX Runtime cannot be used.
@@ -22,7 +22,7 @@ pub enum RuntimeError {
     NamedFileMissing { file: PathBuf },
     #[error(
         "start ONNX Runtime: found no {library}: not named by {LIBRARY_VARIABLE}, not beside the binary ({beside}), \
-         not in {TOOLS_FOLDER} of {working} or a folder above it (`make tools` puts it there)"
+         not in {TOOLS_FOLDER} of {working} or a folder above either (`make tools` puts it there)"
     )]
     NotFound { library: String, beside: PathBuf, working: PathBuf },
     #[error("start ONNX Runtime from {file}: {source}")]
@@ -77,7 +77,7 @@ impl Search {
         if let Some(file) = self.named {
             return if file.is_file() { Ok(file) } else { Err(RuntimeError::NamedFileMissing { file }) };
         }
-        let tools = self.working.ancestors().map(|folder| folder.join(TOOLS_FOLDER));
+        let tools = self.working.ancestors().chain(self.beside.ancestors()).map(|folder| folder.join(TOOLS_FOLDER));
         std::iter::once(self.beside.clone())
             .chain(tools)
             .map(|folder| folder.join(&self.library))
@@ -111,6 +111,8 @@ mod tests {
         for place in ["ORT_DYLIB_PATH", "bin", ".tools/onnxruntime", "make tools"] {
             assert!(error.contains(place), "{error}");
         }
+        let own = put("bin/.tools/onnxruntime/libort.so");
+        assert_eq!(search(None).find().expect("in the tools folder above the binary"), own);
         let tools = put("project/.tools/onnxruntime/libort.so");
         assert_eq!(search(None).find().expect("in the tools folder"), tools);
         let beside = put("bin/libort.so");
