@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use ingest::settings::{Flag, Layers, SettingsError};
 
-use crate::{broker, completions};
+use crate::{broker, check, classify, completions, demo, model, replay};
 
 /// What the process returns, as `--help` tells it.
 const EXIT_CODES: &str = "\
@@ -43,8 +43,18 @@ pub struct Arguments {
 /// One command, one file.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// See it work: a broker, a stream of messages and the whole pipeline in this one process
+    Demo(demo::DemoArguments),
     /// Run a small Kafka broker in memory, for trying things out (not for production)
     Broker(broker::BrokerArguments),
+    /// Label the input topics until stopped
+    Classify(classify::ClassifyArguments),
+    /// Try the settings, the model and the broker, and label a few live records without committing anything
+    Check(check::CheckArguments),
+    /// Send dead letters back to the topics they came from, exactly once
+    Replay(replay::ReplayArguments),
+    /// Look at model packages
+    Model(model::ModelArguments),
     /// Print completions for a shell, to be sourced by it
     Completions(completions::CompletionsArguments),
 }
@@ -59,25 +69,25 @@ pub struct SettingsArguments {
     /// Kafka brokers to start from [key: kafka.brokers]
     #[arg(long, value_name = "HOST:PORT,...")]
     pub brokers: Option<String>,
-    /// Topics to read; repeat it or use commas [key: input.topics]
+    /// Topics to read; repeat it or use commas [key: source.topics]
     #[arg(long, value_name = "TOPIC", value_delimiter = ',')]
     pub input: Vec<String>,
-    /// Topic for labelled events [key: output.topic]
+    /// Topic for labelled events [key: sink.output_topic]
     #[arg(long, value_name = "TOPIC")]
     pub output: Option<String>,
-    /// Topic for records that cannot be labelled [key: dead_letter.topic]
+    /// Topic for records that cannot be labelled [key: sink.dead_letter_topic]
     #[arg(long, value_name = "TOPIC")]
     pub dead_letter: Option<String>,
-    /// Consumer group: replicas of one job share it [key: kafka.group]
+    /// Consumer group: replicas of one job share it [key: source.group]
     #[arg(long, value_name = "NAME")]
     pub group: Option<String>,
-    /// Name of this replica: unique in its group, the same after a restart [key: kafka.instance; default: host name]
+    /// Name of this replica: unique in its group, the same after a restart [key: source.instance; default: host name]
     #[arg(long, value_name = "NAME")]
     pub instance: Option<String>,
     /// Folder of the model package [key: model.package; default: the package that comes with labelstream]
     #[arg(long, value_name = "FOLDER")]
     pub model: Option<String>,
-    /// Any setting, such as --set input.format=text; repeat it for more
+    /// Any setting, such as --set decode.format=text; repeat it for more
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
@@ -98,11 +108,11 @@ impl SettingsArguments {
         let input = (!self.input.is_empty()).then(|| self.input.join(","));
         [
             ("--brokers", "kafka.brokers", &self.brokers),
-            ("--input", "input.topics", &input),
-            ("--output", "output.topic", &self.output),
-            ("--dead-letter", "dead_letter.topic", &self.dead_letter),
-            ("--group", "kafka.group", &self.group),
-            ("--instance", "kafka.instance", &self.instance),
+            ("--input", "source.topics", &input),
+            ("--output", "sink.output_topic", &self.output),
+            ("--dead-letter", "sink.dead_letter_topic", &self.dead_letter),
+            ("--group", "source.group", &self.group),
+            ("--instance", "source.instance", &self.instance),
             ("--model", "model.package", &self.model),
         ]
         .into_iter()

@@ -2,8 +2,17 @@
 
 use std::io;
 
+use classifier::http::HttpError;
+use classifier::load::LoadError;
+use classifier::pipeline::PipelineError;
 use ingest::settings::SettingsError;
 use ingest::shutdown::ShutdownError;
+use ingest::source::SourceError;
+use schemas::Problem;
+use sink::publisher::PublishError;
+use sink::telemetry::TelemetryError;
+
+use crate::demo::DemoError;
 
 /// What ended a command. Its text fits "failed to ...".
 #[derive(Debug, thiserror::Error)]
@@ -13,11 +22,35 @@ pub enum Failure {
     #[error("start the broker")]
     Broker(#[from] devbroker::StartError),
     #[error(transparent)]
-    Demo(#[from] crate::demo::DemoError),
+    Model(#[from] LoadError),
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    #[error("read topic {topic}: it does not exist, or this user may not see it (source.topics)")]
+    InputTopic { topic: String },
+    #[error("use the model package: {}", list(.0))]
+    ModelSettings(Vec<Problem>),
+    /// The report on stdout says which.
+    #[error("use the model package {folder}: its golden texts have other scores on this machine")]
+    GoldenTexts { folder: String },
+    /// The lines on stdout say which.
+    #[error("pass the check: {failed} failed")]
+    Check { failed: usize },
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     #[error(transparent)]
     Signals(#[from] ShutdownError),
     #[error("start an event loop")]
     Reactor(#[source] io::Error),
+    #[error("write to standard error")]
+    Stderr(#[source] io::Error),
     #[error("write to standard output")]
     Stdout(#[source] io::Error),
 }
@@ -26,10 +59,17 @@ impl Failure {
     /// The exit code, as `labelstream --help` lists them.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) => SettingsError::EXIT_CODE,
+            Self::Settings(_) | Self::Model(_) | Self::ModelSettings(_) | Self::GoldenTexts { .. } => {
+                SettingsError::EXIT_CODE
+            }
+            Self::Demo(DemoError::Interrupted) => 130,
             // The reader of our output has seen enough, as in `labelstream ... | head`.
             Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             _ => 1,
         }
     }
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -2,6 +2,15 @@
 
 pub mod arguments;
 pub mod broker;
+pub mod check;
+pub mod classify;
 pub mod completions;
 pub mod demo;
 pub mod failure;
+pub mod model;
+pub mod output_topics;
+pub mod package_path;
+pub mod replay;
+pub mod settings;
+pub mod telemetry;
+pub mod worker;

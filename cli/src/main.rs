@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::arguments::{Arguments, Command};
 use cli::failure::Failure;
-use cli::{broker, completions};
+use cli::{broker, check, classify, completions, demo, model, replay};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -25,7 +25,12 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<(), Failure> {
     match command {
+        Command::Demo(arguments) => demo::run(arguments),
         Command::Broker(arguments) => broker::run(arguments),
+        Command::Classify(arguments) => classify::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
+        Command::Model(arguments) => model::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
     }
 }

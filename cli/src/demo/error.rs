@@ -21,16 +21,24 @@ pub enum DemoError {
         #[source]
         code: RDKafkaErrorCode,
     },
+    #[error("join the demo's consumer group: the broker does not let the worker in")]
+    NotJoined,
     #[error("send the demo's messages")]
     Send(#[source] KafkaError),
     #[error("read the demo's labelled events")]
     Read(#[source] KafkaError),
+    #[error("read the demo's labelled events to their end: the broker does not answer")]
+    ReadEnd,
     #[error("understand a labelled event")]
     LabeledEvent(#[source] serde_json::Error),
     #[error("understand a dead letter")]
     DeadLetter(#[from] NotADeadLetter),
     #[error("start a thread of the demo")]
     Thread(#[source] io::Error),
+    #[error("keep the demo's worker alive: it panicked")]
+    WorkerPanicked,
+    #[error("keep the demo's sender and readers alive: one panicked")]
+    ClientPanicked,
     #[error("draw the demo's screen")]
     Screen(#[source] io::Error),
     #[error("finish the demo: stopped at once, as asked a second time")]

@@ -105,18 +105,17 @@ fn fill(template: &str, slots: &Slots<'_>, random: &mut Rng) -> Option<String> {
         message.push_str(slots.get("opener").and_then(|words| random.choice(words))?);
         message.push(' ');
     }
-    let body = message.len();
+    let greeted = !message.is_empty();
+    let mut body = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         let (name, after) = after.split_once('}')?;
-        message.push_str(before);
-        message.push_str(slots.get(name).and_then(|words| random.choice(words))?);
+        body.push_str(before);
+        body.push_str(slots.get(name).and_then(|words| random.choice(words))?);
         rest = after;
     }
-    message.push_str(rest);
-    if body == 0 {
-        message = capitalized(&message);
-    }
+    body.push_str(rest);
+    message.push_str(&start(&body, greeted));
     if random.usize(..PHRASE_EVERY) == 0 {
         message.push(' ');
         message.push_str(slots.get("closer").and_then(|words| random.choice(words))?);
@@ -124,9 +123,16 @@ fn fill(template: &str, slots: &Slots<'_>, random: &mut Rng) -> Option<String> {
     Some(message)
 }
 
-fn capitalized(message: &str) -> String {
-    let mut characters = message.chars();
-    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+/// The sentence with a capital at its start, or a small letter after a greeting: `Hi, my card ...`, but `Hi, I lost ...`.
+fn start(sentence: &str, greeted: bool) -> String {
+    let mut characters = sentence.chars();
+    let Some(first) = characters.next() else { return String::new() };
+    let is_word = characters.clone().next().is_some_and(char::is_lowercase);
+    match (greeted, is_word) {
+        (true, true) => first.to_lowercase().chain(characters).collect(),
+        (true, false) => sentence.to_owned(),
+        (false, _) => first.to_uppercase().chain(characters).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -155,6 +161,13 @@ mod tests {
         let swallowed = first.iter().filter(|message| message.contains("swallowed")).count();
         let spare = first.iter().filter(|message| message.contains("spare card")).count();
         assert!(swallowed > 0 && spare > 0 && swallowed > spare / 2);
+    }
+
+    #[test]
+    fn sentences_start_as_people_write_them() {
+        assert_eq!(start("the bakery", false), "The bakery");
+        assert_eq!(start("My card", true), "my card");
+        assert_eq!(start("I lost it", true), "I lost it");
     }
 
     #[test]

@@ -9,13 +9,16 @@ use std::time::Duration;
 const START: f64 = 60.0;
 const LEAST: f64 = 5.0;
 /// Enough to look lively; the demo is no benchmark.
-const MOST: f64 = 400.0;
-/// Half of the answers must come faster than this for the rate to go up.
-const COMFORTABLE: Duration = Duration::from_millis(60);
+const MOST: f64 = 250.0;
+/// Half of the answers must come faster than this for the rate to go up: the time of one short text on a slow core.
+const QUICK: Duration = Duration::from_millis(25);
+/// Half of the answers taking longer than this means that texts wait for one another.
+const SLOW: Duration = Duration::from_millis(50);
 /// More than this much of sending under way means that messages queue up.
 const QUEUE: Duration = Duration::from_millis(500);
-const UP: f64 = 1.15;
-const DOWN: f64 = 0.7;
+const UP: f64 = 1.1;
+const DOWN: f64 = 0.85;
+const FAR_DOWN: f64 = 0.7;
 
 /// The rate of sending, adapted by [`Pace::adapt`] or fixed by the user.
 #[derive(Clone, Copy, Debug)]
@@ -41,14 +44,16 @@ impl Pace {
         }
         #[expect(clippy::cast_precision_loss, reason = "records under way are far below 2^52")]
         let queued = Duration::from_secs_f64(under_way as f64 / self.records_per_second);
-        let rate = if queued > QUEUE {
-            self.records_per_second * DOWN
-        } else if p50.is_some_and(|p50| p50 < COMFORTABLE) {
-            self.records_per_second * UP
+        let factor = if queued > QUEUE {
+            FAR_DOWN
+        } else if p50.is_some_and(|p50| p50 > SLOW) {
+            DOWN
+        } else if p50.is_some_and(|p50| p50 < QUICK) {
+            UP
         } else {
-            self.records_per_second
+            1.0
         };
-        self.records_per_second = rate.clamp(LEAST, MOST);
+        self.records_per_second = (self.records_per_second * factor).clamp(LEAST, MOST);
     }
 }
 
@@ -59,6 +64,7 @@ mod tests {
     #[test]
     fn the_rate_follows_the_machine() {
         let fast = Some(Duration::from_millis(10));
+        let fair = Some(Duration::from_millis(40));
         let slow = Some(Duration::from_millis(200));
         let check = |start: Option<f64>, p50, under_way, expected: f64| {
             let mut pace = Pace::new(start);
@@ -66,10 +72,11 @@ mod tests {
             assert!((pace.records_per_second() - expected).abs() < 1e-9, "{}", pace.records_per_second());
         };
         check(None, fast, 2, START * UP);
-        check(None, slow, 2, START);
+        check(None, fair, 2, START);
+        check(None, slow, 2, START * DOWN);
         check(None, None, 2, START);
-        check(None, fast, 31, START * DOWN);
-        check(None, None, 1_000_000, START * DOWN);
+        check(None, fast, 31, START * FAR_DOWN);
+        check(None, None, 1_000_000, START * FAR_DOWN);
         check(Some(1_000.0), fast, 1_000_000, 1_000.0);
     }
 

@@ -8,10 +8,10 @@ use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers};
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, ClientContext, Message, Offset, TopicPartitionList};
 use schemas::{Header, Origin, wire};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,8 @@ use super::topics::Topics;
 
 /// How long one poll waits; a wish to stop is heard in between.
 const POLL: Duration = Duration::from_millis(100);
+/// How long reading to the end may take once everything is written.
+const FINISH_WITHIN: Duration = Duration::from_secs(30);
 /// Characters of a text that are kept for the screen.
 const TEXT_CHARACTERS: usize = 200;
 
@@ -58,7 +60,7 @@ impl Reader {
             .set("enable.partition.eof", "true") // tells when everything is read
             .set("fetch.wait.max.ms", "50")
             .set("fetch.queue.backoff.ms", "5"); // the default of a second would count as latency
-        let consumer: BaseConsumer = client.create().map_err(DemoError::Client)?;
+        let consumer: BaseConsumer<Quiet> = client.create_with_context(Quiet).map_err(DemoError::Client)?;
         thread::Builder::new()
             .name("demo-reader".to_owned())
             .spawn(move || {
@@ -71,17 +73,20 @@ impl Reader {
             .map_err(DemoError::Thread)
     }
 
-    fn read(&self, consumer: &BaseConsumer) -> Result<(), DemoError> {
+    fn read(&self, consumer: &BaseConsumer<Quiet>) -> Result<(), DemoError> {
         let mut next: BTreeMap<i32, Offset> = Topics::partitions().map(|each| (each, Offset::Beginning)).collect();
         self.assign(consumer, &next)?;
-        let mut finishing = false;
+        let mut finish_by = None;
         // Partitions whose end was reached since the wish to finish.
         let mut ended = BTreeSet::new();
         while ended.len() < next.len() {
-            if !finishing && self.finish.is_cancelled() {
+            if finish_by.is_none() && self.finish.is_cancelled() {
                 // An end that was reached before may lie before the last commit: look for it again from here.
-                finishing = true;
+                finish_by = Some(Instant::now() + FINISH_WITHIN);
                 self.assign(consumer, &next)?;
+            }
+            if finish_by.is_some_and(|by| Instant::now() >= by) {
+                return Err(DemoError::ReadEnd);
             }
             match consumer.poll(POLL) {
                 None => {}
@@ -93,7 +98,7 @@ impl Reader {
                         return Ok(()); // the demo is over
                     }
                 }
-                Some(Err(KafkaError::PartitionEOF(partition))) if finishing => {
+                Some(Err(KafkaError::PartitionEOF(partition))) if finish_by.is_some() => {
                     ended.insert(partition);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {}
@@ -103,7 +108,7 @@ impl Reader {
         Ok(())
     }
 
-    fn assign(&self, consumer: &BaseConsumer, next: &BTreeMap<i32, Offset>) -> Result<(), DemoError> {
+    fn assign(&self, consumer: &BaseConsumer<Quiet>, next: &BTreeMap<i32, Offset>) -> Result<(), DemoError> {
         let mut partitions = TopicPartitionList::new();
         for (partition, offset) in next {
             partitions.add_partition_offset(&self.topic, *partition, *offset).map_err(DemoError::Read)?;
@@ -127,6 +132,19 @@ impl Reader {
         Ok(Answer { number, outcome, origin })
     }
 }
+
+/// Ends of partitions are news for the reader and no errors for the log.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::warn!(%error, reason, "reading the demo's answers");
+        }
+    }
+}
+
+impl ConsumerContext for Quiet {}
 
 /// The user's own member that the screen shows.
 #[derive(Deserialize)]

@@ -33,10 +33,21 @@ pub(super) enum Display {
 pub(super) struct Switches {
     /// Cancelled by the user, or when the time is over: send nothing more.
     pub(super) sending: CancellationToken,
+    /// Cancelled by the first answer: the path is warm, and the stream may flow.
+    pub(super) flowing: CancellationToken,
     /// Cancelled when no answer is owed: the pipeline stops.
     pub(super) pipeline: CancellationToken,
     /// Cancelled when the pipeline has stopped: the readers read to the end.
     pub(super) reading: CancellationToken,
+}
+
+impl Switches {
+    /// For a run that failed: nobody is to wait for anything.
+    pub(super) fn end_all(&self) {
+        for switch in [&self.sending, &self.flowing, &self.pipeline, &self.reading] {
+            switch.cancel();
+        }
+    }
 }
 
 /// The running demo.
@@ -119,7 +130,10 @@ impl Show {
             Event::Sent { number, expected, at } => self.tally.sent(number, expected, at),
             Event::NotSent { number } => self.tally.not_sent(number),
             Event::AllSent => self.sent = Some(Instant::now()),
-            Event::Answered { answer, at } => self.tally.answered(answer, at),
+            Event::Answered { answer, at } => {
+                self.switches.flowing.cancel();
+                self.tally.answered(answer, at);
+            }
             Event::PipelineEnded => {
                 self.switches.sending.cancel();
                 self.switches.reading.cancel();

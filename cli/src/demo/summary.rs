@@ -7,7 +7,7 @@ use super::tally::Tally;
 use super::view::{Facts, grouped, took};
 
 /// Labels named in the summary.
-const LABELS: usize = 5;
+const LABELS: usize = 3;
 
 /// The run as it ended.
 pub(super) struct Summary<'a> {

@@ -14,6 +14,8 @@ use super::record::Expected;
 
 /// Labelled texts kept for the screen.
 const SAMPLES: usize = 32;
+/// Between two of them, so that a person can read along.
+const SAMPLE_EVERY: Duration = Duration::from_millis(400);
 /// Span of the "now" figures: rate and percentiles of the last seconds.
 const RECENT: Duration = Duration::from_secs(5);
 /// Upper bound of the latency histogram, microseconds: ten minutes. Longer waits count as this.
@@ -82,6 +84,7 @@ pub(super) struct Tally {
     /// Latest answers, for the figures of the last seconds.
     recent: VecDeque<(Instant, Duration)>,
     samples: VecDeque<Sample>,
+    sampled: Option<Instant>,
     /// Offset of the latest label per input partition.
     latest: BTreeMap<(std::sync::Arc<str>, i32), i64>,
 }
@@ -98,6 +101,7 @@ impl Tally {
                 .expect("the bound and the digits are within what the histogram allows"),
             recent: VecDeque::new(),
             samples: VecDeque::new(),
+            sampled: None,
             latest: BTreeMap::new(),
         }
     }
@@ -160,8 +164,11 @@ impl Tally {
                 let took = now.saturating_duration_since(sent.at);
                 self.latency.saturating_record(u64::try_from(took.as_micros()).unwrap_or(LATENCY_MAX_US));
                 self.recent.push_back((now, took));
-                self.samples.push_front(Sample { text, label, score });
-                self.samples.truncate(SAMPLES);
+                if self.sampled.is_none_or(|last| now.saturating_duration_since(last) >= SAMPLE_EVERY) {
+                    self.sampled = Some(now);
+                    self.samples.push_front(Sample { text, label, score });
+                    self.samples.truncate(SAMPLES);
+                }
             }
         }
     }

@@ -1,0 +1,89 @@
+//! `labelstream classify`: one worker on the user's own Kafka, with its log, its HTTP server and its signals.
+
+use std::sync::Arc;
+
+use classifier::http::{Health, Server};
+use classifier::pipeline::Progress;
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::SettingsArguments;
+use crate::failure::Failure;
+use crate::settings::{self, Config};
+use crate::worker::Worker;
+use crate::{output_topics, telemetry};
+
+const EXAMPLES: &str = "\
+Examples:
+  labelstream classify --brokers localhost:9092 --input messages --output messages-labeled
+  labelstream classify --config labelstream.toml --instance worker-1
+  labelstream classify --input messages --until-end
+  LABELSTREAM__KAFKA__BROKERS=kafka:9092 labelstream classify --set decode.text_pointer=/body
+
+Run more replicas with the same --group and each its own --instance: Kafka spreads the partitions over them. A replica
+that stops finishes what is under way; one that is killed is taken over by the others, and no record is labelled twice.";
+
+/// Label the input topics until stopped.
+///
+/// Reads records, labels their texts in batches, and commits labels, dead letters and offsets in one transaction.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ClassifyArguments {
+    #[command(flatten)]
+    settings: SettingsArguments,
+    /// Work up to the present end of the input topics, then exit with 0
+    #[arg(long)]
+    until_end: bool,
+}
+
+/// Runs a worker to its end.
+///
+/// # Errors
+/// When the settings or the model cannot be used, or the worker cannot go on.
+pub fn run(arguments: &ClassifyArguments) -> Result<(), Failure> {
+    let loaded = settings::load(&arguments.settings.layers()?)?;
+    let config = loaded.config;
+    let metrics = telemetry::install(&config)?;
+    for setting in &loaded.changed {
+        tracing::info!(key = %setting.key, value = %setting.value, place = %setting.place, "setting");
+    }
+    let stop = ingest::shutdown::listen(|| ())?;
+    let progress = Arc::new(Progress::default());
+    let health = Health::new(stop.clone(), {
+        let progress = Arc::clone(&progress);
+        move || progress.as_ref().into()
+    });
+    let _answers_while_it_lives =
+        Server::start(config.http(), Arc::clone(&health), Box::new(move || metrics.render()))?;
+    let Some(mut worker) = start(&config, arguments.until_end, &health, &stop)? else { return Ok(()) };
+    worker.run(&progress, &stop)?;
+    tracing::info!(labeled = progress.labeled(), dead_letters = progress.dead_letters(), "stopped");
+    Ok(())
+}
+
+/// Everything up to the first record; `None` when asked to stop on the way.
+fn start(
+    config: &Config,
+    until_end: bool,
+    health: &Health,
+    stop: &CancellationToken,
+) -> Result<Option<Worker>, Failure> {
+    let labeler = classifier::load::load(config.model())?;
+    health.model_loaded();
+    output_topics::create_missing(config, stop)?;
+    if stop.is_cancelled() {
+        return Ok(None);
+    }
+    let worker = Worker::connect(config, labeler, until_end)?;
+    health.watch_group(worker.membership());
+    let source = config.source();
+    tracing::info!(
+        brokers = config.connection().brokers(),
+        topics = %source.topics().join(","),
+        output = config.sink().output_topic(),
+        dead_letters = config.sink().dead_letter_topic(),
+        group = source.group(),
+        instance = source.instance(),
+        "reading"
+    );
+    Ok(Some(worker))
+}

@@ -1,0 +1,80 @@
+//! The Kafka of one demo: the broker inside this process, or the user's own.
+
+use devbroker::Broker;
+use ingest::settings::{Flag, Layers};
+use rdkafka::ClientConfig;
+use tokio::runtime::Runtime;
+
+use super::topics::Topics;
+use super::{DemoArguments, DemoError, say};
+use crate::failure::Failure;
+use crate::settings::{self, Config};
+
+/// The broker of this run, and what is needed to talk to it.
+pub(super) struct Kafka {
+    /// The broker inside this process; it forgets everything when it is dropped.
+    broker: Option<Broker>,
+    pub(super) topics: Topics,
+    /// Settings of the worker.
+    pub(super) config: Config,
+    /// How to connect: for the demo's own clients.
+    pub(super) client: ClientConfig,
+}
+
+impl Kafka {
+    /// Starts or finds the broker, and makes the topics.
+    ///
+    /// # Errors
+    /// When the settings cannot be used or the broker cannot be reached.
+    pub(super) fn reach(arguments: &DemoArguments, runtime: &Runtime) -> Result<Self, Failure> {
+        let (broker, topics) = if arguments.brokers.is_some() {
+            (None, Topics::of_run(fastrand::u32(..)))
+        } else {
+            say("Starting a broker inside this process (devbroker: in memory, not for production).\n")?;
+            (Some(Broker::start_blocking(devbroker::Config::default())?), Topics::plain())
+        };
+        let address = broker.as_ref().map(|broker| broker.address().to_string());
+        let config = load(arguments, &topics, address)?;
+        let mut client = ClientConfig::new();
+        for (name, value) in config.connection().properties() {
+            client.set(name, value);
+        }
+        if broker.is_none() {
+            say(&format!("Creating topics on {}: {}.\n", config.connection().brokers(), topics.names().join(", ")))?;
+        }
+        runtime.block_on(topics.create(&client))?;
+        Ok(Self { broker, topics, config, client })
+    }
+
+    /// For people: where the records travel.
+    pub(super) fn name(&self) -> &str {
+        self.broker.as_ref().map_or(self.config.connection().brokers(), |_| "in-process devbroker")
+    }
+
+    /// Leaves no trace on the user's own cluster.
+    ///
+    /// # Errors
+    /// When the topics cannot be deleted; the error names the first.
+    pub(super) fn leave(&self, runtime: &Runtime) -> Result<(), DemoError> {
+        if self.broker.is_some() { Ok(()) } else { runtime.block_on(self.topics.delete(&self.client)) }
+    }
+}
+
+/// The settings of the worker. The user's settings file and environment count only where the user's own cluster is
+/// used: a file that happens to lie around must not change what a newcomer sees.
+fn load(arguments: &DemoArguments, topics: &Topics, address: Option<String>) -> Result<Config, Failure> {
+    let mut layers = if address.is_some() { Layers::default() } else { Layers::from_process(None)? };
+    let flag = |name, key, text: &str| Flag { name, key, text: text.to_owned() };
+    layers.flags = vec![
+        flag("demo", "source.topics", &topics.input),
+        flag("demo", "source.group", &topics.input),
+        flag("demo", "source.instance", "demo"),
+        flag("demo", "sink.output_topic", &topics.output),
+        flag("demo", "sink.dead_letter_topic", &topics.dead_letter),
+        flag("demo", "http.enabled", "false"),
+    ];
+    layers.flags.extend(address.or(arguments.brokers.clone()).map(|text| flag("--brokers", "kafka.brokers", &text)));
+    layers.flags.extend(arguments.model.as_ref().map(|text| flag("--model", "model.package", text)));
+    layers.sets.clone_from(&arguments.set);
+    Ok(settings::load(&layers)?.config)
+}

@@ -1,0 +1,117 @@
+//! The command line as a stranger meets it: help, mistakes, exit codes, completions.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use tests::process::{Process, labelstream};
+
+/// Runs to the end and returns what came out.
+fn output(arguments: &[&str]) -> Output {
+    Command::new(labelstream())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("labelstream {arguments:?} did not start: {error}"))
+}
+
+/// Exit code, and the texts that stdout and stderr must contain.
+fn check(arguments: &[&str], code: i32, stdout: &[&str], stderr: &[&str]) {
+    let found = output(arguments);
+    let (out, err) = (String::from_utf8_lossy(&found.stdout), String::from_utf8_lossy(&found.stderr));
+    assert_eq!(found.status.code(), Some(code), "{arguments:?}\nstdout:\n{out}\nstderr:\n{err}");
+    for expected in stdout {
+        assert!(out.contains(expected), "{arguments:?} does not print {expected:?}:\n{out}");
+    }
+    for expected in stderr {
+        assert!(err.contains(expected), "{arguments:?} does not say {expected:?}:\n{err}");
+    }
+}
+
+#[test]
+fn help_shows_examples_and_exit_codes() {
+    check(&["--help"], 0, &["Examples:", "labelstream demo", "Exit codes:", "78", "130"], &[]);
+    check(&["--version"], 0, &["labelstream 0."], &[]);
+    for command in ["demo", "broker", "classify", "check", "replay", "completions"] {
+        check(&[command, "--help"], 0, &["Examples:", &format!("labelstream {command}")], &[]);
+    }
+    check(&["model", "check", "--help"], 0, &["Examples:"], &[]);
+    let classify = [
+        "--config",
+        "--brokers",
+        "--input",
+        "--output",
+        "--dead-letter",
+        "--group",
+        "--instance",
+        "--model",
+        "--set",
+        "--until-end",
+    ];
+    check(&["classify", "--help"], 0, &classify, &[]);
+}
+
+#[test]
+fn a_wrong_command_line_is_code_2() {
+    check(&[], 2, &[], &["Usage: labelstream"]);
+    check(&["clasify"], 2, &[], &["unrecognized subcommand 'clasify'", "classify"]);
+    check(&["demo", "--second", "5"], 2, &[], &["--seconds"]);
+    check(&["demo", "--seconds", "0"], 2, &[], &["0 is not in 1..=86400"]);
+    check(&["broker", "--topic", "messages:many"], 2, &[], &["\"many\" is no count of partitions"]);
+    check(&["completions", "basic"], 2, &[], &["bash", "zsh", "fish"]);
+}
+
+#[test]
+fn bad_settings_are_code_78_and_all_named_at_once() {
+    let wrong =
+        ["classify", "--brokers", "nowhere", "--set", "source.grup=a", "--set", "source.max_poll_interval_ms=soon"];
+    check(
+        &wrong,
+        78,
+        &[],
+        &[
+            "labelstream: failed to use the settings",
+            "kafka.brokers",
+            "--brokers",
+            "source.grup",
+            "source.max_poll_interval_ms",
+        ],
+    );
+    check(&["classify", "--config", "/no/such.toml"], 78, &[], &["read the settings file /no/such.toml"]);
+}
+
+#[test]
+fn completions_name_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        check(&["completions", shell], 0, &["classify", "replay", "until-end"], &[]);
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let mut child = Command::new(labelstream())
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("labelstream starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("stdout is piped")).read_line(&mut line).expect("a first line");
+    let ended = child.wait_with_output().expect("labelstream ends");
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
+}
+
+#[test]
+fn a_broker_on_a_port_until_it_is_stopped() {
+    let mut broker = Process::labelstream(&["broker", "--port", "0", "--topic", "messages:3"]);
+    broker.await_text("listens on 127.0.0.1:", Duration::from_secs(20));
+    let banner = broker.stdout();
+    assert!(banner.contains("not for production"), "{banner}");
+    let port = banner.split("127.0.0.1:").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("a port");
+    let taken = output(&["broker", "--port", port]);
+    let said = String::from_utf8_lossy(&taken.stderr);
+    assert_eq!(taken.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("listen on 127.0.0.1:{port}")), "{said}");
+    broker.signal("TERM");
+    broker.await_success(Duration::from_secs(20));
+}
