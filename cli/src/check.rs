@@ -52,11 +52,13 @@ pub struct CheckArguments {
 /// # Errors
 /// [`Failure::Settings`] when there is nothing to try; [`Failure::Check`] when a step failed.
 pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
-    let loaded = settings::load(&arguments.settings.layers()?)?;
+    let layers = arguments.settings.layers()?;
+    let loaded = settings::load(&layers)?;
     let config = loaded.config;
     telemetry::install(&config)?;
     let mut report = Report { failed: 0 };
-    report.ok("settings", &format!("{} set over the defaults", loaded.changed.len()))?;
+    let file = layers.file.map_or("no file".to_owned(), |file| format!("file {}", file.path.display()));
+    report.ok("settings", &format!("{file}, {} set over the defaults", loaded.changed.len()))?;
     for setting in &loaded.changed {
         report.detail(&format!("{} = {} ({})", setting.key, setting.value, setting.place))?;
     }
