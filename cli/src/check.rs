@@ -13,8 +13,9 @@ use classifier::labeler::Labeler;
 use classifier::onnx::OnnxModel;
 use ingest::kafka::Lease;
 use schemas::{Batch, DeadLetter, Generation, LabeledEvent, RawEvent};
+use sink::kafka::KafkaPublisher;
 use sink::kafka::topics::{TopicState, describe};
-use sink::kafka::{Guarantee, Identity, KafkaPublisher};
+use sink::settings::{Guarantee, Identity};
 
 use crate::arguments::SettingsArguments;
 use crate::failure::Failure;
