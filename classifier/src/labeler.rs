@@ -147,34 +147,35 @@ impl<M: Model> Labeler<M> {
     pub fn judge(&mut self, texts: &[&str]) -> Result<Vec<Answer>, LabelError> {
         let mut known: HashMap<TextKey, Option<Answer>> = HashMap::with_capacity(texts.len());
         let keys: Vec<TextKey> = texts.iter().map(|text| TextKey::of(text)).collect();
-        let mut new = Vec::new();
+        let (mut new_keys, mut new_texts) = (Vec::new(), Vec::new());
         for (text, key) in texts.iter().zip(&keys) {
             known.entry(*key).or_insert_with(|| {
                 let answer = self.cache.get(key).map(Ok);
                 if answer.is_none() {
-                    new.push((*key, *text));
+                    new_keys.push(*key);
+                    new_texts.push(*text);
                 }
                 answer
             });
         }
-        counter!(names::CACHE_MISSES).increment(new.len() as u64);
-        counter!(names::CACHE_HITS).increment((texts.len() - new.len()) as u64);
-        let answers = self.judge_new(&new)?;
-        for ((key, _), answer) in new.iter().zip(answers) {
+        counter!(names::CACHE_MISSES).increment(new_texts.len() as u64);
+        counter!(names::CACHE_HITS).increment((texts.len() - new_texts.len()) as u64);
+        let answers = self.judge_new(&new_texts)?;
+        for (key, answer) in new_keys.into_iter().zip(answers) {
             if let Ok(judged) = &answer {
-                self.cache.insert(*key, Arc::clone(judged));
+                self.cache.insert(key, Arc::clone(judged));
             }
-            known.insert(*key, Some(answer));
+            known.insert(key, Some(answer));
         }
         Ok(keys.iter().map(|key| known[key].clone().expect("every key was known or judged")).collect())
     }
 
-    fn judge_new(&mut self, texts: &[(TextKey, &str)]) -> Result<Vec<Answer>, LabelError> {
+    fn judge_new(&mut self, texts: &[&str]) -> Result<Vec<Answer>, LabelError> {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
         let start = Instant::now();
-        let encoded: Vec<_> = texts.iter().map(|(_, text)| self.tokens.encode(text)).collect();
+        let encoded = self.tokens.encode_all(texts, self.sessions.len());
         let tokenised = start.elapsed();
         self.spent.tokenise += tokenised;
         histogram!(names::TOKENISE_SECONDS).record(tokenised.as_secs_f64());

@@ -2,6 +2,9 @@
 //!
 //! S sessions of one thread beat one session of S threads, and no thread spins. Weights stored as int8 are dequantised
 //! once when a session loads, so such a package runs at fp32 speed with scores that do not depend on the batch.
+//!
+//! Each session holds its own weights: 65 MB for the default package. ONNX Runtime shares pre-packed weights only for
+//! initializers that the caller owns, which weights made at load are not (measured: no difference in resident memory).
 
 mod runtime;
 
@@ -9,7 +12,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use ort::ep::{CPU, ExecutionProviderDispatch};
-use ort::session::builder::{GraphOptimizationLevel, PrepackedWeights, SessionBuilder};
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
 use ort::value::{TensorElementType, TensorRef, ValueType};
 use serde::Deserialize;
@@ -111,10 +114,9 @@ pub fn load(package: &Package, provider: Provider, sessions: usize) -> Result<Ve
     let environment = runtime::environment()?;
     let file = package.model_file();
     let failed = |source| SessionError::Load { file: file.clone(), provider, source };
-    let weights = PrepackedWeights::new();
     let mut builder = Session::builder(&environment)
         .map_err(failed)
-        .and_then(|builder| options(builder, package, provider, &weights).map_err(|error| failed(error.into())))?;
+        .and_then(|builder| options(builder, package, provider).map_err(|error| failed(error.into())))?;
     (0..sessions)
         .map(|_| {
             let session = builder.commit_from_memory(&package.model).map_err(failed)?;
@@ -130,7 +132,6 @@ fn options(
     builder: SessionBuilder,
     package: &Package,
     provider: Provider,
-    weights: &PrepackedWeights,
 ) -> Result<SessionBuilder, ort::Error<SessionBuilder>> {
     builder
         .with_intra_threads(1)?
@@ -141,7 +142,6 @@ fn options(
         .with_memory_pattern(false)?
         // weights stored as int8 become fp32 once, here; models with quantised activations keep their operators
         .with_quant_qdq(package.graph.statically_quantised)?
-        .with_prepacked_weights(weights)?
         .with_execution_providers([dispatch(provider)])
 }
 

@@ -80,6 +80,19 @@ fn refuses_limits_without_room() {
     assert_eq!(limits(6, strided), Some(TokenError::Overlap { overlap: 4, room: 4 }));
 }
 
+#[test]
+fn many_texts_on_several_threads_keep_their_order() {
+    let tokens = framed(6, LongText::Head).expect("the limits leave room");
+    let texts: Vec<String> = (0..200).map(|place| format!("{} x", WORDS[place % 10])).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let expected = tokens.encode_all(&texts, 1);
+    assert_eq!(expected[3].as_ref().map(|encoded| encoded.rows.clone()), Ok(vec![vec![CLS, 4, 0, SEP]]));
+    for threads in [0, 2, 3, 50, 1000] {
+        assert_eq!(tokens.encode_all(&texts, threads), expected, "{threads} threads");
+    }
+    assert!(tokens.encode_all(&[], 4).is_empty());
+}
+
 proptest! {
     #[test]
     fn windows_cover_every_token_in_order(length in 0..200usize, tokens_max in 3..20usize, overlap in 0..17usize) {
