@@ -53,11 +53,8 @@ impl Groups {
     }
 
     /// # Errors
-    /// `INVALID_GROUP_ID`, `GROUP_ID_NOT_FOUND`, `NON_EMPTY_GROUP`.
+    /// `GROUP_ID_NOT_FOUND`, `NON_EMPTY_GROUP`.
     pub(crate) fn delete(&mut self, name: &str) -> Result<(), ResponseError> {
-        if name.is_empty() {
-            return Err(ResponseError::InvalidGroupId);
-        }
         let group = self.by_name.get(name).ok_or(ResponseError::GroupIdNotFound)?;
         if !group.members.is_empty() {
             return Err(ResponseError::NonEmptyGroup);

@@ -15,7 +15,7 @@ use crate::log::{PartitionLog, Retention};
 /// Kafka's limit on the length of a topic name.
 const NAME_BYTES_MAX: usize = 249;
 
-/// Settings a topic may have, with Kafka's default values.
+/// Settings a topic may have, with Kafka's default values; but age is no reason to let go unless a topic says so.
 pub(crate) const TOPIC_CONFIGS: [(&str, &str); 14] = [
     ("cleanup.policy", "delete"),
     ("compression.type", "producer"),
@@ -27,7 +27,7 @@ pub(crate) const TOPIC_CONFIGS: [(&str, &str); 14] = [
     ("message.timestamp.type", "CreateTime"),
     ("min.insync.replicas", "1"),
     ("retention.bytes", "-1"),
-    ("retention.ms", "604800000"),
+    ("retention.ms", "-1"),
     ("segment.bytes", "1073741824"),
     ("segment.ms", "604800000"),
     ("unclean.leader.election.enable", "false"),
@@ -199,7 +199,7 @@ impl Topics {
             return Err(TopicError::new(ResponseError::InvalidConfig, format!("Unknown topic config name: {unknown}")));
         }
         let retention_bytes = number(&configs, "retention.bytes")?.and_then(|bytes| u64::try_from(bytes).ok());
-        let retention_ms = number(&configs, "retention.ms")?.unwrap_or(604_800_000);
+        let retention_ms = number(&configs, "retention.ms")?.unwrap_or(-1);
         let message_bytes_max = number(&configs, "max.message.bytes")?.unwrap_or(1_048_588);
         if configs.get("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
             tracing::warn!("a topic asks for compaction, which devbroker does not do");

@@ -10,7 +10,8 @@ use kafka_protocol::messages::{ApiVersionsRequest, FindCoordinatorRequest, Group
 use kafka_protocol::messages::{DescribeClusterRequest, metadata_request::MetadataRequestTopic};
 use uuid::Uuid;
 
-use crate::wire::{Bench, encoded, text};
+use crate::bench::Bench;
+use crate::wire::{encoded, text};
 
 #[test]
 fn api_versions() {

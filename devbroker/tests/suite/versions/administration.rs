@@ -10,7 +10,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::topic;
-use crate::wire::{Bench, text};
+use crate::bench::Bench;
+use crate::wire::text;
 
 fn creatable(name: impl Into<String>, partitions: i32) -> CreatableTopic {
     let config = CreatableTopicConfig::default().with_name(text("retention.bytes")).with_value(Some(text("1000000")));
@@ -77,7 +78,7 @@ fn describe_configs() {
         let codes: Vec<i16> = answer.results.iter().map(|result| result.error_code).collect();
         assert_eq!(codes, [0, 3, 0], "version {version}");
         let retention = &answer.results[0].configs[0];
-        assert_eq!((retention.name.as_str(), retention.value.as_deref()), ("retention.ms", Some("604800000")));
+        assert_eq!((retention.name.as_str(), retention.value.as_deref()), ("retention.ms", Some("-1")));
         let timeout = answer.results[2].configs.iter().find(|row| row.name.as_str() == "transaction.max.timeout.ms");
         assert_eq!(timeout.and_then(|row| row.value.as_deref()), Some("900000"));
     }

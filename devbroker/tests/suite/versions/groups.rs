@@ -14,7 +14,8 @@ use kafka_protocol::messages::{
 };
 
 use super::{group, topic};
-use crate::wire::{Bench, text};
+use crate::bench::Bench;
+use crate::wire::text;
 
 fn join_request(version: i16) -> JoinGroupRequest {
     let protocol =

@@ -14,7 +14,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::records::{Compression, RecordBatchDecoder};
 
 use super::topic;
-use crate::wire::{Bench, Writer, batch, now_ms};
+use crate::bench::Bench;
+use crate::wire::{Writer, batch, now_ms};
 
 /// Produces one batch to partition 0 of `t`, waiting for all acknowledgements.
 pub(super) fn produce(bench: &mut Bench, version: i16, records: Bytes) -> (i16, i64) {

@@ -10,7 +10,8 @@ use kafka_protocol::messages::{
 };
 
 use super::{group, topic};
-use crate::wire::{Bench, text};
+use crate::bench::Bench;
+use crate::wire::text;
 
 fn id() -> TransactionalId {
     TransactionalId(text("x"))
