@@ -12,8 +12,9 @@ use clap::builder::PossibleValuesParser;
 use ingest::kafka::{KafkaSource, Lease, UntilEnd};
 use ingest::source::{Source, SourceEvent};
 use schemas::{Generation, RawEvent, Reason, Recovery, Ticket, wire};
-use sink::kafka::{Identity, KafkaPublisher, Outgoing};
+use sink::kafka::{KafkaPublisher, Outgoing};
 use sink::publisher::{PublishError, Published};
+use sink::settings::Identity;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::SettingsArguments;

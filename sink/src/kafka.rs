@@ -21,11 +21,11 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer as _;
 use schemas::{Batch, Generation, LabeledEvent, Recovery, Ticket};
 
-pub use crate::settings::{Compression, Guarantee, Identity, SinkConfig, SinkSettings};
 pub use outgoing::Outgoing;
 
 use crate::metrics::{self, Outcome};
 use crate::publisher::{PublishError, Published, Publisher};
+use crate::settings::{Guarantee, Identity, SinkConfig};
 use outgoing::{Address, Parcel};
 use producer::{Failure, Producer};
 use topics::Partitions;
@@ -157,21 +157,18 @@ where
 
     /// One attempt: everything becomes visible, or a step fails.
     fn transact(&mut self, parcel: &Parcel<'_>, ticket: &Ticket, lease: &G) -> Result<(), Failure> {
+        let places = self.places(parcel)?;
+        let producer = self.producer.as_mut().ok_or_else(gone)?;
         let started = Instant::now();
         let deadline = started + self.config.publish_wait;
-        self.begin()?;
-        self.send_all(parcel, deadline)?;
-        let producer = self.producer.as_ref().ok_or_else(gone)?;
+        producer.begin()?;
+        send_all(producer, parcel, &places, deadline)?;
         producer.deliver(deadline)?;
         let delivered = Instant::now();
         if producer.transactional {
             producer.add_offsets(ticket, lease, deadline)?;
         } else {
-            (self.commit_offsets)(lease, ticket).map_err(|error| Failure {
-                step: Step::Offsets,
-                error,
-                too_large: Vec::new(),
-            })?;
+            (self.commit_offsets)(lease, ticket).map_err(|error| Failure::new(Step::Offsets, error))?;
         }
         let offsets = Instant::now();
         if producer.transactional {
@@ -184,28 +181,16 @@ where
         Ok(())
     }
 
-    fn begin(&mut self) -> Result<(), Failure> {
-        self.producer.as_mut().ok_or_else(gone)?.begin()
-    }
-
-    fn send_all(&mut self, parcel: &Parcel<'_>, deadline: Instant) -> Result<(), Failure> {
-        let producer = self.producer.as_mut().ok_or_else(gone)?;
-        for (place, record) in parcel.records().iter().enumerate() {
-            let count = self.partitions.count(&record.topic, producer.client().client()).map_err(|error| Failure {
-                step: Step::Produce,
-                error,
-                too_large: Vec::new(),
-            })?;
-            let singly = parcel.singly.contains(&place);
-            if singly {
-                producer.deliver(deadline)?;
-            }
-            producer.send(record, topics::place(record.partition, count), place, deadline)?;
-            if singly {
-                producer.deliver(deadline)?;
-            }
+    /// The partition of each record; looked up before the transaction begins, because it may ask the broker.
+    fn places(&mut self, parcel: &Parcel<'_>) -> Result<Vec<i32>, Failure> {
+        let producer = self.producer.as_ref().ok_or_else(gone)?;
+        let mut places = Vec::with_capacity(parcel.records().len());
+        for record in parcel.records() {
+            let count = self.partitions.count(&record.topic, producer.client().client());
+            let count = count.map_err(|error| Failure::new(Step::Topic, error))?;
+            places.push(topics::place(record.partition, count));
         }
-        Ok(())
+        Ok(places)
     }
 
     /// Aborts, and says by returning that the batch may be tried again or is stale; else by an error.
@@ -230,7 +215,11 @@ where
             return Err(error(&failure, &reason, &self.identity));
         }
         metrics::transaction(Outcome::Aborted);
-        self.abort()?;
+        // Nothing has begun before the topics are known, and without transactions the labels are out already.
+        let transactional = self.config.guarantee == Guarantee::ExactlyOnce;
+        if failure.step != Step::Topic && (transactional || verdict != Verdict::Stale) {
+            self.abort()?;
+        }
         if verdict == Verdict::Stale {
             tracing::info!(error = %failure.error, "the group moved on during a publish; its records are read again");
             self.stale_through = Some(generation);
@@ -291,6 +280,21 @@ where
     }
 }
 
+/// Sends the records in order; those that were refused together before, one by one.
+fn send_all(producer: &mut Producer, parcel: &Parcel<'_>, places: &[i32], deadline: Instant) -> Result<(), Failure> {
+    for (index, (record, partition)) in parcel.records().iter().zip(places).enumerate() {
+        let singly = parcel.singly.contains(&index);
+        if singly {
+            producer.deliver(deadline)?;
+        }
+        producer.send(record, *partition, index, deadline)?;
+        if singly {
+            producer.deliver(deadline)?;
+        }
+    }
+    Ok(())
+}
+
 /// The wait before attempt `attempt + 1`: doubling, at most 32 times the first, and between half and all of it, so that
 /// replicas do not come back in step.
 fn pause(first: Duration, attempt: u32) -> Duration {
@@ -301,7 +305,7 @@ fn pause(first: Duration, attempt: u32) -> Duration {
 
 /// A producer that could not be made anew: the error before has ended the process.
 fn gone() -> Failure {
-    Failure { step: Step::Begin, error: KafkaError::Canceled, too_large: Vec::new() }
+    Failure::new(Step::Begin, KafkaError::Canceled)
 }
 
 /// An error that ends the process.

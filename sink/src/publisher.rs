@@ -15,7 +15,10 @@ pub enum Published {
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// Another process took over this instance name or its partitions' transactions.
-    #[error("publish: a second process runs under the instance name {instance}; give every replica its own --instance")]
+    #[error(
+        "publish: a second process runs under the instance name {instance}; give every replica its own --instance \
+         (or this process was stuck for longer than sink.transaction_timeout_ms)"
+    )]
     Fenced { instance: String },
     /// The broker refused or did not answer within its budget.
     #[error("publish {what}: {reason}")]

@@ -153,6 +153,7 @@ impl Poller {
         match judge(error, &reason, &self.config) {
             Verdict::Exit(error) => return Err(error),
             Verdict::Outage if self.state.is_outage => {}
+            Verdict::Ignored => tracing::debug!(%error, reason, "a connection was lost"),
             Verdict::Outage => {
                 self.state.is_outage = true;
                 metrics::outage();
@@ -175,6 +176,7 @@ impl Poller {
         let heard = self.consumer.context().take_heard();
         for slot in &heard.moved {
             self.state.spans.forget(slot);
+            metrics::lag(&slot.0, slot.1, 0); // its owner reports it from now on
         }
         self.state.has_assignment |= heard.assigned;
         if let Some(positions) = heard.statistics {

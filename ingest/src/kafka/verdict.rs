@@ -13,6 +13,8 @@ pub(super) enum Verdict {
     Outage,
     /// librdkafka goes on by itself; worth a line in the log.
     Passing,
+    /// One connection was lost, maybe an idle one that its broker closed. When none is left, an outage follows.
+    Ignored,
     Exit(SourceError),
 }
 
@@ -30,6 +32,11 @@ pub(super) fn judge(error: &KafkaError, reason: &str, config: &SourceConfig) -> 
                      give every replica its own --instance"
                 ),
             )
+        }
+        Some(Code::BrokerTransportFailure | Code::Resolve | Code::OperationTimedOut | Code::RequestTimedOut)
+            if matches!(error, KafkaError::MessageConsumption(_)) =>
+        {
+            Verdict::Ignored
         }
         Some(
             Code::BrokerTransportFailure
@@ -83,4 +90,52 @@ pub(super) fn exit(what: String, reason: String) -> SourceError {
 
 fn text(error: &KafkaError, reason: &str) -> String {
     if reason.is_empty() { error.to_string() } else { reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::SourceSettings;
+    use crate::kafka::settings::{Assignment, OffsetReset};
+
+    fn check(error: &KafkaError, reason: &str, expected: &str) {
+        let config = SourceConfig::try_from(SourceSettings {
+            topics: vec!["messages".to_owned()],
+            group: "labelstream".to_owned(),
+            instance: Some("one".to_owned()),
+            assignment: Assignment::CooperativeSticky,
+            offset_reset: OffsetReset::Earliest,
+            session_timeout_ms: 6000,
+            max_poll_interval_ms: 60_000,
+            revoke_wait_ms: 100,
+            topic_wait_ms: 100,
+            request_wait_ms: 100,
+            close_wait_ms: 100,
+            queue_records_max: 1,
+            queue_bytes_max: 1,
+            prefetch_bytes_max: 1 << 20,
+        })
+        .expect("valid settings");
+        let found = match judge(error, reason, &config) {
+            Verdict::Exit(error) => error.to_string(),
+            other => format!("{other:?}"),
+        };
+        assert!(found.contains(expected), "{error:?}: {found}");
+    }
+
+    #[test]
+    fn what_ends_the_process_says_what_to_do() {
+        use KafkaError::{MessageConsumption as Event, MessageConsumptionFatal as Fatal, MetadataFetch};
+        check(&Fatal(Code::FencedInstanceId), "", "a second process runs under the instance name one");
+        check(&Event(Code::TopicAuthorizationFailed), "topic messages", "read topics messages: not permitted");
+        check(&Event(Code::GroupAuthorizationFailed), "", "read as group labelstream: not permitted");
+        check(&Event(Code::Authentication), "SASL failed", "not permitted: SASL failed");
+        check(&Event(Code::UnknownTopicOrPartition), "Subscribed topic not available: x", "not available: x");
+        check(&Event(Code::InconsistentGroupProtocol), "", "source.assignment");
+        check(&Fatal(Code::InvalidProducerEpoch), "some reason", "some reason");
+        check(&Event(Code::AllBrokersDown), "", "Outage");
+        check(&Event(Code::BrokerTransportFailure), "", "Ignored");
+        check(&MetadataFetch(Code::BrokerTransportFailure), "", "Outage");
+        check(&Event(Code::PollExceeded), "", "Passing");
+    }
 }

@@ -39,7 +39,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn new(step: Step, error: KafkaError) -> Self {
+    pub(super) fn new(step: Step, error: KafkaError) -> Self {
         Self { step, error, too_large: Vec::new() }
     }
 
@@ -248,10 +248,8 @@ impl ClientContext for Reports {
     fn error(&self, error: KafkaError, reason: &str) {
         let mut reported = self.0.lock();
         reason.clone_into(&mut reported.error);
-        let is_outage = matches!(
-            error.rdkafka_error_code(),
-            Some(Code::AllBrokersDown | Code::BrokerTransportFailure | Code::Resolve)
-        );
+        // One lost connection is no outage: an idle one is closed by its broker.
+        let is_outage = error.rdkafka_error_code() == Some(Code::AllBrokersDown);
         if is_outage && !reported.is_outage {
             reported.is_outage = true;
             tracing::warn!(reason, "no broker can be reached for publishing; waiting");

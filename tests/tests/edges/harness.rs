@@ -14,8 +14,9 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use schemas::wire::{self, Layout};
 use schemas::{Batch, Generation, LabeledEvent, Labels, ModelId, RawEvent, Signals, TextEvent};
-use sink::kafka::{Compression, Guarantee, Identity, KafkaPublisher, SinkConfig, SinkSettings};
+use sink::kafka::KafkaPublisher;
 use sink::publisher::{PublishError, Published, Publisher};
+use sink::settings::{Compression, Guarantee, Identity, SinkConfig, SinkSettings};
 use tests::broker::TestBroker;
 use tests::names::unique;
 use tests::records::{self, Record};
@@ -32,6 +33,7 @@ pub(crate) struct Stage {
     pub(crate) dead_letters: String,
     pub(crate) message_bytes_max: usize,
     pub(crate) guarantee: Guarantee,
+    pub(crate) max_poll_interval: Duration,
     group: String,
     partitions: i32,
 }
@@ -64,6 +66,7 @@ impl Stage {
             dead_letters: unique("dead"),
             message_bytes_max: 1_000_000,
             guarantee: Guarantee::ExactlyOnce,
+            max_poll_interval: Duration::from_secs(60),
             group: unique("group"),
             partitions,
         }
@@ -133,10 +136,10 @@ impl Stage {
             assignment: Assignment::CooperativeSticky,
             offset_reset: OffsetReset::Earliest,
             session_timeout_ms: 6000,
-            max_poll_interval_ms: 60_000,
-            revoke_wait_ms: 10_000,
+            max_poll_interval_ms: u64::try_from(self.max_poll_interval.as_millis()).expect("a short time"),
+            revoke_wait_ms: 3000,
             topic_wait_ms: 2000,
-            request_wait_ms: 5000,
+            request_wait_ms: 2000,
             close_wait_ms: 10_000,
             queue_records_max: 200,
             queue_bytes_max: 1 << 20,
@@ -240,10 +243,6 @@ fn get(leases: &SharedLeases) -> Option<Arc<Leases>> {
 impl TestPublisher {
     pub(crate) fn lease_from(&mut self, reader: &Reader) {
         *self.leases.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader.source.leases());
-    }
-
-    pub(crate) fn timings(&self) -> sink::kafka::Timings {
-        self.publisher.timings()
     }
 
     pub(crate) fn publish(&mut self, batch: Batch<LabeledEvent>) -> Result<Published, PublishError> {

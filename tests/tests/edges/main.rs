@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use ingest::kafka::UntilEnd;
 use ingest::source::{Source, SourceEvent};
 use schemas::{Batch, DeadLetter, Header, Reason, wire};
-use sink::kafka::Guarantee;
 use sink::publisher::{PublishError, Published};
+use sink::settings::Guarantee;
 use tests::broker;
 use tests::records::{self, Record};
 
@@ -160,9 +160,10 @@ fn a_rebalance_between_two_sources_loses_and_repeats_nothing() {
 }
 
 #[test]
-fn back_pressure_for_longer_than_the_session_keeps_the_membership() {
+fn back_pressure_for_longer_than_session_and_poll_interval_keeps_the_membership() {
     for broker in broker::all() {
-        let stage = Stage::new(&broker, 2);
+        let mut stage = Stage::new(&broker, 2);
+        stage.max_poll_interval = harness::SESSION_TIMEOUT;
         stage.produce(3000);
         let mut reader = stage.reader("one");
         let (first, generation) = reader.take(1);
