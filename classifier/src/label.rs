@@ -80,6 +80,7 @@ impl Rules {
         }
     }
 
+    /// The score is that of the label given, which may have beaten a higher one that missed its own threshold.
     fn judge_sigmoid(&self, scores: &[f32]) -> Verdict {
         let ranked = ranked(scores);
         let is_given = |place: &usize| {

@@ -21,6 +21,10 @@ pub const DEFAULTS: &str = include_str!("settings/default.toml");
 
 /// Sessions beyond this are taken for a slip of the pen: each costs memory and a thread.
 const SESSIONS_MAX: usize = 1024;
+/// Tokens beyond this in one row or run would cost gigabytes for a single run of any encoder.
+const TOKENS_MAX: usize = 1 << 20;
+/// Windows beyond this would let one text take minutes.
+const WINDOWS_MAX: usize = 10_000;
 /// Remembered texts beyond this would cost gigabytes.
 const CACHE_ENTRIES_MAX: usize = 10_000_000;
 
@@ -123,9 +127,9 @@ impl TryFrom<Settings> for Config {
         );
         for (key, value, least, most) in [
             ("sessions", written.sessions, 0, SESSIONS_MAX),
-            ("tokens_per_run", written.tokens_per_run, 1, usize::MAX),
-            ("tokens_max", written.tokens_max.unwrap_or(1), 1, usize::MAX),
-            ("windows_max", written.windows_max, 1, usize::MAX),
+            ("tokens_per_run", written.tokens_per_run, 1, TOKENS_MAX),
+            ("tokens_max", written.tokens_max.unwrap_or(1), 1, TOKENS_MAX),
+            ("windows_max", written.windows_max, 1, WINDOWS_MAX),
             ("top_k", written.top_k, 1, usize::MAX),
             ("cache_entries", written.cache_entries, 0, CACHE_ENTRIES_MAX),
             ("failures_max", written.failures_max, 1, usize::MAX),
@@ -228,6 +232,7 @@ mod tests {
         let found = problems(|written| {
             written.package = PathBuf::new();
             written.sessions = 5000;
+            written.windows_max = usize::MAX;
             written.tokens_per_run = 64;
             written.tokens_max = Some(128);
             written.top_k = 0;
@@ -238,6 +243,7 @@ mod tests {
         for (problem, expected) in found.iter().zip([
             "model.package: expected a folder, found nothing",
             "model.sessions: expected 0 to 1024, found 5000",
+            "model.windows_max: expected 1 to 10000, found 18446744073709551615",
             "model.top_k: expected at least 1, found 0",
             "model.failures_max: expected at least 1, found 0",
             "model.tokens_per_run: expected at least model.tokens_max (128), found 64",
@@ -246,7 +252,7 @@ mod tests {
         ]) {
             assert_eq!(problem, expected);
         }
-        assert_eq!(found.len(), 7);
+        assert_eq!(found.len(), 8);
     }
 
     #[test]

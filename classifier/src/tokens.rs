@@ -206,7 +206,7 @@ impl Tokens {
             LongText::Strided { windows_max, .. } => windows_max,
             _ => 1,
         };
-        let bound = self.limits.tokens_max * CHARACTERS_PER_TOKEN * windows;
+        let bound = self.limits.tokens_max.saturating_mul(CHARACTERS_PER_TOKEN).saturating_mul(windows);
         if characters <= bound {
             return vec![text];
         }

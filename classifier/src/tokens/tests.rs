@@ -73,6 +73,41 @@ fn a_huge_text_is_read_in_part_and_its_count_scaled() {
 }
 
 #[test]
+fn finds_the_special_tokens_of_the_usual_post_processors() {
+    let check = |post_processor: serde_json::Value, before: &[u32], after: &[u32]| {
+        let tokenizer = serde_json::json!({
+            "version": "1.0",
+            "pre_tokenizer": { "type": "WhitespaceSplit" },
+            "post_processor": post_processor,
+            "model": { "type": "WordLevel", "unk_token": "?", "vocab": { "?": 0, "a": 1 } },
+        });
+        let tokenizer: Tokenizer = tokenizer.to_string().parse().expect("a whole tokenizer");
+        let limits = TokenLimits { tokens_max: 8, long_text: LongText::Head };
+        let tokens = Tokens::from_tokenizer(tokenizer, Some(0), 0, limits).expect("a usable frame");
+        let encoded = tokens.encode("a").expect("a word encodes");
+        assert_eq!(encoded.rows, [[before, &[1], after].concat()], "{post_processor}");
+    };
+    let bert = serde_json::json!({ "type": "BertProcessing", "sep": ["[SEP]", 12], "cls": ["[CLS]", 11] });
+    check(bert, &[11], &[12]);
+    let roberta = serde_json::json!({
+        "type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 3], "trim_offsets": true, "add_prefix_space": true,
+    });
+    check(roberta, &[3], &[2]);
+    let byte_level =
+        serde_json::json!({ "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true });
+    check(byte_level.clone(), &[], &[]);
+    let begin = serde_json::json!({
+        "type": "TemplateProcessing",
+        "single": [{ "SpecialToken": { "id": "<s>", "type_id": 0 } }, { "Sequence": { "id": "A", "type_id": 0 } }],
+        "pair": [{ "Sequence": { "id": "A", "type_id": 0 } }, { "Sequence": { "id": "B", "type_id": 1 } }],
+        "special_tokens": { "<s>": { "id": "<s>", "ids": [7, 8], "tokens": ["<", "s>"] } },
+    });
+    check(begin.clone(), &[7, 8], &[]);
+    check(serde_json::json!({ "type": "Sequence", "processors": [byte_level, begin] }), &[7, 8], &[]);
+    check(serde_json::Value::Null, &[], &[]);
+}
+
+#[test]
 fn refuses_limits_without_room() {
     let limits = |tokens_max, long_text| framed(tokens_max, long_text).err();
     assert_eq!(limits(2, LongText::Head), Some(TokenError::NoRoom { tokens_max: 2, special: 2, least: 3 }));
@@ -99,7 +134,7 @@ proptest! {
         prop_assume!(overlap < tokens_max - 2);
         let text: String = (0..length).map(|place| format!("{} ", WORDS[place % 10])).collect();
         let all: Vec<u32> = (1..=10).cycle().take(length).collect();
-        let tokens = framed(tokens_max, LongText::Strided { overlap, windows_max: usize::MAX / 100_000 });
+        let tokens = framed(tokens_max, LongText::Strided { overlap, windows_max: usize::MAX });
         let encoded = tokens.and_then(|tokens| tokens.encode(&text)).expect("words encode");
         let mut seen: Vec<u32> = Vec::new();
         for (place, row) in encoded.rows.iter().enumerate() {
