@@ -40,7 +40,7 @@ class Client {
     answer("create with an unknown setting",
         failure(admin.createTopics(List.of(topic("odd", 1).configs(Map.of("no.such.setting", "1")))).all()));
     var described = admin.describeTopics(List.of(prefix + "keyed", prefix + "grouped")).allTopicNames().get();
-    described.forEach((name, topic) -> answer("described", plain(name) + " " + topic.partitions().size() + " partitions, replicas "
+    new TreeMap<>(described).forEach((name, topic) -> answer("described", plain(name) + " " + topic.partitions().size() + " partitions, replicas "
         + topic.partitions().get(0).replicas().size() + ", internal " + topic.isInternal()));
     answer("describe a missing topic", failure(admin.describeTopics(List.of(prefix + "none")).allTopicNames()));
     var resource = new ConfigResource(ConfigResource.Type.TOPIC, prefix + "small");
