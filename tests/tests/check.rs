@@ -1,0 +1,155 @@
+//! `labelstream check`: says what is wrong and what to do, labels live records, and leaves no trace on the cluster.
+
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tests::broker::{self, TestBroker};
+use tests::names::unique;
+use tests::process::labelstream;
+use tests::records::{Record, client, create_topics, produce, read_committed};
+use tests::workspace::{skip, tool};
+
+const PARTITIONS: i32 = 3;
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Topics and a group of one test.
+struct Stage {
+    broker: TestBroker,
+    input: String,
+    output: String,
+    dead_letters: String,
+    group: String,
+}
+
+impl Stage {
+    fn new(broker: TestBroker) -> Self {
+        Self {
+            broker,
+            input: unique("check-in"),
+            output: unique("check-out"),
+            dead_letters: unique("check-dead"),
+            group: unique("check"),
+        }
+    }
+
+    fn check(&self, more: &[&str]) -> Output {
+        let Self { broker, input, output, dead_letters, group } = self;
+        Command::new(labelstream())
+            .args(["check", "--brokers", &broker.address, "--input", input, "--output", output])
+            .args(["--dead-letter", dead_letters, "--group", group, "--instance", "one"])
+            .args(more)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the binary starts")
+    }
+
+    /// Offsets that the group has committed in the input.
+    fn committed(&self) -> usize {
+        let reader: BaseConsumer =
+            client(&self.broker.address).set("group.id", &self.group).create().expect("a consumer");
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition_range(&self.input, 0, PARTITIONS - 1);
+        let answer = reader.committed_offsets(asked, ANSWER_WITHIN).expect("the broker answers");
+        answer.elements().iter().filter(|element| element.offset() != Offset::Invalid).count()
+    }
+}
+
+#[track_caller]
+fn expect(output: &Output, code: i32, lines: &[&str]) {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "stdout:\n{out}\nstderr:\n{err}");
+    for line in lines {
+        assert!(out.lines().any(|own| own.contains(line)), "no line says {line:?}:\n{out}\nstderr:\n{err}");
+    }
+}
+
+fn records() -> Vec<Record> {
+    let texts = [
+        r#"{"text": "My card has not arrived yet, where is it?"}"#,
+        r#"{"text": 5}"#,
+        "not json",
+        r#"{"text": "How do I change my PIN at a cash machine?"}"#,
+    ];
+    let record = |(place, text): (i32, &&str)| Record {
+        partition: Some(place % PARTITIONS),
+        timestamp_ms: Some(1_700_000_000_000 + i64::from(place)),
+        ..Record::of(*text)
+    };
+    (0..).zip(&texts).map(record).collect()
+}
+
+#[test]
+fn labels_the_newest_records_and_commits_nothing() {
+    if !tool("onnxruntime").exists() && std::env::var_os("ORT_DYLIB_PATH").is_none() {
+        return skip("labels_the_newest_records_and_commits_nothing", "ONNX Runtime is not installed (make tools)");
+    }
+    for broker in broker::all() {
+        let stage = Stage::new(broker);
+        create_topics(&stage.broker.address, &[&stage.input, &stage.output, &stage.dead_letters], PARTITIONS);
+        expect(&stage.check(&[]), 0, &["note  records: the input holds no record to label"]);
+        produce(&stage.broker.address, &stage.input, &records());
+
+        let group = format!("ok    group {}: committed in 0 of 3 partitions, about 4 records behind", stage.group);
+        let transactional =
+            format!("ok    transactions: the broker accepts a transactional producer ({}-one-check)", stage.group);
+        expect(
+            &stage.check(&["--records", "10"]),
+            0,
+            &[
+                "ok    model: ",
+                &format!("ok    input topic {}: 3 partitions", stage.input),
+                &transactional,
+                &group,
+                "ok    records: 2 of the newest 4 have a text to label; nothing was committed",
+                "dead letter (no_text): the value at /text is a number, not a string",
+                "dead letter (bad_json): not JSON",
+                "My card has not arrived yet, where is it?",
+            ],
+        );
+        let newest = stage.check(&["--records", "1"]);
+        expect(&newest, 0, &["ok    records: 1 of the newest 1 have a text to label", "change my PIN"]);
+        expect(&stage.check(&["--set", "decode.text_pointer=/body"]), 1, &["FAIL  records: 0 of the newest 4"]);
+
+        assert_eq!(stage.committed(), 0, "a check moved the group");
+        for topic in [&stage.output, &stage.dead_letters] {
+            assert_eq!(read_committed(&stage.broker.address, topic).len(), 0, "a check wrote to {topic}");
+        }
+    }
+}
+
+#[test]
+fn asks_for_topics_without_making_them() {
+    let makes_topics = devbroker::Broker::start_blocking(devbroker::Config::default()).expect("a free port");
+    let address = makes_topics.address().to_string();
+    let stage = Stage::new(TestBroker { address, devbroker: Some(makes_topics), ..broker::devbroker() });
+    let output = format!("note  output topic {}: does not exist; classify will create it", stage.output);
+    expect(
+        &stage.check(&["--records", "0"]),
+        1,
+        &[
+            "ok    broker: ",
+            &format!("FAIL  input topic {}: does not exist", stage.input),
+            "-> create it, or correct source.topics (--input)",
+            &output,
+        ],
+    );
+    let reader: BaseConsumer = client(&stage.broker.address).create().expect("a consumer");
+    let metadata = reader.fetch_metadata(None, ANSWER_WITHIN).expect("the broker answers");
+    assert_eq!(metadata.topics().len(), 0, "a check made a topic");
+}
+
+#[test]
+fn a_broker_that_is_not_there_and_a_model_that_is_not_there_are_told_together() {
+    let nowhere = TestBroker { address: "127.0.0.1:1".to_owned(), ..broker::devbroker() };
+    expect(
+        &Stage::new(nowhere).check(&["--model", "/no/such/package"]),
+        1,
+        &[
+            "FAIL  model: open the model package /no/such/package",
+            "FAIL  broker: ",
+            "-> is kafka.brokers (--brokers) right, does the broker run",
+        ],
+    );
+}
