@@ -4,6 +4,9 @@
 //! outside the checksum, which is why a broker may set them without touching anything else. Only the look-up by time
 //! ([`first_record_from`]) opens a batch.
 
+#[cfg(test)]
+mod tests;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::ResponseError;
 use kafka_protocol::compression::{Decompressor, Gzip, Lz4, Snappy, Zstd};

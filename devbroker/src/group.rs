@@ -7,6 +7,8 @@
 mod join;
 mod member;
 mod membership;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -4,6 +4,9 @@
 //! the last stable offset is the first offset of the oldest open transaction. Aborted transactions are remembered as long as
 //! a record of theirs may be, so that `read_committed` clients can skip them.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
 use bytes::Bytes;

@@ -3,6 +3,9 @@
 //! Follows Apache Kafka's `ProducerAppendInfo`: a batch of an older epoch is refused, a batch seen before is acknowledged
 //! with its old offset and not appended, and a gap in the sequence is refused.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use kafka_protocol::ResponseError;

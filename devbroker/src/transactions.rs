@@ -4,6 +4,9 @@
 //! differs: ending a transaction takes effect at once, markers and offsets together, so the states between prepare and
 //! complete do not exist. The caller carries out each returned [`Ending`] under the same lock.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_protocol::ResponseError;

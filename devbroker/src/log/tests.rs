@@ -1,0 +1,171 @@
+//! The log by itself, and against a slow obvious model.
+
+use bytes::{BufMut, BytesMut};
+use proptest::prelude::*;
+
+use super::*;
+
+const UNBOUNDED: Retention = Retention { bytes_max: u64::MAX, age_max: None };
+
+/// One record of a producer; the log reads only the header it is given.
+fn header(producer: Option<(i64, i32)>, max_timestamp: Millis) -> BatchHeader {
+    let (producer_id, base_sequence) = producer.unwrap_or((-1, -1));
+    BatchHeader {
+        attributes: if producer.is_some() { 0x10 } else { 0 },
+        last_offset_delta: 0,
+        base_timestamp: max_timestamp,
+        max_timestamp,
+        producer_id,
+        producer_epoch: 0,
+        base_sequence,
+        record_count: 1,
+    }
+}
+
+fn bytes(len: usize) -> Vec<u8> {
+    let mut out = BytesMut::new();
+    out.put_bytes(0, len);
+    out.to_vec()
+}
+
+fn append(log: &mut PartitionLog, producer: Option<(i64, i32)>) -> i64 {
+    log.append(&header(producer, 0), &bytes(100), 0).expect("in order")
+}
+
+#[test]
+fn retention_by_size_keeps_the_newest_batch() {
+    let mut log = PartitionLog::new(Retention { bytes_max: 250, age_max: None }, 10);
+    for expected in 0..10 {
+        assert_eq!(append(&mut log, None), expected);
+    }
+    assert_eq!((log.start(), log.end(), log.bytes), (8, 10, 200));
+    log.append(&header(None, 0), &bytes(1000), 0).expect("appended");
+    assert_eq!((log.start(), log.end(), log.bytes), (10, 11, 1000));
+}
+
+#[test]
+fn retention_by_age_goes_by_the_records_time() {
+    let mut log = PartitionLog::new(Retention { bytes_max: u64::MAX, age_max: Some(100) }, 10);
+    for time in [10, 20, 500, 30] {
+        log.append(&header(None, time), &bytes(100), 0).expect("appended");
+    }
+    log.retain(125);
+    assert_eq!(log.start(), 2, "what follows a younger batch stays with it");
+}
+
+#[test]
+fn what_was_aborted_is_forgotten_with_its_records() {
+    let mut log = PartitionLog::new(UNBOUNDED, 10);
+    append(&mut log, Some((1, 0)));
+    log.append_marker((1, 0), false, 0);
+    append(&mut log, None);
+    assert_eq!(log.aborted_in(0, 3).len(), 1);
+    assert_eq!(log.aborted_in(2, 3), []);
+    log.delete_before(1).expect("in range");
+    assert_eq!(log.aborted_in(1, 3).len(), 1, "its marker is still there");
+    log.delete_before(2).expect("in range");
+    assert!(log.aborted.is_empty());
+    assert_eq!(log.delete_before(4), Err(ResponseError::OffsetOutOfRange));
+}
+
+#[test]
+fn the_stable_offset_never_falls_below_the_start() {
+    let mut log = PartitionLog::new(UNBOUNDED, 10);
+    append(&mut log, Some((1, 0)));
+    for _ in 0..5 {
+        append(&mut log, None);
+    }
+    assert_eq!(log.last_stable(), 0);
+    log.delete_before(4).expect("in range");
+    assert_eq!(log.last_stable(), 4);
+}
+
+#[test]
+fn a_read_takes_whole_batches_up_to_its_limits() {
+    let mut log = PartitionLog::new(UNBOUNDED, 10);
+    for _ in 0..5 {
+        append(&mut log, None);
+    }
+    let check = |from, upper, bytes_max, at_least_one, batches, end| {
+        let slice = log.read(from, upper, bytes_max, at_least_one);
+        assert_eq!((slice.batches.len(), slice.bytes, slice.end), (batches, batches * 100, end));
+    };
+    check(0, 5, 1000, false, 5, 5);
+    check(0, 3, 1000, false, 3, 3);
+    check(2, 5, 250, false, 2, 4);
+    check(2, 5, 10, false, 0, 2);
+    check(2, 5, 10, true, 1, 3);
+    check(5, 5, 1000, true, 0, 5);
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Write(i64),
+    Plain,
+    End(i64, bool),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0..4_i64).prop_map(Step::Write),
+        1 => Just(Step::Plain),
+        2 => (0..4_i64, any::<bool>()).prop_map(|(producer, commit)| Step::End(producer, commit)),
+    ];
+    prop::collection::vec(step, 0..60)
+}
+
+proptest! {
+    /// A `read_committed` client that follows the protocol sees exactly the committed records, from any offset.
+    #[test]
+    fn committed_records_are_seen_and_no_others(steps in steps(), from in 0..60_i64) {
+        let mut log = PartitionLog::new(UNBOUNDED, 10);
+        let mut sequences = [0; 4];
+        // The slow way: who wrote what, and how each producer's records up to an offset ended.
+        let mut written: Vec<(i64, Option<i64>)> = Vec::new();
+        let mut ends: Vec<(i64, i64, bool)> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Write(producer) => {
+                    let at = usize::try_from(producer).expect("small");
+                    written.push((append(&mut log, Some((producer, sequences[at]))), Some(producer)));
+                    sequences[at] += 1;
+                }
+                Step::Plain => written.push((append(&mut log, None), None)),
+                Step::End(producer, commit) => {
+                    ends.push((log.end(), producer, commit));
+                    log.append_marker((producer, 0), commit, 0);
+                }
+            }
+        }
+        let fate = |offset: i64, producer: i64| {
+            ends.iter().find(|(end, by, _)| *by == producer && *end > offset).map(|(_, _, commit)| *commit)
+        };
+        let open = written.iter().filter(|(offset, by)| by.is_some_and(|by| fate(*offset, by).is_none()));
+        let stable = open.map(|(offset, _)| *offset).min().unwrap_or(log.end());
+        prop_assert_eq!(log.last_stable(), stable);
+        let expected: Vec<i64> = written
+            .iter()
+            .filter(|(offset, by)| (from..stable).contains(offset) && by.is_none_or(|by| fate(*offset, by) == Some(true)))
+            .map(|(offset, _)| *offset)
+            .collect();
+
+        let mut aborted = log.aborted_in(from, stable);
+        aborted.sort_by_key(|aborted| std::cmp::Reverse(aborted.first_offset));
+        let mut skipped: Vec<i64> = Vec::new();
+        let mut seen = Vec::new();
+        for offset in from..stable {
+            // As clients do: an aborted producer is skipped from its first offset until its marker.
+            while aborted.last().is_some_and(|aborted| aborted.first_offset <= offset) {
+                skipped.extend(aborted.pop().map(|aborted| aborted.producer_id));
+            }
+            if let Some((_, producer, _)) = ends.iter().find(|(end, _, _)| *end == offset) {
+                skipped.retain(|skipped| skipped != producer);
+            } else if let Some((_, by)) = written.iter().find(|(at, _)| *at == offset)
+                && by.is_none_or(|by| !skipped.contains(&by))
+            {
+                seen.push(offset);
+            }
+        }
+        prop_assert_eq!(seen, expected);
+    }
+}
