@@ -79,7 +79,7 @@ pub struct Labeler<M> {
 }
 
 /// The answer for one text of a batch; identical texts share it.
-type Answer = Result<Arc<Judged>, Arc<TextError>>;
+pub type Answer = Result<Arc<Judged>, Arc<TextError>>;
 
 /// One text's logits, its windows taken together.
 type Pooled = Result<Vec<f32>, Arc<TextError>>;
@@ -273,25 +273,23 @@ impl<M: Model> Labeler<M> {
 
 /// One row of logits out of those of a text's windows, in the order of the text; empty when there are none.
 fn pool(how: Pool, windows: Vec<(usize, Vec<f32>)>) -> Vec<f32> {
-    let count = windows.len();
+    let count = float(windows.len());
     let mut windows = windows.into_iter().map(|(_, logits)| logits);
-    let Some(mut pooled) = windows.next() else {
+    let Some(first) = windows.next() else {
         return Vec::new();
     };
+    // in f64, so that finite logits have a finite mean
+    let mut pooled: Vec<f64> = first.into_iter().map(f64::from).collect();
     for logits in windows {
         for (sum, logit) in pooled.iter_mut().zip(logits) {
             *sum = match how {
-                Pool::Max => sum.max(logit),
-                Pool::Mean => *sum + logit,
+                Pool::Max => sum.max(f64::from(logit)),
+                Pool::Mean => *sum + f64::from(logit),
             };
         }
     }
-    if how == Pool::Mean && count > 1 {
-        for sum in &mut pooled {
-            *sum /= narrow(float(count));
-        }
-    }
-    pooled
+    let divisor = if how == Pool::Mean { count } else { 1.0 };
+    pooled.into_iter().map(|logit| narrow(logit / divisor)).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]

@@ -185,6 +185,7 @@ fn pools_by_maximum_or_mean() {
     assert_eq!(pool(Pool::Max, windows()), [3.0, -2.0]);
     assert_eq!(pool(Pool::Mean, windows()), [2.0, -3.0]);
     assert!(pool(Pool::Max, Vec::new()).is_empty());
+    assert_eq!(pool(Pool::Mean, vec![(0, vec![f32::MAX]), (1, vec![f32::MAX])]), [f32::MAX]);
 }
 
 proptest! {
