@@ -41,7 +41,7 @@ macro_rules! reasons {
 reasons! {
     /// No payload (a tombstone), a payload of no bytes, or a text of white space only.
     Empty = "empty",
-    /// More bytes than `input.payload_bytes_max`.
+    /// More bytes than `decode.payload_bytes_max`.
     TooLarge = "too_large",
     /// The payload is not UTF-8.
     NotUtf8 = "not_utf8",
