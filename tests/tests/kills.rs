@@ -1,0 +1,264 @@
+//! The whole system under `kill -9`: two workers, one of them killed again and again, a third that comes and goes.
+//!
+//! Every record must come out exactly once, as a label or a dead letter, in its partition's order, with its key, headers
+//! and timestamp. `make test` kills 20 times on each broker; `make test-kills` runs the long one on real text.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use schemas::{Header, Origin, RawEvent, wire};
+use tests::broker::{self, TestBroker};
+use tests::names::unique;
+use tests::process::Process;
+use tests::records::{Record, await_committed, create_topics, produce, read_committed};
+use tests::workspace;
+
+const PARTITIONS: i32 = 4;
+const STARTED: &str = "reading";
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The names of one campaign on one broker.
+struct Stage {
+    brokers: String,
+    input: String,
+    output: String,
+    dead_letters: String,
+    group: String,
+}
+
+impl Stage {
+    fn new(broker: &TestBroker) -> Self {
+        let stage = Self {
+            brokers: broker.address.clone(),
+            input: unique("kills-in"),
+            output: unique("kills-out"),
+            dead_letters: unique("kills-dead"),
+            group: unique("kills"),
+        };
+        create_topics(&stage.brokers, &[&stage.input, &stage.output, &stage.dead_letters], PARTITIONS);
+        stage
+    }
+
+    fn worker(&self, instance: &str) -> Process {
+        Process::labelstream(&[
+            "classify",
+            "--brokers",
+            &self.brokers,
+            "--input",
+            &self.input,
+            "--output",
+            &self.output,
+            "--dead-letter",
+            &self.dead_letters,
+            "--group",
+            &self.group,
+            "--instance",
+            instance,
+            "--set",
+            "http.enabled=false",
+            "--set",
+            "source.session_timeout_ms=6000",
+        ])
+    }
+}
+
+/// How hard a campaign is.
+struct Plan {
+    kills: usize,
+    /// Records written each second while workers are killed.
+    per_second: usize,
+    /// The longest pause between two kills.
+    pause_max: Duration,
+}
+
+impl Plan {
+    /// A pause of 1/8 up to the whole of `pause_max`, in no step with anything.
+    fn pause(&self, kill: usize) -> Duration {
+        let eighth = self.pause_max / 8;
+        eighth + (self.pause_max - eighth).mul_f64((kill as f64 * 0.618_034).fract())
+    }
+}
+
+/// A record that can be told apart from every other; every 50th is a dead letter.
+fn record(number: usize, text: &str) -> Record {
+    let payload = if number.is_multiple_of(50) {
+        format!("{{\"id\": {number}, no text")
+    } else {
+        format!("{{\"id\": {number}, \"text\": {}}}", serde_json::Value::from(text))
+    };
+    let header = |name: &str, value: Option<String>| Header { name: name.into(), value: value.map(String::into_bytes) };
+    Record {
+        partition: Some(i32::try_from(number).expect("few records") % PARTITIONS),
+        key: Some(format!("key-{}", number % 17).into_bytes()),
+        payload: Some(payload.into_bytes()),
+        headers: vec![
+            header("trace", Some(format!("t-{number}"))),
+            header("repeated", Some("one".into())),
+            header("repeated", None),
+        ],
+        timestamp_ms: Some(1_700_000_000_000 + i64::try_from(number).expect("few records")),
+    }
+}
+
+/// Kills one of two workers as planned, at moments that no clock of theirs knows, while a third comes and goes.
+fn kill_again_and_again(stage: &Stage, plan: &Plan) -> Vec<Process> {
+    let names = ["a", "b"];
+    let mut workers: Vec<_> = names.iter().map(|name| stage.worker(name)).collect();
+    for worker in &mut workers {
+        worker.await_text(STARTED, PATIENCE);
+    }
+    let mut third = None;
+    for kill in 0..plan.kills {
+        let victim = kill % 2;
+        thread::sleep(plan.pause(kill));
+        workers[victim].kill();
+        workers[victim] = stage.worker(names[victim]);
+        match kill % 7 {
+            2 => third = Some(stage.worker("c")),
+            5 => {
+                if let Some(mut leaving) = third.take() {
+                    leaving.signal("TERM");
+                    leaving.await_success(PATIENCE);
+                }
+            }
+            _ => {}
+        }
+        workers[victim].await_text(STARTED, PATIENCE);
+    }
+    workers.extend(third);
+    workers
+}
+
+fn by_origin(events: Vec<RawEvent>) -> BTreeMap<Origin, RawEvent> {
+    events.into_iter().map(|event| (event.origin.clone(), event)).collect()
+}
+
+/// Compares what came out with what went in, record by record.
+fn verify(stage: &Stage, within: Duration) -> usize {
+    let input = by_origin(read_committed(&stage.brokers, &stage.input));
+    let dead_count =
+        input.values().filter(|event| serde_json::from_slice::<serde::de::IgnoredAny>(payload(event)).is_err()).count();
+    let labeled = await_committed(&stage.brokers, &stage.output, input.len() - dead_count, within);
+    let dead = await_committed(&stage.brokers, &stage.dead_letters, dead_count, within);
+    assert_eq!(
+        labeled.len() + dead.len(),
+        input.len(),
+        "every record once: labels {}, dead letters {}",
+        labeled.len(),
+        dead.len()
+    );
+
+    let mut seen = BTreeMap::new();
+    let mut newest = BTreeMap::new();
+    for event in &labeled {
+        let added = wire::decode(payload(event)).expect("a labelled event");
+        let origin =
+            Origin { topic: added.source.topic, partition: added.source.partition, offset: added.source.offset };
+        assert_eq!(event.origin.partition, origin.partition, "the partition number survives");
+        let before = newest.insert(origin.partition, origin.offset);
+        assert!(
+            before < Some(origin.offset),
+            "order of partition {}: {before:?}, then {}",
+            origin.partition,
+            origin.offset
+        );
+        survives(&input[&origin], event, 4);
+        assert_eq!(seen.insert(origin.clone(), ()), None, "{origin} came out twice");
+    }
+    for event in &dead {
+        let postmark = wire::read_dead_letter_headers(&event.headers).expect("a dead letter");
+        survives(&input[&postmark.origin], event, wire::DEAD_LETTER_HEADERS.len());
+        assert_eq!(payload(&input[&postmark.origin]), payload(event), "the original bytes");
+        assert_eq!(seen.insert(postmark.origin.clone(), ()), None, "{} came out twice", postmark.origin);
+    }
+    assert_eq!(seen.len(), input.len());
+    input.len()
+}
+
+fn payload(event: &RawEvent) -> &[u8] {
+    event.payload.as_deref().unwrap_or_default()
+}
+
+fn survives(input: &RawEvent, output: &RawEvent, added_headers: usize) {
+    assert_eq!(output.key, input.key);
+    assert_eq!(output.timestamp_ms, input.timestamp_ms);
+    assert_eq!(output.headers.len(), input.headers.len() + added_headers);
+    assert_eq!(output.headers[..input.headers.len()], input.headers);
+}
+
+/// Feeds texts at this rate until told to stop; the number fed.
+fn feed(stage: &Stage, texts: &mut impl Iterator<Item = String>, per_second: usize, stop: &AtomicBool) -> usize {
+    const TICK: Duration = Duration::from_millis(100);
+    let mut fed = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let started = Instant::now();
+        let records: Vec<_> =
+            texts.by_ref().take(per_second / 10).zip(fed..).map(|(text, n)| record(n, &text)).collect();
+        if records.is_empty() {
+            break;
+        }
+        fed += records.len();
+        produce(&stage.brokers, &stage.input, &records);
+        thread::sleep(TICK.saturating_sub(started.elapsed()));
+    }
+    fed
+}
+
+/// Ends the feeding, also when the killing fails.
+struct StopWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for StopWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn campaign(broker: &TestBroker, plan: &Plan, texts: &mut (impl Iterator<Item = String> + Send)) {
+    let stage = Stage::new(broker);
+    let stop = AtomicBool::new(false);
+    let mut workers = thread::scope(|scope| {
+        let feeding = scope.spawn(|| feed(&stage, texts, plan.per_second, &stop));
+        let stops = StopWhenDropped(&stop);
+        let workers = kill_again_and_again(&stage, plan);
+        drop(stops);
+        let fed = feeding.join().expect("the producer ends well");
+        assert!(fed > plan.kills, "the stream went on while workers were killed: {fed} records");
+        workers
+    });
+    let records = verify(&stage, PATIENCE + plan.pause_max);
+    for worker in &mut workers {
+        worker.signal("TERM");
+        worker.await_success(PATIENCE);
+    }
+    println!("{:?}: {records} records, {} kills, 0 duplicates, 0 lost", broker.kind, plan.kills);
+}
+
+#[test]
+fn every_record_once_under_twenty_kills() {
+    let plan = Plan { kills: 20, per_second: 60, pause_max: Duration::from_millis(1200) };
+    for broker in broker::all() {
+        let mut texts = (0..).map(|number| format!("my card number {number} did not arrive, where is it?"));
+        campaign(&broker, &plan, &mut texts);
+    }
+}
+
+/// Real text of real length, for about `LABELSTREAM_KILL_MINUTES` (10).
+#[test]
+#[ignore = "takes minutes and needs the optional data sets: make test-kills"]
+fn every_record_once_on_real_text() {
+    let Some(mut texts) = tests::dataset::texts("throughput_mix/stream.jsonl.gz") else {
+        return workspace::skip("the long campaign", "../shared/datasets/throughput_mix is not here");
+    };
+    let Some(kafka) = broker::apache_kafka() else { return };
+    let number = |name: &str, usual: f64| std::env::var(name).map_or(usual, |text| text.parse().expect("a number"));
+    let minutes = number("LABELSTREAM_KILL_MINUTES", 10.0);
+    let kills = 20;
+    let plan = Plan {
+        kills,
+        per_second: number("LABELSTREAM_KILL_RATE", 100.0) as usize,
+        pause_max: Duration::from_secs_f64(minutes * 60.0 / 0.5625 / kills as f64),
+    };
+    campaign(&kafka, &plan, &mut texts);
+}
