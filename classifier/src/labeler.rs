@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::batching::{self, Budget, Run};
 use crate::cache::{Cache, TextKey};
-use crate::error::{LabelError, TextError};
+use crate::error::{LabelError, TextError, chain};
 use crate::label::Rules;
 use crate::metrics as names;
 use crate::model::Model;
@@ -136,7 +136,7 @@ impl<M: Model> Labeler<M> {
                 signals: judged.signals.clone(),
                 model: Arc::clone(&model),
             }),
-            Err(error) => Err(DeadLetter::new(event.raw, Reason::ModelFailed, error.to_string())),
+            Err(error) => Err(DeadLetter::new(event.raw, Reason::ModelFailed, chain(&*error))),
         }))
     }
 

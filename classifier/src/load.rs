@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use metrics::gauge;
 use schemas::Recovery;
 
-use crate::error::LabelError;
+use crate::error::{LabelError, chain};
 use crate::labeler::Labeler;
 use crate::metrics::MODEL_INFO;
 use crate::model::{Model, ModelError, TokenBatch};
@@ -32,9 +32,9 @@ pub enum LoadError {
          see of one text"
     )]
     RunTooSmall { tokens_per_run: usize, tokens_max: usize },
-    #[error("warm the model up: {0}")]
+    #[error("warm the model up")]
     WarmUp(#[source] ModelError),
-    #[error("check the golden texts: {0}")]
+    #[error("check the golden texts")]
     GoldenRun(#[source] LabelError),
     #[error("check the golden texts of {model}: {mismatches}")]
     Golden { model: String, mismatches: Mismatches },
@@ -169,7 +169,7 @@ fn judge_golden(labeler: &mut Labeler<OnnxModel>, package: &Package) -> Result<V
         .zip(answers)
         .enumerate()
         .map(|(number, (expected, answer))| {
-            let found = answer.map_err(|error| error.to_string()).map(|judged| {
+            let found = answer.map_err(|error| chain(&*error)).map(|judged| {
                 let labels = &judged.labels;
                 (labels.label.clone(), labels.score.or(labels.value).unwrap_or(f32::NAN))
             });

@@ -52,7 +52,7 @@ impl Scores {
 /// Why a run of the model failed; which text is to blame is found by bisecting the batch.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    #[error("run the model on {rows} texts of up to {columns} tokens: {source}")]
+    #[error("run the model on {rows} texts of up to {columns} tokens")]
     Run { rows: usize, columns: usize, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("read the model's output: expected {expected}, found {found}")]
     Output { expected: String, found: String },

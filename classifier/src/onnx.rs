@@ -61,7 +61,7 @@ pub enum SessionError {
     Runtime(#[from] RuntimeError),
     #[error("run the model on {0}: this build of labelstream was made without it (cargo feature `{0}`)", provider.name())]
     NotBuiltIn { provider: Provider },
-    #[error("load {file} on {}: {source}", provider.name())]
+    #[error("load {file} on {}", provider.name())]
     Load { file: PathBuf, provider: Provider, source: ort::Error },
     #[error("use {file}: {problem}")]
     Shape { file: PathBuf, problem: String },

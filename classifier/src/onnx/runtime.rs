@@ -25,7 +25,7 @@ pub enum RuntimeError {
          not in {TOOLS_FOLDER} of {working} or a folder above either (`make tools` puts it there)"
     )]
     NotFound { library: String, beside: PathBuf, working: PathBuf },
-    #[error("start ONNX Runtime from {file}: {source}")]
+    #[error("start ONNX Runtime from {file}")]
     Load { file: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
 }
 

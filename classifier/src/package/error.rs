@@ -18,7 +18,7 @@ pub enum PackageError {
     #[error("read {file}: it has {bytes} bytes, at most {bytes_max} are taken")]
     TooLarge { file: PathBuf, bytes: u64, bytes_max: u64 },
     /// The source says line and column.
-    #[error("read {file} as JSON: {source}")]
+    #[error("read {file} as JSON")]
     Json { file: PathBuf, source: serde_json::Error },
     #[error("use {file}: {field} {problem}")]
     Field { file: PathBuf, field: String, problem: String },
@@ -26,7 +26,7 @@ pub enum PackageError {
     Digest { file: PathBuf, expected: String, found: String },
     #[error("use {file}: it has {found} bytes, labelstream.json says {expected}")]
     Size { file: PathBuf, expected: u64, found: u64 },
-    #[error("use {file}: {source}")]
+    #[error("use {file}")]
     Tokenizer { file: PathBuf, source: TokenError },
     #[error("use {file}: byte {at} does not belong to an ONNX model")]
     NotOnnx { file: PathBuf, at: usize },

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use classifier::error::chain;
 use classifier::labeler::{Judged, Labeler};
 use classifier::load::{self, LoadError};
 use classifier::onnx::{OnnxModel, SessionError};
@@ -35,7 +36,7 @@ fn load(test: &str, settings: Settings) -> Option<Result<Labeler<OnnxModel>, Loa
 
 fn judge(labeler: &mut Labeler<OnnxModel>, texts: &[&str]) -> Vec<Result<Arc<Judged>, String>> {
     let answers = labeler.judge(texts).expect("the model works");
-    answers.into_iter().map(|answer| answer.map_err(|error| error.to_string())).collect()
+    answers.into_iter().map(|answer| answer.map_err(|error| chain(&*error))).collect()
 }
 
 fn close(found: f32, expected: f64) {
@@ -133,7 +134,7 @@ fn golden_texts_with_other_scores_are_listed_by_number() {
         {"text": "bad", "label": "positive", "score": 0.5}, {"text": "good good", "label": "positive", "score": 0.7}]}"#;
     let tiny = Tiny::new().with("labelstream.json", manifest);
     let Some(labeler) = load("golden_texts_with_other_scores", settings(tiny.dir())) else { return };
-    let error = labeler.err().expect("two texts differ").to_string();
+    let error = chain(&labeler.err().expect("two texts differ"));
     assert!(error.contains("2 differ; number 1: expected positive 0.5, found negative 0.95257"), "{error}");
     assert!(error.contains("number 2: expected positive 0.7, found positive 0.98201"), "{error}");
     assert!(!error.contains("good"), "a text stays out of the log: {error}");
@@ -145,7 +146,7 @@ fn a_bad_file_is_refused_with_its_name_and_what_is_wrong() {
         let tiny = Tiny::new().with(name, content);
         let package = Package::open(tiny.dir());
         let opened = package.and_then(|package| package.tokens(None, LongText::Head).map(|_| package));
-        let error = opened.err().unwrap_or_else(|| panic!("{name} is refused: {expected}")).to_string();
+        let error = chain(&opened.err().unwrap_or_else(|| panic!("{name} is refused: {expected}")));
         assert!(error.contains(name) && error.contains(expected), "expected {name}: {expected}, found {error}");
     };
     check("config.json", b"{\n  \"id2label\": }", "expected value at line 2 column 15");
@@ -207,14 +208,14 @@ fn a_model_of_another_shape_is_refused_when_it_is_loaded() {
     ] {
         let tiny = Tiny::new().with("model.onnx", graph.bytes());
         let Some(labeler) = load("a_model_of_another_shape", settings(tiny.dir())) else { return };
-        let error = labeler.err().expect("the model is refused").to_string();
+        let error = chain(&labeler.err().expect("the model is refused"));
         assert!(error.contains("model.onnx") && error.contains(expected), "expected {expected}, found {error}");
     }
     let three = tiny::CONFIG.replace("\"1\": \"negative\"", "\"1\": \"negative\", \"2\": \"neutral\"");
     for (width, expected) in [(2, "have the shape [-1, 2], but config.json names 3 labels"), (0, "3 labels")] {
         let tiny = Tiny::new().with("config.json", &three).with("model.onnx", Graph { width, ..plain() }.bytes());
         let Some(labeler) = load("a_model_of_another_shape", settings(tiny.dir())) else { return };
-        let error = labeler.err().expect("two logits for three labels").to_string();
+        let error = chain(&labeler.err().expect("two logits for three labels"));
         assert!(error.contains(expected), "expected {expected}, found {error}");
     }
 }
@@ -226,7 +227,7 @@ fn a_run_smaller_than_a_text_is_refused() {
     else {
         return;
     };
-    let error = labeler.err().expect("a text may have 8 tokens").to_string();
+    let error = chain(&labeler.err().expect("a text may have 8 tokens"));
     assert!(error.contains("model.tokens_per_run = 7") && error.contains("at least the 8 tokens"), "{error}");
 }
 
