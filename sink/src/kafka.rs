@@ -140,6 +140,7 @@ where
                 metrics::transaction(Outcome::Stale);
                 return Ok(Published::Stale);
             };
+            self.reconnect()?;
             let Err(failure) = self.transact(&parcel, ticket, &lease) else {
                 metrics::transaction(Outcome::Committed);
                 metrics::published(parcel.labels(), &parcel.dead_letters(), parcel.content_bytes());
@@ -229,11 +230,7 @@ where
             return self.shrink(parcel, &failure);
         }
         if attempt >= self.config.attempts_max.get() {
-            let mut given_up = error(&failure, &reason, &self.identity);
-            if let PublishError::Broker { recovery, .. } = &mut given_up {
-                *recovery = Recovery::Rewind;
-            }
-            return Err(given_up);
+            return Err(error(&failure, &reason, &self.identity).with(Recovery::Rewind));
         }
         let step = failure.step.name();
         tracing::warn!(step, error = %failure.error, reason, attempt, "publishing the same batch again");
@@ -264,7 +261,14 @@ where
         // Its start aborts what the old one left open; two at once would fence each other.
         metrics::rebuilt();
         self.producer = None;
-        self.producer = Some(Producer::connect(&self.config, &self.identity)?);
+        self.reconnect()
+    }
+
+    /// Makes a producer where there is none: the last one was given up, and the brokers could not be reached since.
+    fn reconnect(&mut self) -> Result<(), PublishError> {
+        if self.producer.is_none() {
+            self.producer = Some(Producer::connect(&self.config, &self.identity)?);
+        }
         Ok(())
     }
 }
@@ -303,7 +307,7 @@ fn pause(first: Duration, attempt: u32) -> Duration {
     whole / 2 + whole / 2 * share / 255
 }
 
-/// A producer that could not be made anew: the error before has ended the process.
+/// No producer: each publish makes sure of one first.
 fn gone() -> Failure {
     Failure::new(Step::Begin, KafkaError::Canceled)
 }

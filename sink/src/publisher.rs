@@ -41,6 +41,14 @@ impl PublishError {
             Self::Broker { recovery, .. } => *recovery,
         }
     }
+
+    /// The same error of the broker with another way to recover; others know theirs.
+    pub(crate) fn with(mut self, other: Recovery) -> Self {
+        if let Self::Broker { recovery, .. } = &mut self {
+            *recovery = other;
+        }
+        self
+    }
 }
 
 /// Publishes all of a batch, with its offsets, or nothing of it.

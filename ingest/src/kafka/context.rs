@@ -34,8 +34,8 @@ pub(super) struct Context {
 pub(super) struct Heard {
     /// Partitions that were assigned or taken away: what was read of them before means nothing now.
     pub(super) moved: Vec<Slot>,
-    /// An assignment arrived, maybe an empty one.
-    pub(super) assigned: bool,
+    /// Whether an assignment, maybe an empty one, or its end came last.
+    pub(super) is_assigned: Option<bool>,
     /// The text of the last error event, which names topics that the error's code does not.
     pub(super) error: Option<String>,
     pub(super) statistics: Option<Positions>,
@@ -75,8 +75,9 @@ impl Context {
         }
     }
 
-    fn moved(&self, partitions: &TopicPartitionList) {
+    fn moved(&self, partitions: &TopicPartitionList, is_assigned: bool) {
         let mut heard = self.heard.lock();
+        heard.is_assigned = Some(is_assigned);
         let slots = partitions.elements().into_iter().map(|slot| (slot.topic().to_owned(), slot.partition()));
         heard.moved.extend(slots);
     }
@@ -87,21 +88,22 @@ impl ConsumerContext for Context {
         match rebalance {
             Rebalance::Assign(partitions) => {
                 self.end_generation(self.revoke_wait);
-                self.moved(partitions);
-                self.heard.lock().assigned = true;
+                self.moved(partitions, true);
+                // The group cannot move on before the assignment is confirmed: this is the metadata of exactly this one.
+                self.leases.renew(consumer.group_metadata());
                 metrics::rebalanced("assign");
             }
             Rebalance::Revoke(partitions) => {
                 // Lost partitions may already have another owner: there is nothing to wait for.
+                // Partitions that are kept are read on when the assignment comes that follows every revocation.
                 let lost = consumer.assignment_lost();
+                self.leases.renew(None);
                 self.end_generation(if lost { Duration::ZERO } else { self.revoke_wait });
-                self.moved(partitions);
+                self.moved(partitions, false);
                 metrics::rebalanced(if lost { "lost" } else { "revoke" });
             }
             Rebalance::Error(_) => self.end_generation(Duration::ZERO),
         }
-        // Before the assignment is confirmed the group cannot move on, so this is the metadata of exactly this one.
-        self.leases.renew(consumer.group_metadata());
     }
 
     fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {

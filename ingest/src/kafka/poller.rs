@@ -65,6 +65,7 @@ pub(super) struct State {
     stalled_since: Option<Instant>,
     paused_since: Option<Instant>,
     rewind_after: Instant,
+    /// False while the group decides, also after partitions were lost: nothing is known of what is ours.
     has_assignment: bool,
     pub(super) is_outage: bool,
     end: Option<EndWatch>,
@@ -178,7 +179,7 @@ impl Poller {
             self.state.spans.forget(slot);
             metrics::lag(&slot.0, slot.1, 0); // its owner reports it from now on
         }
-        self.state.has_assignment |= heard.assigned;
+        self.state.has_assignment = heard.is_assigned.unwrap_or(self.state.has_assignment);
         if let Some(positions) = heard.statistics {
             if positions.is_connected {
                 self.reachable();

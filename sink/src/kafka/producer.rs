@@ -14,7 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use schemas::Ticket;
+use schemas::{Recovery, Ticket};
 
 use super::outgoing::Outgoing;
 use super::verdict::{Step, Verdict, judge};
@@ -69,6 +69,9 @@ struct Reported {
 impl Producer {
     /// Connects; as transactional producer it also aborts what an earlier process of this instance left open, and fences
     /// it.
+    ///
+    /// # Errors
+    /// [`Recovery::Rewind`] when no broker answers in time: a running pipeline may try again.
     pub(super) fn connect(config: &SinkConfig, identity: &Identity) -> Result<Self, PublishError> {
         let transactional = config.guarantee == Guarantee::ExactlyOnce;
         let client: BaseProducer<Reports> = config
@@ -89,10 +92,11 @@ impl Producer {
             let Err(error) = self.client.init_transactions(slice) else { return Ok(()) };
             self.client.poll(Duration::ZERO);
             let verdict = judge(Step::Init, &error);
-            let is_over = Instant::now() >= deadline;
-            if is_over || !matches!(verdict, Verdict::CallAgain | Verdict::TryAgain) {
+            let may_pass = matches!(verdict, Verdict::CallAgain | Verdict::TryAgain);
+            if !may_pass || Instant::now() >= deadline {
                 let failure = Failure::new(Step::Init, error);
-                return Err(super::error(&failure, &self.reason(), identity));
+                let recovery = if may_pass { Recovery::Rewind } else { Recovery::Exit };
+                return Err(super::error(&failure, &self.reason(), identity).with(recovery));
             }
             let reason = self.reason();
             tracing::warn!(brokers = identity.brokers(), %error, reason, "waiting for the brokers");

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use devbroker::{ApiKey, Fault, FaultKind};
+use ingest::kafka::UntilEnd;
 use ingest::source::Source;
 use schemas::Recovery;
 use sink::publisher::Published;
@@ -74,6 +75,24 @@ fn an_answer_that_another_producer_took_over() {
         let outcomes = check(api, FaultKind::ErrorCode(INVALID_PRODUCER_EPOCH));
         assert_eq!(outcomes, [Outcome::Exit, Outcome::Published], "{api:?}");
     }
+}
+
+#[test]
+fn a_member_that_was_thrown_out_is_not_at_the_end() {
+    let broker = broker::devbroker();
+    let stage = Stage::new(&broker, 1);
+    stage.produce(RECORDS);
+    let mut reader = stage.until_end("one", UntilEnd::Committed);
+    let mut publisher = stage.publisher("one");
+    publisher.lease_from(&reader);
+    let (_, generation) = reader.take(RECORDS);
+    let faults = broker.devbroker.as_ref().expect("it is a devbroker");
+    // For longer than an assignment of no partitions must last before it is believed.
+    faults.inject(Fault { api: ApiKey::JoinGroup, nth: 1, kind: FaultKind::Delay(Duration::from_secs(5)) });
+    faults.inject(Fault { api: ApiKey::Heartbeat, nth: 1, kind: FaultKind::ErrorCode(UNKNOWN_MEMBER_ID) });
+    reader.until(|reader| reader.source.leases().generation() > generation);
+    reader.work(&mut publisher, RECORDS);
+    assert_eq!(records::read_committed(&stage.address, &stage.output).len(), RECORDS);
 }
 
 /// What became of each attempt.
