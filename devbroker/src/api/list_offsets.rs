@@ -1,7 +1,7 @@
 //! Where things are in a partition: ListOffsets (by time, first, last) and OffsetForLeaderEpoch.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
 use kafka_protocol::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
@@ -26,7 +26,7 @@ impl Handle for ListOffsetsRequest {
     async fn handle(self, call: &Call<'_>) -> Reply<ListOffsetsResponse> {
         let committed = self.isolation_level == READ_COMMITTED;
         let topics = call.shared.with(|state, _| {
-            let topic = |topic: &kafka_protocol::messages::list_offsets_request::ListOffsetsTopic| {
+            let topic = |topic: &ListOffsetsTopic| {
                 let partitions = topic.partitions.iter().map(|asked| {
                     let found = find(state, &topic.name, asked, committed, call.version);
                     answered(asked.partition_index, found, call.version)

@@ -1,13 +1,15 @@
 //! A group's offsets: OffsetCommit, OffsetFetch, and TxnOffsetCommit with KIP-447's checks.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
+use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
     OffsetFetchResponseTopics,
 };
-use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestPartition;
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
@@ -36,7 +38,7 @@ impl Handle for OffsetCommitRequest {
             if let Err(code) = self.check(state, call.version, now) {
                 return self.refuse(code.code());
             }
-            let topic = |topic: &kafka_protocol::messages::offset_commit_request::OffsetCommitRequestTopic| {
+            let topic = |topic: &OffsetCommitRequestTopic| {
                 let commit = |asked: &OffsetCommitRequestPartition| {
                     let result = committed(
                         asked.committed_metadata.as_ref(),
@@ -75,6 +77,7 @@ impl Handle for OffsetCommitRequest {
     }
 }
 
+/// What both kinds of commit ask first.
 trait CheckCommit {
     /// Whether the group takes offsets from this client; makes the group for one that is outside of any.
     fn check(&self, state: &mut State, version: i16, now: Millis) -> Result<(), ResponseError>;
@@ -119,7 +122,7 @@ impl Handle for TxnOffsetCommitRequest {
             if let Err(code) = self.check(state, call.version, now) {
                 return self.refuse(code.code());
             }
-            let topic = |topic: &kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestTopic| {
+            let topic = |topic: &TxnOffsetCommitRequestTopic| {
                 let commit = |asked: &TxnOffsetCommitRequestPartition| {
                     let result = committed(
                         asked.committed_metadata.as_ref(),

@@ -176,3 +176,32 @@ fn the_assignor_most_members_prefer_wins() {
     assert!(matches!(stranger, Step::Answer(Err(JoinRefused { code: ResponseError::InconsistentGroupProtocol, .. }))));
     assert_eq!(group.protocol.as_deref(), Some("y"), "`a`, who preferred x, did not come back");
 }
+
+#[test]
+fn who_may_commit_offsets() {
+    let mut group = pair();
+    let mut check = |member_id, generation, transactional, expected: Result<(), ResponseError>| {
+        let claim = MemberClaim { member_id, instance: None, generation };
+        assert_eq!(group.check_commit(claim, transactional, 0), expected, "{member_id} {generation} {transactional}");
+    };
+    for transactional in [false, true] {
+        check("a", 2, transactional, Ok(()));
+        check("a", 1, transactional, Err(ResponseError::IllegalGeneration));
+        check("stranger", 2, transactional, Err(ResponseError::UnknownMemberId));
+    }
+    // KIP-447: a producer that does not say which member it is was let in before, and still is.
+    check("", -1, false, Err(ResponseError::UnknownMemberId));
+    check("", -1, true, Ok(()));
+}
+
+#[test]
+fn offsets_wait_for_the_assignment_unless_a_transaction_carries_them() {
+    let mut group = pair();
+    // Only the leader can call for a rebalance without a change.
+    ticket(join(&mut group, "a", "", 0));
+    join(&mut group, "b", "", 0);
+    assert_eq!(group.phase, Phase::CompletingRebalance);
+    let claim = MemberClaim { member_id: "a", instance: None, generation: 3 };
+    assert_eq!(group.check_commit(claim, false, 0), Err(ResponseError::RebalanceInProgress));
+    assert_eq!(group.check_commit(claim, true, 0), Ok(()));
+}
