@@ -31,6 +31,9 @@ use crate::source::SourceError;
 
 /// How long one poll waits for a record; also the longest that a stop goes unnoticed.
 const POLL_WAIT: Duration = Duration::from_millis(50);
+/// How long one poll waits while records are held for a reader that has enough to do: polling without a wait would take
+/// the processor from the model.
+const BUSY_WAIT: Duration = Duration::from_millis(5);
 /// How long a full queue is waited for without polling, before the partitions are paused. A pause throws the prefetch
 /// away, so short stalls are waited out; a rebalance is held up by at most this.
 const STALL_MAX: Duration = Duration::from_millis(500);
@@ -119,7 +122,11 @@ impl Poller {
     fn poll(&mut self) -> Result<(), SourceError> {
         let consumer = Arc::clone(&self.consumer);
         let is_idle = self.state.chunk.is_empty() || self.state.paused_since.is_some();
-        let mut wait = if is_idle { POLL_WAIT } else { Duration::ZERO };
+        let mut wait = match self.reader.capacity() {
+            _ if is_idle => POLL_WAIT,
+            0 => BUSY_WAIT,
+            _ => Duration::ZERO,
+        };
         loop {
             match consumer.poll(wait) {
                 None | Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
