@@ -1,6 +1,7 @@
 //! What a newcomer sees first: `labelstream demo`, without a terminal, stopped early, and on a screen.
 
 use std::fs;
+use std::num::NonZeroU16;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -12,8 +13,8 @@ use vt100::Parser;
 
 /// The demo loads the model in a debug build on a busy machine, then sends for some seconds.
 const PATIENCE: Duration = Duration::from_secs(180);
-const COLUMNS: u16 = 110;
-const ROWS: u16 = 34;
+const COLUMNS: NonZeroU16 = NonZeroU16::new(110).expect("not zero");
+const ROWS: NonZeroU16 = NonZeroU16::new(34).expect("not zero");
 
 /// The figure in the summary's row of this name.
 fn figure(summary: &str, name: &str) -> u64 {
@@ -123,7 +124,7 @@ fn a_terminal_shows_the_screen_and_gets_back_what_it_had() {
     let live = loop {
         let parser = shown.screen();
         let text = parser.screen().contents();
-        if text.contains("records/s") && text.contains("bad_json") {
+        if text.contains("records/s") && text.contains('█') {
             break parser;
         }
         assert!(std::time::Instant::now() < deadline, "the screen did not come up:\n{text}");
