@@ -40,22 +40,15 @@ pub struct Arguments {
     pub command: Command,
 }
 
-/// One command, one file.
+/// One command, one file; each describes itself.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// See it work: a broker, a stream of messages and the whole pipeline in this one process
     Demo(demo::DemoArguments),
-    /// Run a small Kafka broker in memory, for trying things out (not for production)
     Broker(broker::BrokerArguments),
-    /// Label the input topics until stopped
     Classify(classify::ClassifyArguments),
-    /// Try the settings, the model and the broker, and label a few live records without committing anything
     Check(check::CheckArguments),
-    /// Send dead letters back to the topics they came from, exactly once
     Replay(replay::ReplayArguments),
-    /// Look at model packages
     Model(model::ModelArguments),
-    /// Print completions for a shell, to be sourced by it
     Completions(completions::CompletionsArguments),
 }
 

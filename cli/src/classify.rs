@@ -1,6 +1,8 @@
 //! `labelstream classify`: one worker on the user's own Kafka, with its log, its HTTP server and its signals.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use classifier::http::{Health, Server};
 use classifier::pipeline::Progress;
@@ -12,6 +14,9 @@ use crate::settings::{self, Config};
 use crate::worker::Worker;
 use crate::{output_topics, telemetry};
 
+/// The exit code of a process that failed, here to stop in time.
+const EXIT_TOO_SLOW: i32 = 1;
+
 const EXAMPLES: &str = "\
 Examples:
   labelstream classify --brokers localhost:9092 --input messages --output messages-labeled
@@ -19,7 +24,7 @@ Examples:
   labelstream classify --input messages --until-end
   LABELSTREAM__KAFKA__BROKERS=kafka:9092 labelstream classify --set decode.text_pointer=/body
 
-Run more replicas with the same --group and each its own --instance: Kafka spreads the partitions over them. A replica
+Run more replicas with the same --group and each its own --instance: Kafka spreads the partitions over them. A replica \
 that stops finishes what is under way; one that is killed is taken over by the others, and no record is labelled twice.";
 
 /// Label the input topics until stopped.
@@ -28,11 +33,11 @@ that stops finishes what is under way; one that is killed is taken over by the o
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ClassifyArguments {
-    #[command(flatten)]
-    settings: SettingsArguments,
     /// Work up to the present end of the input topics, then exit with 0
     #[arg(long)]
     until_end: bool,
+    #[command(flatten)]
+    settings: SettingsArguments,
 }
 
 /// Runs a worker to its end.
@@ -47,6 +52,7 @@ pub fn run(arguments: &ClassifyArguments) -> Result<(), Failure> {
         tracing::info!(key = %setting.key, value = %setting.value, place = %setting.place, "setting");
     }
     let stop = ingest::shutdown::listen(|| ())?;
+    bound_shutdown(stop.clone(), config.shutdown_grace())?;
     let progress = Arc::new(Progress::default());
     let health = Health::new(stop.clone(), {
         let progress = Arc::clone(&progress);
@@ -86,4 +92,22 @@ fn start(
         "reading"
     );
     Ok(Some(worker))
+}
+
+/// Ends the process when stopping takes longer than `run.shutdown_grace_ms`: an orchestrator would kill it anyway, and
+/// then nobody would learn why. Nothing is lost: what was not committed is read again.
+fn bound_shutdown(stop: CancellationToken, grace: Duration) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::Reactor)?;
+    let end = move || {
+        runtime.block_on(async {
+            stop.cancelled().await;
+            tokio::time::sleep(grace).await;
+        });
+        tracing::error!(
+            grace_ms = grace.as_millis(),
+            "stopping took longer than run.shutdown_grace_ms, ending at once"
+        );
+        std::process::exit(EXIT_TOO_SLOW);
+    };
+    thread::Builder::new().name("shutdown-bound".to_owned()).spawn(end).map(drop).map_err(Failure::Reactor)
 }

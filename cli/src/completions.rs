@@ -14,9 +14,11 @@ Examples:
   labelstream completions zsh > ~/.zfunc/_labelstream
   labelstream completions fish > ~/.config/fish/completions/labelstream.fish";
 
+/// Print completions for a shell, to be sourced by it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CompletionsArguments {
+    /// The shell to complete for
     shell: Shell,
 }
 

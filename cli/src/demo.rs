@@ -36,9 +36,9 @@ use summary::Summary;
 const EXAMPLES: &str = "\
 Examples:
   labelstream demo
-  labelstream demo --seconds 5 | cat         plain lines instead of the screen
-  labelstream demo --records 10000 --rate 500
-  labelstream demo --brokers localhost:9092  on your own Kafka, in topics that are removed afterwards
+  labelstream demo --seconds 5 | cat           plain lines instead of the screen
+  labelstream demo --records 10000 --rate 150
+  labelstream demo --brokers localhost:9092    on your own Kafka, in topics of its own
 
 It exits with 0 when every record came out exactly once, and with 1 when the sums do not agree.";
 

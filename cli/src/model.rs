@@ -14,9 +14,10 @@ Examples:
   labelstream model check models/banking77-minilm
   labelstream model check ./my-model
 
-A package is a folder as Hugging Face exports it: model.onnx, tokenizer.json, config.json, and optionally
+A package is a folder as Hugging Face exports it: model.onnx, tokenizer.json, config.json, and optionally \
 labelstream.json with digests and golden texts. It exits with 78 when a worker would not take the package.";
 
+/// Look at model packages.
 #[derive(Debug, clap::Args)]
 pub struct ModelArguments {
     #[command(subcommand)]
