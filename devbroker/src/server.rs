@@ -85,6 +85,7 @@ async fn connection(mut stream: TcpStream, peer: SocketAddr, shared: &Shared) ->
     while let Some(frame) = read_frame(&mut stream, &mut buffer, shared.config.limits.request_bytes).await? {
         // A request may wait for minutes; nobody needs its answer once the client is gone.
         let outcome = tokio::select! {
+            biased; // most answers are there at once, and then the connection need not be looked at
             outcome = api::answer(shared, &client, frame) => outcome,
             () = hung_up(&stream) => return Err(Closed::HungUp),
         };
