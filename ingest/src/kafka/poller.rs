@@ -58,6 +58,12 @@ pub(super) struct Poller {
     pub(super) state: State,
 }
 
+/// Partitions that are paused because the reader is busy.
+struct Pause {
+    since: Instant,
+    partitions: TopicPartitionList,
+}
+
 /// What changes while polling.
 pub(super) struct State {
     /// The generation that records are read under; `None` until all partitions stand at their committed offsets.
@@ -66,7 +72,7 @@ pub(super) struct State {
     chunk: Vec<RawEvent>,
     chunk_bytes: usize,
     stalled_since: Option<Instant>,
-    paused_since: Option<Instant>,
+    paused: Option<Pause>,
     rewind_after: Instant,
     /// False while the group decides, also after partitions were lost: nothing is known of what is ours.
     has_assignment: bool,
@@ -83,7 +89,7 @@ impl State {
             chunk: Vec::new(),
             chunk_bytes: 0,
             stalled_since: None,
-            paused_since: None,
+            paused: None,
             rewind_after: Instant::now(),
             has_assignment: false,
             is_outage: false,
@@ -121,7 +127,7 @@ impl Poller {
     /// Takes what is there, up to a full chunk; waits only when nothing is held already.
     fn poll(&mut self) -> Result<(), SourceError> {
         let consumer = Arc::clone(&self.consumer);
-        let is_idle = self.state.chunk.is_empty() || self.state.paused_since.is_some();
+        let is_idle = self.state.chunk.is_empty() || self.state.paused.is_some();
         let mut wait = match self.reader.capacity() {
             _ if is_idle => POLL_WAIT,
             0 => BUSY_WAIT,
@@ -226,7 +232,7 @@ impl Poller {
     fn stall(&mut self) -> bool {
         let now = Instant::now();
         let since = *self.state.stalled_since.get_or_insert(now);
-        if self.state.paused_since.is_some() {
+        if self.state.paused.is_some() {
             return true;
         }
         if now.duration_since(since) < STALL_MAX {
@@ -234,18 +240,24 @@ impl Poller {
             thread::park_timeout(POLL_WAIT);
             return false;
         }
-        match self.consumer.assignment().and_then(|assignment| self.consumer.pause(&assignment)) {
-            Ok(()) => self.state.paused_since = Some(now),
+        let paused = self.consumer.assignment().and_then(|partitions| {
+            self.consumer.pause(&partitions)?;
+            Ok(Pause { since: now, partitions })
+        });
+        match paused {
+            Ok(pause) => self.state.paused = Some(pause),
             Err(error) => tracing::debug!(%error, "pause partitions"),
         }
         true
     }
 
+    /// Resumes what was paused, whoever owns it by now: librdkafka keeps a pause beyond the assignment, and a partition
+    /// that came back would never be read again.
     fn resume(&mut self) {
         self.state.stalled_since = None;
-        let Some(since) = self.state.paused_since.take() else { return };
-        metrics::paused(since.elapsed());
-        if let Err(error) = self.consumer.assignment().and_then(|assignment| self.consumer.resume(&assignment)) {
+        let Some(pause) = self.state.paused.take() else { return };
+        metrics::paused(pause.since.elapsed());
+        if let Err(error) = self.consumer.resume(&pause.partitions) {
             tracing::warn!(%error, "resume partitions");
         }
     }

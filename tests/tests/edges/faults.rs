@@ -2,6 +2,7 @@
 //!
 //! The test does what a pipeline and its supervisor do: go on, rewind, or start again as a new process of the same name.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use devbroker::{ApiKey, Fault, FaultKind};
@@ -93,6 +94,20 @@ fn a_member_that_was_thrown_out_is_not_at_the_end() {
     reader.until(|reader| reader.source.leases().generation() > generation);
     reader.work(&mut publisher, RECORDS);
     assert_eq!(records::read_committed(&stage.address, &stage.output).len(), RECORDS);
+}
+
+#[test]
+fn a_pause_ends_with_the_assignment_that_it_paused() {
+    let broker = broker::devbroker();
+    let stage = Stage::new(&broker, 2);
+    stage.produce(3000);
+    let mut reader = stage.reader("one");
+    let (_, generation) = reader.take(1);
+    thread::sleep(Duration::from_secs(2)); // nobody reads: the queue is full, the partitions are paused
+    let fault = Fault { api: ApiKey::Heartbeat, nth: 1, kind: FaultKind::ErrorCode(UNKNOWN_MEMBER_ID) };
+    broker.devbroker.as_ref().expect("it is a devbroker").inject(fault);
+    reader.until(|reader| reader.source.leases().generation() > generation);
+    reader.take(3000);
 }
 
 /// What became of each attempt.
