@@ -39,7 +39,8 @@ struct Arguments {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    let texts = dataset::texts("throughput_mix/stream.jsonl.gz").ok_or("../shared/datasets/throughput_mix is not here")?;
+    let texts =
+        dataset::texts("throughput_mix/stream.jsonl.gz").ok_or("../shared/datasets/throughput_mix is not here")?;
     let texts: Vec<String> = texts.take(arguments.texts).collect();
     println!("{}; {} texts of throughput_mix", machine::describe(), texts.len());
 

@@ -73,7 +73,9 @@ impl Stage {
     /// Microseconds from a record's write to its label's sight, at a steady rate of single records.
     pub(crate) fn latency(&self, texts: &[String], per_second: f64, seconds: u64) -> Histogram<u64> {
         let mut latencies = Histogram::new(3).expect("three digits are a valid precision");
-        let count = (per_second * seconds as f64) as usize;
+        let interval = Duration::from_secs_f64(1.0 / per_second);
+        let count =
+            usize::try_from(Duration::from_secs(seconds).as_nanos() / interval.as_nanos()).expect("far below 2^64");
         let reader = self.reader();
         thread::scope(|scope| {
             scope.spawn(|| self.write_steadily(texts, per_second, count));
@@ -154,7 +156,8 @@ impl Stage {
 fn median(metrics: &str, count: f64) -> String {
     let mut below = (0.0, 0.0);
     for line in metrics.lines().filter(|line| line.starts_with("sink_commit_seconds_bucket")) {
-        let bound = line.split("le=\"").nth(1).and_then(|rest| rest.split('"').next()).and_then(|text| text.parse().ok());
+        let bound =
+            line.split("le=\"").nth(1).and_then(|rest| rest.split('"').next()).and_then(|text| text.parse().ok());
         let reached = line.rsplit(' ').next().and_then(|text| text.parse::<f64>().ok());
         let (Some(bound), Some(reached)) = (bound, reached) else { continue };
         if reached >= count / 2.0 && reached > below.1 {
@@ -169,12 +172,13 @@ fn median(metrics: &str, count: f64) -> String {
 
 fn record(text: &str, number: usize) -> Record {
     let payload = serde_json::json!({ "text": text }).to_string();
-    Record { partition: Some((number % PARTITIONS as usize) as i32), ..Record::of(payload) }.keyed(now_us().to_be_bytes())
+    Record { partition: i32::try_from(number).ok().map(|number| number % PARTITIONS), ..Record::of(payload) }
+        .keyed(now_us().to_be_bytes())
 }
 
 fn now_us() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since_epoch.as_micros() as u64
+    u64::try_from(since_epoch.as_micros()).expect("far below 2^64")
 }
 
 fn written_us(key: &[u8]) -> u64 {

@@ -124,7 +124,6 @@ impl<M: Model> Labeler<M> {
     ///
     /// # Panics
     /// With the model's own panic, if it panics.
-    #[expect(clippy::result_large_err, reason = "a dead letter is a value like any other and is moved once")]
     pub fn label(&mut self, batch: Batch<TextEvent>) -> Result<Batch<LabeledEvent>, LabelError> {
         let texts: Vec<&str> = batch.items().iter().map(|event| event.text.as_str()).collect();
         let answers = self.judge(&texts)?;

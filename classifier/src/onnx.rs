@@ -127,7 +127,6 @@ pub fn load(package: &Package, provider: Provider, sessions: usize) -> Result<Ve
         .collect()
 }
 
-#[expect(clippy::result_large_err, reason = "the builder's own error; it hands the builder back")]
 fn options(
     builder: SessionBuilder,
     package: &Package,

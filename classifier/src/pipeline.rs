@@ -106,7 +106,6 @@ async fn read<S: Source>(
     }
 }
 
-#[expect(clippy::result_large_err, reason = "a dead letter is a value like any other and is moved once")]
 fn label<M: Model>(
     decoder: &Decoder,
     labeler: &mut Labeler<M>,

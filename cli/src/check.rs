@@ -280,7 +280,6 @@ fn check_input(
 }
 
 /// Labels the records as a worker would, and shows them.
-#[expect(clippy::result_large_err, reason = "a dead letter is a value like any other and is moved once")]
 fn check_labels(
     config: &Config,
     mut labeler: Labeler<OnnxModel>,

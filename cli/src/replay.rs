@@ -156,7 +156,8 @@ impl Replay {
                     continue;
                 }
             };
-            if !open.is_full() && !(is_idle && open.covers_any()) {
+            let is_due = open.is_full() || (is_idle && open.covers_any());
+            if !is_due {
                 continue;
             }
             let batch = std::mem::replace(&mut open, Open::new(Generation::default()));

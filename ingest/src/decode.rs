@@ -137,7 +137,6 @@ impl Decoder {
     ///
     /// # Errors
     /// The record as a dead letter, unchanged.
-    #[expect(clippy::result_large_err, reason = "a dead letter is a value like any other and is moved once")]
     pub fn decode(&self, raw: RawEvent) -> Result<TextEvent, DeadLetter> {
         match self.find(raw.payload.as_deref()) {
             Ok(found) => Ok(TextEvent {

@@ -138,19 +138,23 @@ mod tests {
         }
     }
 
+    fn unless_poison(event: RawEvent, place: usize, poison: i64) -> Result<(RawEvent, usize), DeadLetter> {
+        if event.origin.offset % poison == 0 {
+            Err(DeadLetter::new(event, Reason::Empty, "poison"))
+        } else {
+            Ok((event, place))
+        }
+    }
+
     proptest! {
         #[test]
         fn conserves_records_and_keeps_order(offsets in prop::collection::vec((0..4i32, 0..1000i64), 0..200), poison in 1..7i64) {
             let events: Vec<_> = offsets.iter().map(|(partition, offset)| raw(*partition, *offset)).collect();
             let batch = Batch::read(events.clone(), Generation::default());
             let values: Vec<_> = (0..batch.items().len()).collect();
-            let batch = batch.zip_map(values, |event, place| (event, place)).try_map(|(event, place)| {
-                if event.origin.offset % poison == 0 {
-                    Err(DeadLetter::new(event, Reason::Empty, "poison"))
-                } else {
-                    Ok((event, place))
-                }
-            });
+            let batch = batch
+                .zip_map(values, |event, place| (event, place))
+                .try_map(|(event, place)| unless_poison(event, place, poison));
             prop_assert_eq!(batch.records(), events.len());
             prop_assert!(batch.items().windows(2).all(|pair| pair[0].1 < pair[1].1));
             prop_assert!(batch.items().iter().all(|(event, place)| *event == events[*place]));
@@ -164,6 +168,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "one value per item")]
     fn refuses_a_value_too_few() {
-        let _ = Batch::read(vec![raw(0, 0), raw(0, 1)], Generation::default()).zip_map(vec![1], |event, _| event);
+        let short = Batch::read(vec![raw(0, 0), raw(0, 1)], Generation::default()).zip_map(vec![1], |event, _| event);
+        drop(short);
     }
 }

@@ -252,13 +252,12 @@ fn every_record_once_on_real_text() {
         return workspace::skip("the long campaign", "../shared/datasets/throughput_mix is not here");
     };
     let Some(kafka) = broker::apache_kafka() else { return };
-    let number = |name: &str, usual: f64| std::env::var(name).map_or(usual, |text| text.parse().expect("a number"));
-    let minutes = number("LABELSTREAM_KILL_MINUTES", 10.0);
+    let number = |name: &str, usual: u32| std::env::var(name).map_or(usual, |text| text.parse().expect("a number"));
+    let minutes = number("LABELSTREAM_KILL_MINUTES", 10);
     let kills = 20;
-    let plan = Plan {
-        kills,
-        per_second: number("LABELSTREAM_KILL_RATE", 100.0) as usize,
-        pause_max: Duration::from_secs_f64(minutes * 60.0 / 0.5625 / kills as f64),
-    };
+    // A pause is 9/16 of the longest on average.
+    let pause_max = Duration::from_secs(60) * minutes * 16 / 9 / kills;
+    let per_second = number("LABELSTREAM_KILL_RATE", 100) as usize;
+    let plan = Plan { kills: kills as usize, per_second, pause_max };
     campaign(&kafka, &plan, &mut texts);
 }

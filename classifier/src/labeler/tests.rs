@@ -69,7 +69,6 @@ fn labeler(sessions: usize, cache_entries: usize, long_text: LongText) -> Labele
     )
 }
 
-#[expect(clippy::result_large_err, reason = "nothing is turned away here")]
 fn events(texts: &[&str]) -> Batch<TextEvent> {
     let raws = texts.iter().zip(0..).map(|(text, offset)| RawEvent {
         origin: Origin { topic: "in".into(), partition: 0, offset },
