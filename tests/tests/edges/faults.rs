@@ -12,7 +12,8 @@ use schemas::Recovery;
 use sink::publisher::Published;
 use tests::{broker, records};
 
-use crate::harness::{self, Stage, TestPublisher};
+use crate::events;
+use crate::harness::{Stage, TestPublisher};
 
 const RECORDS: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -64,7 +65,7 @@ fn after_the_group_moved_on_no_later_batch_of_that_generation_is_published() {
     let fault = Fault { api: ApiKey::TxnOffsetCommit, nth: 1, kind: FaultKind::ErrorCode(ILLEGAL_GENERATION) };
     broker.devbroker.as_ref().expect("it is a devbroker").inject(fault);
     for events in [first, second] {
-        let batch = harness::batch(events.to_vec(), generation);
+        let batch = events::batch(events.to_vec(), generation);
         assert_eq!(attempt(&mut publisher, batch), Outcome::Stale, "else the first half would be left out");
     }
     assert!(records::read_committed(&stage.address, &stage.output).is_empty());
@@ -127,7 +128,7 @@ fn check(api: ApiKey, kind: FaultKind) -> Vec<Outcome> {
     let (mut reader, mut publisher) = (stage.reader("one"), stage.publisher("one"));
     publisher.lease_from(&reader);
     let (events, generation) = reader.take(RECORDS / 2);
-    publisher.publish(harness::batch(events, generation)).expect("no fault yet");
+    publisher.publish(events::batch(events, generation)).expect("no fault yet");
 
     let faults = broker.devbroker.as_ref().expect("it is a devbroker");
     faults.inject(Fault { api, nth: 1, kind });
@@ -137,7 +138,7 @@ fn check(api: ApiKey, kind: FaultKind) -> Vec<Outcome> {
     while left > 0 {
         assert!(Instant::now() < deadline, "{api:?} {kind:?}: {outcomes:?}");
         let (events, generation) = reader.take(left);
-        let outcome = attempt(&mut publisher, harness::batch(events, generation));
+        let outcome = attempt(&mut publisher, events::batch(events, generation));
         outcomes.push(outcome);
         if outcome == Outcome::Exit {
             drop(publisher);
@@ -150,7 +151,7 @@ fn check(api: ApiKey, kind: FaultKind) -> Vec<Outcome> {
     assert_eq!(faults.pending_faults(), 0, "{api:?} {kind:?} was never called");
     let labels = records::read_committed(&stage.address, &stage.output);
     assert_eq!(labels.len(), RECORDS, "{api:?} {kind:?}: {outcomes:?}");
-    harness::assert_each_once_and_in_order(&labels);
+    events::assert_each_once_and_in_order(&labels);
     assert!(reader.is_quiet(), "{api:?} {kind:?}: {outcomes:?}, and all offsets are committed");
     outcomes
 }

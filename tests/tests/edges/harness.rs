@@ -1,8 +1,7 @@
 //! One stage per test: topics of its own, readers and publishers on them, and the events between the two.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use ingest::kafka::{
     Assignment, Connection, ConnectionSettings, KafkaSource, Lease, Leases, OffsetReset, SecurityProtocol,
@@ -13,7 +12,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use schemas::wire::{self, Layout};
-use schemas::{Batch, Generation, LabeledEvent, Labels, ModelId, RawEvent, Signals, TextEvent};
+use schemas::{Batch, Generation, LabeledEvent, RawEvent};
 use sink::kafka::KafkaPublisher;
 use sink::publisher::{PublishError, Published, Publisher};
 use sink::settings::{Compression, Guarantee, Identity, SinkConfig, SinkSettings};
@@ -21,6 +20,8 @@ use tests::broker::TestBroker;
 use tests::names::unique;
 use tests::records::{self, Record};
 use tokio::runtime::Runtime;
+
+use crate::events::batch;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The least that Apache Kafka allows by default.
@@ -354,71 +355,4 @@ impl Reader {
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime of one thread")
-}
-
-pub(crate) fn batch(events: Vec<RawEvent>, generation: Generation) -> Batch<LabeledEvent> {
-    Batch::read(events, generation).try_map(|event| Ok(labeled(event)))
-}
-
-/// An event with a label that a model might have given.
-pub(crate) fn labeled(raw: RawEvent) -> LabeledEvent {
-    let text = String::from_utf8(raw.payload.clone().expect("a payload")).expect("the tests write text");
-    LabeledEvent {
-        event: TextEvent { raw, text, id: None, event_time_ms: None, fields: None },
-        labels: Labels { label: Some("greeting".into()), score: Some(0.75), top: Vec::new(), value: None },
-        signals: Signals {
-            characters: 6,
-            n_tokens: 4,
-            truncated: false,
-            unknown_rate: 0.0,
-            entropy: Some(0.5),
-            margin: Some(0.5),
-        },
-        model: Arc::new(ModelId { name: "none".into(), version: "1".into(), digest: "sha256:0".into() }),
-    }
-}
-
-/// Text that does not compress below its size: limits hold for compressed batches.
-pub(crate) fn noise(bytes: usize) -> String {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    (0..bytes)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            char::from(b'!' + u8::try_from(state % 90).expect("below 90"))
-        })
-        .filter(|character| !"\"\\".contains(*character))
-        .collect()
-}
-
-/// A time that a broker would not give by itself, and that retention does not reach.
-pub(crate) fn an_hour_ago_ms() -> i64 {
-    let then = SystemTime::now() - Duration::from_secs(3600);
-    let since = then.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-    i64::try_from(since.as_millis()).expect("fits for millions of years")
-}
-
-pub(crate) fn offsets(events: &[RawEvent]) -> Vec<(i32, i64)> {
-    events.iter().map(|event| (event.origin.partition, event.origin.offset)).collect()
-}
-
-pub(crate) fn texts(events: &[RawEvent]) -> Vec<String> {
-    events
-        .iter()
-        .map(|event| String::from_utf8_lossy(event.payload.as_deref().unwrap_or_default()).into_owned())
-        .collect()
-}
-
-/// No source record twice, and each partition's records in their order.
-pub(crate) fn assert_each_once_and_in_order(labels: &[RawEvent]) {
-    let mut last: HashMap<i32, i64> = HashMap::new();
-    for label in labels {
-        let added = wire::decode(label.payload.as_deref().expect("a payload")).expect("a labelled event");
-        let (partition, offset) = (added.source.partition, added.source.offset);
-        assert_eq!(partition, label.origin.partition, "the partition number survives");
-        if let Some(before) = last.insert(partition, offset) {
-            assert!(before < offset, "{partition}: {offset} after {before}");
-        }
-    }
 }

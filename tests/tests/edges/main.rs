@@ -1,6 +1,7 @@
 //! The two Kafka edges together, without a model: what a source reads and a publisher publishes, exactly once, through
 //! rebalances, rewinds, fencing and records that do not fit. Each test runs on every broker that is here.
 
+mod events;
 mod faults;
 mod harness;
 
@@ -15,7 +16,8 @@ use sink::settings::Guarantee;
 use tests::broker;
 use tests::records::{self, Record};
 
-use harness::{Stage, offsets, texts};
+use events::{offsets, texts};
+use harness::Stage;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -35,7 +37,7 @@ fn labels_and_dead_letters_keep_key_headers_timestamp_and_partition() {
                 header("a", Some(b"")),
                 header("", Some(b"\0")),
             ],
-            timestamp_ms: Some(harness::an_hour_ago_ms()),
+            timestamp_ms: Some(events::an_hour_ago_ms()),
         };
         let tombstone = Record { payload: None, key: Some(Vec::new()), ..record.clone() };
         records::produce(&stage.address, &stage.input, &[record.clone(), tombstone]);
@@ -47,7 +49,7 @@ fn labels_and_dead_letters_keep_key_headers_timestamp_and_partition() {
             if event.payload.is_none() {
                 return Err(DeadLetter::new(event, Reason::Empty, "no payload"));
             }
-            Ok(harness::labeled(event))
+            Ok(events::labeled(event))
         });
         assert_eq!(publisher.publish(batch).expect("published"), Published::Committed);
 
@@ -78,7 +80,7 @@ fn a_rewind_reads_exactly_the_uncommitted_again() {
         publisher.lease_from(&reader);
         let (events, generation) = reader.take(40);
         let committed: Vec<_> = events.iter().take(15).cloned().collect();
-        assert_eq!(publisher.publish(harness::batch(committed, generation)).expect("published"), Published::Committed);
+        assert_eq!(publisher.publish(events::batch(committed, generation)).expect("published"), Published::Committed);
         reader.source.rewind().expect("the poll thread lives");
         let (again, later) = reader.take(25);
         assert!(later > generation);
@@ -104,10 +106,10 @@ fn a_batch_of_an_ended_generation_is_dropped() {
         publisher.lease_from(&reader);
         let (events, generation) = reader.take(10);
         reader.source.rewind().expect("the poll thread lives");
-        let stale = publisher.publish(harness::batch(events, generation)).expect("no error");
+        let stale = publisher.publish(events::batch(events, generation)).expect("no error");
         assert_eq!(stale, Published::Stale);
         let (events, generation) = reader.take(10);
-        assert_eq!(publisher.publish(harness::batch(events, generation)).expect("published"), Published::Committed);
+        assert_eq!(publisher.publish(events::batch(events, generation)).expect("published"), Published::Committed);
         assert_eq!(records::await_committed(&stage.address, &stage.output, 10, PATIENCE).len(), 10);
     }
 }
@@ -120,7 +122,7 @@ fn metadata_is_fresh_after_members_come_and_go_without_moving_our_partition() {
         let (mut reader, mut publisher) = (stage.reader("one"), stage.publisher("one"));
         publisher.lease_from(&reader);
         let (events, generation) = reader.take(1);
-        publisher.publish(harness::batch(events, generation)).expect("published");
+        publisher.publish(events::batch(events, generation)).expect("published");
 
         let other = stage.reader_unnamed();
         reader.until(|reader| reader.source.leases().generation() > generation);
@@ -129,7 +131,7 @@ fn metadata_is_fresh_after_members_come_and_go_without_moving_our_partition() {
         reader.until(|reader| reader.source.leases().generation() > joined);
         let (events, generation) = reader.take(2);
         assert_eq!(texts(&events), ["text 1", "text 2"], "kept partitions go back to the committed offset");
-        assert_eq!(publisher.publish(harness::batch(events, generation)).expect("published"), Published::Committed);
+        assert_eq!(publisher.publish(events::batch(events, generation)).expect("published"), Published::Committed);
         assert_eq!(records::await_committed(&stage.address, &stage.output, 3, PATIENCE).len(), 3);
     }
 }
@@ -155,7 +157,7 @@ fn a_rebalance_between_two_sources_loses_and_repeats_nothing() {
         });
         let labels = records::await_committed(&stage.address, &stage.output, RECORDS, PATIENCE);
         assert_eq!(labels.len(), RECORDS, "after {:?}", started.elapsed());
-        harness::assert_each_once_and_in_order(&labels);
+        events::assert_each_once_and_in_order(&labels);
     }
 }
 
@@ -189,7 +191,7 @@ fn a_second_process_under_the_same_name_fences_the_first_and_says_so() {
         let mut second_reader = stage.reader("same");
         let mut second = stage.publisher("same");
         second.lease_from(&second_reader);
-        match publisher.publish(harness::batch(events, generation)) {
+        match publisher.publish(events::batch(events, generation)) {
             Err(PublishError::Fenced { instance }) => assert_eq!(instance, "same"),
             other => panic!("expected to be fenced, found {other:?}"),
         }
@@ -197,7 +199,7 @@ fn a_second_process_under_the_same_name_fences_the_first_and_says_so() {
         assert!(error.contains("a second process runs under the instance name same"), "{error}");
         drop(first);
         let (events, generation) = second_reader.take(20);
-        assert_eq!(second.publish(harness::batch(events, generation)).expect("published"), Published::Committed);
+        assert_eq!(second.publish(events::batch(events, generation)).expect("published"), Published::Committed);
     }
 }
 
@@ -220,7 +222,7 @@ fn a_label_that_does_not_fit_becomes_a_dead_letter_of_the_same_batch() {
 fn a_label_that_the_broker_refuses_becomes_a_dead_letter_after_an_abort() {
     for broker in broker::all() {
         let stage = Stage::with_output_bytes_max(&broker, 5000);
-        let large = harness::noise(6000);
+        let large = events::noise(6000);
         // Small ones beside it: together they are refused too, alone they are not.
         let mut batch: Vec<_> = (0..30).map(|place| Record::of(format!("text {place}"))).collect();
         batch.insert(11, Record::of(large.clone()));
@@ -238,7 +240,7 @@ fn a_dead_letter_that_does_not_fit_names_the_setting_to_raise() {
         let (mut reader, mut publisher) = (stage.reader("one"), stage.publisher("one"));
         publisher.lease_from(&reader);
         let (events, generation) = reader.take(1);
-        let error = publisher.publish(harness::batch(events, generation)).expect_err("it cannot be left out");
+        let error = publisher.publish(events::batch(events, generation)).expect_err("it cannot be left out");
         assert_eq!(error.recovery(), schemas::Recovery::Exit);
         let text = error.to_string();
         assert!(text.contains(&stage.dead_letters) && text.contains("max.message.bytes"), "{text}");
@@ -258,7 +260,7 @@ fn the_end_is_found_behind_transaction_markers_and_aborted_records() {
         assert!(started.elapsed() < PATIENCE);
         let labels = records::read_committed(&stage.address, &stage.output);
         assert_eq!(labels.len(), 20, "aborted records are not read");
-        harness::assert_each_once_and_in_order(&labels);
+        events::assert_each_once_and_in_order(&labels);
         drop(reader);
         // A second run finds nothing to do and ends, too.
         stage.until_end("one", UntilEnd::Committed).work(&mut publisher, 7);
@@ -288,7 +290,7 @@ fn at_least_once_commits_offsets_after_the_labels() {
         publisher.lease_from(&reader);
         let (events, generation) = reader.take(10);
         let committed = offsets(&events);
-        assert_eq!(publisher.publish(harness::batch(events, generation)).expect("published"), Published::Committed);
+        assert_eq!(publisher.publish(events::batch(events, generation)).expect("published"), Published::Committed);
         reader.source.rewind().expect("the poll thread lives");
         let (rest, _) = reader.take(20);
         assert!(offsets(&rest).iter().all(|offset| !committed.contains(offset)));
