@@ -51,7 +51,7 @@ impl Kafka {
         self.broker.as_ref().map_or(self.config.connection().brokers(), |_| "in-process devbroker")
     }
 
-    /// Leaves no trace on the user's own cluster.
+    /// Takes the topics away from the user's own cluster; what the group has committed expires there by itself.
     ///
     /// # Errors
     /// When the topics cannot be deleted; the error names the first.

@@ -10,10 +10,10 @@ const START: f64 = 60.0;
 const LEAST: f64 = 5.0;
 /// Enough to look lively; the demo is no benchmark.
 const MOST: f64 = 250.0;
-/// Half of the answers must come faster than this for the rate to go up: the time of one short text on a slow core.
-const QUICK: Duration = Duration::from_millis(25);
+/// Half of the answers must come faster than this for the rate to go up: a short text and a transaction on slow cores.
+const QUICK: Duration = Duration::from_millis(40);
 /// Half of the answers taking longer than this means that texts wait for one another.
-const SLOW: Duration = Duration::from_millis(50);
+const SLOW: Duration = Duration::from_millis(80);
 /// More than this much of sending under way means that messages queue up.
 const QUEUE: Duration = Duration::from_millis(500);
 const UP: f64 = 1.1;
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn the_rate_follows_the_machine() {
         let fast = Some(Duration::from_millis(10));
-        let fair = Some(Duration::from_millis(40));
+        let fair = Some(Duration::from_millis(60));
         let slow = Some(Duration::from_millis(200));
         let check = |start: Option<f64>, p50, under_way, expected: f64| {
             let mut pace = Pace::new(start);

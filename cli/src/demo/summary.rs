@@ -1,13 +1,9 @@
 //! What the demo says at its end: the sums, whether they agree, and where to go next.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::tally::Tally;
 use super::view::{Facts, grouped, took};
-
-/// Labels named in the summary.
-const LABELS: usize = 3;
 
 /// The run as it ended.
 pub(super) struct Summary<'a> {
@@ -59,7 +55,7 @@ impl Summary<'_> {
         let answers = counts.labeled + counts.dead_letters;
         let sum = format!("{} + {} = {}", grouped(counts.labeled), grouped(counts.dead_letters), grouped(answers));
         if self.agrees() {
-            format!("  {sum}: every record came out exactly once, in order, with the outcome it should have.\n")
+            format!("  {sum}: every record came out exactly once,\n  in order, with the outcome it should have.\n")
         } else {
             format!(
                 "  THE SUMS DO NOT AGREE: {sum}, {} sent, {} committed by the pipeline.\n",
@@ -86,12 +82,8 @@ impl Summary<'_> {
 
     fn labels(&self) -> String {
         let labels = self.tally.labels();
-        let most = labels.iter().take(LABELS).map(|(label, count)| format!("{label} {count}"));
-        let mut text = most.collect::<Vec<_>>().join(", ");
-        if labels.len() > LABELS {
-            write!(text, ", {} more labels", labels.len() - LABELS).expect("writing to a string cannot fail");
-        }
-        text
+        let most = labels.first().map(|(label, count)| format!("{label} {count}"));
+        most.map_or_else(String::new, |most| format!("most: {most}; {} labels in all", labels.len()))
     }
 
     fn reasons(&self) -> String {
