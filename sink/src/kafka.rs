@@ -109,14 +109,19 @@ where
         Ok(Self { producer, lease, commit_offsets, config, identity, address, partitions, stale_through, timings })
     }
 
-    fn find(&mut self, topic: &Arc<str>) -> Result<(), PublishError> {
-        let Some(producer) = &self.producer else { return Ok(()) };
-        self.partitions.count(topic, producer.client().client()).map_err(|error| {
-            let code = error.rdkafka_error_code();
-            let advice = code.and_then(verdict::advice).map_or_else(|| error.to_string(), str::to_owned);
-            exit(format!("to topic {topic}"), advice)
-        })?;
-        Ok(())
+    /// The number of a topic's partitions.
+    fn find(&mut self, topic: &Arc<str>) -> Result<i32, PublishError> {
+        self.reconnect()?;
+        let count = match &self.producer {
+            Some(producer) => self.partitions.count(topic, producer.client().client()),
+            None => Err(KafkaError::Canceled),
+        };
+        count.map_err(|error| {
+            let advice = error.rdkafka_error_code().and_then(verdict::advice);
+            // What no advice helps against is a broker that does not answer: it may do so later.
+            let recovery = if advice.is_some() { Recovery::Exit } else { Recovery::Rewind };
+            exit(format!("to topic {topic}"), advice.map_or_else(|| error.to_string(), str::to_owned)).with(recovery)
+        })
     }
 
     /// The timings of the last batch that was committed.
@@ -141,7 +146,8 @@ where
                 return Ok(Published::Stale);
             };
             self.reconnect()?;
-            let Err(failure) = self.transact(&parcel, ticket, &lease) else {
+            let places = self.places(&parcel)?;
+            let Err(failure) = self.transact(&parcel, &places, ticket, &lease) else {
                 metrics::transaction(Outcome::Committed);
                 metrics::published(parcel.labels(), &parcel.dead_letters(), parcel.content_bytes());
                 return Ok(Published::Committed);
@@ -157,13 +163,12 @@ where
     }
 
     /// One attempt: everything becomes visible, or a step fails.
-    fn transact(&mut self, parcel: &Parcel<'_>, ticket: &Ticket, lease: &G) -> Result<(), Failure> {
-        let places = self.places(parcel)?;
+    fn transact(&mut self, parcel: &Parcel<'_>, places: &[i32], ticket: &Ticket, lease: &G) -> Result<(), Failure> {
         let producer = self.producer.as_mut().ok_or_else(gone)?;
         let started = Instant::now();
         let deadline = started + self.config.publish_wait;
         producer.begin()?;
-        send_all(producer, parcel, &places, deadline)?;
+        send_all(producer, parcel, places, deadline)?;
         producer.deliver(deadline)?;
         let delivered = Instant::now();
         if producer.transactional {
@@ -183,15 +188,9 @@ where
     }
 
     /// The partition of each record; looked up before the transaction begins, because it may ask the broker.
-    fn places(&mut self, parcel: &Parcel<'_>) -> Result<Vec<i32>, Failure> {
-        let producer = self.producer.as_ref().ok_or_else(gone)?;
-        let mut places = Vec::with_capacity(parcel.records().len());
-        for record in parcel.records() {
-            let count = self.partitions.count(&record.topic, producer.client().client());
-            let count = count.map_err(|error| Failure::new(Step::Topic, error))?;
-            places.push(topics::place(record.partition, count));
-        }
-        Ok(places)
+    fn places(&mut self, parcel: &Parcel<'_>) -> Result<Vec<i32>, PublishError> {
+        let place = |record: &Outgoing| Ok(topics::place(record.partition, self.find(&record.topic)?));
+        parcel.records().iter().map(place).collect()
     }
 
     /// Aborts, and says by returning that the batch may be tried again or is stale; else by an error.
@@ -216,9 +215,9 @@ where
             return Err(error(&failure, &reason, &self.identity));
         }
         metrics::transaction(Outcome::Aborted);
-        // Nothing has begun before the topics are known, and without transactions the labels are out already.
+        // Without transactions the labels are out already, and the producer is in good order.
         let transactional = self.config.guarantee == Guarantee::ExactlyOnce;
-        if failure.step != Step::Topic && (transactional || verdict != Verdict::Stale) {
+        if transactional || verdict != Verdict::Stale {
             self.abort()?;
         }
         if verdict == Verdict::Stale {

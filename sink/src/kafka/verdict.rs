@@ -5,7 +5,6 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 /// The step of publishing that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    Topic,
     Begin,
     Produce,
     Deliver,
@@ -18,7 +17,6 @@ pub(super) enum Step {
 impl Step {
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Topic => "look up the partitions",
             Self::Begin => "begin a transaction",
             Self::Produce => "produce records",
             Self::Deliver => "deliver records",
