@@ -88,8 +88,11 @@ pub fn run(arguments: &DemoArguments) -> Result<(), Failure> {
     let Played { shown, committed } = played?;
     left?;
     let summary = Summary { facts: &shown.facts, tally: &shown.tally, sending: shown.sending, committed };
-    say(&format!("\n{}\n{}", summary.text(), summary::NEXT))?;
-    if summary.agrees() { Ok(()) } else { Err(DemoError::Sums.into()) }
+    say(&format!("\n{}", summary.text()))?;
+    if !summary.agrees() {
+        return Err(DemoError::Sums.into());
+    }
+    say(&format!("\n{}", summary::NEXT))
 }
 
 /// Writes to stdout at once.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::view::{View, grouped, took};
+use super::view::{Phase, View, grouped, took};
 
 /// Between two lines.
 const EVERY: Duration = Duration::from_secs(3);
@@ -40,7 +40,8 @@ impl Lines {
             took(view.tally.recent_latency(0.5)),
             took(view.tally.recent_latency(0.99)),
         )?;
-        for sample in view.tally.samples().take(SAMPLES) {
+        let samples = if view.phase == Phase::Sending { SAMPLES } else { 0 };
+        for sample in view.tally.samples().take(samples) {
             let score = sample.score.map_or_else(String::new, |score| format!("{score:.2}"));
             writeln!(out, "          {score} {}: {}", sample.label, first_characters(&sample.text))?;
         }

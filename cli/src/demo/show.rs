@@ -20,7 +20,7 @@ use super::view::{Facts, History, Phase, View};
 /// Between two frames of the screen.
 const FRAME: Duration = Duration::from_millis(100);
 /// Answers still owed after this much waiting are lost.
-const DRAIN: Duration = Duration::from_secs(60);
+const DRAIN: Duration = Duration::from_secs(30);
 
 /// Where the run is shown.
 pub(super) enum Display {
