@@ -53,7 +53,7 @@ pub struct ReplayArguments {
     /// Count what would be sent, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Consumer group that remembers how far replays have come [default: labelstream-replay-<dead-letter topic>]
+    /// Consumer group that remembers how far replays have come [default: labelstream-replay- and the dead-letter topic]
     #[arg(long, value_name = "NAME")]
     replay_group: Option<String>,
 }
