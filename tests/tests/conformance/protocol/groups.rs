@@ -17,6 +17,9 @@ use crate::on_each_broker;
 /// A subscription to no topics, and an assignment of none: version 0, no topics, no user data. Apache Kafka reads them.
 const NOTHING: &[u8] = b"\0\0\0\0\0\0\xff\xff\xff\xff";
 
+/// A subscription to topic `t`.
+const ANOTHER_TOPIC: &[u8] = b"\0\0\0\0\0\x01\0\x01t\xff\xff\xff\xff";
+
 /// A group and the connection to its coordinator.
 struct Group {
     wire: Wire,
@@ -173,6 +176,23 @@ fn an_instance_belongs_to_its_latest_process() {
         assert_eq!(group.beat(&second.member_id, generation, Some("two")), UNKNOWN_MEMBER_ID);
         assert_eq!(group.leave("", Some("one")), NONE, "an administrator needs the instance only");
         assert_eq!(group.beat(&second.member_id, generation, Some("one")), UNKNOWN_MEMBER_ID);
+    });
+}
+
+/// A trap with cooperative assignors: a static member that dies between learning what to give up and joining again comes
+/// back under its old assignment, nobody calls for the second rebalance, and what it gave up stays unassigned.
+#[test]
+fn an_instance_that_comes_back_with_another_subscription_changes_nothing() {
+    on_each_broker(|address| {
+        let mut group = Group::new(address);
+        let as_one = group.request().with_group_instance_id(Some(text("one")));
+        let first = group.join(&as_one);
+        assert_eq!(group.sync(&first.member_id, first.generation_id, "consumer"), NONE);
+        let protocol = JoinGroupRequestProtocol::default()
+            .with_name(text("range"))
+            .with_metadata(Bytes::from_static(ANOTHER_TOPIC));
+        let second = group.join(&as_one.with_protocols(vec![protocol]));
+        assert_eq!((second.error_code, second.generation_id), (NONE, first.generation_id));
     });
 }
 
