@@ -35,6 +35,7 @@ pub(crate) struct Stage {
     pub(crate) message_bytes_max: usize,
     pub(crate) guarantee: Guarantee,
     pub(crate) max_poll_interval: Duration,
+    pub(crate) assignment: Assignment,
     group: String,
     partitions: i32,
 }
@@ -68,6 +69,7 @@ impl Stage {
             message_bytes_max: 1_000_000,
             guarantee: Guarantee::ExactlyOnce,
             max_poll_interval: Duration::from_secs(60),
+            assignment: Assignment::CooperativeSticky, // the harder one: what is kept is not reset
             group: unique("group"),
             partitions,
         }
@@ -134,7 +136,7 @@ impl Stage {
             topics: vec![self.input.clone()],
             group: self.group.clone(),
             instance: instance.map(str::to_owned),
-            assignment: Assignment::CooperativeSticky,
+            assignment: self.assignment,
             offset_reset: OffsetReset::Earliest,
             session_timeout_ms: 6000,
             max_poll_interval_ms: u64::try_from(self.max_poll_interval.as_millis()).expect("a short time"),

@@ -8,7 +8,7 @@ mod harness;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ingest::kafka::UntilEnd;
+use ingest::kafka::{Assignment, UntilEnd};
 use ingest::source::{Source, SourceEvent};
 use schemas::{Batch, DeadLetter, Header, Reason, wire};
 use sink::publisher::{PublishError, Published};
@@ -138,27 +138,33 @@ fn metadata_is_fresh_after_members_come_and_go_without_moving_our_partition() {
 
 #[test]
 fn a_rebalance_between_two_sources_loses_and_repeats_nothing() {
-    const RECORDS: usize = 4000;
     for broker in broker::all() {
-        let stage = Stage::new(&broker, 4);
-        stage.produce(RECORDS);
-        let started = Instant::now();
-        thread::scope(|scope| {
-            for (name, delay) in [("one", 0), ("two", 300), ("three", 900)] {
-                let stage = &stage;
-                scope.spawn(move || {
-                    thread::sleep(Duration::from_millis(delay));
-                    let mut reader = stage.until_end(name, UntilEnd::Committed);
-                    let mut publisher = stage.publisher(name);
-                    publisher.lease_from(&reader);
-                    reader.work(&mut publisher, 20);
-                });
-            }
-        });
-        let labels = records::await_committed(&stage.address, &stage.output, RECORDS, PATIENCE);
-        assert_eq!(labels.len(), RECORDS, "after {:?}", started.elapsed());
-        events::assert_each_once_and_in_order(&labels);
+        for assignment in [Assignment::Range, Assignment::CooperativeSticky] {
+            let mut stage = Stage::new(&broker, 4);
+            stage.assignment = assignment;
+            share_between_three(&stage);
+        }
     }
+}
+
+fn share_between_three(stage: &Stage) {
+    const RECORDS: usize = 4000;
+    stage.produce(RECORDS);
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for (name, delay) in [("one", 0), ("two", 300), ("three", 900)] {
+            scope.spawn(move || {
+                thread::sleep(Duration::from_millis(delay));
+                let mut reader = stage.until_end(name, UntilEnd::Committed);
+                let mut publisher = stage.publisher(name);
+                publisher.lease_from(&reader);
+                reader.work(&mut publisher, 20);
+            });
+        }
+    });
+    let labels = records::await_committed(&stage.address, &stage.output, RECORDS, PATIENCE);
+    assert_eq!(labels.len(), RECORDS, "{:?} after {:?}", stage.assignment, started.elapsed());
+    events::assert_each_once_and_in_order(&labels);
 }
 
 #[test]
