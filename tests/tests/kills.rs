@@ -191,17 +191,17 @@ fn survives(input: &RawEvent, output: &RawEvent, added_headers: usize) {
 /// Feeds texts at this rate until told to stop; the number fed.
 fn feed(stage: &Stage, texts: &mut impl Iterator<Item = String>, per_second: usize, stop: &AtomicBool) -> usize {
     const TICK: Duration = Duration::from_millis(100);
+    let started = Instant::now();
     let mut fed = 0;
     while !stop.load(Ordering::Relaxed) {
-        let started = Instant::now();
-        let records: Vec<_> =
-            texts.by_ref().take(per_second / 10).zip(fed..).map(|(text, n)| record(n, &text)).collect();
-        if records.is_empty() {
-            break;
+        thread::sleep(TICK);
+        let due = usize::try_from(started.elapsed().as_millis()).expect("minutes") * per_second / 1000;
+        let records: Vec<_> = texts.by_ref().take(due - fed).zip(fed..).map(|(text, n)| record(n, &text)).collect();
+        if records.is_empty() && due > fed {
+            break; // no texts are left
         }
         fed += records.len();
         produce(&stage.brokers, &stage.input, &records);
-        thread::sleep(TICK.saturating_sub(started.elapsed()));
     }
     fed
 }
