@@ -19,7 +19,7 @@ demo: ## run the whole pipeline in one process on sample messages (ARGS="--secon
 	@cargo build --locked --package cli
 	@target/debug/labelstream demo $(ARGS)
 
-test: tools lint ## every check and every test, on devbroker and on Apache Kafka
+test: tools lint doc ## every check and every test, on devbroker and on Apache Kafka
 	$(call say,building labelstream and its tests)
 	@cargo build --locked --workspace --all-targets
 	@tools/kafka/kafka with cargo test --locked --workspace --no-fail-fast

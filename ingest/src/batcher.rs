@@ -1,7 +1,7 @@
 //! Decides when a batch is full: a pure struct without channels, clocks or metrics.
 //!
 //! A batch closes when the labeller falls free (its reader asks for [`Batcher::take`]) or when a limit of work is
-//! reached ([`Batcher::full`]). There is no linger: at low load a batch is one record, under backlog it is large.
+//! reached ([`Batcher::is_full`]). There is no linger: at low load a batch is one record, under backlog it is large.
 
 use std::num::NonZeroUsize;
 

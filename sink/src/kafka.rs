@@ -1,7 +1,7 @@
 //! Batches to Kafka: one transaction per batch holds its labels, its dead letters and its offsets.
 //!
 //! A batch is published under the group metadata of its own generation, or dropped. What the broker says is judged in one
-//! place ([`verdict`]): the same call again, an abort and the same batch again from memory, the batch let go, or the end
+//! place (`verdict`): the same call again, an abort and the same batch again from memory, the batch let go, or the end
 //! of the process. With `at_least_once` the labels are delivered first and the offsets are committed after them.
 
 mod outgoing;
