@@ -34,16 +34,6 @@ use verdict::{Step, Verdict};
 /// Commits a ticket's offsets outside of a transaction: for [`Guarantee::AtLeastOnce`].
 pub type CommitOffsets<G> = Box<dyn Fn(&G, &Ticket) -> Result<(), KafkaError> + Send>;
 
-/// How long the steps of the last published batch took.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Timings {
-    /// Sending all records and waiting for their acknowledgement.
-    pub deliver: Duration,
-    pub offsets: Duration,
-    /// The commit alone: zero with at least once.
-    pub commit: Duration,
-}
-
 /// Publishes batches under leases `G` of their generations, which `L` grants.
 pub struct KafkaPublisher<L, G> {
     producer: Option<Producer>,
@@ -55,7 +45,6 @@ pub struct KafkaPublisher<L, G> {
     partitions: Partitions,
     /// The broker refused this generation: everything up to it is void, whatever its lease says.
     stale_through: Option<Generation>,
-    timings: Timings,
 }
 
 impl<L, G> KafkaPublisher<L, G>
@@ -105,8 +94,7 @@ where
             layout: config.layout,
             bytes_max: config.message_bytes_max,
         };
-        let (stale_through, timings) = (None, Timings::default());
-        Ok(Self { producer, lease, commit_offsets, config, identity, address, partitions, stale_through, timings })
+        Ok(Self { producer, lease, commit_offsets, config, identity, address, partitions, stale_through: None })
     }
 
     /// The number of a topic's partitions.
@@ -122,11 +110,6 @@ where
             let recovery = if advice.is_some() { Recovery::Exit } else { Recovery::Rewind };
             exit(format!("to topic {topic}"), advice.map_or_else(|| error.to_string(), str::to_owned)).with(recovery)
         })
-    }
-
-    /// The timings of the last batch that was committed.
-    pub fn timings(&self) -> Timings {
-        self.timings
     }
 
     /// Passes records on as they are, with the offsets of `ticket`, all or nothing.
@@ -170,7 +153,6 @@ where
         producer.begin()?;
         send_all(producer, parcel, places, deadline)?;
         producer.deliver(deadline)?;
-        let delivered = Instant::now();
         if producer.transactional {
             producer.add_offsets(ticket, lease, deadline)?;
         } else {
@@ -181,9 +163,7 @@ where
             producer.commit(offsets + self.config.commit_wait)?;
         }
         producer.reachable();
-        let commit = offsets.elapsed();
-        self.timings = Timings { deliver: delivered - started, offsets: offsets - delivered, commit };
-        metrics::timed(started.elapsed(), commit);
+        metrics::timed(started.elapsed(), offsets.elapsed());
         Ok(())
     }
 

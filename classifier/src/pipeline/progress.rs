@@ -13,7 +13,6 @@ use super::metrics;
 pub struct Progress {
     labeled: AtomicU64,
     dead_letters: AtomicU64,
-    stale: AtomicU64,
     batches: AtomicU64,
     rewinds: AtomicU64,
 }
@@ -27,11 +26,6 @@ impl Progress {
     /// Records whose dead letter is committed.
     pub fn dead_letters(&self) -> u64 {
         self.dead_letters.load(Ordering::Relaxed)
-    }
-
-    /// Records that were labelled in vain: their generation was over, they are read again.
-    pub fn stale(&self) -> u64 {
-        self.stale.load(Ordering::Relaxed)
     }
 
     /// Batches committed.
@@ -50,15 +44,10 @@ impl Progress {
     }
 
     pub(crate) fn record(&self, summary: &Summary, published: Published, took: Duration) {
-        match published {
-            Published::Committed => {
-                self.labeled.fetch_add(summary.labeled, Ordering::Relaxed);
-                self.dead_letters.fetch_add(summary.dead_letters, Ordering::Relaxed);
-                self.batches.fetch_add(1, Ordering::Relaxed);
-            }
-            Published::Stale => {
-                self.stale.fetch_add(summary.records(), Ordering::Relaxed);
-            }
+        if published == Published::Committed {
+            self.labeled.fetch_add(summary.labeled, Ordering::Relaxed);
+            self.dead_letters.fetch_add(summary.dead_letters, Ordering::Relaxed);
+            self.batches.fetch_add(1, Ordering::Relaxed);
         }
         metrics::published(summary, published, took);
     }
