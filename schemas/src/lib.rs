@@ -19,6 +19,7 @@ pub mod event;
 pub mod label;
 pub mod problem;
 pub mod recovery;
+pub mod report;
 pub mod wire;
 
 pub use batch::{Batch, Generation, Ticket};

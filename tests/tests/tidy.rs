@@ -9,16 +9,18 @@ use std::path::{Path, PathBuf};
 use tests::workspace;
 use toml::{Table, Value};
 
-/// Which crates of ours each crate may import; `cli -> classifier -> {ingest, sink} -> schemas`, one way.
+/// Which crates of ours each crate may import; `cli -> {classifier, drift} -> {ingest, sink} -> schemas`, one way.
 const ARROWS: &[(&str, &[&str])] = &[
     ("schemas", &[]),
     ("ingest", &["schemas"]),
     ("sink", &["schemas"]),
     ("classifier", &["ingest", "schemas", "sink"]),
+    ("statistics", &[]),
+    ("drift", &["ingest", "schemas", "sink", "statistics"]),
     ("devbroker", &[]),
-    ("cli", &["classifier", "devbroker", "ingest", "schemas", "sink"]),
-    ("tests", &["classifier", "cli", "devbroker", "ingest", "schemas", "sink"]),
-    ("bench", &["classifier", "tests"]),
+    ("cli", &["classifier", "devbroker", "drift", "ingest", "schemas", "sink"]),
+    ("tests", &["classifier", "cli", "devbroker", "drift", "ingest", "schemas", "sink"]),
+    ("bench", &["classifier", "drift", "statistics", "tests"]),
 ];
 
 /// Which crates may import a library: an edge or an engine has one home. Crates that only test may import any.
@@ -29,6 +31,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["classifier"]),
     ("kafka-protocol", &["devbroker"]),
     ("config", &["ingest"]),
+    ("arrow", &["ingest", "sink"]),
+    ("parquet", &["ingest", "sink"]), // ingest: histories in files, for backtests
+    ("object_store", &["sink"]),
+    ("statrs", &["statistics"]),
     ("metrics-exporter-prometheus", &["sink"]),
     ("clap", &["cli"]),
     ("ratatui", &["cli"]),
