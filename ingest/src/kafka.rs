@@ -16,6 +16,8 @@ mod progress;
 mod record;
 mod settings;
 mod start;
+mod table;
+mod table_reader;
 mod verdict;
 
 use std::collections::VecDeque;
@@ -30,8 +32,9 @@ use schemas::{Generation, RawEvent};
 use tokio::sync::mpsc;
 
 pub use connection::{Connection, ConnectionSettings, SaslMechanism, SecurityProtocol};
-pub use lease::{Lease, Leases};
+pub use lease::{Assigned, Lease, Leases, Standing};
 pub use settings::{Assignment, OffsetReset, SourceConfig, SourceSettings, UntilEnd};
+pub use table::{Bytes, Change, KafkaTable};
 
 use crate::source::{Source, SourceError, SourceEvent};
 use context::Context;

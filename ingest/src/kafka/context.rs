@@ -3,7 +3,7 @@
 //! A rebalance ends the generation before partitions move, and stores the new group metadata before they are read. With
 //! cooperative rebalancing an assignment of nothing new also means a new generation of the group, so it counts too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,6 +46,8 @@ pub(super) struct Positions {
     pub(super) heard_at: Instant,
     /// The next offset to fetch, of partitions whose fetched records were all handed to us.
     pub(super) fetched_to: BTreeMap<Slot, i64>,
+    /// Those of them that stood at their last stable offset.
+    pub(super) at_end: BTreeSet<Slot>,
     pub(super) is_connected: bool,
 }
 
@@ -135,7 +137,7 @@ impl ClientContext for Context {
 
     fn stats(&self, statistics: Statistics) {
         let is_connected = statistics.brokers.values().any(|broker| broker.nodeid >= 0 && broker.state == "UP");
-        let mut fetched_to = BTreeMap::new();
+        let (mut fetched_to, mut at_end) = (BTreeMap::new(), BTreeSet::new());
         for (topic, partitions) in &statistics.topics {
             for partition in partitions.partitions.values().filter(|partition| partition.partition >= 0) {
                 if partition.fetch_state != "active" {
@@ -148,10 +150,14 @@ impl ClientContext for Context {
                     metrics::lag(topic, partition.partition, (partition.ls_offset - position).max(0));
                 }
                 if all_handed_over {
-                    fetched_to.insert((topic.clone(), partition.partition), partition.next_offset);
+                    let slot = (topic.clone(), partition.partition);
+                    if partition.ls_offset >= 0 && partition.next_offset >= partition.ls_offset {
+                        at_end.insert(slot.clone());
+                    }
+                    fetched_to.insert(slot, partition.next_offset);
                 }
             }
         }
-        self.heard.lock().statistics = Some(Positions { heard_at: Instant::now(), fetched_to, is_connected });
+        self.heard.lock().statistics = Some(Positions { heard_at: Instant::now(), fetched_to, at_end, is_connected });
     }
 }

@@ -120,6 +120,7 @@ mod tests {
             watch.heard(Positions {
                 heard_at: start + SETTLE,
                 fetched_to: BTreeMap::from([(slot.clone(), offset)]),
+                at_end: BTreeSet::new(),
                 is_connected: true,
             });
         }
@@ -170,7 +171,12 @@ mod tests {
         let mut watch = EndWatch::new(UntilEnd::Committed, BTreeMap::from([(slot.clone(), 9)]), start);
         watch.unsettle(start);
         let fetched_to = BTreeMap::from([(slot.clone(), 9)]);
-        watch.heard(Positions { heard_at: start + SETTLE / 2, fetched_to, is_connected: true });
+        watch.heard(Positions {
+            heard_at: start + SETTLE / 2,
+            fetched_to,
+            at_end: BTreeSet::new(),
+            is_connected: true,
+        });
         let assigned = BTreeMap::from([(slot, Some(2))]);
         assert!(!watch.is_reached(&assigned, &ReadSpans::default(), start + SETTLE));
     }

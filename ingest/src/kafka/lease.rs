@@ -5,6 +5,7 @@
 //! are read again. The metadata is taken when a generation begins and never at commit time: by then it would name the
 //! group's next generation, and the broker could fence nothing.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -29,8 +30,25 @@ pub struct Leases {
 struct State {
     generation: Generation,
     metadata: Option<Arc<ConsumerGroupMetadata>>,
+    assigned: Option<Assigned>,
     held: usize,
     consumer: Weak<BaseConsumer<Context>>,
+}
+
+/// The partitions that are read under a generation, each standing at its committed offset when it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    pub generation: Generation,
+    pub partitions: BTreeMap<(Arc<str>, i32), Standing>,
+}
+
+/// How far a partition is read; kept up to date only for sources that tell ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The offset after the last record that the source has read, which may be on its way to the reader.
+    pub read_to: Option<i64>,
+    /// A moment ago nothing was left to read.
+    pub is_at_end: bool,
 }
 
 /// The right to publish one batch. While it is held, a rebalance waits, up to `source.revoke_wait_ms`.
@@ -45,6 +63,7 @@ impl Leases {
             state: Mutex::new(State {
                 generation: Generation::default(),
                 metadata: None,
+                assigned: None,
                 held: 0,
                 consumer: Weak::new(),
             }),
@@ -81,6 +100,30 @@ impl Leases {
     /// The generation under which records are read now.
     pub fn generation(&self) -> Generation {
         self.state.lock().generation
+    }
+
+    /// What is read now; `None` while the group decides, or before every partition stands at its committed offset.
+    ///
+    /// No record of a generation is handed over before its partitions are known here.
+    pub fn assigned(&self) -> Option<Assigned> {
+        let state = self.state.lock();
+        state.assigned.clone().filter(|assigned| assigned.generation == state.generation)
+    }
+
+    /// The partitions of `generation`, which begins to be read.
+    pub(super) fn settled(&self, assigned: Assigned) {
+        self.state.lock().assigned = Some(assigned);
+    }
+
+    /// How far partitions are read; those that are no longer assigned are passed over.
+    pub(super) fn stand(&self, standings: impl IntoIterator<Item = ((Arc<str>, i32), Standing)>) {
+        let mut state = self.state.lock();
+        let Some(assigned) = &mut state.assigned else { return };
+        for (slot, standing) in standings {
+            if let Some(known) = assigned.partitions.get_mut(&slot) {
+                *known = standing;
+            }
+        }
     }
 
     pub(super) fn is_current(&self, generation: Generation) -> bool {
@@ -150,6 +193,21 @@ mod tests {
         assert!(leases.end_generation(Duration::ZERO));
         assert!(leases.lease(first).is_none());
         assert!(leases.lease(first.next()).is_some(), "the metadata outlives a rewind");
+    }
+
+    #[test]
+    fn an_assignment_is_known_for_its_own_generation_only() {
+        let leases = Leases::new();
+        assert_eq!(leases.assigned(), None);
+        let slot = (Arc::<str>::from("in"), 3);
+        let partitions = BTreeMap::from([(slot.clone(), Standing::default())]);
+        leases.settled(Assigned { generation: leases.generation(), partitions });
+        let standing = Standing { read_to: Some(7), is_at_end: true };
+        leases.stand([(slot.clone(), standing), ((Arc::from("in"), 4), standing)]);
+        let assigned = leases.assigned().expect("it was just settled");
+        assert_eq!(assigned.partitions, BTreeMap::from([(slot, standing)]));
+        leases.end_generation(Duration::ZERO);
+        assert_eq!(leases.assigned(), None, "the next generation's partitions are not known yet");
     }
 
     #[test]

@@ -19,9 +19,9 @@ use schemas::{Generation, RawEvent};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::context::{Context, Slot};
-use super::end::EndWatch;
-use super::lease::Leases;
+use super::context::{Context, Positions, Slot};
+use super::end::{EndWatch, SETTLE};
+use super::lease::{Assigned, Leases, Standing};
 use super::progress::ReadSpans;
 use super::record::{TopicNames, raw_event};
 use super::settings::SourceConfig;
@@ -74,6 +74,8 @@ pub(super) struct State {
     stalled_since: Option<Instant>,
     paused: Option<Pause>,
     rewind_after: Instant,
+    /// When the generation began to be read.
+    settled_at: Instant,
     /// False while the group decides, also after partitions were lost: nothing is known of what is ours.
     has_assignment: bool,
     pub(super) is_outage: bool,
@@ -91,6 +93,7 @@ impl State {
             stalled_since: None,
             paused: None,
             rewind_after: Instant::now(),
+            settled_at: Instant::now(),
             has_assignment: false,
             is_outage: false,
             end: None,
@@ -197,10 +200,24 @@ impl Poller {
             if positions.is_connected {
                 self.reachable();
             }
+            if self.config.tells_ends {
+                self.tell_ends(&positions);
+            }
             if let Some(end) = &mut self.state.end {
                 end.heard(positions);
             }
         }
+    }
+
+    /// Tells which partitions are read to their ends. Statistics from before a rewind mean nothing.
+    fn tell_ends(&self, positions: &Positions) {
+        let is_settled = positions.heard_at >= self.state.settled_at + SETTLE;
+        let standings = positions.fetched_to.keys().map(|slot| {
+            let read_to = self.state.spans.get(slot).map(|span| span.next);
+            let standing = Standing { read_to, is_at_end: is_settled && positions.at_end.contains(slot) };
+            ((self.state.topics.get(&slot.0), slot.1), standing)
+        });
+        self.leases.stand(standings);
     }
 
     fn is_chunk_full(&self) -> bool {
@@ -280,9 +297,11 @@ impl Poller {
             return;
         }
         let generation = self.leases.generation();
-        match self.rewind() {
-            Ok(()) => {
+        match self.rewind().and_then(|()| self.assigned(generation)) {
+            Ok(assigned) => {
+                self.leases.settled(assigned);
                 self.state.generation = Some(generation);
+                self.state.settled_at = Instant::now();
                 if let Some(end) = &mut self.state.end {
                     end.unsettle(Instant::now());
                 }
@@ -292,6 +311,12 @@ impl Poller {
                 self.state.rewind_after = Instant::now() + REWIND_RETRY;
             }
         }
+    }
+
+    fn assigned(&self, generation: Generation) -> KafkaResult<Assigned> {
+        let assigned = slots(&self.consumer.assignment()?);
+        let partitions = assigned.into_iter().map(|(topic, partition)| (self.state.topics.get(&topic), partition));
+        Ok(Assigned { generation, partitions: partitions.map(|slot| (slot, Standing::default())).collect() })
     }
 
     /// Seeks every partition of which something was read and not committed.

@@ -16,7 +16,8 @@ impl TopicNames {
         Self(topics.iter().map(|topic| Arc::from(topic.as_str())).collect())
     }
 
-    fn get(&self, topic: &str) -> Arc<str> {
+    /// The name as all events of the topic share it.
+    pub(super) fn get(&self, topic: &str) -> Arc<str> {
         self.0.iter().find(|own| &***own == topic).map_or_else(|| Arc::from(topic), Arc::clone)
     }
 }

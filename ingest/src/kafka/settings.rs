@@ -89,6 +89,7 @@ pub struct SourceConfig {
     pub(super) queue_bytes_max: NonZeroUsize,
     pub(super) prefetch_kib_max: usize,
     pub(super) until_end: Option<UntilEnd>,
+    pub(super) tells_ends: bool,
 }
 
 impl SourceConfig {
@@ -96,6 +97,13 @@ impl SourceConfig {
     #[must_use]
     pub fn until_end(mut self, until: UntilEnd) -> Self {
         self.until_end = Some(until);
+        self
+    }
+
+    /// Makes the source tell, in [`super::Leases::assigned`], which partitions are read to their ends.
+    #[must_use]
+    pub fn telling_ends(mut self) -> Self {
+        self.tells_ends = true;
         self
     }
 
@@ -168,7 +176,8 @@ impl SourceConfig {
         set("queued.min.messages", &10_000);
         set("queued.max.messages.kbytes", &self.prefetch_kib_max);
         // Lag, broker state, and positions past transaction markers; more often where an end is waited for.
-        set("statistics.interval.ms", if self.until_end.is_some() { &250 } else { &5000 });
+        let statistics_ms = if self.until_end.is_some() || self.tells_ends { 250 } else { 5000 };
+        set("statistics.interval.ms", &statistics_ms);
         client
     }
 }
@@ -238,6 +247,7 @@ impl TryFrom<SourceSettings> for SourceConfig {
             queue_bytes_max,
             prefetch_kib_max: settings.prefetch_bytes_max >> 10,
             until_end: None,
+            tells_ends: false,
         })
     }
 }
