@@ -2,7 +2,9 @@
 //!
 //! Source: Kafka's documentation, "Message Format: Record Batch". Offsets 0..8 (base offset) and 12..16 (leader epoch) lie
 //! outside the checksum, which is why a broker may set them without touching anything else. Only the look-up by time
-//! ([`first_record_from`]) opens a batch.
+//! ([`first_record_from`]) and compaction ([`records`]) open a batch.
+
+pub(crate) mod records;
 
 #[cfg(test)]
 mod tests;
@@ -175,12 +177,17 @@ fn records_of(batch: &Bytes, codec: i16) -> Option<Bytes> {
     }
 }
 
+/// The next record without its length; `None` at the end or on rubbish.
+fn next_record_bytes<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(varint(rest)?).ok()?;
+    let (record, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    Some(record)
+}
+
 /// Offset delta and timestamp delta of the next record; `None` at the end or on rubbish.
 fn next_record(rest: &mut &[u8]) -> Option<(i64, i64)> {
-    let length = usize::try_from(varint(rest)?).ok()?;
-    let (mut record, after) = rest.split_at_checked(length)?;
-    *rest = after;
-    record = record.get(1..)?; // attributes
+    let mut record = next_record_bytes(rest)?.get(1..)?; // attributes
     let timestamp_delta = varint(&mut record)?;
     let offset_delta = varint(&mut record)?;
     Some((offset_delta, timestamp_delta))

@@ -2,9 +2,9 @@
 //!
 //! It speaks the Kafka protocol well enough that clients cannot tell it from a single Apache Kafka 4.1 node in what it
 //! implements: topics, idempotent and transactional producers with fencing and time-outs, `read_committed`, consumer groups
-//! of the classic protocol with static membership, retention by size. `tests/tests/conformance.rs` runs the same suite on both.
+//! of the classic protocol with static membership, retention by size, compaction. `tests/tests/conformance.rs` runs the same suite on both.
 //!
-//! What it deliberately lacks: disk (a stop forgets everything), replication, authentication, encryption, compaction, quotas,
+//! What it deliberately lacks: disk (a stop forgets everything), replication, authentication, encryption, quotas,
 //! share groups, the new consumer protocol (KIP-848) and the second half of KIP-890. `ApiVersions` says so to clients.
 //!
 //! ```
@@ -22,6 +22,7 @@ mod api;
 mod batch;
 mod broker;
 mod clock;
+mod compaction;
 mod config;
 mod error;
 mod fault;

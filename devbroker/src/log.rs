@@ -14,19 +14,23 @@ use kafka_protocol::ResponseError;
 
 use crate::batch::{self, BatchHeader};
 use crate::clock::Millis;
+use crate::compaction;
 use crate::producers::{Producers, Verdict};
 
 /// Leaders never change here, so the epoch never moves.
 pub(crate) const LEADER_EPOCH: i32 = 0;
 
+/// A partition is not compacted while it is smaller, in bytes: there is nothing to gain.
+const COMPACT_FROM: u64 = 1 << 20;
+
 /// Kafka's `log.message.timestamp.after.max.ms`: records from further in the future are refused.
 const FUTURE_MAX: Millis = 3_600_000;
 
 #[derive(Debug)]
-struct Stored {
-    last_offset: i64,
-    max_timestamp: Millis,
-    bytes: Bytes,
+pub(crate) struct Stored {
+    pub(crate) last_offset: i64,
+    pub(crate) max_timestamp: Millis,
+    pub(crate) bytes: Bytes,
 }
 
 /// A transaction that ended in an abort: its records lie in `first_offset..=last_offset`, the marker last.
@@ -34,7 +38,7 @@ struct Stored {
 pub(crate) struct Aborted {
     pub(crate) producer_id: i64,
     pub(crate) first_offset: i64,
-    last_offset: i64,
+    pub(crate) last_offset: i64,
 }
 
 /// How long a partition keeps what it has.
@@ -43,6 +47,35 @@ pub(crate) struct Retention {
     pub(crate) bytes_max: u64,
     /// Age by record timestamp; `None` keeps records of any age.
     pub(crate) age_max: Option<Millis>,
+    pub(crate) cleanup: Cleanup,
+}
+
+/// What a partition does to stay small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cleanup {
+    /// The oldest batches go.
+    Delete,
+    /// The newest record of every key stays; nothing else lets go of it, so a partition full of keys refuses more.
+    Compact {
+        /// How long a record that removes its key stays, by its own time.
+        tombstones_kept: Millis,
+    },
+    Both {
+        tombstones_kept: Millis,
+    },
+}
+
+impl Cleanup {
+    fn deletes(self) -> bool {
+        !matches!(self, Self::Compact { .. })
+    }
+
+    fn tombstones_kept(self) -> Option<Millis> {
+        match self {
+            Self::Delete => None,
+            Self::Compact { tombstones_kept } | Self::Both { tombstones_kept } => Some(tombstones_kept),
+        }
+    }
 }
 
 /// Whole batches, in order, and the offset after the last of them.
@@ -62,6 +95,8 @@ pub(crate) struct PartitionLog {
     retention: Retention,
     producers: Producers,
     aborted: VecDeque<Aborted>,
+    /// The size at which the partition is compacted next: half of it may be out of date.
+    compact_at: u64,
 }
 
 impl PartitionLog {
@@ -74,6 +109,7 @@ impl PartitionLog {
             retention,
             producers: Producers::new(producers_max),
             aborted: VecDeque::new(),
+            compact_at: COMPACT_FROM.min(retention.bytes_max.saturating_mul(2)),
         }
     }
 
@@ -94,7 +130,8 @@ impl PartitionLog {
     /// Appends one batch of a client and returns its base offset, which for a duplicate is that of the first time.
     ///
     /// # Errors
-    /// As [`Producers::check`]; `INVALID_TIMESTAMP` for records from the future.
+    /// As [`Producers::check`]; `INVALID_TIMESTAMP` for records from the future; where keys are kept, `INVALID_RECORD`
+    /// for records without one, and `POLICY_VIOLATION` when the partition is full of them.
     pub(crate) fn append(&mut self, header: &BatchHeader, data: &[u8], now: Millis) -> Result<i64, ResponseError> {
         if header.max_timestamp > now.saturating_add(FUTURE_MAX) {
             return Err(ResponseError::InvalidTimestamp);
@@ -103,6 +140,9 @@ impl PartitionLog {
             && let Verdict::Duplicate(base_offset) = self.producers.check(header)?
         {
             return Ok(base_offset);
+        }
+        if self.retention.cleanup.tombstones_kept().is_some() {
+            self.check_keys(data)?;
         }
         let base_offset = self.end;
         let last_offset = base_offset + i64::from(header.last_offset_delta);
@@ -196,7 +236,17 @@ impl PartitionLog {
     }
 
     /// Lets go of the oldest batches while the partition is too large, or they are too old. The newest batch stays.
+    ///
+    /// Where keys are kept, it compacts whenever the partition has doubled.
     pub(crate) fn retain(&mut self, now: Millis) {
+        if let Some(kept) = self.retention.cleanup.tombstones_kept()
+            && self.bytes >= self.compact_at
+        {
+            self.compact(now.saturating_sub(kept));
+        }
+        if !self.retention.cleanup.deletes() {
+            return;
+        }
         let oldest_kept = self.retention.age_max.map_or(Millis::MIN, |age| now.saturating_sub(age));
         while self.batches.len() > 1
             && let Some(front) = self.batches.front()
@@ -206,6 +256,30 @@ impl PartitionLog {
             self.pop();
         }
         self.forget_aborted();
+    }
+
+    fn compact(&mut self, tombstones_from: Millis) {
+        let left = compaction::compact(&self.batches, &self.aborted, self.last_stable(), tombstones_from);
+        self.batches = left.batches;
+        self.aborted = left.aborted;
+        self.bytes = self.batches.iter().map(|stored| stored.bytes.len() as u64).sum();
+        let (bytes, limit) = (self.bytes, self.compacted_bytes_max());
+        self.compact_at = (2 * bytes).clamp(COMPACT_FROM.min(limit), limit).max(bytes + bytes / 8);
+    }
+
+    /// What a partition that keeps keys may take: as much again as without them, for what is out of date.
+    fn compacted_bytes_max(&self) -> u64 {
+        self.retention.bytes_max.saturating_mul(2)
+    }
+
+    /// Whether a batch may join a partition that keeps keys.
+    fn check_keys(&self, data: &[u8]) -> Result<(), ResponseError> {
+        let opened = batch::records::open(&Bytes::copy_from_slice(data)).ok_or(ResponseError::CorruptMessage)?;
+        if opened.records.iter().any(|record| record.key.is_none()) {
+            return Err(ResponseError::InvalidRecord);
+        }
+        let is_full = self.bytes.saturating_add(data.len() as u64) > self.compacted_bytes_max();
+        if is_full && !self.retention.cleanup.deletes() { Err(ResponseError::PolicyViolation) } else { Ok(()) }
     }
 
     fn push(&mut self, stored: Stored) {

@@ -1,7 +1,7 @@
 //! The topics: names, ids, settings and their partitions' logs.
 //!
 //! Knows the topic settings that Apache Kafka knows, keeps what a client sets, and acts on those that this broker can
-//! honour: `retention.bytes`, `retention.ms` and `max.message.bytes`. Compaction is not done.
+//! honour: `cleanup.policy`, `delete.retention.ms`, `retention.bytes`, `retention.ms` and `max.message.bytes`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,21 +10,24 @@ use uuid::Uuid;
 
 use crate::clock::Millis;
 use crate::config::{Config, TopicSpec};
-use crate::log::{PartitionLog, Retention};
+use crate::log::{Cleanup, PartitionLog, Retention};
 
 /// Kafka's limit on the length of a topic name.
 const NAME_BYTES_MAX: usize = 249;
 
 /// Settings a topic may have, with Kafka's default values; but age is no reason to let go unless a topic says so.
-pub(crate) const TOPIC_CONFIGS: [(&str, &str); 14] = [
+pub(crate) const TOPIC_CONFIGS: [(&str, &str); 17] = [
     ("cleanup.policy", "delete"),
     ("compression.type", "producer"),
     ("delete.retention.ms", "86400000"),
     ("file.delete.delay.ms", "60000"),
     ("flush.messages", "9223372036854775807"),
     ("flush.ms", "9223372036854775807"),
+    ("max.compaction.lag.ms", "9223372036854775807"),
     ("max.message.bytes", "1048588"),
     ("message.timestamp.type", "CreateTime"),
+    ("min.cleanable.dirty.ratio", "0.5"),
+    ("min.compaction.lag.ms", "0"),
     ("min.insync.replicas", "1"),
     ("retention.bytes", "-1"),
     ("retention.ms", "-1"),
@@ -201,12 +204,11 @@ impl Topics {
         let retention_bytes = number(&configs, "retention.bytes")?.and_then(|bytes| u64::try_from(bytes).ok());
         let retention_ms = number(&configs, "retention.ms")?.unwrap_or(-1);
         let message_bytes_max = number(&configs, "max.message.bytes")?.unwrap_or(1_048_588);
-        if configs.get("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
-            tracing::warn!("a topic asks for compaction, which devbroker does not do");
-        }
+        let cleanup = cleanup(&configs)?;
         let retention = Retention {
             bytes_max: retention_bytes.unwrap_or(u64::MAX).min(self.partition_bytes_max),
             age_max: (retention_ms >= 0).then_some(retention_ms),
+            cleanup,
         };
         Ok(Topic {
             id: Uuid::new_v4(),
@@ -215,6 +217,21 @@ impl Topics {
             message_bytes_max: usize::try_from(message_bytes_max).unwrap_or(0),
             retention,
         })
+    }
+}
+
+/// What a topic's `cleanup.policy` asks for.
+fn cleanup(configs: &BTreeMap<String, String>) -> Result<Cleanup, TopicError> {
+    let policy = configs.get("cleanup.policy").map_or("delete", String::as_str);
+    let tombstones_kept = number(configs, "delete.retention.ms")?.unwrap_or(86_400_000);
+    match policy {
+        "delete" => Ok(Cleanup::Delete),
+        "compact" => Ok(Cleanup::Compact { tombstones_kept }),
+        "compact,delete" | "delete,compact" => Ok(Cleanup::Both { tombstones_kept }),
+        _ => {
+            let message = format!("Invalid value {policy} for configuration cleanup.policy");
+            Err(TopicError::new(ResponseError::InvalidConfig, message))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const UNBOUNDED: Retention = Retention { bytes_max: u64::MAX, age_max: None };
+const UNBOUNDED: Retention = Retention { bytes_max: u64::MAX, age_max: None, cleanup: Cleanup::Delete };
 
 /// One record of a producer; the log reads only the header it is given.
 fn header(producer: Option<(i64, i32)>, max_timestamp: Millis) -> BatchHeader {
@@ -34,7 +34,7 @@ fn append(log: &mut PartitionLog, producer: Option<(i64, i32)>) -> i64 {
 
 #[test]
 fn retention_by_size_keeps_the_newest_batch() {
-    let mut log = PartitionLog::new(Retention { bytes_max: 250, age_max: None }, 10);
+    let mut log = PartitionLog::new(Retention { bytes_max: 250, ..UNBOUNDED }, 10);
     for expected in 0..10 {
         assert_eq!(append(&mut log, None), expected);
     }
@@ -45,7 +45,7 @@ fn retention_by_size_keeps_the_newest_batch() {
 
 #[test]
 fn retention_by_age_goes_by_the_records_time() {
-    let mut log = PartitionLog::new(Retention { bytes_max: u64::MAX, age_max: Some(100) }, 10);
+    let mut log = PartitionLog::new(Retention { age_max: Some(100), ..UNBOUNDED }, 10);
     for time in [10, 20, 500, 30] {
         log.append(&header(None, time), &bytes(100), 0).expect("appended");
     }
@@ -168,4 +168,50 @@ proptest! {
         }
         prop_assert_eq!(seen, expected);
     }
+}
+
+/// A real batch of one record, since compaction opens what it keeps.
+fn keyed(key: Option<&str>, value_bytes: usize) -> (BatchHeader, Vec<u8>) {
+    let record = kafka_protocol::records::Record {
+        transactional: false,
+        control: false,
+        delete_horizon: false,
+        partition_leader_epoch: 0,
+        producer_id: -1,
+        producer_epoch: -1,
+        timestamp_type: kafka_protocol::records::TimestampType::Creation,
+        offset: 0,
+        sequence: -1,
+        timestamp: 0,
+        key: key.map(|key| Bytes::copy_from_slice(key.as_bytes())),
+        value: Some(Bytes::from(vec![b'v'; value_bytes])),
+        headers: kafka_protocol::indexmap::IndexMap::new(),
+    };
+    let options = kafka_protocol::records::RecordEncodeOptions {
+        version: 2,
+        compression: kafka_protocol::records::Compression::None,
+    };
+    let mut out = BytesMut::new();
+    kafka_protocol::records::RecordBatchEncoder::encode(&mut out, &[record], &options).expect("encodes");
+    (BatchHeader::of_client(&out).expect("a good batch"), out.to_vec())
+}
+
+#[test]
+fn a_partition_that_keeps_keys_stays_small_and_refuses_more_keys_than_fit() {
+    let cleanup = Cleanup::Compact { tombstones_kept: 0 };
+    let mut log = PartitionLog::new(Retention { bytes_max: 4 << 20, cleanup, ..UNBOUNDED }, 10);
+    let append = |log: &mut PartitionLog, key: Option<&str>| {
+        let (header, data) = keyed(key, 10_000);
+        log.append(&header, &data, 0)
+    };
+    assert_eq!(append(&mut log, None), Err(ResponseError::InvalidRecord));
+    for number in 0..2000 {
+        let key = format!("key {}", number % 7);
+        assert_eq!(append(&mut log, Some(&key)), Ok(number));
+        assert!(log.bytes <= COMPACT_FROM + 10_100, "{} bytes", log.bytes);
+    }
+    assert_eq!((log.start(), log.end()), (0, 2000), "offsets are gaps, not gone");
+    let refused = (0..2000).find_map(|number| append(&mut log, Some(&format!("other {number}"))).err());
+    assert_eq!(refused, Some(ResponseError::PolicyViolation));
+    assert!(log.bytes <= 8 << 20, "{} bytes", log.bytes);
 }
