@@ -5,5 +5,6 @@
 pub mod kafka;
 pub mod metrics;
 pub mod publisher;
+pub mod reports;
 pub mod settings;
 pub mod telemetry;
