@@ -14,7 +14,7 @@ use std::sync::Arc;
 use schemas::ModelId;
 use serde::{Deserialize, Serialize};
 
-use crate::counts::{CountsError, WindowCounts};
+use crate::counts::{ABSTAINED, CountsError, View, WindowCounts};
 use crate::feature::Feature;
 use crate::window::Granularity;
 
@@ -36,6 +36,8 @@ pub struct About {
     pub records: u64,
     /// Whether words can be read; otherwise only their hash buckets are kept.
     pub has_words: bool,
+    /// Whether dead letters were read too; otherwise their rate is not known.
+    pub has_dead_letters: bool,
     /// Per granularity, what the windows of the calibration told.
     pub calibrations: Vec<Calibration>,
 }
@@ -98,10 +100,7 @@ pub enum ProfileError {
 
 impl Profile {
     /// A profile of these counts. Words are kept as hash buckets only unless `about.has_words`.
-    pub fn new(about: About, mut counts: WindowCounts) -> Self {
-        if !about.has_words {
-            counts.forget_words();
-        }
+    pub fn new(about: About, counts: WindowCounts) -> Self {
         let bytes = file::encode(&about, &counts);
         Self { about, counts: Arc::new(counts), id: file::digest(&bytes) }
     }
@@ -194,8 +193,13 @@ impl Profile {
         if is_same {
             return Ok(());
         }
-        let known = |label: &str| labels.is_empty() || labels.iter().any(|own| &**own == label);
-        let missing = self.counts.all().labels().filter(|label| !known(label)).map(str::to_owned).collect();
+        let known = |label: &str| label == ABSTAINED || labels.is_empty() || labels.iter().any(|own| &**own == label);
+        let own_labels = match self.counts.all().view(&Feature::Label) {
+            Some(View::Categories(labels)) => labels.iter().map(|(label, _)| label).collect(),
+            _ => Vec::new(),
+        };
+        let mut missing: Vec<String> = own_labels.into_iter().filter(|label| !known(label)).map(str::to_owned).collect();
+        missing.sort();
         let text = |model: &ModelId| format!("{} {} {}", model.name, model.version, model.digest);
         Err(ProfileError::OtherModel { name: self.about.name.clone(), expected: text(own), found: text(model), missing })
     }

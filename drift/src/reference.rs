@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::counts::{DecodeError, WindowCounts};
+use crate::counts::{CountsError, WindowCounts};
 use crate::profile::Profile;
 use crate::window::{Granularity, Window};
 use settings::ReferenceConfig;
@@ -111,14 +111,14 @@ pub struct Reference {
 }
 
 /// Why there is no reference.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum Missing {
     #[error("there is no profile: make one with labelstream drift calibrate, or set reference.kind")]
     Profile,
     #[error("the {kind} reference has {found} of the {least} windows that it needs, {} more to come", least - found)]
     Windows { kind: ReferenceKind, found: u32, least: u32 },
     #[error("the {kind} reference cannot be read: {source}")]
-    Unreadable { kind: ReferenceKind, source: DecodeError },
+    Unreadable { kind: ReferenceKind, source: CountsError },
 }
 
 /// The reference of this window.

@@ -6,13 +6,13 @@
 /// `share of card_arrival rose from 4.1 % to 9.8 %`
 pub(crate) fn share_moved(name: &str, reference: f64, current: f64) -> String {
     let (from, to) = percents(reference, current);
-    format!("{name} {} from {from} to {to}", direction(reference, current))
+    moved(name, &from, &to, current > reference)
 }
 
 /// `median confidence fell from 0.93 to 0.71`
 pub(crate) fn value_moved(name: &str, reference: f64, current: f64) -> String {
     let digits = digits_to_tell(reference, current, 2);
-    format!("{name} {} from {reference:.digits$} to {current:.digits$}", direction(reference, current))
+    moved(name, &format!("{reference:.digits$}"), &format!("{current:.digits$}"), current > reference)
 }
 
 /// `the word refund stands in 6.0 % of texts, 0.4 % before`
@@ -39,13 +39,11 @@ fn digits_to_tell(one: f64, other: f64, least: usize) -> usize {
     (least..6).find(|&digits| format!("{one:.digits$}") != format!("{other:.digits$}")).unwrap_or(least)
 }
 
-fn direction(reference: f64, current: f64) -> &'static str {
-    if current > reference {
-        "rose"
-    } else if current < reference {
-        "fell"
-    } else {
-        "went"
+fn moved(name: &str, from: &str, to: &str, is_up: bool) -> String {
+    match (from == to, is_up) {
+        (true, _) => format!("{name} stayed at {to}"),
+        (false, true) => format!("{name} rose from {from} to {to}"),
+        (false, false) => format!("{name} fell from {from} to {to}"),
     }
 }
 
@@ -58,7 +56,7 @@ mod tests {
         for (sentence, expected) in [
             (share_moved("share of card_arrival", 0.0412, 0.0979), "share of card_arrival rose from 4.1 % to 9.8 %"),
             (share_moved("share of other", 0.5, 0.49996), "share of other fell from 50.000 % to 49.996 %"),
-            (share_moved("share of same", 0.5, 0.5), "share of same went from 50.0 % to 50.0 %"),
+            (share_moved("share of same", 0.5, 0.5), "share of same stayed at 50.0 %"),
             (value_moved("median confidence", 0.931, 0.712), "median confidence fell from 0.93 to 0.71"),
             (value_moved("median entropy", 0.0012, 0.0019), "median entropy rose from 0.001 to 0.002"),
             (word_moved("the word refund", 0.004, 0.06), "the word refund stands in 6.0 % of texts, 0.4 % before"),
