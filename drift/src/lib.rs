@@ -17,4 +17,15 @@
 //!
 //! Data walks one way: observation -> partial -> window -> report. Time is an argument everywhere but in `pipeline`.
 
+pub mod budget;
+pub mod settings;
+pub mod labels;
 pub mod window;
+pub mod text;
+pub mod slice;
+pub mod observation;
+pub mod feature;
+pub mod counts;
+pub mod profile;
+pub mod reference;
+pub mod verdict;

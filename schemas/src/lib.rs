@@ -17,6 +17,7 @@ pub mod batch;
 pub mod dead_letter;
 pub mod event;
 pub mod label;
+pub mod observed;
 pub mod problem;
 pub mod recovery;
 pub mod report;

@@ -42,12 +42,12 @@ impl fmt::Display for Pointer {
 
 impl Pointer {
     /// The member of the root object where the path begins.
-    pub(super) fn first(&self) -> &str {
+    pub fn first(&self) -> &str {
         &self.first
     }
 
     /// Walks on from the value of the first member; `None` where the path leads nowhere.
-    pub(super) fn walk<'a>(&self, from: &'a RawValue) -> Option<&'a RawValue> {
+    pub fn walk<'a>(&self, from: &'a RawValue) -> Option<&'a RawValue> {
         self.rest.iter().try_fold(from, |value, name| step(value, name))
     }
 }

@@ -1,0 +1,200 @@
+//! What a text tells: its words, the script it is written in, and whether it holds addresses or numbers.
+//!
+//! Words are those of Unicode (UAX 29), in lower case, of 2 to 32 characters; ideographs and kana, which that standard
+//! does not join to words, count one by one. All numbers are one word, [`NUMBER`]. No language is guessed and nothing is
+//! stemmed: the words are for people to read. Of the shares that other tools count, those of web addresses, e-mail
+//! addresses and numbers are kept, since they cost next to nothing; sentiment, readability and the like need models.
+
+use unicode_script::{Script, UnicodeScript};
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Stands for every number.
+pub const NUMBER: &str = "0";
+
+/// Longer words are mostly keys, hashes and addresses: they say little and would fill the buckets.
+const WORD_CHARACTERS_MAX: usize = 32;
+
+/// What a text tells besides its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// ISO 15924, such as `Latn`; `None` without letters.
+    pub(crate) script: Option<&'static str>,
+    pub(crate) url: bool,
+    pub(crate) email: bool,
+}
+
+/// Calls `word` with each word of a text, repeated ones repeatedly; `buffer` is used for words that change.
+pub(crate) fn words(text: &str, buffer: &mut String, mut word: impl FnMut(&str)) {
+    for found in text.unicode_words() {
+        if found.is_ascii() {
+            ascii_word(found, buffer, &mut word);
+            continue;
+        }
+        let mut characters = found.chars();
+        let first = characters.next();
+        if characters.next().is_none() && !first.is_some_and(stands_alone) {
+            continue;
+        }
+        if found.chars().all(char::is_numeric) {
+            word(NUMBER);
+            continue;
+        }
+        if found.chars().nth(WORD_CHARACTERS_MAX).is_none() {
+            buffer.clear();
+            buffer.extend(found.chars().flat_map(char::to_lowercase));
+            word(buffer);
+        }
+    }
+}
+
+fn ascii_word(found: &str, buffer: &mut String, word: &mut impl FnMut(&str)) {
+    let bytes = found.as_bytes();
+    if bytes[0].is_ascii_digit() && bytes.iter().all(|byte| byte.is_ascii_digit() || b".,;'".contains(byte)) {
+        word(NUMBER);
+    } else if (2..=WORD_CHARACTERS_MAX).contains(&bytes.len()) {
+        if bytes.iter().any(u8::is_ascii_uppercase) {
+            buffer.clear();
+            buffer.push_str(found);
+            buffer.make_ascii_lowercase();
+            word(buffer);
+        } else {
+            word(found);
+        }
+    }
+}
+
+/// Scripts that are written without spaces, where one character may be a word.
+fn stands_alone(character: char) -> bool {
+    matches!(character.script(), Script::Han | Script::Hiragana | Script::Katakana)
+}
+
+/// Looks at a text once for each fact.
+pub(crate) fn facts(text: &str) -> Facts {
+    Facts { script: script(text), url: has_url(text), email: has_email(text) }
+}
+
+/// The script of most letters; of equally many the one that comes first.
+fn script(text: &str) -> Option<&'static str> {
+    if text.is_ascii() {
+        return text.bytes().any(|byte| byte.is_ascii_alphabetic()).then(|| Script::Latin.short_name());
+    }
+    let mut counts: Vec<(Script, u32)> = Vec::new();
+    for character in text.chars() {
+        let script = if character.is_ascii_alphabetic() { Script::Latin } else { character.script() };
+        if matches!(script, Script::Common | Script::Inherited | Script::Unknown) {
+            continue;
+        }
+        match counts.iter_mut().find(|(own, _)| *own == script) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => counts.push((script, 1)),
+        }
+    }
+    // of equal maxima `max_by_key` takes the last
+    counts.iter().rev().max_by_key(|(_, count)| *count).map(|(script, _)| script.short_name())
+}
+
+fn has_url(text: &str) -> bool {
+    text.contains("://") || text.contains("www.")
+}
+
+/// A letter or digit, an at sign, a letter or digit, and a point somewhere after it in the same word.
+fn has_email(text: &str) -> bool {
+    text.match_indices('@').any(|(place, _)| {
+        let before = text[..place].chars().next_back().is_some_and(char::is_alphanumeric);
+        let host = text[place + 1..].split(char::is_whitespace).next().unwrap_or_default();
+        before && host.starts_with(char::is_alphanumeric) && host.trim_end_matches('.').contains('.')
+    })
+}
+
+/// The text in lower case with single spaces, in `buffer`: texts that differ in nothing else are the same text.
+pub(crate) fn normalize<'b>(text: &str, buffer: &'b mut String) -> &'b str {
+    buffer.clear();
+    for word in text.split_whitespace() {
+        if !buffer.is_empty() {
+            buffer.push(' ');
+        }
+        if word.is_ascii() {
+            let start = buffer.len();
+            buffer.push_str(word);
+            buffer[start..].make_ascii_lowercase();
+        } else {
+            buffer.extend(word.chars().flat_map(char::to_lowercase));
+        }
+    }
+    buffer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_words(text: &str, expected: &[&str]) {
+        let (mut found, mut buffer) = (Vec::new(), String::new());
+        words(text, &mut buffer, |word| found.push(word.to_owned()));
+        assert_eq!(found, expected, "{text:?}");
+    }
+
+    #[test]
+    fn words_are_those_of_unicode_in_lower_case() {
+        check_words("My card hasn't ARRIVED yet!", &["my", "card", "hasn't", "arrived", "yet"]);
+        check_words("", &[]);
+        check_words("I a é x", &[]);
+        check_words("Straße ÜBER naïve", &["straße", "über", "naïve"]);
+        check_words("Карта не пришла", &["карта", "не", "пришла"]);
+        check_words("卡还没到", &["卡", "还", "没", "到"]);
+        check_words("카드가 안 왔어요", &["카드가", "왔어요"]);
+        check_words("🎉 🎉", &[]);
+        check_words("snake_case can't", &["snake_case", "can't"]);
+    }
+
+    #[test]
+    fn numbers_are_one_word() {
+        check_words("7 3.14 1,000,000 ٣٤", &["0", "0", "0", "0"]);
+        check_words("4g covid19 2nd", &["4g", "covid19", "2nd"]);
+    }
+
+    #[test]
+    fn words_have_at_most_32_characters() {
+        check_words(&"x".repeat(32), &["x".repeat(32).as_str()]);
+        check_words(&"x".repeat(33), &[]);
+        check_words(&"é".repeat(33), &[]);
+    }
+
+    #[test]
+    fn a_text_has_the_script_of_most_letters() {
+        for (text, expected) in [
+            ("My card", Some("Latn")),
+            ("42!", None),
+            ("", None),
+            ("Карта card x", Some("Cyrl")),
+            ("カード card", Some("Latn")),
+            ("日本語テスト", Some("Hani")),
+            ("é1", Some("Latn")),
+            ("🎉", None),
+        ] {
+            assert_eq!(script(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_seen() {
+        for (text, url, email) in [
+            ("see https://example.org/x", true, false),
+            ("www.example.org", true, false),
+            ("ask me@example.org.", false, true),
+            ("me @home", false, false),
+            ("@handle.x", false, false),
+            ("me@home.", false, false),
+            ("a: b //c", false, false),
+        ] {
+            let facts = facts(text);
+            assert_eq!((facts.url, facts.email), (url, email), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn spacing_and_case_do_not_make_another_text() {
+        let mut buffer = String::new();
+        assert_eq!(normalize("  My\tCARD \n ÜBER ", &mut buffer), "my card über");
+    }
+}

@@ -1,0 +1,233 @@
+//! A labelled event as its readers take it from any producer: what must be there, what may be, and in which range.
+//!
+//! `json/observed-event.schema.json` says the same to other programs. It asks for less than `labeled-event.schema.json`,
+//! which says what labelstream writes: only label, score and model must be there. The payload is scanned once and its
+//! members are borrowed from it; members that nobody asks for are only skipped. Of repeated names the last counts.
+
+mod pick;
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use serde_json::value::RawValue;
+
+pub use pick::pick;
+
+use crate::wire::{FIELD_NAMES, NEST_NAME};
+
+/// What is wrong with a labelled event. Messages never repeat what was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("the payload is not a JSON object: {0}")]
+    BadJson(String),
+    #[error("the member {0} is missing")]
+    Missing(&'static str),
+    #[error("the member {member} is not {expected}")]
+    WrongType { member: &'static str, expected: &'static str },
+    #[error("the member {member} is outside {bounds}")]
+    OutOfRange { member: &'static str, bounds: &'static str },
+}
+
+/// The members that a labeller adds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObservedEvent<'a> {
+    /// `None` where the model abstained, and for regression.
+    pub label: Option<Cow<'a, str>>,
+    /// 0..=1; `None` for regression.
+    pub score: Option<f64>,
+    /// Labels with their scores, 0..=1, in the order of the payload.
+    pub labels: Vec<(Cow<'a, str>, f64)>,
+    /// The raw output of a regression model; within the range of an `f32`.
+    pub value: Option<f64>,
+    pub model_name: Cow<'a, str>,
+    pub model_version: Cow<'a, str>,
+    pub signals: ObservedSignals,
+    pub id: Option<Cow<'a, str>>,
+    /// Milliseconds since 1970 UTC.
+    pub event_time_ms: Option<i64>,
+}
+
+/// Facts about text and scores, each only where the producer knows it; see [`crate::Signals`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ObservedSignals {
+    pub characters: Option<u64>,
+    pub n_tokens: Option<u64>,
+    pub truncated: Option<bool>,
+    /// 0..=1, as the next two.
+    pub unknown_rate: Option<f64>,
+    pub entropy: Option<f64>,
+    pub margin: Option<f64>,
+}
+
+/// The event, and the values of the root members that the reader asked for, in the order in which it named them.
+#[derive(Debug)]
+pub struct Read<'a> {
+    pub event: ObservedEvent<'a>,
+    pub wanted: Vec<Option<&'a RawValue>>,
+}
+
+const SHARE: &str = "0 to 1";
+
+/// Reads a labelled event, and the root members of the user's object that `wanted` names.
+///
+/// # Errors
+/// [`Fault`] names the first member that is missing, of the wrong type or outside its range.
+pub fn read<'a>(payload: &'a str, wanted: &[&str]) -> Result<Read<'a>, Fault> {
+    let fixed = FIELD_NAMES.len();
+    let names: Vec<&str> = FIELD_NAMES.iter().copied().chain([NEST_NAME]).chain(wanted.iter().copied()).collect();
+    let mut found = vec![None; names.len()];
+    pick(payload, &names, &mut found).map_err(|error| bad_json(&error))?;
+    let wanted = found.split_off(fixed + 1);
+    let is_nested = found[0].is_none() || found[5].is_none();
+    if let Some(nested) = found[fixed].filter(|_| is_nested) {
+        found.fill(None);
+        pick(nested.get(), &FIELD_NAMES, &mut found[..fixed])
+            .map_err(|_| Fault::WrongType { member: NEST_NAME, expected: "an object" })?;
+    }
+    let [label, score, labels, value, model, signals, source] = [0, 1, 2, 3, 4, 5, 6].map(|place| found[place]);
+    let [model_name, model_version] = members(model.ok_or(Fault::Missing("model"))?, "model", ["name", "version"])?;
+    let [id, event_time] = optional(source, "source", ["id", "event_time_ms"])?;
+    let required = |member| move |raw: Option<&'a RawValue>| raw.ok_or(Fault::Missing(member));
+    let event = ObservedEvent {
+        label: nullable(required("label")(label)?).map(|raw| text(raw, "label")).transpose()?,
+        score: nullable(required("score")(score)?).map(|raw| share(raw, "score")).transpose()?,
+        labels: labels.map_or(Ok(Vec::new()), list)?,
+        value: present(value).map(real).transpose()?,
+        model_name: text(required("model.name")(model_name)?, "model.name")?,
+        model_version: text(required("model.version")(model_version)?, "model.version")?,
+        signals: read_signals(signals)?,
+        id: present(id).map(|raw| text(raw, "source.id")).transpose()?,
+        event_time_ms: present(event_time).map(time).transpose()?,
+    };
+    Ok(Read { event, wanted })
+}
+
+fn bad_json(error: &serde_json::Error) -> Fault {
+    let text = match error.classify() {
+        // The library would quote the value.
+        serde_json::error::Category::Data => "another value".to_owned(),
+        _ => error.to_string(),
+    };
+    Fault::BadJson(text)
+}
+
+fn read_signals(raw: Option<&RawValue>) -> Result<ObservedSignals, Fault> {
+    let names = ["characters", "n_tokens", "truncated", "unknown_rate", "entropy", "margin"];
+    let [characters, n_tokens, truncated, unknown_rate, entropy, margin] = optional(raw, "signals", names)?;
+    Ok(ObservedSignals {
+        characters: present(characters).map(|raw| length(raw, "signals.characters")).transpose()?,
+        n_tokens: present(n_tokens).map(|raw| length(raw, "signals.n_tokens")).transpose()?,
+        truncated: present(truncated).map(|raw| switch(raw, "signals.truncated")).transpose()?,
+        unknown_rate: present(unknown_rate).map(|raw| share(raw, "signals.unknown_rate")).transpose()?,
+        entropy: present(entropy).map(|raw| share(raw, "signals.entropy")).transpose()?,
+        margin: present(margin).map(|raw| share(raw, "signals.margin")).transpose()?,
+    })
+}
+
+fn list(raw: &RawValue) -> Result<Vec<(Cow<'_, str>, f64)>, Fault> {
+    let items: Vec<&RawValue> =
+        serde_json::from_str(raw.get()).map_err(|_| Fault::WrongType { member: "labels", expected: "an array" })?;
+    let item = |raw| {
+        let [label, score] = members(raw, "labels[]", ["label", "score"])?;
+        let label = text(label.ok_or(Fault::Missing("labels[].label"))?, "labels[].label")?;
+        Ok((label, share(score.ok_or(Fault::Missing("labels[].score"))?, "labels[].score")?))
+    };
+    items.into_iter().map(item).collect()
+}
+
+fn members<'a, const N: usize>(
+    raw: &'a RawValue,
+    member: &'static str,
+    names: [&str; N],
+) -> Result<[Option<&'a RawValue>; N], Fault> {
+    let mut found = [None; N];
+    pick(raw.get(), &names, &mut found).map_err(|_| Fault::WrongType { member, expected: "an object" })?;
+    Ok(found)
+}
+
+fn optional<'a, const N: usize>(
+    raw: Option<&'a RawValue>,
+    member: &'static str,
+    names: [&str; N],
+) -> Result<[Option<&'a RawValue>; N], Fault> {
+    raw.map_or(Ok([None; N]), |raw| members(raw, member, names))
+}
+
+fn nullable(raw: &RawValue) -> Option<&RawValue> {
+    (raw.get() != "null").then_some(raw)
+}
+
+/// Where a member may be left out, null says the same.
+fn present(raw: Option<&RawValue>) -> Option<&RawValue> {
+    raw.and_then(nullable)
+}
+
+/// A string; without escapes it is borrowed from the payload.
+///
+/// # Errors
+/// [`Fault::WrongType`] for anything else, and for half a surrogate pair.
+pub fn text<'a>(raw: &'a RawValue, member: &'static str) -> Result<Cow<'a, str>, Fault> {
+    let fault = || Fault::WrongType { member, expected: "a string" };
+    let inner = raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(fault)?;
+    if inner.contains('\\') {
+        serde_json::from_str(raw.get()).map(Cow::Owned).map_err(|_| fault())
+    } else {
+        Ok(Cow::Borrowed(inner))
+    }
+}
+
+/// A JSON number is a number to Rust too; one beyond the range of an `f64` becomes infinite.
+fn number(raw: &RawValue, member: &'static str) -> Result<f64, Fault> {
+    let digits = raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let number = raw.get().parse().ok().filter(|_| digits);
+    number.ok_or(Fault::WrongType { member, expected: "a number" })
+}
+
+fn share(raw: &RawValue, member: &'static str) -> Result<f64, Fault> {
+    let share = number(raw, member)?;
+    // Adding zero makes -0 equal to 0.
+    if (0.0..=1.0).contains(&share) { Ok(share + 0.0) } else { Err(Fault::OutOfRange { member, bounds: SHARE }) }
+}
+
+fn real(raw: &RawValue) -> Result<f64, Fault> {
+    let value = number(raw, "value")?;
+    let range: RangeInclusive<f64> = f64::from(f32::MIN)..=f64::from(f32::MAX);
+    if range.contains(&value) {
+        Ok(value)
+    } else {
+        Err(Fault::OutOfRange { member: "value", bounds: "the range of an f32" })
+    }
+}
+
+/// An integer; JSON Schema counts 27.0 as one.
+fn integer(raw: &RawValue, member: &'static str) -> Result<i64, Fault> {
+    if let Ok(integer) = raw.get().parse() {
+        return Ok(integer);
+    }
+    let number = number(raw, member)?;
+    if number.fract() != 0.0 {
+        return Err(Fault::WrongType { member, expected: "an integer" });
+    }
+    // 2^63 is a double, the greatest i64 is not
+    if !(-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number) {
+        return Err(Fault::OutOfRange { member, bounds: "64 bits" });
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole and in range")]
+    Ok(number as i64)
+}
+
+fn length(raw: &RawValue, member: &'static str) -> Result<u64, Fault> {
+    u64::try_from(integer(raw, member)?).map_err(|_| Fault::OutOfRange { member, bounds: "0 and above" })
+}
+
+fn time(raw: &RawValue) -> Result<i64, Fault> {
+    integer(raw, "source.event_time_ms")
+}
+
+fn switch(raw: &RawValue, member: &'static str) -> Result<bool, Fault> {
+    match raw.get() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Fault::WrongType { member, expected: "true or false" }),
+    }
+}
