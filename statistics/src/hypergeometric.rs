@@ -103,9 +103,12 @@ impl Split {
         if seen > ceiling {
             return None;
         }
+        let limit = seen * (1.0 + TIE);
+        if self.density(mode) <= limit {
+            return Some(1.0);
+        }
         let up = x > mode;
         let near = seen * self.tail(x, up, ceiling / seen)?;
-        let limit = seen * (1.0 + TIE);
         let Some(mirror) = self.as_unlikely(limit, !up, mode) else { return Some(near.min(1.0)) };
         let opposite = self.density(mirror);
         let far = opposite * self.tail(mirror, !up, ceiling / opposite)?;
@@ -137,7 +140,7 @@ impl Split {
         Some(sum)
     }
 
-    /// The likeliest split on the given side of the mode that is no likelier than `limit`.
+    /// The likeliest split on the given side of the mode that is no likelier than `limit`, which the mode is.
     fn as_unlikely(&self, limit: f64, up: bool, mode: u64) -> Option<u64> {
         let (mut likely, mut unlikely) = (mode, if up { self.highest() } else { self.lowest() });
         if self.density(unlikely) > limit {
