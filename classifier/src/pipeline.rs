@@ -27,8 +27,9 @@ use crate::labeler::Labeler;
 use crate::model::Model;
 
 pub use error::{PipelineError, Stage};
+pub use ingest::supervision::Supervision;
 pub use progress::Progress;
-pub use supervisor::{Supervision, supervise};
+pub use supervisor::supervise;
 
 /// What a pipeline is made of; `run` borrows it.
 pub struct Parts<S, M, P> {

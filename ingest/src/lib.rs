@@ -4,8 +4,10 @@
 
 pub mod batcher;
 pub mod decode;
+pub mod history;
 pub mod kafka;
 pub mod metrics;
 pub mod settings;
 pub mod shutdown;
 pub mod source;
+pub mod supervision;

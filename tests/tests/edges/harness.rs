@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ingest::kafka::{
-    Assignment, Connection, ConnectionSettings, KafkaSource, Lease, Leases, OffsetReset, SecurityProtocol,
+    Assignment, Connection, ConnectionSettings, KafkaSource, KafkaTable, Lease, Leases, OffsetReset, SecurityProtocol,
     SourceConfig, SourceSettings, UntilEnd,
 };
 use ingest::source::{Source, SourceError, SourceEvent};
@@ -132,7 +132,30 @@ impl Stage {
     }
 
     fn start(&self, instance: Option<&str>, until: Option<UntilEnd>) -> Reader {
-        let mut config = SourceConfig::try_from(SourceSettings {
+        let mut config = self.source(instance);
+        if let Some(until) = until {
+            config = config.until_end(until);
+        }
+        self.open(config)
+    }
+
+    /// A reader that tells which partitions are read to their ends.
+    pub(crate) fn telling_ends(&self, instance: &str) -> Reader {
+        self.open(self.source(Some(instance)).telling_ends())
+    }
+
+    fn open(&self, config: SourceConfig) -> Reader {
+        let source = KafkaSource::start(&self.connection(), config).expect("valid options");
+        Reader { source, runtime: runtime() }
+    }
+
+    /// A compacted topic in memory.
+    pub(crate) fn table(&self, topic: &str, bytes_max: usize) -> KafkaTable {
+        KafkaTable::open(&self.connection(), &self.source(None), topic, bytes_max).expect("valid options")
+    }
+
+    fn source(&self, instance: Option<&str>) -> SourceConfig {
+        SourceConfig::try_from(SourceSettings {
             topics: vec![self.input.clone()],
             group: self.group.clone(),
             instance: instance.map(str::to_owned),
@@ -148,12 +171,7 @@ impl Stage {
             queue_bytes_max: 1 << 20,
             prefetch_bytes_max: 16 << 20,
         })
-        .expect("valid settings");
-        if let Some(until) = until {
-            config = config.until_end(until);
-        }
-        let source = KafkaSource::start(&self.connection(), config).expect("valid options");
-        Reader { source, runtime: runtime() }
+        .expect("valid settings")
     }
 
     fn connection(&self) -> Connection {
@@ -170,6 +188,14 @@ impl Stage {
             properties: [("broker.address.family".to_owned(), "v4".to_owned())].into(),
         })
         .expect("valid settings")
+    }
+
+    pub(crate) fn identity(&self, instance: &str) -> Identity {
+        Identity {
+            client: self.connection().properties().to_vec(),
+            group: self.group.clone(),
+            instance: instance.to_owned(),
+        }
     }
 
     pub(crate) fn publisher(&self, instance: &str) -> TestPublisher {
@@ -191,11 +217,7 @@ impl Stage {
             create_topics: false,
         })
         .expect("valid settings");
-        let identity = Identity {
-            client: self.connection().properties().to_vec(),
-            group: self.group.clone(),
-            instance: instance.to_owned(),
-        };
+        let identity = self.identity(instance);
         let leases = SharedLeases::default();
         let (granted, committed) = (Arc::clone(&leases), Arc::clone(&leases));
         let lease: Grant = Box::new(move |generation| get(&granted)?.lease(generation));

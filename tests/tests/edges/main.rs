@@ -4,6 +4,7 @@
 mod events;
 mod faults;
 mod harness;
+mod table;
 
 use std::thread;
 use std::time::{Duration, Instant};
