@@ -171,12 +171,9 @@ impl Profile {
         self.about.calibrations.iter().min_by(|one, other| distance(one).total_cmp(&distance(other)))
     }
 
-    /// The design effect of a feature in windows of this length; 1 where calibration did not tell.
-    pub fn design_effect(&self, granularity: Granularity, feature: &Feature) -> f64 {
-        let found = self.calibration(granularity).and_then(|calibration| {
-            calibration.design_effects.get(&*feature.name()).copied()
-        });
-        found.unwrap_or(1.0)
+    /// The design effect of a feature in windows of this length; `None` where calibration did not tell.
+    pub fn design_effect(&self, granularity: Granularity, feature: &Feature) -> Option<f64> {
+        self.calibration(granularity)?.design_effects.get(&*feature.name()).copied()
     }
 
     /// Refuses a profile of another model; `labels` are those that the model knows, where that is known.
@@ -198,10 +195,16 @@ impl Profile {
             Some(View::Categories(labels)) => labels.iter().map(|(label, _)| label).collect(),
             _ => Vec::new(),
         };
-        let mut missing: Vec<String> = own_labels.into_iter().filter(|label| !known(label)).map(str::to_owned).collect();
+        let mut missing: Vec<String> =
+            own_labels.into_iter().filter(|label| !known(label)).map(str::to_owned).collect();
         missing.sort();
         let text = |model: &ModelId| format!("{} {} {}", model.name, model.version, model.digest);
-        Err(ProfileError::OtherModel { name: self.about.name.clone(), expected: text(own), found: text(model), missing })
+        Err(ProfileError::OtherModel {
+            name: self.about.name.clone(),
+            expected: text(own),
+            found: text(model),
+            missing,
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! before, the last k, or those of the same hour of the week in the last k weeks. [`History`] holds what each window
 //! counted at revision 0, so that a report depends on the log alone and a replay finds the same reference.
 
+pub mod design;
 pub mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +14,16 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::counts::{CountsError, WindowCounts};
+use crate::feature::Feature;
 use crate::profile::Profile;
 use crate::window::{Granularity, Window};
 use settings::ReferenceConfig;
 
-pub(crate) const WEEK_MS: i64 = 7 * 24 * HOUR_MS;
 const HOUR_MS: i64 = 3_600_000;
+const WEEK_MS: i64 = 7 * 24 * HOUR_MS;
+
+/// Windows whose counts are held at once to learn design effects; two days of hours tell enough.
+const PARTS_MAX: usize = 48;
 
 /// Where the counts that a window is compared with come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -92,11 +97,6 @@ impl History {
             .filter(|past| past.flags.contains(key));
         u32::try_from(flagged.count()).unwrap_or(u32::MAX)
     }
-
-    /// Whether windows of this granularity are remembered.
-    fn counts_granularity(&self, granularity: Granularity) -> bool {
-        self.windows.keys().any(|window| window.granularity == granularity)
-    }
 }
 
 /// The counts that one window is compared with.
@@ -108,6 +108,8 @@ pub struct Reference {
     pub counts: Arc<WindowCounts>,
     /// How many windows the counts are the sum of.
     pub windows: u32,
+    /// By how much records of a feature resemble their neighbours, where the windows tell; those of a profile are its own.
+    pub design_effects: BTreeMap<Feature, f64>,
 }
 
 /// Why there is no reference.
@@ -121,7 +123,7 @@ pub enum Missing {
     Unreadable { kind: ReferenceKind, source: CountsError },
 }
 
-/// The reference of this window.
+/// The reference of this window; `granularities` are all that are counted.
 ///
 /// # Errors
 /// There is none yet, or its counts cannot be read.
@@ -130,39 +132,43 @@ pub fn reference(
     profile: Option<&Profile>,
     history: &History,
     window: Window,
+    granularities: &[Granularity],
 ) -> Result<Reference, Missing> {
     let kind = config.kind;
     if kind == ReferenceKind::Fixed {
         let profile = profile.ok_or(Missing::Profile)?;
         let windows = profile.windows();
-        return Ok(Reference { kind, id: profile.id().to_owned(), counts: profile.counts(), windows });
+        let (id, counts) = (profile.id().to_owned(), profile.counts());
+        return Ok(Reference { kind, id, counts, windows, design_effects: BTreeMap::new() });
     }
     let (count, least) = config.windows();
     let mut sum = WindowCounts::default();
-    let mut used = Vec::new();
-    for earlier in candidates(kind, history, window, count) {
+    let (mut used, mut parts) = (Vec::new(), Vec::new());
+    for earlier in candidates(kind, window, count, granularities) {
         let Some(bytes) = history.get(earlier).and_then(|past| past.counts.as_ref()) else { continue };
         let counts = WindowCounts::decode(bytes).map_err(|source| Missing::Unreadable { kind, source })?;
         sum.merge(&counts);
         used.push(earlier);
+        if parts.len() < PARTS_MAX {
+            parts.push(counts);
+        }
     }
     let found = u32::try_from(used.len()).unwrap_or(u32::MAX);
     if found < least {
         return Err(Missing::Windows { kind, found, least });
     }
-    Ok(Reference { kind, id: name_of(kind, &used), counts: Arc::new(sum), windows: found })
+    let design_effects = design::effects(&parts.iter().collect::<Vec<_>>());
+    Ok(Reference { kind, id: name_of(kind, &used), counts: Arc::new(sum), windows: found, design_effects })
 }
 
 /// The windows that a reference of this kind may sum, newest first.
-fn candidates(kind: ReferenceKind, history: &History, window: Window, count: u32) -> Vec<Window> {
+fn candidates(kind: ReferenceKind, window: Window, count: u32, granularities: &[Granularity]) -> Vec<Window> {
     let back = 1..=i64::from(count);
     match kind {
         ReferenceKind::Fixed => Vec::new(),
         ReferenceKind::Previous | ReferenceKind::Rolling => back.map(|back| window.later(-back)).collect(),
         ReferenceKind::Seasonal => {
-            let hour = Granularity::from_millis(HOUR_MS)
-                .filter(|hour| window.granularity < *hour && history.counts_granularity(*hour));
-            let granularity = hour.unwrap_or(window.granularity);
+            let granularity = settings::seasonal_granularity(window.granularity, granularities);
             // A window longer than a week has no hour of the week: the ones before it are as good.
             let step = WEEK_MS.max(granularity.length_ms());
             back.map(|weeks| granularity.window(window.start_ms.saturating_sub(step.saturating_mul(weeks)))).collect()

@@ -103,8 +103,7 @@ fn problem(about: &About) -> Option<String> {
 pub(super) fn digest(bytes: &[u8]) -> String {
     let mut text = "sha256:".to_owned();
     for byte in Sha256::digest(bytes) {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
+        write!(text, "{byte:02x}").expect("a String takes any text");
     }
     text
 }

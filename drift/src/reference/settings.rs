@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemas::Problem;
 use serde::Deserialize;
 
-use super::{ReferenceKind, WEEK_MS};
+use super::{HOUR_MS, ReferenceKind, WEEK_MS};
 use crate::window::Granularity;
 
 /// Above this, a rolling reference would keep more of the past in memory than a profile holds better.
@@ -57,8 +57,10 @@ impl ReferenceConfig {
     }
 
     /// How long the counts of a closed window of this granularity are needed after its end, in ms; 0 when never.
-    pub fn counts_kept_ms(&self, granularity: Granularity) -> i64 {
+    /// `granularities` are all that are counted.
+    pub fn counts_kept_ms(&self, granularity: Granularity, granularities: &[Granularity]) -> i64 {
         match self.kind {
+            ReferenceKind::Seasonal if seasonal_granularity(granularity, granularities) != granularity => 0,
             ReferenceKind::Fixed => 0,
             ReferenceKind::Previous => granularity.length_ms(),
             ReferenceKind::Rolling => granularity.length_ms().saturating_mul(i64::from(self.rolling_windows)),
@@ -78,6 +80,12 @@ impl ReferenceConfig {
             ReferenceKind::Seasonal => (self.seasonal_weeks, self.windows_min.min(self.seasonal_weeks)),
         }
     }
+}
+
+/// Which windows a seasonal reference of windows of this length sums: whole hours where they are counted and longer.
+pub(super) fn seasonal_granularity(granularity: Granularity, granularities: &[Granularity]) -> Granularity {
+    let hour = granularities.iter().find(|other| other.length_ms() == HOUR_MS && granularity < **other);
+    hour.copied().unwrap_or(granularity)
 }
 
 impl TryFrom<ReferenceSettings> for ReferenceConfig {
@@ -158,10 +166,16 @@ mod tests {
     #[test]
     fn the_past_is_kept_as_long_as_the_reference_looks_back() {
         let hour = Granularity::from_millis(3_600_000).expect("an hour");
-        let kept = |kind| ReferenceConfig::try_from(ReferenceSettings { kind, ..settings() }).map(|config| config.counts_kept_ms(hour));
-        assert_eq!(kept(ReferenceKind::Fixed), Ok(0));
-        assert_eq!(kept(ReferenceKind::Previous), Ok(3_600_000));
-        assert_eq!(kept(ReferenceKind::Rolling), Ok(24 * 3_600_000));
-        assert_eq!(kept(ReferenceKind::Seasonal), Ok(4 * 7 * 24 * 3_600_000));
+        let minute = Granularity::from_millis(60_000).expect("a minute");
+        let config = |kind| ReferenceConfig::try_from(ReferenceSettings { kind, ..settings() }).expect("valid");
+        let kept = |kind| config(kind).counts_kept_ms(hour, &[minute, hour]);
+        assert_eq!(kept(ReferenceKind::Fixed), 0);
+        assert_eq!(kept(ReferenceKind::Previous), 3_600_000);
+        assert_eq!(kept(ReferenceKind::Rolling), 24 * 3_600_000);
+        assert_eq!(kept(ReferenceKind::Seasonal), 4 * 7 * 24 * 3_600_000);
+        // Minutes look up whole hours, where there are any.
+        let seasonal = config(ReferenceKind::Seasonal);
+        assert_eq!(seasonal.counts_kept_ms(minute, &[minute, hour]), 0);
+        assert_eq!(seasonal.counts_kept_ms(minute, &[minute]), 4 * 7 * 24 * 3_600_000);
     }
 }

@@ -15,6 +15,12 @@ pub(crate) fn value_moved(name: &str, reference: f64, current: f64) -> String {
     moved(name, &format!("{reference:.digits$}"), &format!("{current:.digits$}"), current > reference)
 }
 
+/// `median length in tokens rose from 12 to 15`
+pub(crate) fn count_moved(name: &str, reference: f64, current: f64) -> String {
+    let digits = digits_to_tell(reference, current, 0);
+    moved(name, &format!("{reference:.digits$}"), &format!("{current:.digits$}"), current > reference)
+}
+
 /// `the word refund stands in 6.0 % of texts, 0.4 % before`
 pub(crate) fn word_moved(word: &str, reference: f64, current: f64) -> String {
     let (before, now) = percents(reference, current);
@@ -59,6 +65,8 @@ mod tests {
             (share_moved("share of same", 0.5, 0.5), "share of same stayed at 50.0 %"),
             (value_moved("median confidence", 0.931, 0.712), "median confidence fell from 0.93 to 0.71"),
             (value_moved("median entropy", 0.0012, 0.0019), "median entropy rose from 0.001 to 0.002"),
+            (count_moved("median length in tokens", 12.0, 15.0), "median length in tokens rose from 12 to 15"),
+            (count_moved("median length", 12.0, 12.4), "median length rose from 12.0 to 12.4"),
             (word_moved("the word refund", 0.004, 0.06), "the word refund stands in 6.0 % of texts, 0.4 % before"),
             (too_few("in the window", 8, 100), "only 8 records in the window, at least 100 are needed"),
             (too_few("in the reference", 1, 100), "only 1 record in the reference, at least 100 are needed"),
