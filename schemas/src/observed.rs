@@ -68,6 +68,10 @@ pub struct Read<'a> {
 
 const SHARE: &str = "0 to 1";
 
+/// The years 1 to 9999 in milliseconds since 1970 UTC: a time outside is in another unit, and arithmetic with windows
+/// would leave 64 bits.
+pub const TIME_RANGE_MS: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
+
 /// Reads a labelled event, and the root members of the user's object that `wanted` names.
 ///
 /// # Errors
@@ -91,7 +95,7 @@ pub fn read<'a>(payload: &'a str, wanted: &[&str]) -> Result<Read<'a>, Fault> {
     let event = ObservedEvent {
         label: nullable(required("label")(label)?).map(|raw| text(raw, "label")).transpose()?,
         score: nullable(required("score")(score)?).map(|raw| share(raw, "score")).transpose()?,
-        labels: labels.map_or(Ok(Vec::new()), list)?,
+        labels: present(labels).map_or(Ok(Vec::new()), list)?,
         value: present(value).map(real).transpose()?,
         model_name: text(required("model.name")(model_name)?, "model.name")?,
         model_version: text(required("model.version")(model_version)?, "model.version")?,
@@ -150,7 +154,7 @@ fn optional<'a, const N: usize>(
     member: &'static str,
     names: [&str; N],
 ) -> Result<[Option<&'a RawValue>; N], Fault> {
-    raw.map_or(Ok([None; N]), |raw| members(raw, member, names))
+    present(raw).map_or(Ok([None; N]), |raw| members(raw, member, names))
 }
 
 fn nullable(raw: &RawValue) -> Option<&RawValue> {
@@ -221,7 +225,13 @@ fn length(raw: &RawValue, member: &'static str) -> Result<u64, Fault> {
 }
 
 fn time(raw: &RawValue) -> Result<i64, Fault> {
-    integer(raw, "source.event_time_ms")
+    let member = "source.event_time_ms";
+    let time = integer(raw, member)?;
+    if TIME_RANGE_MS.contains(&time) {
+        Ok(time)
+    } else {
+        Err(Fault::OutOfRange { member, bounds: "the years 1 to 9999" })
+    }
 }
 
 fn switch(raw: &RawValue, member: &'static str) -> Result<bool, Fault> {
