@@ -17,12 +17,17 @@ mod summary;
 mod titles;
 mod words;
 
+#[cfg(test)]
+pub(crate) mod streams;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemas::report::{ReportKey, WindowReport};
 
-use crate::board::MergedWindow;
+use crate::board::{Kept, MergedWindow};
 use crate::counts::{View, WindowCounts};
 use crate::feature::Feature;
 use crate::performance;
@@ -80,14 +85,13 @@ impl Comparer {
         self.verdict.budget.alpha(granularity, self.granularities.len())
     }
 
-    /// How long the history must keep the counts of a closed window of this granularity after its end, in ms.
-    pub fn counts_kept_ms(&self, granularity: Granularity) -> i64 {
-        self.reference.counts_kept_ms(granularity, &self.granularities)
-    }
-
-    /// How long the history must keep the flags of a closed window of this granularity after its end, in ms.
-    pub fn flags_kept_ms(&self, granularity: Granularity) -> i64 {
-        self.verdict.flags_kept_ms(granularity)
+    /// What the board must keep of closed windows of each length, for references and persistence.
+    pub fn kept(&self) -> BTreeMap<Granularity, Kept> {
+        let kept = |granularity: &Granularity| Kept {
+            counts_ms: self.reference.counts_kept_ms(*granularity, &self.granularities),
+            flags_ms: self.verdict.flags_kept_ms(*granularity),
+        };
+        self.granularities.iter().map(|granularity| (*granularity, kept(granularity))).collect()
     }
 
     /// The report of a window. `history` may hold more than is needed, later windows too.
@@ -176,7 +180,7 @@ impl Comparer {
 }
 
 /// `name@version` of the model that labelled most events; the first by name among equals.
-fn main_model(counts: &WindowCounts) -> Option<String> {
+pub(crate) fn main_model(counts: &WindowCounts) -> Option<String> {
     let Some(View::Categories(models)) = counts.all().view(&Feature::Model) else { return None };
     let by_name: BTreeMap<&str, u64> = models.iter().collect();
     // The last of equal maxima is taken, hence reversed.

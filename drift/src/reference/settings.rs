@@ -43,6 +43,18 @@ pub struct ReferenceConfig {
 }
 
 impl ReferenceConfig {
+    /// A fixed reference of whatever model, given by hand.
+    pub(crate) fn fixed() -> Self {
+        Self {
+            kind: ReferenceKind::Fixed,
+            profile: None,
+            allow_other_model: true,
+            rolling_windows: 1,
+            seasonal_weeks: 1,
+            windows_min: 1,
+        }
+    }
+
     pub fn kind(&self) -> ReferenceKind {
         self.kind
     }
