@@ -5,6 +5,7 @@
 //! merged all 150 classes of a real data set into one. Where expectations are small, [`auto`] asks random tables.
 
 use crate::density::deviance;
+use crate::proportion::deviate;
 use crate::sample::{Sizes, design_effect as checked, sizes, within};
 use crate::{Interval, Method, Outcome, Undefined, distribution, sparse};
 
@@ -148,7 +149,8 @@ pub fn min_effect(reference: &[u64], current: &[u64], minimum: f64, design_effec
     Ok(Outcome { p_value, ..outcome })
 }
 
-/// An interval for [`divergence`], by turning the noncentral chi-square law around.
+/// An interval for [`divergence`], by turning the noncentral chi-square law around; by its normal limit where the
+/// statistic is so large that both agree to 1 % of the width.
 ///
 /// # Errors
 /// As [`homogeneity`]; a confidence outside of 0..1.
@@ -158,21 +160,30 @@ pub fn interval(
     confidence: f64,
     design_effect: f64,
 ) -> Result<Interval, Undefined> {
-    let error = 1.0 - within("confidence", confidence, 0.0, 1.0)?;
+    /// Above this the law is normal but for a skewness of 1 %.
+    const NORMAL_FROM: f64 = 20_000.0;
+
+    let (deviate, tail) = (deviate(confidence)?, (1.0 - confidence) / 2.0);
     let (sizes, effect) = (sizes(reference, current)?, checked(design_effect)?);
     let statistic = homogeneity(reference, current, design_effect)?.statistic / effect;
     let df = sizes.filled.saturating_sub(1) as f64;
     let scale = effect / sizes.effective();
+    if df == 0.0 {
+        return Ok(Interval { low: 0.0, high: 0.0 });
+    }
+    if statistic > NORMAL_FROM {
+        // mean df + lambda, variance 2 df + 4 lambda
+        let lambda = (statistic - df).max(0.0);
+        let reach = deviate * (2.0 * df + 4.0 * lambda).sqrt();
+        return Ok(Interval { low: (lambda - reach).max(0.0) * scale, high: (lambda + reach) * scale });
+    }
     // the tail rises with lambda
     let lambda = |tail: f64| {
         let high = 4.0 * statistic + 4.0 * df + 200.0;
         let missing = |lambda: f64| 1.0 - distribution::noncentral_chi_square_sf(statistic, df, lambda);
         distribution::falling_to(1.0 - tail, 0.0, high, missing)
     };
-    if df == 0.0 {
-        return Ok(Interval { low: 0.0, high: 0.0 });
-    }
-    Ok(Interval { low: lambda(error / 2.0) * scale, high: lambda(1.0 - error / 2.0) * scale })
+    Ok(Interval { low: lambda(tail) * scale, high: lambda(1.0 - tail) * scale })
 }
 
 /// Observed and expected count of each cell of the filled categories.

@@ -63,23 +63,20 @@ pub fn noncentral_chi_square_sf(x: f64, df: f64, lambda: f64) -> f64 {
     let largest = largest_term(mean, half, y);
     let first = (largest - 10.0 * (largest + 1.0).sqrt() - 30.0).max(0.0).floor();
 
-    let ln_weight = ln_poisson(first, mean);
-    let ln_tail = ln_gamma_tail(half + first, y);
-    let (mut weight, mut tail) = (1.0, 1.0); // both relative to their first value
-    let mut step = (ln_poisson(half + first, y) - ln_tail).exp();
-    let (mut j, mut sum) = (first, 0.0);
+    // terms, and what the next tail gains, each times its weight: only the products stay within the range of an f64
+    let ln_first = ln_poisson(first, mean) + ln_gamma_tail(half + first, y);
+    let (mut term, mut j, mut sum) = (1.0, first, 0.0);
+    let mut gain = (ln_poisson(first, mean) + ln_poisson(half + first, y) - ln_first).exp();
     loop {
-        let term = weight * tail;
         sum += term;
         if j > largest && term <= sum * 1e-17 {
             break;
         }
-        tail += step;
         j += 1.0;
-        weight *= mean / j;
-        step *= y / (half + j);
+        term = (term + gain) * (mean / j);
+        gain *= mean / j * (y / (half + j));
     }
-    (ln_weight + ln_tail + sum.ln()).exp().clamp(0.0, 1.0)
+    (ln_first + sum.ln()).exp().clamp(0.0, 1.0)
 }
 
 /// The index of the largest term: where Poisson weights fall as fast as central tails rise.
@@ -148,13 +145,10 @@ pub fn cramer_von_mises_sf(x: f64) -> f64 {
     sum.clamp(0.0, 1.0)
 }
 
-/// The `x` in `low..=high` at which a falling function reaches `target`, to the last bit that bisection can give.
+/// The `x` in `low..=high` at which a falling function reaches `target`, by bisection to 1e-13 of itself.
 pub(crate) fn falling_to(target: f64, mut low: f64, mut high: f64, function: impl Fn(f64) -> f64) -> f64 {
-    for _ in 0..200 {
+    while high - low > 1e-13 * high {
         let middle = 0.5 * (low + high);
-        if middle <= low || middle >= high {
-            break;
-        }
         if function(middle) > target {
             low = middle;
         } else {

@@ -5,11 +5,15 @@
 //! for distinct and is conservative on few bins (FPR 0.3 % at 5 values): use a chi-square test there.
 
 use crate::kolmogorov::{kolmogorov_sf, kstwo_sf};
+use crate::paths::{self, Walk};
 use crate::sample::{design_effect as checked, sizes, within};
 use crate::{Interval, Method, Outcome, Undefined, distribution};
 
-/// Up to this many records in the larger sample [`auto`] is exact, as scipy's is: 1e8 steps at most, 50 ms.
+/// Up to this many records in the larger sample [`auto`] is exact, as scipy's is.
 pub const EXACT_MAX: f64 = 10_000.0;
+
+/// Below this asymptotic p-value nobody asks for a better one, and the exact one becomes slow: the band is wide.
+const EXACT_P_MIN: f64 = 1e-15;
 
 /// Where two cumulative curves are farthest apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,7 +47,7 @@ pub fn distance(reference: &[u64], current: &[u64]) -> Result<Distance, Undefine
 
 /// Exact given the pooled counts, ties included: a stable recursion over all orders in which the records could come.
 ///
-/// Costs `distance * n * m` steps, 0.5 ns each, and memory of n. As [`auto`] beyond 2^31 records.
+/// Costs about `distance * n * m` steps, 0.5 ns each, and memory of n. Asymptotic beyond 2^31 records.
 ///
 /// # Errors
 /// Samples over different bins, or empty.
@@ -81,69 +85,8 @@ fn permutation(reference: &[u64], current: &[u64], ends: impl Iterator<Item = u6
         below_new += new;
         reached = reached.max((below_old * m).abs_diff(below_new * n));
     }
-    let p_value = if reached == 0 { 1.0 } else { paths_reaching(n, m, reached, ends) };
+    let p_value = if reached == 0 { 1.0 } else { paths::reaching(n, m, reached, ends, &Walk::Mixed) };
     Ok(Outcome { statistic, p_value, method: Method::Exact, df: None })
-}
-
-/// The share of all orders of n and m records in which the scaled distance `|i m - j n|` reaches `reached` at one of
-/// the `ends`: after that many records, because between them the values are equal.
-///
-/// `u(i, j)`, the share of the orders of the first i and j records that reached it already, is 1 outside of the band
-/// and `i / (i+j) u(i-1, j) + j / (i+j) u(i, j-1)` inside: only positive terms, so small p keep their precision.
-/// Source: T. Viehmann, "Numerically more stable computation of the p-values for the two-sample Kolmogorov-Smirnov
-/// test" (arXiv 2102.08037); walked here by diagonals, of which only the part inside the band is kept.
-fn paths_reaching(n: u64, m: u64, reached: u64, ends: impl Iterator<Item = u64>) -> f64 {
-    let slots = usize::try_from(n).unwrap_or(usize::MAX) + 3;
-    // slot i + 1 holds u(i, s - i) of the diagonal s; what lies outside of low..=high is 1
-    let (mut old, mut new) = (vec![1.0f64; slots], vec![1.0f64; slots]);
-    old[1] = 0.0;
-    let (mut low, mut high, mut step) = (0u64, 0u64, 0u64);
-    for end in ends {
-        while step < end {
-            step += 1;
-            low = low.max(step.saturating_sub(m));
-            high = (high + 1).min(n);
-            diagonal(&old, &mut new, low, high, step);
-            std::mem::swap(&mut old, &mut new);
-            // the next diagonal looks one slot to either side
-            (old[slot(low) - 1], old[slot(high) + 1]) = (1.0, 1.0);
-        }
-        // inside: |i (n + m) - end n| < reached
-        let (centre, all) = (u128::from(end) * u128::from(n), u128::from(n + m));
-        let first = if centre < u128::from(reached) { 0 } else { (centre - u128::from(reached)) / all + 1 };
-        let last = (centre + u128::from(reached)).div_ceil(all) - 1;
-        let (first, last) = (u64::try_from(first).unwrap_or(u64::MAX), u64::try_from(last).unwrap_or(u64::MAX));
-        while low < first && low <= high {
-            old[slot(low)] = 1.0;
-            low += 1;
-        }
-        while high > last && low <= high {
-            old[slot(high)] = 1.0;
-            high -= 1;
-        }
-        if low > high {
-            return 1.0; // nothing is left inside
-        }
-    }
-    old[slot(n)].clamp(0.0, 1.0)
-}
-
-fn slot(i: u64) -> usize {
-    usize::try_from(i).unwrap_or(usize::MAX - 2) + 1
-}
-
-/// One step of the recursion for all i in `low..=high`.
-fn diagonal(old: &[f64], new: &mut [f64], low: u64, high: u64, step: u64) {
-    let (first, count) = (slot(low), slot(high) + 1 - slot(low));
-    let (total, start) = (step as f64, low as f64);
-    let inverse = 1.0 / total;
-    let fewer = &old[first - 1..first - 1 + count];
-    let same = &old[first..first + count];
-    let mut i = start;
-    for ((cell, &fewer), &same) in new[first..first + count].iter_mut().zip(fewer).zip(same) {
-        *cell = (i * fewer + (total - i) * same) * inverse;
-        i += 1.0;
-    }
 }
 
 /// The law of one sample of `n m / (n + m)` records against a known law, as scipy's `method="asymp"`.
@@ -157,17 +100,16 @@ pub fn asymptotic(reference: &[u64], current: &[u64], design_effect: f64) -> Res
     Ok(Outcome { statistic, p_value, method: Method::Asymptotic, df: None })
 }
 
-/// Exact for independent records and at most [`EXACT_MAX`] of them in each sample, else asymptotic.
+/// Exact for independent records and at most [`EXACT_MAX`] of them in each sample, else asymptotic; asymptotic too
+/// where that p-value is below 1e-15.
 ///
 /// # Errors
 /// As [`asymptotic`].
 pub fn auto(reference: &[u64], current: &[u64], design_effect: f64) -> Result<Outcome, Undefined> {
     let sizes = sizes(reference, current)?;
-    if checked(design_effect)? == 1.0 && sizes.reference.max(sizes.current) <= EXACT_MAX {
-        exact(reference, current)
-    } else {
-        asymptotic(reference, current, design_effect)
-    }
+    let limit = asymptotic(reference, current, design_effect)?;
+    let is_exact = design_effect == 1.0 && sizes.reference.max(sizes.current) <= EXACT_MAX;
+    if is_exact && limit.p_value >= EXACT_P_MIN { exact(reference, current) } else { Ok(limit) }
 }
 
 /// The p-value of "the two laws are at most `minimum` apart".

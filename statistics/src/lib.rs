@@ -26,6 +26,7 @@ pub mod psi;
 pub mod wasserstein;
 
 mod density;
+mod paths;
 
 mod random;
 mod sample;

@@ -104,3 +104,71 @@ fn weighted_chi_square_sf(x: f64, traces: [f64; 4]) -> f64 {
     let matched = standardised * std::f64::consts::SQRT_2 * scale + df + lambda;
     distribution::noncentral_chi_square_sf(matched, df, lambda)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Generator;
+
+    #[test]
+    fn equal_weights_are_a_chi_square() {
+        for (df, x) in [(1.0, 3.84), (10.0, 30.0), (64.0, 50.0)] {
+            let ours = weighted_chi_square_sf(x, [df; 4]);
+            assert!((ours / distribution::chi_square_sf(x, df) - 1.0).abs() < 1e-9, "{df} {x}: {ours}");
+        }
+    }
+
+    /// Against the exact law of `a chi-square_2 + b chi-square_2`, a sum of two exponentials.
+    #[test]
+    fn unequal_weights_are_matched_by_their_cumulants() {
+        let (a, b) = (3.0f64, 1.0f64);
+        let traces = [1, 2, 3, 4].map(|power| 2.0 * (a.powi(power) + b.powi(power)));
+        for x in [5.0f64, 15.0, 30.0, 60.0] {
+            let exact = (a * (-x / (2.0 * a)).exp() - b * (-x / (2.0 * b)).exp()) / (a - b);
+            assert!((weighted_chi_square_sf(x, traces) / exact - 1.0).abs() < 0.03, "{x}");
+        }
+    }
+
+    /// Features of one law, drawn 600 times: their p-values are uniform to what 600 draws can show.
+    #[test]
+    fn samples_of_one_law_alarm_as_often_as_they_should() {
+        const FEATURES: usize = 6;
+        let mut generator = Generator::seeded([1].into_iter());
+        let mut sample = |records: u64| {
+            let (mut sums, mut products) = (vec![0.0; FEATURES], vec![0.0; FEATURES * (FEATURES + 1) / 2]);
+            for _ in 0..records {
+                let common = generator.hypergeometric(50, 100, 50) as f64 - 25.0;
+                let record: Vec<f64> = (0..FEATURES)
+                    .map(|i| common * i as f64 / 6.0 + generator.hypergeometric(20, 100, 30) as f64)
+                    .collect();
+                let mut packed = 0;
+                for i in 0..FEATURES {
+                    sums[i] += record[i];
+                    for j in i..FEATURES {
+                        products[packed] += record[i] * record[j];
+                        packed += 1;
+                    }
+                }
+            }
+            (sums, products)
+        };
+        let mut alarms = 0;
+        for _ in 0..600 {
+            let ((old_sums, old_products), (new_sums, new_products)) = (sample(300), sample(60));
+            let reference = Moments { records: 300, sums: &old_sums, products: &old_products };
+            let current = Moments { records: 60, sums: &new_sums, products: &new_products };
+            alarms += u32::from(test(reference, current, 1.0).expect("an outcome").p_value < 0.05);
+        }
+        // 30 are expected, with a standard deviation of 5.3
+        assert!((12..=50).contains(&alarms), "{alarms} of 600");
+    }
+
+    #[test]
+    fn features_that_do_not_match_are_refused() {
+        let one = Moments { records: 5, sums: &[1.0], products: &[2.0] };
+        assert_eq!(test(one, one, 1.0).expect("an outcome").p_value, 1.0);
+        assert!(test(one, Moments { sums: &[1.0, 2.0], ..one }, 1.0).is_err());
+        assert!(test(one, Moments { records: 1, ..one }, 1.0).is_err());
+        assert!(test(Moments { products: &[], ..one }, one, 1.0).is_err());
+    }
+}

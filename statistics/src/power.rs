@@ -70,3 +70,49 @@ impl Design {
         ((critical + margin) * (1.0 / self.reference + 1.0 / self.current).sqrt()).min(1.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distribution::{chi_square_sf, normal_sf};
+
+    #[test]
+    fn the_smallest_rise_of_a_share_is_found_as_often_as_promised() {
+        let design = Design::new(10_000.0, 1000.0, 0.05, 0.8).expect("a design");
+        let (share, n, m) = (0.1, 10_000.0, 1000.0);
+        let rise = design.share_rise(share).expect("a share").expect("a rise");
+        // textbook: both errors from their own shares
+        let risen = share + rise;
+        let pooled: f64 = (share * n + risen * m) / (n + m);
+        let threshold = 1.959_963_984_540_054 * (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)).sqrt();
+        let error = (share * (1.0 - share) / n + risen * (1.0 - risen) / m).sqrt();
+        assert!((normal_sf((threshold - rise) / error) - 0.8).abs() < 1e-9, "{rise}");
+        assert!((0.02..0.04).contains(&rise), "{rise}");
+        let few = Design::new(5.0, 2.0, 1e-6, 0.8).expect("a design");
+        assert_eq!(few.share_rise(0.9), Ok(None));
+        assert!(design.share_rise(1.5).is_err());
+    }
+
+    #[test]
+    fn the_smallest_divergence_has_the_power_under_its_own_law() {
+        let design = Design::new(5000.0, 1000.0, 0.01, 0.9).expect("a design");
+        for categories in [2, 10, 150] {
+            let df = categories as f64 - 1.0;
+            let lambda = design.divergence(categories) / (1.0 / 5000.0 + 1.0 / 1000.0);
+            let critical = chi_square_isf(0.01, df);
+            assert!((chi_square_sf(critical, df) - 0.01).abs() < 1e-9);
+            assert!((noncentral_chi_square_sf(critical, df, lambda) - 0.9).abs() < 1e-6, "{categories}");
+        }
+        assert_eq!(design.divergence(1), 0.0);
+    }
+
+    #[test]
+    fn larger_windows_find_smaller_distances() {
+        let distance = |n| Design::new(100_000.0, n, 0.001, 0.8).expect("a design").ks_distance();
+        assert!(distance(100.0) > distance(1000.0) && distance(1000.0) > distance(100_000.0));
+        assert_eq!(distance(1.0), 1.0);
+        for (alpha, power) in [(0.0, 0.8), (0.05, 1.0), (f64::NAN, 0.8)] {
+            assert!(Design::new(10.0, 10.0, alpha, power).is_err());
+        }
+    }
+}

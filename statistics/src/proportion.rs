@@ -146,3 +146,64 @@ pub(crate) fn deviate(confidence: f64) -> Result<f64, Undefined> {
         Err(Undefined::OutOfRange { name: "confidence", value: confidence })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(hits: u64, total: u64) -> Share {
+        Share::new(hits, total).expect("a share")
+    }
+
+    /// Newcombe (1998), table II: 56/70 and 48/80 differ by 0.2, interval 0.0524 to 0.3339.
+    #[test]
+    fn newcombe_gives_the_interval_of_his_paper() {
+        let interval = newcombe(share(48, 80), share(56, 70), 0.95, 1.0).expect("an interval");
+        assert!((interval.low - 0.0524).abs() < 5e-5 && (interval.high - 0.3339).abs() < 5e-5, "{interval:?}");
+    }
+
+    #[test]
+    fn a_minimum_of_nothing_is_the_plain_test() {
+        for (old, new) in [((50, 1000), (100, 1000)), ((3, 5000), (9, 400)), ((700, 800), (20, 90))] {
+            let (old, new) = (share(old.0, old.1), share(new.0, new.1));
+            let plain = z_test(old, new, 1.0).expect("an outcome").p_value;
+            let minimum = min_effect(old, new, 0.0, 1.0).expect("an outcome").p_value;
+            assert!((plain / minimum - 1.0).abs() < 1e-6, "{plain} {minimum}");
+        }
+    }
+
+    #[test]
+    fn restricted_shares_are_the_likeliest_at_their_distance() {
+        let (high, low, delta) = (share(90, 300), share(40, 500), 0.1);
+        let (p, q) = restricted(high, low, delta);
+        assert!((p - q - delta).abs() < 1e-12);
+        let likelihood = |p: f64| {
+            let of =
+                |share: Share, p: f64| share.hits as f64 * p.ln() + (share.total - share.hits) as f64 * (1.0 - p).ln();
+            of(high, p) + of(low, p - delta)
+        };
+        assert!(likelihood(p) > likelihood(p + 1e-4) && likelihood(p) > likelihood(p - 1e-4), "{p}");
+    }
+
+    #[test]
+    fn larger_minimums_and_design_effects_are_harder_to_exceed() {
+        let (old, new) = (share(410, 10_000), share(980, 10_000));
+        let p_values = [0.0, 0.02, 0.04, 0.0569, 0.06, 0.5, 1.0]
+            .map(|minimum| min_effect(old, new, minimum, 1.0).expect("an outcome").p_value);
+        assert!(p_values.windows(2).all(|pair| pair[0] <= pair[1] + 1e-12), "{p_values:?}");
+        assert!(p_values[1] < 1e-9 && p_values[4] > 0.5, "{p_values:?}");
+        let clustered = min_effect(old, new, 0.04, 20.0).expect("an outcome").p_value;
+        assert!(clustered > p_values[2]);
+        assert!(min_effect(old, new, 1.1, 1.0).is_err());
+    }
+
+    #[test]
+    fn shares_that_never_vary_have_nothing_to_tell() {
+        for (old, new) in [(share(0, 10), share(0, 20)), (share(10, 10), share(20, 20))] {
+            assert_eq!(z_test(old, new, 1.0).expect("an outcome").p_value, 1.0);
+            assert_eq!(fisher(old, new).expect("an outcome").statistic, 1.0);
+            assert_eq!(min_effect(old, new, 0.02, 1.0).expect("an outcome").p_value, 1.0);
+        }
+        assert_eq!(Share::new(3, 2), Err(Undefined::NoShare { hits: 3, total: 2 }));
+    }
+}
