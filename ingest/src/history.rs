@@ -1,0 +1,164 @@
+//! Labelled events of the past from a file, as the records that a topic would have held.
+//!
+//! Two kinds of file, told by their first bytes: JSON lines, also gzipped, in which each line is the payload of a
+//! labelled event; and Parquet, whose columns become the members of one ([`table`] lists them). Reading streams: memory
+//! is bounded by a line or by a batch of rows. What a payload holds is judged by whoever reads the records: a bad line
+//! is a bad record there, and only a file that cannot be read is an error here.
+
+mod lines;
+mod table;
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::errors::ParquetError;
+use schemas::{Origin, RawEvent, Recovery};
+
+use lines::Lines;
+use table::Table;
+
+/// The first bytes of a Parquet file.
+const PARQUET: &[u8] = b"PAR1";
+
+/// The first bytes of a gzip file.
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// How far a file has been read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub read_bytes: u64,
+    pub total_bytes: u64,
+}
+
+/// A history that is being read: an iterator over its records, in the order of the file, which ends after an error.
+///
+/// A record's origin is the file's name, partition 0 and the number of its line or row, from 0. It has no key, no
+/// headers and no timestamp: its time is the event's own.
+pub struct History {
+    topic: Arc<str>,
+    reader: Reader,
+    ended: bool,
+}
+
+enum Reader {
+    Lines(Lines),
+    Table(Box<Table>),
+}
+
+/// A payload and the number of its line or row, from 0.
+type Item = (i64, Vec<u8>);
+
+impl History {
+    /// Opens a history.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is a Parquet file without the columns of a labelled event.
+    pub fn open(path: &Path) -> Result<Self, HistoryError> {
+        let failed = |source| HistoryError::Open { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(failed)?;
+        let mut first = [0; PARQUET.len()];
+        let length = read_first(&mut file, &mut first).map_err(failed)?;
+        let reader = match &first[..length] {
+            PARQUET => Reader::Table(Box::new(Table::open(path, file)?)),
+            begin => Reader::Lines(Lines::open(path, file, begin.starts_with(GZIP)).map_err(failed)?),
+        };
+        let topic = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        Ok(Self { topic: Arc::from(topic.as_ref()), reader, ended: false })
+    }
+
+    /// How far the file has been read, for a progress bar.
+    pub fn progress(&self) -> Progress {
+        match &self.reader {
+            Reader::Lines(lines) => lines.progress(),
+            Reader::Table(table) => table.progress(),
+        }
+    }
+}
+
+impl Iterator for History {
+    type Item = Result<RawEvent, HistoryError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let item = match &mut self.reader {
+            Reader::Lines(lines) => lines.next_item(),
+            Reader::Table(table) => table.next_item(),
+        };
+        self.ended = !matches!(item, Ok(Some(_)));
+        let record = |(offset, payload)| RawEvent {
+            origin: Origin { topic: Arc::clone(&self.topic), partition: 0, offset },
+            key: None,
+            payload: Some(payload),
+            headers: Vec::new(),
+            timestamp_ms: None,
+        };
+        item.map(|item| item.map(record)).transpose()
+    }
+}
+
+/// The first bytes of a file, fewer when it is shorter; the file is as before.
+fn read_first(file: &mut File, first: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < first.len() {
+        match file.read(&mut first[length..])? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    file.seek(SeekFrom::Start(0))?;
+    Ok(length)
+}
+
+/// A history that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    #[error("open the history {}", path.display())]
+    Open {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// The file ends or breaks there; `line` is from 1.
+    #[error("read line {line} of {}", path.display())]
+    Line {
+        path: PathBuf,
+        line: i64,
+        #[source]
+        source: io::Error,
+    },
+    #[error("line {line} of {} has more than {bytes_max} bytes: is it a file of JSON lines?", path.display())]
+    LongLine { path: PathBuf, line: i64, bytes_max: usize },
+    #[error("read {} as Parquet", path.display())]
+    Parquet {
+        path: PathBuf,
+        #[source]
+        source: ParquetError,
+    },
+    /// `row_group` is from 0.
+    #[error("read row group {row_group} of {}", path.display())]
+    RowGroup {
+        path: PathBuf,
+        row_group: usize,
+        #[source]
+        source: arrow::error::ArrowError,
+    },
+    #[error("column {column} of {}: {problem}", path.display())]
+    Column { path: PathBuf, column: &'static str, problem: String },
+    /// `row` is from 0, over the whole file.
+    #[error("row {row} of {}, in row group {row_group}, column {column}: {problem}", path.display())]
+    Cell { path: PathBuf, row_group: usize, row: i64, column: &'static str, problem: String },
+}
+
+impl HistoryError {
+    /// No repeat mends a file.
+    pub fn recovery(&self) -> Recovery {
+        Recovery::Exit
+    }
+}
+
+#[cfg(test)]
+mod tests;
