@@ -5,8 +5,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// The length of a window, in milliseconds; at least a second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Granularity(i64);
 
 impl Granularity {
@@ -33,7 +36,7 @@ impl Granularity {
 
     /// The window that holds this moment (milliseconds since 1970 UTC).
     pub fn window(self, time_ms: i64) -> Window {
-        Window { granularity: self, start_ms: time_ms - time_ms.rem_euclid(self.0) }
+        Window { granularity: self, start_ms: time_ms.saturating_sub(time_ms.rem_euclid(self.0)) }
     }
 }
 
@@ -67,6 +70,20 @@ impl FromStr for Granularity {
         };
         let granularity = short.and_then(|short| Self::from_short(&short.to_ascii_lowercase()));
         granularity.filter(|known| known.to_string() == text).ok_or_else(|| UnknownLength(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Granularity {
+    type Error = UnknownLength;
+
+    fn try_from(text: String) -> Result<Self, UnknownLength> {
+        text.parse()
+    }
+}
+
+impl From<Granularity> for String {
+    fn from(granularity: Granularity) -> Self {
+        granularity.to_string()
     }
 }
 
