@@ -12,9 +12,16 @@
 //! window's end plus `labels.ttl_ms`, so the last revision of a window follows from the two topics alone.
 
 pub mod book;
+pub mod calibration;
 pub mod confusion;
 pub mod encoding;
 pub mod join;
+pub mod performance;
 pub mod predictions;
+pub mod reviser;
+pub mod sampler;
 pub mod settings;
 mod texts;
+
+#[cfg(test)]
+mod tests;

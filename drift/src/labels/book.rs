@@ -57,7 +57,7 @@ impl LabelBook {
         if self.truths.get(&key).is_some_and(|held| held.offset >= record.offset) {
             return;
         }
-        let label = self.labels.share(record.label, self.truths.len());
+        let label = self.labels.share(&record.label, self.truths.len());
         self.truths.insert(key, Truth { label, time_ms: record.time_ms, offset: record.offset });
         while self.truths.len() > self.max.get() {
             if let Some(((id, _), _)) = self.truths.pop_last() {

@@ -1,139 +1,115 @@
-//! Predictions as bytes of the state topic: by columns, because columns of one kind compress well.
+//! Predictions as bytes of the state topic, in the coding of counts.
 //!
-//! Little endian: version, max-id flag and counts, the label texts that occur, then per prediction its id hash, its time,
-//! its label and its score. Equal predictions give equal bytes. Not compressed here: that is for the record's writer.
+//! By columns, because columns of one kind compress well: the labels and models that occur, then of all predictions the id hash
+//! (as the step from the one before), the event time (as the distance from the earliest), the label, the score and the
+//! model. Equal predictions give equal bytes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::predictions::{IdHash, Prediction, Predictions, SCORE_STEPS};
+use crate::counts::CountsError;
+use crate::counts::coding::{Reader, Writer, unpack};
 
-/// The first byte. Another layout takes the next number; records live as long as the time to label.
-const VERSION: u8 = 1;
-/// Stands for "no label": the model abstained.
-const ABSTAINED: u32 = u32::MAX;
-/// Stands for "no score".
-const UNSCORED: u16 = u16::MAX;
-
-/// Bytes that are no predictions of a version that is known here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    #[error("read predictions of version {0}: only version {VERSION} is known")]
-    Version(u8),
-    #[error("read predictions that end too early")]
-    Short,
-    #[error("read predictions with {0} bytes too many")]
-    Long(usize),
-    #[error("read predictions with a label, a score or an id that cannot be")]
-    Value,
-}
+const UNLISTED: CountsError = CountsError::Corrupt("a label or a model beyond those that are listed");
+const NO_SCORE: CountsError = CountsError::Corrupt("a score above 1");
+const OUT_OF_ORDER: CountsError = CountsError::Corrupt("ids that do not ascend");
 
 impl Predictions {
+    /// Bytes that [`Self::decode`] reads.
     pub fn encode(&self) -> Vec<u8> {
-        let mut labels: BTreeMap<&Arc<str>, u32> = BTreeMap::new();
-        labels.extend(self.sample().filter_map(|(_, prediction)| prediction.label.as_ref()).map(|label| (label, 0)));
-        for (number, place) in (0..).zip(labels.values_mut()) {
-            *place = number;
+        let labels = numbered(self.sample().filter_map(|(_, prediction)| prediction.label.as_ref()));
+        let models = numbered(self.sample().map(|(_, prediction)| &prediction.model));
+        let mut writer = Writer::default();
+        // The smallest hash is dropped only where nothing at all is kept: 0 stands for none.
+        writer.number(self.dropped().map_or(0, |id| id.0));
+        writer.number(self.events());
+        writer.number(self.events_without_id());
+        for texts in [&labels, &models] {
+            writer.number(texts.len() as u64);
+            texts.keys().for_each(|text| writer.text(text));
         }
-        let mut bytes = vec![VERSION, u8::from(self.dropped().is_some())];
-        bytes.extend(self.dropped().map_or(0, |id| id.0).to_le_bytes());
-        for count in [self.events(), self.events_without_id(), self.len() as u64, labels.len() as u64] {
-            bytes.extend(count.to_le_bytes());
-        }
-        for label in labels.keys() {
-            bytes.extend((label.len() as u64).to_le_bytes());
-            bytes.extend(label.as_bytes());
-        }
+        writer.number(self.len() as u64);
+        let mut before = 0;
         for (id, _) in self.sample() {
-            bytes.extend(id.0.to_le_bytes());
+            writer.number(id.0 - before);
+            before = id.0;
+        }
+        let first_ms = self.sample().map(|(_, prediction)| prediction.time_ms).min().unwrap_or_default();
+        writer.signed(first_ms);
+        for (_, prediction) in self.sample() {
+            writer.number(prediction.time_ms.abs_diff(first_ms));
         }
         for (_, prediction) in self.sample() {
-            bytes.extend(prediction.time_ms.to_le_bytes());
+            writer.number(prediction.label.as_ref().and_then(|label| labels.get(label).copied()).unwrap_or_default());
         }
         for (_, prediction) in self.sample() {
-            let label = prediction.label.as_ref().and_then(|label| labels.get(label).copied());
-            bytes.extend(label.unwrap_or(ABSTAINED).to_le_bytes());
+            writer.number(prediction.score.map_or(0, |score| u64::from(score) + 1));
         }
         for (_, prediction) in self.sample() {
-            bytes.extend(prediction.score.unwrap_or(UNSCORED).to_le_bytes());
+            writer.number(models.get(&prediction.model).copied().unwrap_or_default());
         }
-        bytes
+        writer.finish()
     }
 
     /// # Errors
     /// When the bytes are not what [`Self::encode`] writes.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut rest = Reader(bytes);
-        match rest.array::<1>()? {
-            [VERSION] => {}
-            [other] => return Err(DecodeError::Version(other)),
+    pub fn decode(bytes: &[u8]) -> Result<Self, CountsError> {
+        let bytes = unpack(bytes)?;
+        let mut reader = Reader::new(&bytes);
+        let dropped = Some(reader.number()?).filter(|hash| *hash > 0).map(IdHash);
+        let (events, events_without_id) = (reader.number()?, reader.number()?);
+        let (labels, models) = (texts(&mut reader)?, texts(&mut reader)?);
+        let len = reader.length()?;
+        let mut ids = Vec::with_capacity(len);
+        for _ in 0..len {
+            let before: u64 = ids.last().copied().unwrap_or_default();
+            let step = reader.number()?;
+            let is_next = step > 0 || ids.is_empty();
+            ids.push(before.checked_add(step).filter(|_| is_next).ok_or(OUT_OF_ORDER)?);
         }
-        let is_dropped = match rest.array::<1>()? {
-            [0] => false,
-            [1] => true,
-            _ => return Err(DecodeError::Value),
-        };
-        let dropped = IdHash(u64::from_le_bytes(rest.array()?));
-        let (events, events_without_id) = (rest.count()?, rest.count()?);
-        let (len, label_count) = (rest.length()?, rest.length()?);
-        let labels = (0..label_count).map(|_| rest.text()).collect::<Result<Vec<_>, _>>()?;
-        let ids = rest.column::<8>(len)?.map(|id| IdHash(u64::from_le_bytes(id)));
-        let times = rest.column::<8>(len)?.map(i64::from_le_bytes);
-        let places = rest.column::<4>(len)?.map(u32::from_le_bytes);
-        let scores = rest.column::<2>(len)?.map(u16::from_le_bytes);
-        if !rest.0.is_empty() {
-            return Err(DecodeError::Long(rest.0.len()));
-        }
-        let mut predictions = Self::restore(events, events_without_id, is_dropped.then_some(dropped));
-        for (((id, time_ms), place), score) in ids.zip(times).zip(places).zip(scores) {
-            let label = match place {
-                ABSTAINED => None,
-                place => Some(labels.get(place as usize).ok_or(DecodeError::Value)?),
+        let first_ms = reader.signed()?;
+        let times = column(&mut reader, len)?;
+        let places = column(&mut reader, len)?;
+        let scores = column(&mut reader, len)?;
+        let numbers = column(&mut reader, len)?;
+        reader.end()?;
+        let mut predictions = Self::restore(events, events_without_id, dropped);
+        for ((((id, time), place), score), number) in ids.into_iter().zip(times).zip(places).zip(scores).zip(numbers) {
+            let time_ms = first_ms.checked_add_unsigned(time).ok_or(CountsError::Corrupt("a time beyond all times"))?;
+            let label = if place == 0 { None } else { Some(listed(&labels, place)?) };
+            let model = listed(&models, number)?;
+            let score = match score.checked_sub(1) {
+                None => None,
+                Some(score) => Some(u16::try_from(score).ok().filter(|steps| *steps <= SCORE_STEPS).ok_or(NO_SCORE)?),
             };
-            let score = match score {
-                UNSCORED => None,
-                score if score <= SCORE_STEPS => Some(score),
-                _ => return Err(DecodeError::Value),
-            };
-            predictions.keep(id, Prediction { time_ms, label: label.cloned(), score });
+            predictions.keep(IdHash(id), Prediction { time_ms, label, score, model });
         }
-        if predictions.len() == len { Ok(predictions) } else { Err(DecodeError::Value) }
+        let is_whole = predictions.len() == len && events_without_id <= events;
+        is_whole.then_some(predictions).ok_or(CountsError::Corrupt("more predictions than there can be"))
     }
 }
 
-/// What is left to read.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn bytes(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let (taken, rest) = self.0.split_at_checked(len).ok_or(DecodeError::Short)?;
-        self.0 = rest;
-        Ok(taken)
+/// Each text once, numbered from 1 by its order: 0 stands for none.
+fn numbered<'a>(texts: impl Iterator<Item = &'a Arc<str>>) -> BTreeMap<&'a Arc<str>, u64> {
+    let mut numbered: BTreeMap<&Arc<str>, u64> = texts.map(|text| (text, 0)).collect();
+    for (number, place) in (1..).zip(numbered.values_mut()) {
+        *place = number;
     }
+    numbered
+}
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        self.bytes(N)?.try_into().map_err(|_| DecodeError::Short)
-    }
+fn listed(texts: &[Arc<str>], number: u64) -> Result<Arc<str>, CountsError> {
+    let place = number.checked_sub(1).and_then(|place| usize::try_from(place).ok());
+    place.and_then(|place| texts.get(place)).cloned().ok_or(UNLISTED)
+}
 
-    fn count(&mut self) -> Result<u64, DecodeError> {
-        self.array().map(u64::from_le_bytes)
-    }
+fn texts(reader: &mut Reader<'_>) -> Result<Vec<Arc<str>>, CountsError> {
+    (0..reader.length()?).map(|_| reader.text().map(Arc::from)).collect()
+}
 
-    /// A count of things that take at least a byte each, so that a broken one cannot ask for memory.
-    fn length(&mut self) -> Result<usize, DecodeError> {
-        let length = usize::try_from(self.count()?).map_err(|_| DecodeError::Short)?;
-        if length <= self.0.len() { Ok(length) } else { Err(DecodeError::Short) }
-    }
-
-    fn text(&mut self) -> Result<Arc<str>, DecodeError> {
-        let length = self.length()?;
-        std::str::from_utf8(self.bytes(length)?).map(Arc::from).map_err(|_| DecodeError::Value)
-    }
-
-    fn column<const N: usize>(&mut self, len: usize) -> Result<impl Iterator<Item = [u8; N]> + use<'a, N>, DecodeError> {
-        let column = self.bytes(len.checked_mul(N).ok_or(DecodeError::Short)?)?;
-        Ok(column.as_chunks::<N>().0.iter().copied())
-    }
+fn column(reader: &mut Reader<'_>, len: usize) -> Result<Vec<u64>, CountsError> {
+    (0..len).map(|_| reader.number()).collect()
 }
 
 #[cfg(test)]
@@ -149,7 +125,8 @@ mod tests {
         for (id, label, score, time_ms) in events {
             let id = id.map(|id| format!("id-{id}"));
             let label = label.map(|label| Arc::from(format!("label {label}").as_str()));
-            let prediction = Prediction { time_ms: *time_ms, label, score: *score };
+            let model = Arc::from(if *time_ms % 2 == 0 { "intents@1" } else { "intents@2" });
+            let prediction = Prediction { time_ms: *time_ms, label, score: *score, model };
             predictions.add(id.as_deref(), prediction, NonZeroUsize::new(20).expect("not zero"));
         }
         predictions
@@ -173,25 +150,19 @@ mod tests {
         #[test]
         fn broken_bytes_are_an_error_and_never_a_panic(
             events in prop::collection::vec((any::<Option<u8>>(), any::<Option<u8>>(), Just(Some(7)), Just(5)), 1..9),
-            cut in any::<prop::sample::Index>(), flip in any::<prop::sample::Index>(), bit in 0..8u32
+            cut in any::<prop::sample::Index>(), flip in any::<prop::sample::Index>(), bit in 0..8_u32
         ) {
             let bytes = predictions(&events).encode();
             prop_assert!(Predictions::decode(&bytes[..cut.index(bytes.len())]).is_err());
-            let mut flipped = bytes.clone();
-            flipped[flip.index(bytes.len())] ^= 1 << bit;
-            if let Ok(other) = Predictions::decode(&flipped) {
-                prop_assert!(other.len() <= bytes.len());
+            // Behind the compression, where its checksum does not help.
+            let mut flipped = unpack(&bytes).expect("our own bytes");
+            let place = flip.index(flipped.len());
+            flipped[place] ^= 1 << bit;
+            let mut writer = Writer::default();
+            writer.raw(&flipped);
+            if let Ok(other) = Predictions::decode(&writer.finish()) {
+                prop_assert!(other.len() <= flipped.len());
             }
         }
-    }
-
-    #[test]
-    fn another_version_is_refused() {
-        let mut bytes = Predictions::default().encode();
-        bytes[0] = 2;
-        assert_eq!(Predictions::decode(&bytes), Err(DecodeError::Version(2)));
-        bytes[0] = VERSION;
-        bytes.push(0);
-        assert_eq!(Predictions::decode(&bytes), Err(DecodeError::Long(1)));
     }
 }

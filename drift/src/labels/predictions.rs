@@ -4,6 +4,7 @@
 //! ids, the same one for any order and any split over workers, because what a part drops the whole would drop too. A
 //! label is only missed with the event that it belongs to, so shares and means need no correction.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::texts::Texts;
+use crate::observation::Observation;
 
 /// Scores are kept in steps of 1/1024, the width of a bin of the score histogram.
 pub const SCORE_STEPS: u16 = 1024;
@@ -36,16 +38,11 @@ pub struct Prediction {
     pub label: Option<Arc<str>>,
     /// In steps of 1/1024; `None` for events without a score.
     pub score: Option<u16>,
+    /// Name and version of the model, as `name@version`.
+    pub model: Arc<str>,
 }
 
 impl Prediction {
-    /// `score` in 0..=1; it is rounded to the nearest step.
-    pub fn new(time_ms: i64, label: Option<Arc<str>>, score: Option<f32>) -> Self {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1024")]
-        let steps = |score: f32| (score.clamp(0.0, 1.0) * f32::from(SCORE_STEPS)).round() as u16;
-        Self { time_ms, label, score: score.filter(|score| !score.is_nan()).map(steps) }
-    }
-
     /// The score, 0..=1.
     pub fn score(&self) -> Option<f64> {
         self.score.map(|steps| f64::from(steps) / f64::from(SCORE_STEPS))
@@ -53,10 +50,11 @@ impl Prediction {
 }
 
 /// The predictions of one window, of one partition or of all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Predictions {
     entries: BTreeMap<IdHash, Prediction>,
-    labels: Texts,
+    /// Of labels and models.
+    texts: Texts,
     /// Events that were added, with an id or without, dropped or not.
     events: u64,
     /// Those of them that have no id, and so can never be joined.
@@ -65,7 +63,32 @@ pub struct Predictions {
     dropped: Option<IdHash>,
 }
 
+/// The same predictions, whatever texts lie around.
+impl PartialEq for Predictions {
+    fn eq(&self, other: &Self) -> bool {
+        let counts = |own: &Self| (own.events, own.events_without_id, own.dropped);
+        self.entries == other.entries && counts(self) == counts(other)
+    }
+}
+
 impl Predictions {
+    /// Adds what one record tells; at most `max` predictions are kept. Dead letters and the values of regression models are
+    /// no predictions.
+    pub fn observe(&mut self, observation: &Observation, max: NonZeroUsize) {
+        if observation.label().is_none() && observation.score().is_none() {
+            return;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1024")]
+        let steps = |score: f64| (score.clamp(0.0, 1.0) * f64::from(SCORE_STEPS)).round() as u16;
+        let prediction = Prediction {
+            time_ms: observation.event_time_ms(),
+            label: observation.label().map(|label| self.texts.share(label, self.entries.len())),
+            score: observation.score().map(steps),
+            model: self.texts.share(observation.model(), self.entries.len()),
+        };
+        self.add(observation.id(), prediction, max);
+    }
+
     /// Adds an event; at most `max` are kept. A second event of an id does not add a second prediction.
     pub fn add(&mut self, id: Option<&str>, prediction: Prediction, max: NonZeroUsize) {
         self.events += 1;
@@ -122,7 +145,17 @@ impl Predictions {
         self.dropped.map_or(1.0, |dropped| dropped.0 as f64 / 2f64.powi(64))
     }
 
-    /// Takes a prediction as it stands in a record of the state topic.
+    /// The model of most events in the sample, as `name@version`; of equally many the first by name.
+    pub fn main_model(&self) -> Option<Arc<str>> {
+        let mut models: BTreeMap<&Arc<str>, u64> = BTreeMap::new();
+        for prediction in self.entries.values() {
+            *models.entry(&prediction.model).or_default() += 1;
+        }
+        let main = models.into_iter().max_by_key(|(model, events)| (*events, Reverse(*model)));
+        main.map(|(model, _)| Arc::clone(model))
+    }
+
+    /// No predictions yet, of as many events, for [`Self::keep`] to fill.
     pub(super) fn restore(events: u64, events_without_id: u64, dropped: Option<IdHash>) -> Self {
         Self { events, events_without_id, dropped, ..Self::default() }
     }
@@ -135,7 +168,8 @@ impl Predictions {
         if self.dropped.is_some_and(|dropped| id >= dropped) {
             return;
         }
-        prediction.label = prediction.label.map(|label| self.labels.share(label, self.entries.len()));
+        prediction.label = prediction.label.map(|label| self.texts.share(&label, self.entries.len()));
+        prediction.model = self.texts.share(&prediction.model, self.entries.len());
         self.entries.entry(id).and_modify(|held| *held = held.clone().min(prediction.clone())).or_insert(prediction);
     }
 

@@ -115,9 +115,10 @@ impl LabelsConfig {
 /// The granularity that predictions are kept by: the finest of an hour or more, else the coarsest. Performance is reported
 /// for it and for coarser ones.
 ///
-/// `granularities` ascend.
-pub fn predictions_granularity(granularities: &[Granularity]) -> Option<Granularity> {
-    granularities.iter().copied().find(|own| own.length_ms() >= PREDICTIONS_LENGTH_MS).or(granularities.last().copied())
+/// `granularities` ascend, and there is at least one.
+pub fn predictions_granularity(granularities: &[Granularity]) -> Granularity {
+    let coarsest = granularities[granularities.len() - 1];
+    granularities.iter().copied().find(|own| own.length_ms() >= PREDICTIONS_LENGTH_MS).unwrap_or(coarsest)
 }
 
 /// The problem under the key that the user wrote.
@@ -182,12 +183,11 @@ mod tests {
     fn predictions_are_kept_by_the_hour_where_there_are_hours() {
         let of = |lengths: &[i64]| lengths.iter().filter_map(|ms| Granularity::from_millis(*ms)).collect::<Vec<_>>();
         for (lengths, expected) in [
-            (&[60_000, 3_600_000, 86_400_000][..], Some(3_600_000)),
-            (&[60_000, 86_400_000], Some(86_400_000)),
-            (&[1000, 60_000], Some(60_000)),
-            (&[], None),
+            (&[60_000, 3_600_000, 86_400_000][..], 3_600_000),
+            (&[60_000, 86_400_000], 86_400_000),
+            (&[1000, 60_000], 60_000),
         ] {
-            assert_eq!(predictions_granularity(&of(lengths)).map(Granularity::length_ms), expected);
+            assert_eq!(predictions_granularity(&of(lengths)).length_ms(), expected);
         }
     }
 }

@@ -3,24 +3,25 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// How many texts without a holder may lie around before they are looked for.
+/// How many texts may lie around before those without a holder are looked for.
 const SLACK: usize = 64;
 
 /// A set of texts that are shared out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Texts(BTreeSet<Arc<str>>);
 
 impl Texts {
     /// The shared copy of `text`. `holders` is the number of things that hold one: beyond twice as many texts the unused
     /// ones are let go, because a producer may invent labels without end.
-    pub(super) fn share(&mut self, text: Arc<str>, holders: usize) -> Arc<str> {
-        if let Some(held) = self.0.get(&text) {
+    pub(super) fn share(&mut self, text: &str, holders: usize) -> Arc<str> {
+        if let Some(held) = self.0.get(text) {
             return Arc::clone(held);
         }
         if self.0.len() > SLACK + 2 * holders {
             self.0.retain(|held| Arc::strong_count(held) > 1);
         }
-        self.0.insert(Arc::clone(&text));
-        text
+        let shared: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&shared));
+        shared
     }
 }
