@@ -110,8 +110,7 @@ impl TableReader {
                 Some(Err(error)) => return self.failed(&error),
                 Some(Ok(message)) => {
                     if !self.shared.apply(&message, self.bytes_max) {
-                        let reason =
-                            format!("it holds more than {} bytes in memory (drift.state_bytes_max)", self.bytes_max);
+                        let reason = format!("it holds more than {} bytes in memory (state.bytes_max)", self.bytes_max);
                         return Err(exit(format!("topic {}", message.topic()), reason));
                     }
                 }

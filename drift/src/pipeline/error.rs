@@ -1,0 +1,76 @@
+//! Why a drift pipeline ended, by the stage that ended first.
+
+use std::any::Any;
+use std::fmt;
+
+use ingest::source::SourceError;
+use schemas::Recovery;
+use sink::publisher::PublishError;
+use sink::reports::StoreError;
+
+use crate::state::StateError;
+
+/// The threads of a pipeline, besides the reader's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Count,
+    Report,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Count => "count",
+            Self::Report => "report",
+        })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// Of the labelled topics, or of the state topic.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// At the start; a store that fails later is waited for.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The state topic holds what this version cannot read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A labelled topic is gone, or may not be seen.
+    #[error("find topic {topic}: it does not exist, or this user may not see it")]
+    TopicGone { topic: String },
+    /// A bug of ours: the process must not go on with parts in an unknown state.
+    #[error("keep the {stage} stage alive: it panicked: {message}")]
+    Panicked { stage: Stage, message: String },
+    #[error("start the reader's event loop")]
+    Reactor(#[source] std::io::Error),
+    /// The same trouble again and again, with nothing committed between.
+    #[error("recover: {rewinds} rewinds in a row committed nothing (run.rewinds_max)")]
+    TooManyRewinds { rewinds: u32, source: Box<PipelineError> },
+}
+
+impl PipelineError {
+    pub fn recovery(&self) -> Recovery {
+        match self {
+            Self::Source(error) => error.recovery(),
+            Self::Publish(error) => error.recovery(),
+            Self::Store(_) => Recovery::Exit,
+            Self::State(error) => error.recovery(),
+            Self::TopicGone { .. } | Self::Panicked { .. } | Self::Reactor(_) | Self::TooManyRewinds { .. } => {
+                Recovery::Exit
+            }
+        }
+    }
+
+    pub(super) fn panicked(stage: Stage, panic: &(dyn Any + Send)) -> Self {
+        let message = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Self::Panicked { stage, message: message.to_owned() }
+    }
+}

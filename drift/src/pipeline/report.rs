@@ -1,0 +1,255 @@
+//! The reporting stage: follows the state topic, and while this process reports, tests every window that is due and
+//! writes its report before the record that closes it goes to the next checkpoint.
+//!
+//! One report is under way at a time, because a window may be compared with the one before it. When the store fails, the
+//! report is kept and written again with growing pauses; the windows behind it stay in the state, and are counted, so
+//! that reading can wait for them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ingest::kafka::{Change, KafkaTable};
+use ingest::supervision::Chain;
+use schemas::{Generation, Recovery};
+use sink::reports::{ReportStore, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use super::count::now_ms;
+use super::desk::{Desk, Role};
+use super::{Limits, PipelineError, Progress};
+use crate::board::{Board, Clock, Due, Frontier, Kept, MergedWindow};
+use crate::compare::{Comparer, Comparison};
+use crate::metrics::{self, Series};
+use crate::state::{Key, StateError, TopicPartition};
+use crate::window::Granularity;
+
+/// How often the state topic and the clock are looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// The pause after a store's first failure; it doubles with each one in a row, up to [`RETRY_MAX`].
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+/// How often the windows behind a report that waits are counted.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
+/// What the stage looks at and does not change.
+pub(super) struct Context<'a> {
+    pub(super) table: &'a KafkaTable,
+    pub(super) store: &'a ReportStore,
+    pub(super) comparer: &'a Comparer,
+    pub(super) limits: &'a Limits,
+    pub(super) desk: &'a Desk,
+    pub(super) progress: &'a Progress,
+}
+
+pub(super) struct Reporter<'a> {
+    context: Context<'a>,
+    kept: BTreeMap<Granularity, Kept>,
+    series: Series,
+    outage: Option<Outage>,
+}
+
+/// The store fails.
+struct Outage {
+    pause: Duration,
+    next_attempt: Instant,
+}
+
+/// What one generation's reporter knows.
+struct Book {
+    generation: Generation,
+    board: Board,
+    expected: Arc<BTreeSet<TopicPartition>>,
+    begun_at: Instant,
+    /// Partitions whose progress was saved since: their owners are alive.
+    heard: BTreeSet<TopicPartition>,
+    due: VecDeque<Due>,
+    /// Made, and not in the store yet.
+    unwritten: Option<(MergedWindow, Comparison)>,
+    counted_at: Instant,
+}
+
+impl<'a> Reporter<'a> {
+    pub(super) fn new(context: Context<'a>) -> Self {
+        let kept = context.comparer.kept();
+        Self { context, kept, series: Series::default(), outage: None }
+    }
+
+    /// Reports until the other stages end.
+    pub(super) fn run(mut self, ended: &CancellationToken) -> Result<(), PipelineError> {
+        let Context { table, desk, .. } = self.context;
+        let (mut role, mut book) = (Role::None, None);
+        while !ended.is_cancelled() {
+            let newest = desk.wait(role, LOOK);
+            table.check()?;
+            let changes = table.take_changes();
+            metrics::state(table.bytes());
+            if generation(newest) != generation(role) {
+                // Read in one go; what changes meanwhile comes once more with the next changes.
+                book = generation(newest).map(|generation| self.open(generation)).transpose()?;
+            } else if let Some(book) = &mut book {
+                book.apply(changes)?;
+            }
+            role = newest;
+            match &mut book {
+                Some(book) => self.attend(book, role, ended)?,
+                None => self.tell_pending(0),
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&self, generation: Generation) -> Result<Book, StateError> {
+        let Context { table, limits, desk, .. } = self.context;
+        let board = Board::load(Arc::clone(&limits.windows), self.kept.clone(), table.entries())?;
+        let now = Instant::now();
+        Ok(Book {
+            generation,
+            board,
+            expected: desk.expected(),
+            begun_at: now,
+            heard: BTreeSet::new(),
+            due: VecDeque::new(),
+            unwritten: None,
+            counted_at: now,
+        })
+    }
+
+    /// Reports what is due, and removes what nobody needs.
+    fn attend(&mut self, book: &mut Book, role: Role, ended: &CancellationToken) -> Result<(), PipelineError> {
+        let Context { limits, desk, .. } = self.context;
+        let is_ending = matches!(role, Role::Reporter { is_ending: true, .. });
+        let clock = book.clock(is_ending, Duration::from_millis(limits.windows.idle_ms().unsigned_abs()));
+        let Some(frontier) = book.board.frontier(&book.expected, clock) else { return Ok(()) };
+        while !ended.is_cancelled() && !desk.is_full() && desk.is_current(book.generation) {
+            let Some((merged, comparison)) = self.next(book, &frontier)? else { break };
+            if !self.write(&comparison) {
+                book.unwritten = Some((merged, comparison));
+                break;
+            }
+            let closed = book.board.closed(&merged, comparison.flags);
+            desk.offer(book.generation, vec![closed]);
+        }
+        self.count_pending(book, &frontier)?;
+        let expired = book.board.expired(&frontier);
+        let is_quiet = book.unwritten.is_none() && book.due.is_empty() && expired.is_empty();
+        if !expired.is_empty() {
+            desk.offer(book.generation, expired);
+        }
+        if clock == Clock::Ended && is_quiet && book.board.pending() == 0 {
+            desk.done(book.generation);
+        }
+        Ok(())
+    }
+
+    /// The next report to write: the one that was not taken, else one of the next window that is due.
+    fn next(&self, book: &mut Book, frontier: &Frontier) -> Result<Option<(MergedWindow, Comparison)>, StateError> {
+        if self.outage.as_ref().is_some_and(|outage| Instant::now() < outage.next_attempt) {
+            return Ok(None);
+        }
+        if let Some(unwritten) = book.unwritten.take() {
+            return Ok(Some(unwritten));
+        }
+        if book.due.is_empty() {
+            book.due = book.board.due(frontier)?.into();
+        }
+        let Some(due) = book.due.pop_front() else { return Ok(None) };
+        let merged = book.board.window(&due)?;
+        let comparison = self.context.comparer.report(&merged, &book.board.history());
+        Ok(Some((merged, comparison)))
+    }
+
+    /// Writes a report. False: the store failed, try again later.
+    fn write(&mut self, comparison: &Comparison) -> bool {
+        let Comparison { report, flags } = comparison;
+        let started = Instant::now();
+        if let Err(error) = self.context.store.write(report) {
+            metrics::store_failed();
+            let is_hopeless = is_hopeless(&error);
+            if is_hopeless {
+                let (granularity, start_ms) = (&report.granularity, report.key.window_start_ms);
+                tracing::error!(granularity, start_ms, error = %Chain(&error), "a report is left out: no store takes it");
+            } else {
+                self.failed(&error);
+            }
+            return is_hopeless;
+        }
+        if self.outage.take().is_some() {
+            tracing::info!("the report store takes reports again");
+        }
+        metrics::reported(report, &mut self.series, started.elapsed(), now_ms());
+        self.context.progress.reported();
+        let (granularity, revision, is_final) = (&report.granularity, report.key.revision, report.key.is_final);
+        let (start_ms, flagged) = (report.key.window_start_ms, flags.len());
+        tracing::debug!(granularity, start_ms, revision, is_final, flagged, "report written");
+        true
+    }
+
+    /// Says once that the store fails, and waits ever longer.
+    fn failed(&mut self, error: &StoreError) {
+        let pause = match &self.outage {
+            Some(outage) => (outage.pause * 2).min(RETRY_MAX),
+            None => {
+                tracing::warn!(error = %Chain(error), "the report store fails; reports wait, nothing is lost");
+                RETRY_FIRST
+            }
+        };
+        self.outage = Some(Outage { pause, next_attempt: Instant::now() + pause });
+    }
+
+    /// Counts the windows that wait for the store, so that reading waits when they are too many.
+    fn count_pending(&self, book: &mut Book, frontier: &Frontier) -> Result<(), StateError> {
+        if self.outage.is_some() && book.counted_at.elapsed() >= COUNT_EVERY {
+            book.counted_at = Instant::now();
+            book.due = book.board.due(frontier)?.into();
+        }
+        self.tell_pending(book.due.len() + usize::from(book.unwritten.is_some()));
+        Ok(())
+    }
+
+    fn tell_pending(&self, pending: usize) {
+        metrics::pending(pending);
+        self.context.desk.overfull(pending > self.context.limits.pending_max);
+    }
+}
+
+impl Book {
+    fn apply(&mut self, changes: Vec<Change>) -> Result<(), StateError> {
+        for Change { key, value } in changes {
+            if let Ok(Key::Progress(source)) = String::from_utf8_lossy(&key).parse() {
+                self.heard.insert(source);
+            }
+            self.board.apply(&key, value)?;
+        }
+        Ok(())
+    }
+
+    /// Which time it is for the windows. `idle` is how long idle marks from before this book are not believed.
+    fn clock(&self, is_ending: bool, idle: Duration) -> Clock {
+        let is_settled = self.begun_at.elapsed() >= idle;
+        let idle_now: BTreeSet<&TopicPartition> = self
+            .board
+            .progress()
+            .filter(|(source, progress)| progress.idle && (is_settled || self.heard.contains(*source)))
+            .map(|(source, _)| source)
+            .collect();
+        match () {
+            () if is_ending && self.expected.iter().all(|source| idle_now.contains(source)) => Clock::Ended,
+            () if is_settled => Clock::At(now_ms()),
+            () => Clock::Starting,
+        }
+    }
+}
+
+/// No repeat would help and no person could: a window of the year 10000, or a fault of ours. It must not stop the others.
+fn is_hopeless(error: &StoreError) -> bool {
+    let is_refusal = matches!(error, StoreError::Refused { .. }); // a person may mend what the store refuses
+    error.recovery() == Recovery::Exit && !is_refusal
+}
+
+fn generation(role: Role) -> Option<Generation> {
+    match role {
+        Role::None => None,
+        Role::Reporter { generation, .. } => Some(generation),
+    }
+}

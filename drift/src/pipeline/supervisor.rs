@@ -1,0 +1,36 @@
+//! The one way to recover: back to the last checkpoint, state and offsets both, and run again, within a bound.
+
+use ingest::source::Source;
+use ingest::supervision::{Chain, Rewinds, Supervision, pause};
+use schemas::Recovery;
+use tokio_util::sync::CancellationToken;
+
+use super::{Limits, Parts, PipelineError, Progress, run};
+
+/// Runs the pipeline until it stops, ends, or cannot be recovered.
+///
+/// # Errors
+/// The error that asked for [`Recovery::Exit`], or [`PipelineError::TooManyRewinds`] around the last one.
+pub fn supervise(
+    parts: &mut Parts,
+    limits: &Limits,
+    supervision: Supervision,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<(), PipelineError> {
+    let mut rewinds = Rewinds::new(supervision, progress.checkpoints());
+    loop {
+        let Err(error) = run(parts, limits, progress, stop) else { return Ok(()) };
+        if error.recovery() == Recovery::Exit || stop.is_cancelled() {
+            return Err(error);
+        }
+        let Some(wait) = rewinds.one_more(progress.checkpoints()) else {
+            return Err(PipelineError::TooManyRewinds { rewinds: supervision.rewinds_max, source: Box::new(error) });
+        };
+        let in_a_row = rewinds.in_a_row();
+        tracing::warn!(error = %Chain(&error), rewinds = in_a_row, "state not saved, going back to the last checkpoint");
+        pause(wait, stop);
+        parts.source.rewind()?;
+        progress.rewound();
+    }
+}
