@@ -12,11 +12,14 @@ mod error;
 mod file;
 mod folder;
 mod layout;
+mod leftovers;
 mod refusal;
 mod settings;
 mod tables;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use schemas::report::{DriftRow, PerformanceRow, SummaryRow, WindowReport, WordRow};
@@ -31,6 +34,9 @@ pub use error::StoreError;
 pub use layout::ReportName;
 pub use settings::{ReportsConfig, ReportsSettings};
 
+/// An unfinished upload or file that has not changed for so long belongs to nobody: no write takes a tenth of it.
+const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
+
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
@@ -39,6 +45,8 @@ const DAY_MS: i64 = 86_400_000;
 pub struct ReportStore {
     backend: Backend,
     attempts: Attempts,
+    /// Leftovers of killed processes have been looked for.
+    tidied: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -79,7 +87,7 @@ impl ReportStore {
                 Backend::Bucket(Box::new(bucket))
             }
         };
-        Ok(Self { backend, attempts })
+        Ok(Self { backend, attempts, tidied: AtomicBool::new(false) })
     }
 
     /// Writes a report: at most one file per table, and `drift` last. The full names of the files come back.
@@ -104,7 +112,34 @@ impl ReportStore {
             })?;
             places.push(place);
         }
+        if !self.tidied.swap(true, Ordering::Relaxed)
+            && let Err(error) = self.remove_leftovers(LEFTOVER_AGE)
+        {
+            tracing::debug!(%error, "unfinished uploads were not looked for");
+        }
         Ok(places)
+    }
+
+    /// Removes what killed processes left unfinished in a bucket, when it began at least `age` ago, and says how many
+    /// uploads that were. The first write of a process does so by itself, for an hour; in a folder every write does.
+    ///
+    /// # Errors
+    /// When the store does not answer, or does not know the request: it is asked once.
+    pub fn remove_leftovers(&self, age: Duration) -> Result<usize, StoreError> {
+        let Backend::Bucket(bucket) = &self.backend else { return Ok(0) };
+        let mut removed = 0;
+        for table in tables::NAMES {
+            let folder = format!("{}/", layout::table_folder(table));
+            let call = Call { action: "tidy up", place: &self.place(&folder) };
+            // A deadline that has passed: there is no second attempt.
+            removed += self
+                .attempts
+                .run(call, Instant::now(), || bucket.remove_leftovers(&folder, age, self.attempts.deadline()))?;
+        }
+        if removed > 0 {
+            tracing::info!(uploads = removed, "removed unfinished uploads of processes that are gone");
+        }
+        Ok(removed)
     }
 
     /// From now on a call that fails does not wait to try again: for the end of the process.
@@ -245,3 +280,6 @@ fn file_of<T: Table>(report: &WindowReport) -> Result<Option<(String, Bytes)>, S
     debug_assert!(rows.iter().all(|row| *row.key() == report.key), "every row belongs to its report");
     Ok(Some((name.path(T::NAME)?, file::encode(rows)?)))
 }
+
+#[cfg(test)]
+mod tests;

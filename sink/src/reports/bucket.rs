@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::client::{HttpClient, HttpConnector as _, ReqwestConnector};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{ClientOptions, HeaderValue, MultipartId, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig};
@@ -29,6 +30,8 @@ const ABORT_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Bucket {
     pub(super) place: BucketPlace,
     pub(super) store: AmazonS3,
+    /// For the request that the client library does not know.
+    pub(super) http: HttpClient,
     pub(super) runtime: Runtime,
     part_bytes: usize,
 }
@@ -52,7 +55,8 @@ impl Bucket {
             .with_connect_timeout(config.connect_wait)
             .with_timeout(config.request_wait)
             .with_user_agent(HeaderValue::from_static(concat!("labelstream/", env!("CARGO_PKG_VERSION"))));
-        let builder = builder(place).with_client_options(options);
+        let builder = builder(place).with_client_options(options.clone());
+        let http = ReqwestConnector::default().connect(&options).map_err(|error| refused(error.into()))?;
         let store = builder.build().map_err(|error| refused(error.into()))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -61,7 +65,7 @@ impl Bucket {
             .enable_all()
             .build()
             .map_err(|error| Failure::Again(error.into()))?;
-        Ok(Self { place: place.clone(), store, runtime, part_bytes: config.part_bytes })
+        Ok(Self { place: place.clone(), store, http, runtime, part_bytes: config.part_bytes })
     }
 
     /// Asks the bucket for its first names: it is there, and lets us in.
@@ -123,7 +127,8 @@ impl Bucket {
         Path::parse(self.joined(path)).map_err(|error| Failure::Refused("the path cannot be a key", error.into()))
     }
 
-    fn joined(&self, path: &str) -> String {
+    /// The key below the prefix as a text.
+    pub(super) fn joined(&self, path: &str) -> String {
         if self.place.prefix.is_empty() { path.to_owned() } else { format!("{}/{path}", self.place.prefix) }
     }
 

@@ -12,10 +12,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
+use super::LEFTOVER_AGE;
 use super::attempts::Failure;
-
-/// An unfinished file that has not changed for so long belongs to nobody: no write takes a tenth of it.
-const ORPHAN_AGE: Duration = Duration::from_secs(3600);
 
 const UNFINISHED: &str = ".unfinished";
 
@@ -50,7 +48,7 @@ impl Folder {
         let target = self.root.join(path);
         let folder = target.parent().unwrap_or(&self.root);
         self.make(folder).map_err(judge)?;
-        remove_orphans(folder, ORPHAN_AGE);
+        remove_leftovers(folder, LEFTOVER_AGE);
         let source = unfinished(&target);
         let written = write_durably(&source, bytes).and_then(|()| fs::rename(&source, &target));
         if written.is_err() {
@@ -119,7 +117,7 @@ fn sync(_: &Path) -> io::Result<()> {
 }
 
 /// Removes unfinished files that nobody will finish. What cannot be removed is only in nobody's way.
-fn remove_orphans(folder: &Path, age: Duration) {
+fn remove_leftovers(folder: &Path, age: Duration) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
@@ -168,17 +166,17 @@ mod tests {
     }
 
     #[test]
-    fn only_old_orphans_are_removed() {
+    fn only_old_leftovers_are_removed() {
         let root = tempfile::tempdir().expect("a temporary folder");
         let path = |name: &str| root.path().join(name);
-        let orphan = unfinished(&path("w.parquet"));
-        for file in [&orphan, &path("w.parquet"), &path(".hidden")] {
+        let left = unfinished(&path("w.parquet"));
+        for file in [&left, &path("w.parquet"), &path(".hidden")] {
             fs::write(file, "x").expect("a writable folder");
         }
-        remove_orphans(root.path(), ORPHAN_AGE);
-        assert!(orphan.exists(), "it may still be written");
-        remove_orphans(root.path(), Duration::ZERO);
-        assert!(!orphan.exists() && path("w.parquet").exists() && path(".hidden").exists());
+        remove_leftovers(root.path(), LEFTOVER_AGE);
+        assert!(left.exists(), "it may still be written");
+        remove_leftovers(root.path(), Duration::ZERO);
+        assert!(!left.exists() && path("w.parquet").exists() && path(".hidden").exists());
     }
 
     #[test]
