@@ -46,9 +46,18 @@ pub struct Package {
     pub graph: GraphFacts,
     /// The content of `model.onnx`.
     pub model: Vec<u8>,
+    /// What the drift worker compares with when no other reference is set.
+    pub drift_reference: Option<ReferenceFile>,
     model_name: &'static str,
     tokenizer: Tokenizer,
     facts: TokenizerFacts,
+}
+
+/// The drift reference of a package, held against its digest and not read any further here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferenceFile {
+    pub file: PathBuf,
+    pub content: Vec<u8>,
 }
 
 /// What `tokenizer.json` says besides how to cut texts.
@@ -76,26 +85,30 @@ impl Package {
         let (config, config_facts) = files::read(dir, CONFIG, files::JSON_BYTES_MAX)?;
         let config = ModelConfig::parse(&dir.join(CONFIG), &config)?;
         let mut all = vec![config_facts];
-        let manifest = match files::find(dir, &[MANIFEST]) {
-            None => Manifest::default(),
-            Some(name) => {
-                let (content, facts) = files::read(dir, name, files::JSON_BYTES_MAX)?;
-                all.push(facts);
-                let manifest = Manifest::parse(&dir.join(name), &content)?;
-                manifest.check(&dir.join(name), &config)?;
-                manifest
-            }
-        };
+        let (manifest, manifest_facts) = read_manifest(dir, &config)?;
+        all.extend(manifest_facts);
         let (tokenizer, tokenizer_facts) = files::read(dir, TOKENIZER, files::TOKENIZER_BYTES_MAX)?;
         let (model, model_facts) = files::read(dir, model_name, files::MODEL_BYTES_MAX)?;
         all.extend([tokenizer_facts, model_facts]);
         let id = id(dir, &manifest, &files::digest(&all));
         check_digests(dir, &manifest, &mut all)?;
+        let drift_reference = read_reference(dir, &manifest, &mut all)?;
 
         let graph = inspect(&dir.join(model_name), &model)?;
         let (tokenizer, facts) = parse_tokenizer(&dir.join(TOKENIZER), &tokenizer)?;
-        let package =
-            Self { dir: dir.to_owned(), id, files: all, config, manifest, graph, model, model_name, tokenizer, facts };
+        let package = Self {
+            dir: dir.to_owned(),
+            id,
+            files: all,
+            config,
+            manifest,
+            graph,
+            model,
+            drift_reference,
+            model_name,
+            tokenizer,
+            facts,
+        };
         package.check_vocabulary()?;
         Ok(package)
     }
@@ -166,20 +179,52 @@ fn id(dir: &Path, manifest: &Manifest, digest: &str) -> ModelId {
     }
 }
 
+/// `labelstream.json`, where there is one, and what stands for it in the digest that names the package.
+fn read_manifest(dir: &Path, config: &ModelConfig) -> Result<(Manifest, Option<FileFacts>), PackageError> {
+    let Some(name) = files::find(dir, &[MANIFEST]) else { return Ok((Manifest::default(), None)) };
+    let (content, facts) = files::read(dir, name, files::JSON_BYTES_MAX)?;
+    let manifest = Manifest::parse(&dir.join(name), &content)?;
+    manifest.check(&dir.join(name), config)?;
+    let facts = if manifest.drift_reference.is_some() {
+        files::facts(name, &manifest::without_reference(&content))
+    } else {
+        facts
+    };
+    Ok((manifest, Some(facts)))
+}
+
 /// Holds every file that the manifest lists against its digest; files not read yet are added to `all`.
 fn check_digests(dir: &Path, manifest: &Manifest, all: &mut Vec<FileFacts>) -> Result<(), PackageError> {
     for (name, listed) in &manifest.files {
         if !all.iter().any(|file| file.name == *name) {
             all.push(files::read(dir, name, files::MODEL_BYTES_MAX)?.1);
         }
-        let file = dir.join(name);
         let found = all.iter().find(|file| file.name == *name).expect("the file was read");
-        if let Some(expected) = listed.bytes.filter(|bytes| *bytes != found.bytes) {
-            return Err(PackageError::Size { file, expected, found: found.bytes });
-        }
-        if !listed.sha256.eq_ignore_ascii_case(&found.sha256) {
-            return Err(PackageError::Digest { file, expected: listed.sha256.clone(), found: found.sha256.clone() });
-        }
+        check_digest(dir, found, &listed.sha256, listed.bytes)?;
+    }
+    Ok(())
+}
+
+/// The drift reference, where the manifest names one: held against its digest and added to `all`.
+fn read_reference(
+    dir: &Path,
+    manifest: &Manifest,
+    all: &mut Vec<FileFacts>,
+) -> Result<Option<ReferenceFile>, PackageError> {
+    let Some(listed) = &manifest.drift_reference else { return Ok(None) };
+    let (content, found) = files::read(dir, &listed.file, files::REFERENCE_BYTES_MAX)?;
+    check_digest(dir, &found, &listed.sha256, listed.bytes)?;
+    all.push(found);
+    Ok(Some(ReferenceFile { file: dir.join(&listed.file), content }))
+}
+
+fn check_digest(dir: &Path, found: &FileFacts, sha256: &str, bytes: Option<u64>) -> Result<(), PackageError> {
+    let file = dir.join(&found.name);
+    if let Some(expected) = bytes.filter(|bytes| *bytes != found.bytes) {
+        return Err(PackageError::Size { file, expected, found: found.bytes });
+    }
+    if !sha256.eq_ignore_ascii_case(&found.sha256) {
+        return Err(PackageError::Digest { file, expected: sha256.to_owned(), found: found.sha256.clone() });
     }
     Ok(())
 }

@@ -15,6 +15,8 @@ use super::error::PackageError;
 pub(super) const MODEL_BYTES_MAX: u64 = 2 << 30;
 /// Largest `tokenizer.json`, bytes. The largest multilingual ones are about 30 MB.
 pub(super) const TOKENIZER_BYTES_MAX: u64 = 128 << 20;
+/// Largest drift reference, bytes: what the drift worker reads as a profile.
+pub(super) const REFERENCE_BYTES_MAX: u64 = 64 << 20;
 /// Largest `config.json` or `labelstream.json`, bytes; 16 MB hold a hundred thousand labels.
 pub(super) const JSON_BYTES_MAX: u64 = 16 << 20;
 
@@ -42,12 +44,16 @@ pub(super) fn read(dir: &Path, name: &str, bytes_max: u64) -> Result<(Vec<u8>, F
     let mut content = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0));
     // One byte more than allowed tells a file that grew meanwhile.
     File::open(&path).and_then(|file| file.take(bytes_max + 1).read_to_end(&mut content)).map_err(io)?;
-    let bytes = content.len() as u64;
-    if bytes > bytes_max {
-        return Err(PackageError::TooLarge { file: path, bytes, bytes_max });
+    let facts = facts(name, &content);
+    if facts.bytes > bytes_max {
+        return Err(PackageError::TooLarge { file: path, bytes: facts.bytes, bytes_max });
     }
-    let sha256 = hex(&Sha256::digest(&content));
-    Ok((content, FileFacts { name: name.to_owned(), bytes, sha256 }))
+    Ok((content, facts))
+}
+
+/// What a file of these bytes is.
+pub(super) fn facts(name: &str, content: &[u8]) -> FileFacts {
+    FileFacts { name: name.to_owned(), bytes: content.len() as u64, sha256: hex(&Sha256::digest(content)) }
 }
 
 /// The first of these names that exists in the package.
@@ -63,7 +69,8 @@ pub(super) fn is_inside(name: &str) -> bool {
 
 /// The digest that names a package: SHA-256 over lines of `sha256sum`, sorted by file name.
 ///
-/// In a shell: `sha256sum config.json labelstream.json model.onnx tokenizer.json | sha256sum`.
+/// In a shell: `sha256sum config.json labelstream.json model.onnx tokenizer.json | sha256sum`. Where `labelstream.json`
+/// names a drift reference, its digest is that of the file without that member, and the reference is left out, too.
 pub(super) fn digest(files: &[FileFacts]) -> String {
     let mut sorted: Vec<&FileFacts> = files.iter().collect();
     sorted.sort_by(|a, b| a.name.cmp(&b.name));

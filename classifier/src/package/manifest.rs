@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::config::ModelConfig;
 use super::error::PackageError;
@@ -35,6 +36,8 @@ pub struct Manifest {
     pub data: Vec<DataSource>,
     /// Figures of merit, by name; shown, not used.
     pub metrics: BTreeMap<String, f64>,
+    /// What the model's labels look like when all is well, for the drift worker; scores do not depend on it.
+    pub drift_reference: Option<DriftReference>,
 }
 
 impl Default for Manifest {
@@ -51,6 +54,7 @@ impl Default for Manifest {
             licence: None,
             data: Vec::new(),
             metrics: BTreeMap::new(),
+            drift_reference: None,
         }
     }
 }
@@ -58,6 +62,16 @@ impl Default for Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileDigest {
+    pub sha256: String,
+    pub bytes: Option<u64>,
+}
+
+/// A profile of labelled events, as `labelstream drift calibrate` writes it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriftReference {
+    /// Path inside the package.
+    pub file: String,
     pub sha256: String,
     pub bytes: Option<u64>,
 }
@@ -107,6 +121,10 @@ impl Manifest {
         if let Some(name) = self.files.keys().find(|name| !files::is_inside(name)) {
             return fail("files", format!("names {name:?}, which is not a path inside the package"));
         }
+        if let Some(reference) = self.drift_reference.as_ref().filter(|reference| !files::is_inside(&reference.file)) {
+            let name = &reference.file;
+            return fail("drift_reference.file", format!("names {name:?}, which is not a path inside the package"));
+        }
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
             return fail("temperature", format!("is {}: expected a number above 0", self.temperature));
         }
@@ -138,6 +156,53 @@ impl Manifest {
                 fail("tokens_max", format!("is {tokens}, but the model has positions for {positions} tokens"))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// The file without its member `drift_reference`, which no score depends on: the bytes that name a package.
+///
+/// A profile holds the digest of the package that it was made with, so it must not change that digest. What goes is the
+/// member with the comma before it, or after it where it comes first: a file to which the member is added behind the
+/// others keeps its digest.
+pub(super) fn without_reference(content: &[u8]) -> Vec<u8> {
+    #[derive(Deserialize)]
+    struct Member<'a> {
+        #[serde(borrow)]
+        drift_reference: Option<&'a RawValue>,
+    }
+    let member = serde_json::from_slice::<Member<'_>>(content).ok().and_then(|file| file.drift_reference);
+    let Some(value) = member.map(RawValue::get) else { return content.to_vec() };
+    // The value is a part of the content: where it begins is the distance of the two.
+    let start = (value.as_ptr() as usize).saturating_sub(content.as_ptr() as usize);
+    let (before, after) = (&content[..start], &content[start + value.len()..]);
+    // Before the value stand its name, a colon and white space; no quote lies between the two of the name.
+    let name_end = before.iter().rposition(|byte| *byte == b'"').unwrap_or(0);
+    let name = before[..name_end].iter().rposition(|byte| *byte == b'"').unwrap_or(0);
+    let before = before[..name].trim_ascii_end();
+    match (before.strip_suffix(b","), after.trim_ascii_start().strip_prefix(b",")) {
+        (None, Some(after)) => [before, after].concat(),
+        (rest, _) => [rest.unwrap_or(before), after].concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEMBER: &str = r#""drift_reference": {"file": "a, \"b", "sha256": "00", "bytes": 3}"#;
+
+    #[test]
+    fn the_reference_leaves_no_trace_in_what_names_the_package() {
+        for (with, without) in [
+            (format!("{{\n \"name\": \"m\",\n {MEMBER}\n}}\n"), "{\n \"name\": \"m\"\n}\n"),
+            (format!("{{{MEMBER}, \"name\": \"m\"}}"), "{ \"name\": \"m\"}"),
+            (format!("{{\"a\": 1, {MEMBER} , \"name\": \"m\"}}"), "{\"a\": 1 , \"name\": \"m\"}"),
+            (format!("{{ {MEMBER} }}"), "{ }"),
+            ("{\"name\": \"m\"}".to_owned(), "{\"name\": \"m\"}"),
+            ("no JSON".to_owned(), "no JSON"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&without_reference(with.as_bytes())), without, "{with}");
         }
     }
 }
