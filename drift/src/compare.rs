@@ -80,6 +80,11 @@ impl Comparer {
         Self { model: Some(name), ..self }
     }
 
+    /// The model that all reports are filed under; `None`: each under its own.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
     /// The level of one window, from the budget.
     pub fn alpha(&self, granularity: Granularity) -> f64 {
         self.verdict.budget.alpha(granularity, self.granularities.len())
@@ -132,7 +137,10 @@ impl Comparer {
             frame,
             verdict: &self.verdict,
             alpha: question.alpha,
-            threshold_source: format!("{}, {} granularities", self.verdict.budget, self.granularities.len()),
+            threshold_source: match self.granularities.len() {
+                1 => self.verdict.budget.to_string(),
+                lengths => format!("{} over {lengths} window lengths", self.verdict.budget),
+            },
             window: merged.window,
             history,
         };

@@ -100,7 +100,10 @@ pub enum ProfileError {
 
 impl Profile {
     /// A profile of these counts. Words are kept as hash buckets only unless `about.has_words`.
-    pub fn new(about: About, counts: WindowCounts) -> Self {
+    pub fn new(about: About, mut counts: WindowCounts) -> Self {
+        if !about.has_words {
+            counts.forget_words();
+        }
         let bytes = file::encode(&about, &counts);
         Self { about, counts: Arc::new(counts), id: file::digest(&bytes) }
     }
