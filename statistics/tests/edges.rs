@@ -127,13 +127,13 @@ fn tiny_p_values_are_numbers_before_they_are_zero() {
     let (reference, current) = ([5000, 5000], [7400, 2600]);
     let outcome = chi_square::homogeneity(&reference, &current, 1.0).expect("an outcome");
     assert!(outcome.p_value > 0.0 && outcome.p_value < 1e-200, "{outcome:?}");
-    let outcome = ks::asymptotic(&[50_000, 50_000], &[68_000, 32_000], 1.0).expect("an outcome");
+    let outcome = ks::asymptotic(&[50_000, 50_000], &[58_000, 42_000], 1.0).expect("an outcome");
     assert!(outcome.p_value > 0.0 && outcome.p_value < 1e-200, "{outcome:?}");
     let fisher = proportion::fisher(first(&reference).expect("a share"), first(&current).expect("a share"));
     assert!(fisher.expect("an outcome").p_value > 0.0);
 }
 
-/// 10^5 categories of a record or two, which is as sparse as tables get. Measured: 1 s optimised, 20 s as tests are built.
+/// 10^5 categories of a record or two, which is as sparse as tables get. Measured: 2 s for all tests, as tests are built.
 #[test]
 fn a_hundred_thousand_categories_end_in_bounded_time() {
     let reference: Vec<u64> = (0..100_000).map(|bin| 1 + bin % 3).collect();

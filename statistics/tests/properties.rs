@@ -137,12 +137,11 @@ proptest! {
         let pairs: f64 = old.iter().flat_map(|a| new.iter().map(move |b| if b > a { 1.0 } else if b == a { 0.5 } else { 0.0 })).sum();
         prop_assert!(close(mann_whitney::auc(&reference, &current).expect("an AUC"), pairs / (n * m)));
 
-        let squares = |sample: &[f64]| -> f64 {
-            sample.iter().enumerate().map(|(i, &value)| (midrank(value, &all) - (i + 1) as f64).powi(2)).sum()
-        };
-        let u = n * squares(&old) + m * squares(&new);
-        let t = u / (n * m * (n + m)) - (4.0 * n * m - 1.0) / (6.0 * (n + m));
-        prop_assert!(close(cramer_von_mises::asymptotic(&reference, &current, 1.0).expect("an outcome").statistic, t.max(0.0)));
+        let share = |sample: &[f64], below: &dyn Fn(&&f64) -> bool| sample.iter().filter(below).count() as f64 / sample.len() as f64;
+        let squared = |below: &dyn Fn(&&f64) -> bool| (share(&old, below) - share(&new, below)).powi(2);
+        let mean: f64 = all.iter().map(|value| (squared(&|other| *other < value) + squared(&|other| *other <= value)) / 2.0).sum();
+        let t = n * m / (n + m).powi(2) * mean;
+        prop_assert!(close(cramer_von_mises::asymptotic(&reference, &current, 1.0).expect("an outcome").statistic, t));
     }
 
     #[test]
