@@ -11,6 +11,7 @@
 mod count;
 mod desk;
 mod error;
+mod labels;
 mod progress;
 mod read;
 mod report;
@@ -37,6 +38,7 @@ use crate::observation::Observer;
 use crate::settings::WindowConfig;
 
 pub use error::{PipelineError, Stage};
+pub use labels::LabelsFrom;
 pub use progress::Progress;
 pub use supervisor::supervise;
 pub use worker::{Setup, Worker};
@@ -55,6 +57,8 @@ pub struct Parts {
     pub comparer: Comparer,
     /// Asks how many partitions the topics have.
     pub identity: Identity,
+    /// `None`: there are no true labels.
+    pub labels: Option<LabelsFrom>,
 }
 
 /// The settings that a pipeline runs under.
@@ -88,7 +92,8 @@ pub fn run(
 ) -> Result<(), PipelineError> {
     let reactor =
         tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(PipelineError::Reactor)?;
-    let Parts { source, publisher, table, store, observer, comparer, identity } = parts;
+    let Parts { source, publisher, table, store, observer, comparer, identity, labels } = parts;
+    let labels = labels.as_ref();
     let (to_count, steps) = mpsc::channel(1);
     let desk = desk::Desk::default();
     let leases = source.leases();
@@ -97,7 +102,7 @@ pub fn run(
 
     thread::scope(|scope| {
         let counter = count::Counter {
-            context: count::Context { observer, table, leases: &leases, identity, limits, desk: &desk, progress },
+            context: count::Context { observer, table, leases: &leases, identity, limits, labels, desk: &desk, progress },
             publisher,
             ended: &ended,
             session: None,
@@ -107,7 +112,7 @@ pub fn run(
             let _ends_the_others = ended.clone().drop_guard();
             counter.run(steps)
         });
-        let reporter = report::Reporter::new(report::Context { table, store, comparer, limits, desk: &desk, progress });
+        let reporter = report::Reporter::new(report::Context { table, store, comparer, limits, labels, desk: &desk, progress });
         let report = scope.spawn(|| {
             let _ends_the_others = ended.clone().drop_guard();
             reporter.run(&ended)

@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::predictions::Predictions;
 use super::settings::{LabelsConfig, predictions_granularity};
 use crate::observation::{Observation, Refusal};
 use crate::settings::WindowConfig;
-use crate::state::{Entry, Key, Progress, TopicPartition, Value};
+use crate::state::{Entry, Key, Progress, StateError, TopicPartition, Value};
 use crate::window::{Granularity, Window};
 
 /// The predictions of one partition's open windows.
@@ -25,21 +26,47 @@ pub struct Sampler {
     changed: BTreeSet<Window>,
 }
 
+/// Predictions as they stand in the state topic, of some windows.
+pub type Saved = Vec<(Window, Arc<[u8]>)>;
+
+/// The predictions that a state topic holds, by partition.
+///
+/// # Errors
+/// A key is not of this version.
+pub fn saved(entries: &[(Arc<[u8]>, Arc<[u8]>)]) -> Result<BTreeMap<TopicPartition, Saved>, StateError> {
+    let mut saved: BTreeMap<_, Saved> = BTreeMap::new();
+    for (key, value) in entries {
+        if let Key::Predictions { window, source } = Key::from_str(&String::from_utf8_lossy(key))? {
+            saved.entry(source).or_default().push((window, Arc::clone(value)));
+        }
+    }
+    Ok(saved)
+}
+
 impl Sampler {
-    /// A partition as it was saved, in any order; records of other partitions are passed over.
+    /// A partition as it was saved, windows in any order.
+    ///
+    /// # Errors
+    /// The predictions of a window that is still open cannot be read.
     pub fn restore(
         labels: &LabelsConfig,
         windows: Arc<WindowConfig>,
         source: TopicPartition,
-        saved: impl IntoIterator<Item = (Window, Predictions)>,
+        saved: Saved,
         progress: &Progress,
-    ) -> Self {
+    ) -> Result<Self, StateError> {
         let granularity = predictions_granularity(windows.granularities());
         let max = labels.predictions_max();
         let mut sampler = Self { windows, granularity, max, source, open: BTreeMap::new(), changed: BTreeSet::new() };
-        let is_open = |(window, _): &(Window, Predictions)| sampler.is_open(*window, progress);
-        sampler.open = saved.into_iter().filter(is_open).collect();
-        sampler
+        for (window, bytes) in saved {
+            let key = Key::Predictions { window, source: sampler.source.clone() };
+            if sampler.is_open(window, progress)
+                && let Value::Predictions(predictions) = Value::decode(&key, &bytes)?
+            {
+                sampler.open.insert(window, predictions);
+            }
+        }
+        Ok(sampler)
     }
 
     /// Samples a record that the partition's state has counted; `progress` is that state's, with this record in it.

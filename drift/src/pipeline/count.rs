@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::{Desk, Role};
+use super::labels::LabelsFrom;
 use super::read::Step;
 use super::session::{Checkpoint, Session, partitions_of};
 use super::{Lend, Limits, PipelineError, Progress};
@@ -34,6 +35,7 @@ pub(super) struct Context<'a> {
     pub(super) leases: &'a Leases,
     pub(super) identity: &'a Identity,
     pub(super) limits: &'a Limits,
+    pub(super) labels: Option<&'a LabelsFrom>,
     pub(super) desk: &'a Desk,
     pub(super) progress: &'a Progress,
 }
@@ -80,7 +82,7 @@ impl Counter<'_> {
     }
 
     fn begin(&mut self, assigned: &Assigned) -> Result<(), PipelineError> {
-        let Context { table, leases, limits, desk, progress, .. } = self.context;
+        let Context { table, leases, limits, labels, desk, progress, .. } = self.context;
         let started = Instant::now();
         let generation = assigned.generation;
         let is_over = || self.ended.is_cancelled() || leases.generation() != generation;
@@ -88,7 +90,7 @@ impl Counter<'_> {
             return Ok(());
         }
         let expected = Arc::new(self.expected()?);
-        let session = Session::restore(assigned, &limits.windows, table.entries())?;
+        let session = Session::restore(assigned, &limits.windows, labels.map(|from| &from.config), table.entries())?;
         let took = started.elapsed();
         metrics::restored(took);
         progress.restored();

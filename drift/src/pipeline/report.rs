@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 
 use ingest::kafka::{Change, KafkaTable};
 use ingest::supervision::Chain;
+use schemas::report::WindowReport;
 use schemas::{Generation, Recovery};
 use sink::reports::{ReportStore, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::count::now_ms;
 use super::desk::{Desk, Role};
+use super::labels::{Labels, LabelsFrom};
 use super::{Limits, PipelineError, Progress};
 use crate::board::{Board, Clock, Due, Frontier, Kept, MergedWindow};
 use crate::compare::{Comparer, Comparison};
@@ -38,6 +40,7 @@ pub(super) struct Context<'a> {
     pub(super) store: &'a ReportStore,
     pub(super) comparer: &'a Comparer,
     pub(super) limits: &'a Limits,
+    pub(super) labels: Option<&'a LabelsFrom>,
     pub(super) desk: &'a Desk,
     pub(super) progress: &'a Progress,
 }
@@ -67,6 +70,7 @@ struct Book {
     /// Made, and not in the store yet.
     unwritten: Option<(MergedWindow, Comparison)>,
     counted_at: Instant,
+    labels: Option<Labels>,
 }
 
 impl<'a> Reporter<'a> {
@@ -99,9 +103,11 @@ impl<'a> Reporter<'a> {
         Ok(())
     }
 
-    fn open(&self, generation: Generation) -> Result<Book, StateError> {
-        let Context { table, limits, desk, .. } = self.context;
-        let board = Board::load(Arc::clone(&limits.windows), self.kept.clone(), table.entries())?;
+    fn open(&self, generation: Generation) -> Result<Book, PipelineError> {
+        let Context { table, limits, labels, desk, .. } = self.context;
+        let entries = table.entries();
+        let labels = labels.map(|from| Labels::open(from, &limits.windows, &entries)).transpose()?;
+        let board = Board::load(Arc::clone(&limits.windows), self.kept.clone(), entries)?;
         let now = Instant::now();
         Ok(Book {
             generation,
@@ -112,6 +118,7 @@ impl<'a> Reporter<'a> {
             due: VecDeque::new(),
             unwritten: None,
             counted_at: now,
+            labels,
         })
     }
 
@@ -123,7 +130,7 @@ impl<'a> Reporter<'a> {
         let Some(frontier) = book.board.frontier(&book.expected, clock) else { return Ok(()) };
         while !ended.is_cancelled() && !desk.is_full() && desk.is_current(book.generation) {
             let Some((merged, comparison)) = self.next(book, &frontier)? else { break };
-            if !self.write(&comparison) {
+            if !self.write(&comparison.report, comparison.flags.len()) {
                 book.unwritten = Some((merged, comparison));
                 break;
             }
@@ -132,7 +139,8 @@ impl<'a> Reporter<'a> {
         }
         self.count_pending(book, &frontier)?;
         let expired = book.board.expired(&frontier);
-        let is_quiet = book.unwritten.is_none() && book.due.is_empty() && expired.is_empty();
+        let has_labels_left = self.revise(book)?;
+        let is_quiet = book.unwritten.is_none() && book.due.is_empty() && expired.is_empty() && !has_labels_left;
         if !expired.is_empty() {
             desk.offer(book.generation, expired);
         }
@@ -142,9 +150,35 @@ impl<'a> Reporter<'a> {
         Ok(())
     }
 
+    /// Reports what true labels tell of windows that closed before. True: there is more of it to come.
+    fn revise(&mut self, book: &mut Book) -> Result<bool, PipelineError> {
+        let desk = self.context.desk;
+        let Some(labels) = &mut book.labels else { return Ok(false) };
+        labels.read()?;
+        while !desk.is_full() && self.may_write() {
+            let Some(revision) = labels.next()? else { break };
+            if !self.write(&revision.report, 0) {
+                labels.keep(revision);
+                break;
+            }
+            labels.written(revision);
+        }
+        let entries = labels.checkpoint();
+        let is_quiet = labels.is_quiet() && entries.is_empty();
+        if !entries.is_empty() {
+            desk.offer(book.generation, entries);
+        }
+        Ok(!is_quiet)
+    }
+
+    /// Whether the store is well, or it is time to try it again.
+    fn may_write(&self) -> bool {
+        self.outage.as_ref().is_none_or(|outage| Instant::now() >= outage.next_attempt)
+    }
+
     /// The next report to write: the one that was not taken, else one of the next window that is due.
     fn next(&self, book: &mut Book, frontier: &Frontier) -> Result<Option<(MergedWindow, Comparison)>, StateError> {
-        if self.outage.as_ref().is_some_and(|outage| Instant::now() < outage.next_attempt) {
+        if !self.may_write() {
             return Ok(None);
         }
         if let Some(unwritten) = book.unwritten.take() {
@@ -160,8 +194,7 @@ impl<'a> Reporter<'a> {
     }
 
     /// Writes a report. False: the store failed, try again later.
-    fn write(&mut self, comparison: &Comparison) -> bool {
-        let Comparison { report, flags } = comparison;
+    fn write(&mut self, report: &WindowReport, flagged: usize) -> bool {
         let started = Instant::now();
         if let Err(error) = self.context.store.write(report) {
             metrics::store_failed();
@@ -180,7 +213,7 @@ impl<'a> Reporter<'a> {
         metrics::reported(report, &mut self.series, started.elapsed(), now_ms());
         self.context.progress.reported();
         let (granularity, revision, is_final) = (&report.granularity, report.key.revision, report.key.is_final);
-        let (start_ms, flagged) = (report.key.window_start_ms, flags.len());
+        let start_ms = report.key.window_start_ms;
         tracing::debug!(granularity, start_ms, revision, is_final, flagged, "report written");
         true
     }
@@ -218,6 +251,9 @@ impl Book {
         for Change { key, value } in changes {
             if let Ok(Key::Progress(source)) = String::from_utf8_lossy(&key).parse() {
                 self.heard.insert(source);
+            }
+            if let Some(labels) = &mut self.labels {
+                labels.apply(&key, value.as_ref())?;
             }
             self.board.apply(&key, value)?;
         }

@@ -10,6 +10,8 @@ use schemas::{Generation, Origin, Ticket};
 use sink::kafka::Outgoing;
 
 use crate::board::Board;
+use crate::labels::sampler::{self, Sampler};
+use crate::labels::settings::LabelsConfig;
 use crate::metrics;
 use crate::observation::{Observation, Refusal};
 use crate::partition::PartitionState;
@@ -31,6 +33,8 @@ pub(super) struct Session {
 
 struct Counted {
     state: PartitionState,
+    /// What the model said, where true labels will tell how right that was.
+    sampler: Option<Sampler>,
     /// What was counted when it was last saved.
     saved: Totals,
     /// When a record came, or the session began.
@@ -51,8 +55,10 @@ impl Session {
     pub(super) fn restore(
         assigned: &Assigned,
         config: &Arc<WindowConfig>,
+        labels: Option<&LabelsConfig>,
         entries: Vec<(Bytes, Bytes)>,
     ) -> Result<Self, StateError> {
+        let mut predictions = if labels.is_some() { sampler::saved(&entries)? } else { BTreeMap::new() };
         let board = Board::load(Arc::clone(config), BTreeMap::new(), entries)?;
         let seen_at = Instant::now();
         let mut sources = BTreeMap::new();
@@ -60,7 +66,10 @@ impl Session {
             let source = TopicPartition::from(slot.clone());
             let state = PartitionState::restore(Arc::clone(config), source.clone(), board.saved(&source)?);
             let saved = state.progress().totals.clone();
-            sources.insert(source, Counted { state, saved, seen_at });
+            let of_source = predictions.remove(&source).unwrap_or_default();
+            let restore = |labels| Sampler::restore(labels, Arc::clone(config), source.clone(), of_source, state.progress());
+            let sampler = labels.map(restore).transpose()?;
+            sources.insert(source, Counted { state, sampler, saved, seen_at });
         }
         // Unsaved: that these partitions are awake again is worth a checkpoint.
         Ok(Self { generation: assigned.generation, sources, records: 0, saved_at: None, is_ended: false })
@@ -74,7 +83,10 @@ impl Session {
     pub(super) fn observe(&mut self, origin: &Origin, outcome: &Result<Observation, Refusal>) {
         let Some(counted) = self.sources.get_mut(&TopicPartition::from(origin)) else { return };
         counted.seen_at = Instant::now();
-        counted.state.observe(origin.offset, outcome);
+        let is_new = counted.state.observe(origin.offset, outcome);
+        if let Some(sampler) = counted.sampler.as_mut().filter(|_| is_new) {
+            sampler.observe(outcome, counted.state.progress());
+        }
         self.records += 1;
     }
 
@@ -111,8 +123,9 @@ impl Session {
     pub(super) fn checkpoint(&mut self, state_topic: &Arc<str>, closed: Vec<Entry>) -> Option<Checkpoint> {
         let mut ticket = Ticket::new(self.generation);
         let mut entries = Vec::new();
-        for (source, Counted { state, .. }) in &mut self.sources {
+        for (source, Counted { state, sampler, .. }) in &mut self.sources {
             entries.extend(state.checkpoint());
+            entries.extend(sampler.iter_mut().flat_map(|sampler| sampler.checkpoint(state.progress())));
             let next_offset = state.progress().next_offset;
             if next_offset > 0 {
                 let TopicPartition { topic, partition } = source.clone();

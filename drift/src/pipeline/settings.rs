@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn reports_every_problem_with_its_key() {
-        let keys = |settings| {
+        let keys = |settings: StateSettings| {
             let problems = StateConfig::try_from(settings).err().unwrap_or_default();
             problems.into_iter().map(|problem| problem.key).collect::<Vec<_>>()
         };

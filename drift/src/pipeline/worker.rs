@@ -14,8 +14,9 @@ use sink::settings::{Identity, SinkConfig};
 use tokio_util::sync::CancellationToken;
 
 use super::settings::StateConfig;
-use super::{Lend, Limits, Parts, PipelineError, Progress, supervise};
+use super::{LabelsFrom, Lend, Limits, Parts, PipelineError, Progress, supervise};
 use crate::compare::Comparer;
+use crate::labels::settings::LabelsConfig;
 use crate::observation::Observer;
 use crate::settings::WindowConfig;
 
@@ -38,6 +39,8 @@ pub struct Setup<'a> {
     pub batch: BatchLimits,
     pub observer: Observer,
     pub comparer: Comparer,
+    /// Where true labels come from, if from anywhere.
+    pub labels: Option<LabelsConfig>,
     /// Ends at the present end of the topics, with every window reported.
     pub until_end: bool,
 }
@@ -54,14 +57,21 @@ impl Worker {
     /// # Errors
     /// When broker or store do not answer in time, or a topic is missing or may not be used.
     pub fn connect(setup: Setup<'_>, stop: &CancellationToken) -> Result<Self, PipelineError> {
-        let Setup { connection, source, sink, identity, windows, state, reports, batch, observer, comparer, until_end } =
+        let Setup { connection, source, sink, identity, windows, state, reports, batch, observer, comparer, labels, .. } =
             setup;
+        let until_end = setup.until_end;
         let state_topic = state.topic(source.topics());
         let store = ReportStore::open(reports)?;
         if state.create_topic {
             make_state_topic(&identity, &source, &state_topic, stop)?;
         }
         let topics = source.topics().iter().map(|topic| Arc::from(topic.as_str())).collect();
+        let labels = labels.map(|config| LabelsFrom {
+            config,
+            connection: connection.clone(),
+            source: source.clone(),
+            model: comparer.model().map(str::to_owned),
+        });
         let table = KafkaTable::open(connection, &source, &state_topic, state.bytes_max)?;
         let source = if until_end { source.until_end(UntilEnd::Committed) } else { source.telling_ends() };
         let source = KafkaSource::start(connection, source)?;
@@ -77,7 +87,7 @@ impl Worker {
             pending_max: reports.pending_max(),
             until_end,
         };
-        Ok(Self { parts: Parts { source, publisher, table, store, observer, comparer, identity }, limits })
+        Ok(Self { parts: Parts { source, publisher, table, store, observer, comparer, identity, labels }, limits })
     }
 
     /// Works until asked to stop, until the end when that was asked for, or until nothing helps.

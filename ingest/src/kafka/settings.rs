@@ -107,6 +107,13 @@ impl SourceConfig {
         self
     }
 
+    /// Makes a group that has committed nothing begin with the first record.
+    #[must_use]
+    pub fn from_the_beginning(mut self) -> Self {
+        self.offset_reset = OffsetReset::Earliest;
+        self
+    }
+
     /// The same reading of other topics, as a member without a name of another group: for tools beside the pipeline.
     #[must_use]
     pub fn reading(mut self, topics: Vec<String>, group: impl Into<String>) -> Self {
