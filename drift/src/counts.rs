@@ -6,7 +6,7 @@
 
 mod capped;
 mod categories;
-mod coding;
+pub(crate) mod coding;
 mod distinct;
 mod edges;
 mod embedding;
@@ -16,6 +16,9 @@ mod scale;
 mod share;
 mod tally;
 mod words;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -39,7 +39,7 @@ pub enum Feature {
     Number,
     /// Texts that were seen before in the same window, estimated.
     Duplicates,
-    /// Records that could not be labelled, among all records; only where a dead-letter topic is read too.
+    /// Records that could not be labelled, among all records; none where no dead-letter topic is read.
     DeadLetters,
     /// Why records could not be labelled.
     DeadLetterReason,

@@ -9,6 +9,9 @@ mod projection;
 mod refusal;
 mod settings;
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 use std::sync::Arc;
 

@@ -14,6 +14,9 @@ pub const NUMBER: &str = "0";
 /// Longer words are mostly keys, hashes and addresses: they say little and would fill the buckets.
 const WORD_CHARACTERS_MAX: usize = 32;
 
+/// The script of a text is told by so many of its first letters: looking one up takes some 20 ns.
+const SCRIPT_LETTERS_MAX: usize = 256;
+
 /// What a text tells besides its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
@@ -73,19 +76,17 @@ pub(crate) fn facts(text: &str) -> Facts {
     Facts { script: script(text), url: has_url(text), email: has_email(text) }
 }
 
-/// The script of most letters; of equally many the one that comes first.
+/// The script of most of the first letters; of equally many the one that comes first.
 fn script(text: &str) -> Option<&'static str> {
     if text.is_ascii() {
         return text.bytes().any(|byte| byte.is_ascii_alphabetic()).then(|| Script::Latin.short_name());
     }
+    let of = |character: char| if character.is_ascii_alphabetic() { Script::Latin } else { character.script() };
+    let is_letter = |script: &Script| !matches!(script, Script::Common | Script::Inherited | Script::Unknown);
     let mut counts: Vec<(Script, u32)> = Vec::new();
-    for character in text.chars() {
-        let script = if character.is_ascii_alphabetic() { Script::Latin } else { character.script() };
-        if matches!(script, Script::Common | Script::Inherited | Script::Unknown) {
-            continue;
-        }
+    for script in text.chars().map(of).filter(is_letter).take(SCRIPT_LETTERS_MAX) {
         match counts.iter_mut().find(|(own, _)| *own == script) {
-            Some((_, count)) => *count = count.saturating_add(1),
+            Some((_, count)) => *count += 1,
             None => counts.push((script, 1)),
         }
     }

@@ -3,7 +3,7 @@
 //! What is read may have been damaged or made up: no length is believed before as many bytes are there, and what is
 //! unpacked is bounded by [`UNPACKED_BYTES_MAX`].
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 /// The format that is written. A change of anything that is written needs another number.
 const VERSION: u8 = 1;
@@ -11,9 +11,8 @@ const VERSION: u8 = 1;
 /// zstd's own default: higher levels gain 2 % here and cost several times the time.
 const LEVEL: i32 = 3;
 
-/// More than any window holds (one of 10 million events with every cap filled is below 16 MB); it bounds what a damaged
-/// or hostile value makes a reader allocate.
-const UNPACKED_BYTES_MAX: u64 = 64 << 20;
+/// Some ten times what a window of 10 million events takes; it bounds what an invented value makes a reader allocate.
+const UNPACKED_BYTES_MAX: u64 = 32 << 20;
 
 /// Bytes that hold no counts.
 #[derive(Debug, thiserror::Error)]
@@ -62,14 +61,15 @@ impl Writer {
         self.raw(text.as_bytes());
     }
 
-    /// The version byte and the compressed rest.
+    /// The version byte, and the rest compressed, with a checksum.
     pub(crate) fn finish(self) -> Vec<u8> {
-        let packed =
-            zstd::bulk::compress(&self.bytes, LEVEL).expect("zstd compresses any bytes of memory at its default level");
-        let mut all = Vec::with_capacity(packed.len() + 1);
-        all.push(VERSION);
-        all.extend_from_slice(&packed);
-        all
+        let pack = || {
+            let mut encoder = zstd::stream::write::Encoder::new(vec![VERSION], LEVEL)?;
+            encoder.include_checksum(true)?;
+            encoder.write_all(&self.bytes)?;
+            encoder.finish()
+        };
+        pack().expect("zstd compresses any bytes into memory at its default level")
     }
 }
 
@@ -82,11 +82,14 @@ pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<u8>, CountsError> {
     if *version != VERSION {
         return Err(CountsError::Version { found: *version });
     }
-    let decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(CountsError::Unpack)?;
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(CountsError::Unpack)?.single_frame();
     let mut unpacked = Vec::new();
-    decoder.single_frame().take(UNPACKED_BYTES_MAX + 1).read_to_end(&mut unpacked).map_err(CountsError::Unpack)?;
+    decoder.by_ref().take(UNPACKED_BYTES_MAX + 1).read_to_end(&mut unpacked).map_err(CountsError::Unpack)?;
     if unpacked.len() as u64 > UNPACKED_BYTES_MAX {
         return Err(CountsError::TooLarge);
+    }
+    if !decoder.finish().is_empty() {
+        return Err(CountsError::Corrupt("bytes after the end"));
     }
     Ok(unpacked)
 }

@@ -191,7 +191,8 @@ impl Words {
             next = number.saturating_add(1);
             // Most buckets hold one word, whose count is that of the bucket.
             let kept: Vec<_> = bucket.kept.iter().flatten().collect();
-            writer.number(bucket.texts * 4 + kept.len() as u64);
+            writer.number(kept.len() as u64);
+            writer.number(bucket.texts);
             for word in kept {
                 writer.text(&word.word);
                 writer.number(bucket.texts - word.texts);
@@ -237,13 +238,16 @@ impl Words {
 
 impl Bucket {
     fn decode(reader: &mut Reader<'_>, number: u16) -> Result<Self, CountsError> {
-        let head = reader.number()?;
-        let mut bucket = Self { texts: head / 4, ..Self::default() };
-        for place in 0..head % 4 {
+        let kept = reader.number()?;
+        let mut bucket = Self { texts: reader.number()?, ..Self::default() };
+        if kept > KEPT as u64 {
+            return Err(CountsError::Corrupt("more words in a bucket than are kept"));
+        }
+        for _ in 0..kept {
             let word = reader.text()?;
             let hash = hash(word.as_bytes());
             let texts = bucket.texts.checked_sub(reader.number()?);
-            let texts = texts.filter(|texts| *texts > 0 && bucket_of(hash) == number && place < KEPT as u64);
+            let texts = texts.filter(|texts| *texts > 0 && bucket_of(hash) == number);
             let texts = texts.ok_or(CountsError::Corrupt("a word that is not of its bucket"))?;
             if bucket.kept.iter().flatten().any(|kept| kept.hash >= hash) {
                 return Err(CountsError::Corrupt("words out of their order"));

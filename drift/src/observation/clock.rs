@@ -1,9 +1,8 @@
 //! When an event happened, with clocks that run ahead held back: one bad clock must not close every window.
 
-use super::refusal::Refusal;
+use schemas::observed::TIME_RANGE_MS;
 
-/// The years 1 to 9999: beyond them a number is in another unit, and window arithmetic would leave 64 bits.
-const RANGE_MS: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
+use super::refusal::Refusal;
 
 /// How far ahead of the record's own time an event may be.
 #[derive(Clone, Copy, Debug)]
@@ -24,18 +23,15 @@ impl Clock {
     /// ahead of the reader's clock `now_ms`, or missing, the reader's clock counts. All in milliseconds since 1970 UTC.
     ///
     /// # Errors
-    /// [`Refusal::ClockAhead`] beyond `ahead_max_ms`, [`Refusal::NoEventTime`] and [`Refusal::OutOfRange`].
+    /// [`Refusal::ClockAhead`] beyond `ahead_max_ms`, [`Refusal::NoEventTime`] where there is no time at all.
     pub(super) fn time(self, event_ms: Option<i64>, record_ms: Option<i64>, now_ms: i64) -> Result<EventTime, Refusal> {
-        // Kafka writes -1 where a record has no timestamp.
-        let record_ms = record_ms.filter(|ms| *ms >= 0);
+        // Kafka writes -1 where a record has no timestamp; what is beyond the year 9999 is none either.
+        let record_ms = record_ms.filter(|ms| (0..=*TIME_RANGE_MS.end()).contains(ms));
         let ms = event_ms.or(record_ms).ok_or(Refusal::NoEventTime)?;
         let base = record_ms.map_or(now_ms, |record| record.min(now_ms));
         let ahead_ms = ms.saturating_sub(base);
         if ahead_ms > self.ahead_max_ms {
             return Err(Refusal::ClockAhead { ahead_ms });
-        }
-        if !RANGE_MS.contains(&ms) {
-            return Err(Refusal::OutOfRange { member: "source.event_time_ms", bounds: "the years 1 to 9999" });
         }
         let latest = base.saturating_add(self.ahead_ms);
         Ok(EventTime { ms: ms.min(latest), clamped: ms > latest })
@@ -56,7 +52,6 @@ mod tests {
         let clamped = |ms| Ok(EventTime { ms, clamped: true });
         let ahead = |ahead_ms| Err(Refusal::ClockAhead { ahead_ms });
         let year_3000 = 32_503_680_000_000;
-        let out_of_range = Err(Refusal::OutOfRange { member: "source.event_time_ms", bounds: "the years 1 to 9999" });
         for (event, record, expected) in [
             (Some(NOW - 5), Some(NOW), at(NOW - 5)),
             (None, Some(NOW - 7), at(NOW - 7)),
@@ -73,8 +68,8 @@ mod tests {
             (None, Some(NOW + 60_001), clamped(NOW + 60_000)),
             (Some(NOW + 70_000), Some(NOW + 69_999), clamped(NOW + 60_000)),
             (None, Some(year_3000), ahead(year_3000 - NOW)),
-            (Some(i64::MAX), Some(NOW), ahead(i64::MAX - NOW)),
-            (Some(i64::MIN), Some(NOW), out_of_range),
+            (None, Some(i64::MAX), Err(Refusal::NoEventTime)),
+            (Some(NOW + 60_001), Some(i64::MAX), clamped(NOW + 60_000)),
         ] {
             assert_eq!(clock.time(event, record, NOW), expected, "{event:?} {record:?}");
         }

@@ -133,7 +133,8 @@ impl Observation {
     }
 
     fn take_text(&mut self, text: &str) {
-        let mut buffer = String::new();
+        let mut buffer = String::with_capacity(text.len());
+        self.names.reserve(text.len());
         let fingerprint = hash(text::normalize(text, &mut buffer).as_bytes());
         let mut number = false;
         text::words(text, &mut buffer, |word| {
