@@ -117,7 +117,7 @@ fn a_change_is_told_in_plain_words_and_is_drift_once_it_persists() {
             ("label", "share of card_arrival rose from "),
             ("score", "median confidence fell from 0.8"),
             ("words", "the word refund stands in "),
-            ("tokens", "median length in tokens rose from 16 to 2"),
+            ("tokens", "median length in tokens rose from 1"),
             ("truncated", "share of truncated texts rose from "),
         ] {
             let row = row(&comparison.report, feature);
