@@ -3,12 +3,12 @@
 //! Each command's own file describes its flags. Flags that stand for a setting live here, because several commands
 //! share them: a flag is sugar for a key and wins over the settings file and the environment, as `--set` does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 use ingest::settings::{Flag, Layers, SettingsError};
 
-use crate::{broker, check, classify, completions, demo, model, replay};
+use crate::{broker, check, classify, completions, demo, drift, model, replay};
 
 /// What the process returns, as `--help` tells it.
 const EXIT_CODES: &str = "\
@@ -26,8 +26,9 @@ Examples:
   labelstream check --brokers localhost:9092 --input messages --output messages-labeled
   labelstream classify --brokers localhost:9092 --input messages --output messages-labeled
   labelstream replay --brokers localhost:9092 --dead-letter messages-dead-letters --dry-run
+  labelstream drift --brokers localhost:9092 --input messages-labeled --reports ./labelstream-data
 
-Labelled events and results go to Kafka and to stdout, logs to stderr.";
+Labelled events and results go to Kafka and to stdout, reports to a folder or to S3, logs to stderr.";
 
 /// Label a stream of text on Kafka, exactly once.
 ///
@@ -48,6 +49,7 @@ pub enum Command {
     Classify(classify::ClassifyArguments),
     Check(check::CheckArguments),
     Replay(replay::ReplayArguments),
+    Drift(drift::DriftArguments),
     Model(model::ModelArguments),
     Completions(completions::CompletionsArguments),
 }
@@ -91,10 +93,7 @@ impl SettingsArguments {
     /// # Errors
     /// When the settings file cannot be read.
     pub fn layers(&self) -> Result<Layers, SettingsError> {
-        let mut layers = Layers::from_process(self.config.as_deref())?;
-        layers.flags = self.flags();
-        layers.sets.clone_from(&self.set);
-        Ok(layers)
+        layers(self.config.as_deref(), self.flags(), &self.set)
     }
 
     fn flags(&self) -> Vec<Flag> {
@@ -115,6 +114,17 @@ impl SettingsArguments {
         })
         .collect()
     }
+}
+
+/// The settings file, the environment, flags and `--set`, in the order in which later ones win.
+///
+/// # Errors
+/// When the settings file cannot be read.
+pub(crate) fn layers(config: Option<&Path>, flags: Vec<Flag>, set: &[String]) -> Result<Layers, SettingsError> {
+    let mut layers = Layers::from_process(config)?;
+    layers.flags = flags;
+    layers.sets = set.to_vec();
+    Ok(layers)
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! `labelstream classify`: one worker on the user's own Kafka, with its log, its HTTP server and its signals.
 
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use classifier::http::{Health, Server};
 use classifier::pipeline::Progress;
@@ -12,10 +10,7 @@ use crate::arguments::SettingsArguments;
 use crate::failure::Failure;
 use crate::settings::{self, Config};
 use crate::worker::Worker;
-use crate::{output_topics, telemetry};
-
-/// The exit code of a process that failed, here to stop in time.
-const EXIT_TOO_SLOW: i32 = 1;
+use crate::{output_topics, shutdown, telemetry};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,7 +47,7 @@ pub fn run(arguments: &ClassifyArguments) -> Result<(), Failure> {
         tracing::info!(key = %setting.key, value = %setting.value, place = %setting.place, "setting");
     }
     let stop = ingest::shutdown::listen(|| ())?;
-    bound_shutdown(stop.clone(), config.shutdown_grace())?;
+    shutdown::bound(stop.clone(), config.shutdown_grace())?;
     let progress = Arc::new(Progress::default());
     let health = Health::new(stop.clone(), {
         let progress = Arc::clone(&progress);
@@ -92,22 +87,4 @@ fn start(
         "reading"
     );
     Ok(Some(worker))
-}
-
-/// Ends the process when stopping takes longer than `run.shutdown_grace_ms`: an orchestrator would kill it anyway, and
-/// then nobody would learn why. Nothing is lost: what was not committed is read again.
-fn bound_shutdown(stop: CancellationToken, grace: Duration) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Failure::Reactor)?;
-    let end = move || {
-        runtime.block_on(async {
-            stop.cancelled().await;
-            tokio::time::sleep(grace).await;
-        });
-        tracing::error!(
-            grace_ms = grace.as_millis(),
-            "stopping took longer than run.shutdown_grace_ms, ending at once"
-        );
-        std::process::exit(EXIT_TOO_SLOW);
-    };
-    thread::Builder::new().name("shutdown-bound".to_owned()).spawn(end).map(drop).map_err(Failure::Reactor)
 }

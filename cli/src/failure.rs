@@ -1,15 +1,22 @@
 //! Why a command failed, and what the process returns for it.
 
 use std::io;
+use std::path::PathBuf;
 
 use classifier::http::HttpError;
 use classifier::load::LoadError;
 use classifier::pipeline::PipelineError;
+use drift::calibrate::CalibrateError;
+use drift::counts::CountsError;
+use drift::profile::ProfileError;
+use drift::state::StateError;
+use ingest::history::HistoryError;
 use ingest::settings::SettingsError;
 use ingest::shutdown::ShutdownError;
 use ingest::source::SourceError;
 use schemas::Problem;
 use sink::publisher::PublishError;
+use sink::reports::StoreError;
 use sink::telemetry::TelemetryError;
 
 use crate::demo::DemoError;
@@ -44,6 +51,34 @@ pub enum Failure {
     #[error("pass the check: {failed} failed")]
     Check { failed: usize },
     #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Drift(#[from] drift::pipeline::PipelineError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    #[error(
+        "compare with the profile of the model package {}: it has none; make one with labelstream drift calibrate and \
+         name it with --reference, or choose --reference rolling, previous or seasonal", .package.display()
+    )]
+    NoProfile { package: PathBuf },
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error(transparent)]
+    Calibrate(#[from] CalibrateError),
+    #[error("read the counts of a window")]
+    Counts(#[from] CountsError),
+    #[error("read the range: --from must be before --to")]
+    EmptyRange,
+    #[error("go on: asked to stop")]
+    Interrupted,
+    /// The windows that there are.
+    #[error("find the window: {0}")]
+    NoWindow(String),
+    #[error("write the page {}", .file.display())]
+    Page { file: PathBuf, source: io::Error },
+    #[error(transparent)]
     Demo(#[from] DemoError),
     #[error(transparent)]
     Signals(#[from] ShutdownError),
@@ -59,10 +94,14 @@ impl Failure {
     /// The exit code, as `labelstream --help` lists them.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::Model(_) | Self::ModelSettings(_) | Self::GoldenTexts { .. } => {
-                SettingsError::EXIT_CODE
-            }
-            Self::Demo(DemoError::Interrupted) => 130,
+            Self::Settings(_)
+            | Self::Model(_)
+            | Self::ModelSettings(_)
+            | Self::GoldenTexts { .. }
+            | Self::Profile(_)
+            | Self::NoProfile { .. } => SettingsError::EXIT_CODE,
+            Self::EmptyRange => 2,
+            Self::Demo(DemoError::Interrupted) | Self::Interrupted => 130,
             // The reader of our output has seen enough, as in `labelstream ... | head`.
             Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             _ => 1,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::arguments::{Arguments, Command};
 use cli::failure::Failure;
-use cli::{broker, check, classify, completions, demo, model, replay};
+use cli::{broker, check, classify, completions, demo, drift, model, replay};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -30,6 +30,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Classify(arguments) => classify::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Drift(arguments) => drift::run(arguments),
         Command::Model(arguments) => model::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
     }

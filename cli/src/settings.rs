@@ -3,9 +3,16 @@
 //! `default.toml` beside this crate's sources declares every key, the classifier's own those of `[model]`. What two parts must agree on is checked here, because
 //! only here are both known.
 
+mod drift;
+
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ::drift::labels::settings::{LabelsConfig, LabelsSettings};
+use ::drift::pipeline::settings::{StateConfig, StateSettings};
+use ::drift::reference::settings::{ReferenceConfig, ReferenceSettings};
+use ::drift::verdict::settings::{VerdictConfig, VerdictSettings};
 use classifier::http::{HttpConfig, HttpSettings};
 use classifier::pipeline::Supervision;
 use ingest::batcher::BatchLimits;
@@ -14,10 +21,14 @@ use ingest::kafka::{Connection, ConnectionSettings, SourceConfig, SourceSettings
 use ingest::settings::{Layers, Loaded, SettingsError};
 use schemas::Problem;
 use serde::Deserialize;
+use sink::reports::{ReportsConfig, ReportsSettings};
 use sink::settings::{Identity, SinkConfig, SinkSettings};
 use sink::telemetry::{LogConfig, LogSettings};
 
 use crate::package_path;
+use drift::{DriftSettings, ObserveSettings, check_drift, check_labels};
+
+pub use drift::DriftConfig;
 
 /// Every key with its default and what it means; `[model]` is told by the classifier itself.
 pub fn defaults() -> String {
@@ -42,6 +53,13 @@ pub struct Settings {
     model: classifier::settings::Settings,
     batch: BatchSettings,
     sink: SinkSettings,
+    drift: DriftSettings,
+    observe: ObserveSettings,
+    state: StateSettings,
+    reference: ReferenceSettings,
+    verdict: VerdictSettings,
+    labels: LabelsSettings,
+    reports: ReportsSettings,
     run: RunSettings,
     http: HttpSettings,
     log: LogSettings,
@@ -71,8 +89,15 @@ pub struct Config {
     source: SourceConfig,
     decode: DecodeConfig,
     model: classifier::settings::Config,
+    package: PathBuf,
     batch: BatchLimits,
     sink: SinkConfig,
+    drift: DriftConfig,
+    state: StateConfig,
+    reference: ReferenceConfig,
+    verdict: VerdictConfig,
+    labels: Option<LabelsConfig>,
+    reports: ReportsConfig,
     run: RunConfig,
     http: HttpConfig,
     log: LogConfig,
@@ -105,12 +130,47 @@ impl Config {
         &self.model
     }
 
+    /// The folder of the model package.
+    pub fn package(&self) -> &Path {
+        &self.package
+    }
+
     pub fn batch_limits(&self) -> BatchLimits {
         self.batch
     }
 
     pub fn sink(&self) -> &SinkConfig {
         &self.sink
+    }
+
+    /// What the drift worker reads and counts.
+    pub fn drift(&self) -> &DriftConfig {
+        &self.drift
+    }
+
+    /// The topic that holds what is counted.
+    pub fn state(&self) -> &StateConfig {
+        &self.state
+    }
+
+    /// What windows are compared with.
+    pub fn reference(&self) -> &ReferenceConfig {
+        &self.reference
+    }
+
+    /// What counts as drift.
+    pub fn verdict(&self) -> &VerdictConfig {
+        &self.verdict
+    }
+
+    /// Where true labels come from; `None` where there are none.
+    pub fn labels(&self) -> Option<&LabelsConfig> {
+        self.labels.as_ref()
+    }
+
+    /// Where drift reports are kept.
+    pub fn reports(&self) -> &ReportsConfig {
+        &self.reports
     }
 
     /// Who publishes: the replica that also reads.
@@ -120,6 +180,11 @@ impl Config {
             group: self.source.group().to_owned(),
             instance: self.source.instance().unwrap_or_default().to_owned(),
         }
+    }
+
+    /// As [`Self::identity`], for the drift worker: another group, and so another transactional id.
+    pub fn drift_identity(&self) -> Identity {
+        Identity { group: self.drift.source().group().to_owned(), ..self.identity() }
     }
 
     /// From the first signal to the end of the process.
@@ -144,16 +209,25 @@ impl TryFrom<Settings> for Config {
     type Error = Vec<Problem>;
 
     fn try_from(settings: Settings) -> Result<Self, Vec<Problem>> {
+        let mut settings = settings;
+        let host_name = || gethostname::gethostname().into_string().ok();
+        settings.source.instance = settings.source.instance.or_else(host_name);
         let mut problems = relations(&settings);
-        let Settings { kafka, mut source, decode, mut model, batch, sink, run, http, log } = settings;
-        source.instance = source.instance.or_else(|| gethostname::gethostname().into_string().ok());
-        model.package = package_path::resolve(&model.package);
+        let drift = check_drift(&settings, &mut problems);
+        let labels = check_labels(&settings, &mut problems);
+        let Settings { kafka, source, decode, mut model, batch, sink, reports, run, http, log, .. } = settings;
+        let state = check(settings.state, &mut problems);
+        let reference = check(settings.reference, &mut problems);
+        let verdict = check(settings.verdict, &mut problems);
+        let package = package_path::resolve(&model.package);
+        model.package.clone_from(&package);
         let connection = check(kafka, &mut problems);
         let source = check(source, &mut problems);
         let decode = check(decode, &mut problems);
         let model = check(model, &mut problems);
         let batch = check(batch, &mut problems);
         let sink = check(sink, &mut problems);
+        let reports = check(reports, &mut problems);
         let run = check(run, &mut problems);
         let http = check(http, &mut problems);
         let log = check(log, &mut problems);
@@ -165,6 +239,13 @@ impl TryFrom<Settings> for Config {
                 model: model?,
                 batch: batch?,
                 sink: sink?,
+                package,
+                drift: drift?,
+                state: state?,
+                reference: reference?,
+                verdict: verdict?,
+                labels: labels?,
+                reports: reports?,
                 run: run?,
                 http: http?,
                 log: log?,

@@ -4,6 +4,7 @@ use classifier::metrics::{
     INFERENCE_SECONDS, RUN_TEXTS, RUN_TEXTS_BUCKETS, RUN_TOKENS, RUN_TOKENS_BUCKETS, SECONDS_BUCKETS, TOKENISE_SECONDS,
 };
 use classifier::pipeline::metrics::{BATCH_RECORDS, RECORD_AGE_SECONDS, STAGE_SECONDS};
+use drift::metrics::{CHECKPOINT_SECONDS, REPORT_SECONDS, RESTORE_SECONDS};
 use ingest::metrics::PAUSE;
 use sink::metrics::{COMMIT_TIME, TRANSACTION_TIME};
 use sink::telemetry::{Buckets, Metrics, TelemetryError, install_log, install_metrics};
@@ -28,6 +29,9 @@ const BUCKETS: &[Buckets] = &[
     Buckets { metric: PAUSE, bounds: PAUSE_BUCKETS },
     Buckets { metric: TRANSACTION_TIME, bounds: SECONDS_BUCKETS },
     Buckets { metric: COMMIT_TIME, bounds: SECONDS_BUCKETS },
+    Buckets { metric: CHECKPOINT_SECONDS, bounds: SECONDS_BUCKETS },
+    Buckets { metric: REPORT_SECONDS, bounds: SECONDS_BUCKETS },
+    Buckets { metric: RESTORE_SECONDS, bounds: PAUSE_BUCKETS },
 ];
 
 /// Sends the log to stderr and keeps metrics for `/metrics`.
@@ -39,6 +43,7 @@ pub fn install(config: &Config) -> Result<Metrics, TelemetryError> {
     let metrics = install_metrics(BUCKETS)?;
     classifier::metrics::describe();
     classifier::pipeline::metrics::describe();
+    drift::metrics::describe();
     ingest::metrics::describe();
     sink::metrics::describe();
     Ok(metrics)

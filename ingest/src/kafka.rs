@@ -13,6 +13,7 @@ mod end;
 mod lease;
 mod poller;
 mod progress;
+mod range;
 mod record;
 mod settings;
 mod start;
@@ -33,6 +34,7 @@ use tokio::sync::mpsc;
 
 pub use connection::{Connection, ConnectionSettings, SaslMechanism, SecurityProtocol};
 pub use lease::{Assigned, Lease, Leases, Standing};
+pub use range::{RangeEvent, TopicRange};
 pub use settings::{Assignment, OffsetReset, SourceConfig, SourceSettings, UntilEnd};
 pub use table::{Bytes, Change, KafkaTable};
 

@@ -1,0 +1,95 @@
+//! What a command that tests windows shares with the live worker: the profile, the comparer, and a line per window.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use drift::compare::Comparer;
+use drift::profile::Profile;
+use drift::reference::ReferenceKind;
+use drift::verdict::overall;
+use schemas::report::{Verdict, WindowReport};
+
+use super::figures::{count, span, tame};
+use super::terminal::Ink;
+use crate::failure::Failure;
+use crate::settings::Config;
+
+/// The profile's file in a model package.
+const PACKAGED: &str = "drift.profile";
+/// Characters of a reason on one line.
+const REASON_SHOWN: usize = 120;
+
+/// The comparer that the settings ask for, with its profile where the reference is a fixed one.
+///
+/// # Errors
+/// When there is no such profile, or it cannot be read.
+pub(super) fn comparer(config: &Config) -> Result<Comparer, Failure> {
+    let profile = match config.reference().kind() {
+        ReferenceKind::Fixed => Some(Arc::new(profile(config)?)),
+        _ => None,
+    };
+    let granularities = config.drift().windows().granularities();
+    Ok(Comparer::new(config.reference().clone(), config.verdict().clone(), granularities, profile))
+}
+
+fn profile(config: &Config) -> Result<Profile, Failure> {
+    let Some(file) = config.reference().profile() else {
+        let file = packaged(config);
+        if fs::metadata(&file).is_err() {
+            return Err(Failure::NoProfile { package: config.package().to_owned() });
+        }
+        return Ok(Profile::read(&file)?);
+    };
+    Ok(Profile::read(file)?)
+}
+
+/// Where the model package keeps its profile, if it has one.
+fn packaged(config: &Config) -> PathBuf {
+    config.package().join(PACKAGED)
+}
+
+/// Lines of windows on stdout, under one another.
+pub(super) struct Lines {
+    ink: Ink,
+    windows: usize,
+    drift: usize,
+    warned: usize,
+}
+
+impl Lines {
+    pub(super) fn new(ink: Ink) -> Self {
+        Self { ink, windows: 0, drift: 0, warned: 0 }
+    }
+
+    /// Writes the line of one report.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub(super) fn write(&mut self, report: &WindowReport) -> Result<(), Failure> {
+        let key = &report.key;
+        let overall = overall(&report.drift);
+        self.windows += 1;
+        self.drift += usize::from(overall.verdict == Verdict::Drift);
+        self.warned += usize::from(overall.verdict == Verdict::Warn);
+        let verdict = self.ink.verdict(overall.verdict, &format!("{:<17}", overall.verdict.name()));
+        let revision = if key.revision == 0 { String::new() } else { format!(" (revision {})", key.revision) };
+        let window = span(key.window_start_ms, key.window_end_ms);
+        let records = report.drift.iter().map(|row| row.n_cur + row.n_missing_cur).max().unwrap_or_default();
+        let reason = tame(&overall.reason, REASON_SHOWN);
+        let granularity = &report.granularity;
+        writeln!(
+            io::stdout().lock(),
+            "{granularity:<6} {window:<43} {:>10} {verdict} {reason}{revision}",
+            count(records)
+        )
+        .map_err(Failure::Stdout)
+    }
+
+    /// `48 windows: 2 drift, 1 warn`.
+    pub(super) fn summary(&self) -> String {
+        let noun = if self.windows == 1 { "window" } else { "windows" };
+        format!("{} {noun}: {} drift, {} warn", self.windows, self.drift, self.warned)
+    }
+}

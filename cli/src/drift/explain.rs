@@ -1,0 +1,234 @@
+//! `labelstream drift explain`: one window as a page, from the reports that the worker left.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use drift::verdict::overall;
+use drift::window::Granularity;
+use schemas::report::WindowReport;
+use sink::reports::{ReportName, ReportStore, Selection};
+
+use super::figures::{moment, stamp};
+use super::flags::CommonFlags;
+use super::moment::{Moment, NoMoment};
+use super::page::page;
+use super::terminal::Ink;
+use super::{html, terminal};
+use crate::failure::Failure;
+use crate::{settings, telemetry};
+
+/// Windows named in a message, so that it stays one.
+const NAMED_MAX: usize = 3;
+
+const EXAMPLES: &str = "\
+Examples:
+  labelstream drift explain latest
+  labelstream drift explain 2026-05-01T01:00:00Z --granularity 1h --html window.html
+  labelstream drift explain -3h --reports s3://reports/prod
+
+It reads the reports only, no Kafka. Without --granularity it shows, of the windows that hold the moment (or of the \
+latest of each length), the one with the gravest verdict, and of equals the longest.";
+
+/// Show what moved in a window, by how much, since when, and in which words.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ExplainArguments {
+    /// A moment in the window, such as its start, or latest
+    #[arg(value_name = "WINDOW", allow_hyphen_values = true)]
+    window: Wanted,
+    /// Length of the window, such as 1m, 1h or 1d
+    #[arg(long, value_name = "LENGTH", value_parser = length)]
+    granularity: Option<Granularity>,
+    /// The model that labelled, where reports of several lie together
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Earlier windows to look back over
+    #[arg(long, value_name = "COUNT", default_value_t = 24, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    back: u16,
+    /// Write the page as one HTML file with charts, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    #[command(flatten)]
+    common: CommonFlags,
+}
+
+/// Which window is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Latest,
+    /// The one that holds this moment.
+    At(Moment),
+}
+
+impl FromStr for Wanted {
+    type Err = NoMoment;
+
+    fn from_str(text: &str) -> Result<Self, NoMoment> {
+        if text == "latest" { Ok(Self::Latest) } else { text.parse().map(Self::At) }
+    }
+}
+
+/// Reads a length as settings write it, or as it stands in paths.
+fn length(text: &str) -> Result<Granularity, String> {
+    Granularity::from_short(text)
+        .or_else(|| text.parse().ok())
+        .ok_or_else(|| format!("expected a length such as 30s, 1m, 1h or 1d, found {text:?}"))
+}
+
+/// Prints the page and writes the HTML file.
+///
+/// # Errors
+/// When the reports cannot be read or hold no such window; the message names those that there are.
+pub(super) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
+    let config = settings::load(&arguments.common.layers(Vec::new())?)?.config;
+    telemetry::install(&config)?;
+    let store = ReportStore::open(config.reports())?;
+    let current = find(&store, arguments, now_ms())?;
+    let earlier = earlier(&store, &current, usize::from(arguments.back))?;
+    let page = page(&current, &earlier);
+    let mut out = io::stdout().lock();
+    let ink = if out.is_terminal() { Ink::Colours } else { Ink::Plain };
+    out.write_all(terminal::render(&page, ink).as_bytes()).map_err(Failure::Stdout)?;
+    if let Some(file) = &arguments.html {
+        fs::write(file, html::render(&page)).map_err(|source| Failure::Page { file: file.clone(), source })?;
+        writeln!(out, "\nwritten to {}", file.display()).map_err(Failure::Stdout)?;
+    }
+    out.flush().map_err(Failure::Stdout)
+}
+
+/// The clock of this machine, for moments such as `-2h`.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The window that was asked for, at its newest revision.
+fn find(store: &ReportStore, arguments: &ExplainArguments, now_ms: i64) -> Result<WindowReport, Failure> {
+    let granularity = arguments.granularity.map(|granularity| granularity.to_string());
+    let selection = Selection { model: arguments.model.clone(), granularity, from_ms: None, until_ms: None };
+    let names = newest(store.windows(&selection)?);
+    let moment_ms = match arguments.window {
+        Wanted::Latest => None,
+        Wanted::At(moment) => Some(moment.ms(now_ms)),
+    };
+    let mut candidates = Vec::new();
+    for name in candidates_of(&names, moment_ms) {
+        candidates.push((length_ms(name), store.read(name)?));
+    }
+    let gravest = candidates.into_iter().max_by(|(one_length, one), (other_length, other)| {
+        let verdict = |report: &WindowReport| overall(&report.drift).verdict;
+        verdict(one).cmp(&verdict(other)).then(one_length.cmp(other_length))
+    });
+    gravest.map(|(_, report)| report).ok_or_else(|| Failure::NoWindow(absent(&names, moment_ms)))
+}
+
+/// Each window once, at its highest revision, sorted as the store sorts them.
+fn newest(names: Vec<ReportName>) -> Vec<ReportName> {
+    let mut newest = BTreeMap::new();
+    for name in names {
+        newest.insert((name.model.clone(), name.granularity.clone(), name.start_ms), name); // revisions ascend
+    }
+    newest.into_values().collect()
+}
+
+/// Of each model and length the window that holds the moment, or the latest.
+fn candidates_of(names: &[ReportName], moment_ms: Option<i64>) -> Vec<&ReportName> {
+    let is_wanted = |name: &&ReportName| {
+        moment_ms.is_none_or(|moment| name.start_ms <= moment && moment < name.start_ms.saturating_add(length_ms(name)))
+    };
+    let mut candidates: BTreeMap<(&str, &str), &ReportName> = BTreeMap::new();
+    for name in names.iter().filter(is_wanted) {
+        candidates.insert((&name.model, &name.granularity), name); // starts ascend
+    }
+    candidates.into_values().collect()
+}
+
+/// 0 for a folder whose name is no length: its windows hold no moment.
+fn length_ms(name: &ReportName) -> i64 {
+    name.granularity.parse().map_or(0, Granularity::length_ms)
+}
+
+/// What to say when there is no such window: what there is instead.
+fn absent(names: &[ReportName], moment_ms: Option<i64>) -> String {
+    if names.is_empty() {
+        return "there is no report yet".to_owned();
+    }
+    let asked = moment_ms.map_or_else(String::new, |moment_ms| format!("no window holds {} UTC; ", moment(moment_ms)));
+    let mut lengths: BTreeMap<(&str, &str), Vec<&ReportName>> = BTreeMap::new();
+    for name in names {
+        lengths.entry((&name.model, &name.granularity)).or_default().push(name);
+    }
+    let told: Vec<_> = lengths
+        .into_iter()
+        .map(|((model, granularity), mut names)| {
+            let count = names.len();
+            names.sort_by_key(|name| moment_ms.map_or(-name.start_ms, |moment| (name.start_ms - moment).abs()));
+            let named: Vec<_> = names.iter().take(NAMED_MAX).map(|name| stamp(name.start_ms)).collect();
+            format!("{model} has {count} of {granularity}, such as {}", named.join(", "))
+        })
+        .collect();
+    format!("{asked}{}", told.join("; "))
+}
+
+/// The windows of the same model and length before this one, each at its newest revision.
+fn earlier(store: &ReportStore, current: &WindowReport, count: usize) -> Result<Vec<WindowReport>, Failure> {
+    let selection = Selection {
+        model: Some(current.model.clone()),
+        granularity: Some(current.granularity.clone()),
+        from_ms: None,
+        until_ms: Some(current.key.window_start_ms),
+    };
+    let names = newest(store.windows(&selection)?);
+    let reports = names.iter().rev().take(count).map(|name| store.read(name));
+    Ok(reports.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR_MS: i64 = 3_600_000;
+
+    fn name(granularity: &str, start_ms: i64, revision: i32) -> ReportName {
+        ReportName { model: "m".to_owned(), granularity: granularity.to_owned(), start_ms, revision }
+    }
+
+    #[test]
+    fn the_window_that_holds_the_moment_at_its_newest_revision() {
+        let names = newest(vec![
+            name("PT1H", 0, 0),
+            name("PT1H", 0, 1),
+            name("PT1H", HOUR_MS, 0),
+            name("PT1M", HOUR_MS - 60_000, 0),
+        ]);
+        let at = |moment| candidates_of(&names, moment).into_iter().cloned().collect::<Vec<_>>();
+        assert_eq!(at(Some(HOUR_MS - 1)), [name("PT1H", 0, 1), name("PT1M", HOUR_MS - 60_000, 0)]);
+        assert_eq!(at(Some(HOUR_MS)), [name("PT1H", HOUR_MS, 0)]);
+        assert_eq!(at(None), [name("PT1H", HOUR_MS, 0), name("PT1M", HOUR_MS - 60_000, 0)]);
+        assert_eq!(at(Some(5 * HOUR_MS)), []);
+    }
+
+    #[test]
+    fn a_window_that_is_not_there_is_told_with_its_neighbours() {
+        let names: Vec<_> = (0..5).map(|hour| name("PT1H", hour * HOUR_MS, 0)).collect();
+        assert_eq!(
+            absent(&names, Some(9 * HOUR_MS)),
+            "no window holds 1970-01-01 09:00 UTC; m has 5 of PT1H, such as 1970-01-01T04:00:00Z, \
+             1970-01-01T03:00:00Z, 1970-01-01T02:00:00Z"
+        );
+        assert_eq!(absent(&[], None), "there is no report yet");
+    }
+
+    #[test]
+    fn windows_are_asked_for_by_a_moment_or_as_the_latest() {
+        assert_eq!("latest".parse(), Ok(Wanted::Latest));
+        assert_eq!("-1h".parse(), Ok(Wanted::At(Moment::Ago(HOUR_MS))));
+        assert!("newest".parse::<Wanted>().is_err());
+        assert_eq!(length("PT1H"), length("1h"));
+        assert!(length("1 h").is_err());
+    }
+}

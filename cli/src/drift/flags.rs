@@ -1,0 +1,110 @@
+//! The flags that the drift commands share; each stands for a setting, as those of `classify` do.
+
+use std::path::PathBuf;
+
+use ingest::settings::{Flag, Layers, SettingsError};
+
+use crate::arguments::layers;
+
+/// Where settings come from; every command takes these.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub(super) struct CommonFlags {
+    /// Settings file in TOML; without it ./labelstream.toml is read where it exists
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder or s3://bucket/prefix of the reports [key: reports.url]
+    #[arg(long, value_name = "URL")]
+    reports: Option<String>,
+    /// Any setting, such as --set verdict.records_min=500; repeat it for more
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// What windows are made of and compared with; all commands that test take these.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub(super) struct TestFlags {
+    /// What windows are compared with: a profile, package (the profile in the model package), previous, rolling or
+    /// seasonal [keys: reference.kind, reference.profile]
+    #[arg(long, value_name = "FILE|KIND")]
+    reference: Option<String>,
+    /// Lengths of windows, each a multiple of the one before, such as 1m,1h,1d [key: drift.granularities]
+    #[arg(long, value_name = "LENGTH", value_delimiter = ',')]
+    granularity: Vec<String>,
+}
+
+/// How to reach the labelled events on Kafka.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub(super) struct KafkaFlags {
+    /// Kafka brokers to start from [key: kafka.brokers]
+    #[arg(long, value_name = "HOST:PORT,...")]
+    brokers: Option<String>,
+    /// Topics of labelled events; repeat it or use commas [key: drift.topics; default: sink.output_topic]
+    #[arg(long, value_name = "TOPIC", value_delimiter = ',')]
+    input: Vec<String>,
+}
+
+impl CommonFlags {
+    /// The settings file, the environment, the flags of all groups and `--set`, in the order in which later ones win.
+    ///
+    /// # Errors
+    /// When the settings file cannot be read.
+    pub(super) fn layers(&self, more: Vec<Flag>) -> Result<Layers, SettingsError> {
+        let mut flags = more;
+        flags.extend(flag("--reports", "reports.url", self.reports.as_deref()));
+        layers(self.config.as_deref(), flags, &self.set)
+    }
+}
+
+impl TestFlags {
+    pub(super) fn flags(&self) -> Vec<Flag> {
+        let granularities = joined(&self.granularity);
+        let mut flags: Vec<_> = flag("--granularity", "drift.granularities", granularities.as_deref()).collect();
+        if let Some(reference) = &self.reference {
+            let (kind, profile) = match reference.as_str() {
+                "previous" | "rolling" | "seasonal" => (reference.as_str(), None),
+                "package" => ("fixed", Some("")),
+                file => ("fixed", Some(file)),
+            };
+            flags.extend(flag("--reference", "reference.kind", Some(kind)));
+            flags.extend(flag("--reference", "reference.profile", profile));
+        }
+        flags
+    }
+}
+
+impl KafkaFlags {
+    pub(super) fn flags(&self) -> Vec<Flag> {
+        let input = joined(&self.input);
+        let brokers = flag("--brokers", "kafka.brokers", self.brokers.as_deref());
+        brokers.chain(flag("--input", "drift.topics", input.as_deref())).collect()
+    }
+}
+
+/// A flag that was given, as the layer of its setting.
+pub(super) fn flag(name: &'static str, key: &'static str, text: Option<&str>) -> impl Iterator<Item = Flag> + use<> {
+    text.map(|text| Flag { name, key, text: text.to_owned() }).into_iter()
+}
+
+fn joined(items: &[String]) -> Option<String> {
+    (!items.is_empty()).then(|| items.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_flag_names_every_kind_of_reference() {
+        let check = |reference: &str, expected: &[(&str, &str)]| {
+            let flags = TestFlags { reference: Some(reference.to_owned()), granularity: Vec::new() }.flags();
+            let found: Vec<_> = flags.iter().map(|flag| (flag.key, flag.text.as_str())).collect();
+            assert_eq!(found, expected, "{reference}");
+        };
+        check("rolling", &[("reference.kind", "rolling")]);
+        check("package", &[("reference.kind", "fixed"), ("reference.profile", "")]);
+        check("may.profile", &[("reference.kind", "fixed"), ("reference.profile", "may.profile")]);
+    }
+}

@@ -1,0 +1,125 @@
+//! `labelstream drift` itself: one worker on the user's own Kafka, with its log, its HTTP server and its signals.
+
+use std::sync::Arc;
+
+use classifier::http::{Counts, Health, Server};
+use drift::observation::Observer;
+use drift::pipeline::{Progress, Setup, Worker};
+
+use super::comparing::comparer;
+use super::flags::{CommonFlags, KafkaFlags, TestFlags, flag};
+use crate::failure::Failure;
+use crate::settings::{self, Config};
+use crate::{shutdown, telemetry};
+
+/// Flags of the worker.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct LiveArguments {
+    /// Work up to the present end of the topics, close every window, then exit with 0
+    #[arg(long)]
+    until_end: bool,
+    #[command(flatten)]
+    kafka: KafkaFlags,
+    #[command(flatten)]
+    worker: WorkerFlags,
+    #[command(flatten)]
+    tests: TestFlags,
+    #[command(flatten)]
+    common: CommonFlags,
+}
+
+/// Who the worker is.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Settings")]
+struct WorkerFlags {
+    /// Consumer group: the workers of one job share it [key: drift.group]
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
+    /// Name of this replica: unique in its group, the same after a restart [key: source.instance; default: host name]
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
+}
+
+/// Runs a worker to its end.
+///
+/// # Errors
+/// When the settings or the profile cannot be used, or the worker cannot go on.
+pub(super) fn run(arguments: &LiveArguments) -> Result<(), Failure> {
+    let mut flags = arguments.kafka.flags();
+    flags.extend(flag("--group", "drift.group", arguments.worker.group.as_deref()));
+    flags.extend(flag("--instance", "source.instance", arguments.worker.instance.as_deref()));
+    flags.extend(arguments.tests.flags());
+    let loaded = settings::load(&arguments.common.layers(flags)?)?;
+    let config = loaded.config;
+    let metrics = telemetry::install(&config)?;
+    for setting in &loaded.changed {
+        tracing::info!(key = %setting.key, value = %setting.value, place = %setting.place, "setting");
+    }
+    let stop = ingest::shutdown::listen(|| ())?;
+    shutdown::bound(stop.clone(), config.shutdown_grace())?;
+    let progress = Arc::new(Progress::default());
+    let health = Health::new(stop.clone(), {
+        let progress = Arc::clone(&progress);
+        move || counts(&progress)
+    });
+    let _answers_while_it_lives =
+        Server::start(config.http(), Arc::clone(&health), Box::new(move || metrics.render()))?;
+    let setup = setup(&config, arguments.until_end)?;
+    health.model_loaded(); // what takes its place here is the profile
+    let mut worker = Worker::connect(setup, &stop)?;
+    health.watch_group({
+        let progress = Arc::clone(&progress);
+        move || progress.restores() > 0
+    });
+    say(&config);
+    worker.run(config.supervision(), &progress, &stop)?;
+    tracing::info!(records = progress.records(), reports = progress.reports(), "stopped");
+    Ok(())
+}
+
+/// What the server tells of a drift worker: its batches are checkpoints.
+fn counts(progress: &Progress) -> Counts {
+    Counts {
+        labeled: progress.records(),
+        dead_letters: 0,
+        batches: progress.checkpoints(),
+        rewinds: progress.rewinds(),
+    }
+}
+
+/// What a worker of these settings is made from.
+///
+/// # Errors
+/// When there is no profile to compare with, or it cannot be read.
+pub(crate) fn setup(config: &Config, until_end: bool) -> Result<Setup<'_>, Failure> {
+    let drift = config.drift();
+    Ok(Setup {
+        connection: config.connection(),
+        source: drift.source().clone(),
+        sink: config.sink().clone(),
+        identity: config.drift_identity(),
+        windows: Arc::new(drift.windows().clone()),
+        state: config.state(),
+        reports: config.reports(),
+        batch: config.batch_limits(),
+        observer: Observer::new(drift.observer().clone()),
+        comparer: comparer(config)?,
+        labels: config.labels().cloned(),
+        until_end,
+    })
+}
+
+fn say(config: &Config) {
+    let source = config.drift().source();
+    let granularities: Vec<_> = config.drift().windows().granularities().iter().map(ToString::to_string).collect();
+    tracing::info!(
+        brokers = config.connection().brokers(),
+        topics = %source.topics().join(","),
+        state = config.state().topic(source.topics()),
+        group = source.group(),
+        instance = source.instance(),
+        granularities = %granularities.join(","),
+        reference = %config.reference().kind(),
+        "reading"
+    );
+}
