@@ -49,8 +49,6 @@ pub struct Due {
     pub revision: i32,
     /// No further revision will come for late records.
     pub is_final: bool,
-    /// No partition can add to what was on time.
-    complete: bool,
     /// Late records are in it.
     with_late: bool,
 }
@@ -103,8 +101,8 @@ impl Slot {
     }
 
     /// Whether the content may differ from what was reported of it.
-    fn is_doubtful(&self, closed: &Closed) -> bool {
-        self.changes != self.checked && (!closed.complete || self.has_late())
+    fn is_doubtful(&self) -> bool {
+        self.changes != self.checked
     }
 }
 
@@ -283,14 +281,14 @@ impl Board {
             let no_late =
                 self.config.lateness_ms() == 0 && complete || frontier.ended() && !complete && !slot.has_late();
             let is_final = if with_late { all_is_final } else { no_late };
-            let due = Due { window, revision: 0, is_final, complete, with_late };
+            let due = Due { window, revision: 0, is_final, with_late };
             return Ok((is_due && !self.is_beyond(window)).then_some(due));
         };
-        if closed.is_final || !frontier.reached(latest_ms) || !slot.is_doubtful(closed) {
+        if closed.is_final || !frontier.reached(latest_ms) || !slot.is_doubtful() {
             return Ok(None);
         }
         let revision = closed.revision.saturating_add(1);
-        let due = Due { window, revision, is_final: all_is_final, complete, with_late: true };
+        let due = Due { window, revision, is_final: all_is_final, with_late: true };
         let (digest, changes) = (closed.digest.clone(), slot.changes);
         if self.merge(&due)?.digest() != digest {
             return Ok(Some(due));
@@ -309,7 +307,7 @@ impl Board {
         let merged = self.merge(due)?;
         let slot = self.windows.entry(due.window).or_default();
         slot.handed = Some(*due);
-        if due.with_late {
+        if due.with_late || !slot.has_late() {
             slot.checked = slot.changes;
         }
         Ok(merged)
@@ -322,12 +320,11 @@ impl Board {
     pub fn closed(&mut self, merged: &MergedWindow, flags: Flags) -> Entry {
         let kept = self.kept.get(&merged.window.granularity).copied().unwrap_or_default();
         let slot = self.windows.entry(merged.window).or_default();
-        let complete = slot.handed.is_some_and(|handed| handed.complete);
         let first = slot.newest().map(|closed| (closed.counts.clone(), closed.flags.clone()));
         let (counts, flags) =
             first.unwrap_or_else(|| ((kept.counts_ms > 0).then(|| merged.counts.encode().into()), flags));
         let (revision, records, digest) = (merged.revision, merged.counts.records(), merged.digest());
-        let closed = Closed { revision, is_final: false, records, complete, digest, flags, counts };
+        let closed = Closed { revision, is_final: false, records, digest, flags, counts };
         let entry = closed.entry(merged.window);
         slot.closing = Some(closed);
         slot.handed = None;
@@ -388,8 +385,8 @@ impl Board {
         self.windows.values().filter(|slot| slot.handed.is_some() || slot.closing.is_some()).count()
     }
 
-    /// Events that were counted for a window when it was final, since this board was made. They are in no report of that
-    /// window.
+    /// Events that were counted for a window when it was final, since this board was made, once per length of windows.
+    /// They are in no report of that window.
     pub fn unreported(&self) -> u64 {
         self.unreported
     }

@@ -78,7 +78,8 @@ impl PartitionState {
         let (window, part) = (key.window, key.part);
         if self.config.granularities().contains(&window.granularity) {
             if self.may_change(part, window) {
-                self.partials.insert((part, window), partial);
+                // Added: a shorter window that is configured no more may have come before.
+                self.partials.entry((part, window)).or_default().merge(&partial);
             }
             return;
         }

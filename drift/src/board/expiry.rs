@@ -28,7 +28,7 @@ impl Board {
         let Some(slot) = self.windows.get_mut(&window) else { return };
         let is_quiet = slot.handed.is_none() && slot.closing.is_none();
         if let Some(closed) = slot.closed.as_ref().filter(|closed| is_over && is_quiet && !closed.is_final)
-            && !slot.is_doubtful(closed)
+            && !slot.is_doubtful()
         {
             let closed = super::Closed { is_final: true, ..closed.clone() };
             entries.push(closed.entry(window));

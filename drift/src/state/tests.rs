@@ -37,7 +37,6 @@ fn samples() -> Vec<(Key, Value)> {
         revision: 2,
         is_final: false,
         records: 4,
-        complete: true,
         digest: "00ff".to_owned(),
         flags: BTreeSet::from(["score".to_owned()]),
         counts: Some(counts.into()),

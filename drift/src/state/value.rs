@@ -146,8 +146,6 @@ pub struct Closed {
     pub is_final: bool,
     /// Records in the newest revision.
     pub records: u64,
-    /// Every partition's watermark had passed the window's end when it was first reported.
-    pub complete: bool,
     /// Digest of what the newest revision counted.
     pub digest: String,
     /// The findings of revision 0 that were sure and large.
