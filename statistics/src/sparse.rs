@@ -1,5 +1,7 @@
 //! P-values of sparse tables: random tables with the same margins, and exact tests of the single categories.
 
+use std::cmp::Reverse;
+
 use crate::hypergeometric::Urn;
 use crate::random::Generator;
 use crate::sample::sizes;
@@ -48,7 +50,7 @@ pub(crate) fn simulate(reference: &[u64], current: &[u64], statistic: f64, table
             Column { total: old + new, expected: total * share, weight: 1.0 / (total * share * (1.0 - share)) }
         })
         .collect();
-    columns.sort_by(|a, b| b.total.cmp(&a.total)); // a sample is then used up early, and its rest is known
+    columns.sort_by_key(|column| Reverse(column.total)); // a sample is then used up early, and its rest is known
     let empty = |column: &Column| column.expected * column.expected * column.weight;
     let mut rests: Vec<f64> = vec![0.0; columns.len() + 1];
     for (i, column) in columns.iter().enumerate().rev() {
