@@ -342,3 +342,6 @@ fn digest(join: &Join) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests;
