@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 use super::coding::{CountsError, Reader, Writer};
 
 /// Address bits: 2^14 registers are 16 KB.
-const ADDRESS_BITS: u32 = 14;
+const ADDRESS_BITS: u8 = 14;
 const REGISTERS: usize = 1 << ADDRESS_BITS;
 /// The greatest value of a register: all other bits of a hash are zero.
-const RANK_MAX: u8 = (64 - ADDRESS_BITS + 1) as u8;
+const RANK_MAX: u8 = 64 - ADDRESS_BITS + 1;
 
 /// Up to so many different texts are counted exactly: their hashes take 4 KB when stored.
 const EXACT_MAX: usize = 512;

@@ -68,9 +68,7 @@ impl Hasher for Spread {
 }
 
 fn bucket_of(hash: u64) -> u16 {
-    #[expect(clippy::cast_possible_truncation, reason = "16 bits are left")]
-    let bucket = (hash >> 48) as u16;
-    bucket
+    (hash >> 48) as u16
 }
 
 impl Bucket {

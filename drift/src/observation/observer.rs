@@ -129,7 +129,7 @@ impl Observation {
         self.names.push_str(&event.model_version);
         let end = self.names.floor_char_boundary(start + NAME_BYTES_MAX);
         self.names.truncate(end);
-        Name { hash: hash(self.names[start..].as_bytes()), place: start..end }
+        Name { hash: hash(&self.names.as_bytes()[start..]), place: start..end }
     }
 
     fn take_text(&mut self, text: &str) {
