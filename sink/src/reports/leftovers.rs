@@ -33,7 +33,7 @@ impl Bucket {
         let answer = self.within(deadline, list(&self.store, &self.http, &self.joined(folder)))?;
         let latest = Timestamp::now() - age;
         let mut removed = 0;
-        for upload in uploads(&answer).into_iter().filter(|upload| upload.begun <= latest) {
+        for upload in begun_by(latest, &answer) {
             let key = Path::parse(&upload.key).map_err(|error| Failure::Refused("the key is odd", error.into()))?;
             match self.within(deadline, self.store.abort_multipart(&key, &upload.id)) {
                 Ok(()) | Err(Failure::Missing) => removed += 1, // missing: somebody else was faster
@@ -60,8 +60,9 @@ async fn list(store: &AmazonS3, http: &HttpClient, prefix: &str) -> object_store
     if status.is_success() { Ok(body) } else { Err(failed(format!("status code: {status}: {body}").into())) }
 }
 
-/// The uploads of an answer. Names in XML are read where they stand; what does not parse is not touched.
-fn uploads(answer: &str) -> Vec<Upload> {
+/// The uploads of an answer that had begun at that moment. Elements are read where they stand; an upload that does not
+/// parse is left alone.
+fn begun_by(latest: Timestamp, answer: &str) -> Vec<Upload> {
     let parts = answer.split("<Upload>").skip(1).filter_map(|rest| rest.split("</Upload>").next());
     let upload = |part| {
         Some(Upload {
@@ -70,7 +71,7 @@ fn uploads(answer: &str) -> Vec<Upload> {
             begun: element(part, "Initiated")?.parse().ok()?,
         })
     };
-    parts.filter_map(upload).collect()
+    parts.filter_map(upload).filter(|upload| upload.begun <= latest).collect()
 }
 
 fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
@@ -96,13 +97,14 @@ mod tests {
             )
         };
         let answer = format!(
-            "<ListMultipartUploadsResult><Bucket>b</Bucket>{}{}</ListMultipartUploadsResult>",
+            "<ListMultipartUploadsResult><Bucket>b</Bucket>{}{}{}</ListMultipartUploadsResult>",
             upload("drift/v=1/a%2Fb.parquet", "2026-05-01T01:00:00.000Z"),
+            upload("young", "2026-05-01T01:00:00.001Z"),
             upload("odd", "yesterday"),
         );
-        let begun = "2026-05-01T01:00:00Z".parse().expect("a time");
+        let begun: Timestamp = "2026-05-01T01:00:00Z".parse().expect("a time");
         let expected = Upload { key: "drift/v=1/a%2Fb.parquet".to_owned(), id: "i&1".to_owned(), begun };
-        assert_eq!(uploads(&answer), [expected]);
-        assert!(uploads("<html>nothing of the kind</html>").is_empty());
+        assert_eq!(begun_by(begun, &answer), [expected], "nobody ends an upload that may still go on");
+        assert!(begun_by(begun, "<html>nothing of the kind</html>").is_empty());
     }
 }

@@ -97,6 +97,12 @@ impl ReportsConfig {
             pending_max: 64,
         }
     }
+
+    /// The same with another bound on reports that wait.
+    #[must_use]
+    pub fn with_pending_max(self, pending_max: usize) -> Self {
+        Self { pending_max, ..self }
+    }
 }
 
 impl TryFrom<ReportsSettings> for ReportsConfig {

@@ -281,7 +281,8 @@ fn rewrite(path: &str, change: impl FnOnce(Vec<(Field, ArrayRef)>) -> Vec<(Field
     let columns = change(fields.into_iter().zip(batch.columns().iter().cloned()).collect());
     let (fields, columns): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("columns of one length");
-    let mut writer = ArrowWriter::try_new(File::create(path).expect("ours"), batch.schema(), None).expect("plain types");
+    let mut writer =
+        ArrowWriter::try_new(File::create(path).expect("ours"), batch.schema(), None).expect("plain types");
     writer.write(&batch).expect("plain types");
     writer.close().expect("a writable file");
 }
