@@ -8,6 +8,9 @@
 pub mod power;
 pub mod trial;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use schemas::ModelId;

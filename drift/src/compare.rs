@@ -20,7 +20,7 @@ mod words;
 #[cfg(test)]
 pub(crate) mod streams;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -138,3 +138,49 @@ fn trust(merged: &MergedWindow, rows: &[DriftRow], profile: Option<&Profile>, sl
     }
     worst
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::streams::{Mix, Stream, merged, window};
+
+    fn row(feature: &str, verdict: Verdict) -> DriftRow {
+        let mut stream = Stream::new(1);
+        let quiet = stream.counts(&Mix::default(), 30);
+        let mut row = crate::compare::tests::any_row(quiet);
+        (row.feature, row.verdict) = (feature.to_owned(), verdict);
+        row
+    }
+
+    fn check(rows: &[DriftRow], expected: &str, why: &str) {
+        let window = merged(window(0), Stream::new(2).counts(&Mix::default(), 2000));
+        let key = ReportKey { window_start_ms: 0, window_end_ms: 1, revision: 0, is_final: false };
+        let estimates = estimates(&window, &key, rows, None, "banking@1");
+        let all = &estimates[0];
+        assert_eq!((all.metric.as_str(), all.slice_key.as_deref(), all.n), ("estimated_accuracy", None, 2000));
+        assert_eq!(all.reliability.as_deref(), Some(expected), "{}", all.reason);
+        assert!(all.reason.ends_with(why), "{}", all.reason);
+        // Scores are spread evenly over 0.6 to 1.
+        let (low, value, high) = (all.ci_low.unwrap_or(1.0), all.value.unwrap_or(0.0), all.ci_high.unwrap_or(0.0));
+        assert!((value - 0.8).abs() < 0.02 && low < value && value < high && high - low < 0.04, "{low} {value} {high}");
+        assert_eq!(estimates.len(), 3);
+    }
+
+    #[test]
+    fn an_estimate_says_how_far_it_can_be_trusted() {
+        let quiet = || row("score", Verdict::Ok);
+        check(&[quiet()], "reliable", "the texts are like those of the reference");
+        check(&[], "doubtful", "the window could not be compared with a reference");
+        check(&[row("score", Verdict::Drift)], "unreliable", "confidence drifted, so calibration may no longer hold");
+        check(
+            &[quiet(), row("words", Verdict::Warn)],
+            "doubtful",
+            "the vocabulary has changed, so calibration may no longer hold",
+        );
+        check(
+            &[row("score", Verdict::Warn), row("unknown_rate", Verdict::Drift)],
+            "unreliable",
+            "unknown pieces drifted, so calibration may no longer hold",
+        );
+    }
+}

@@ -7,6 +7,9 @@
 pub mod design;
 pub mod settings;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;

@@ -40,7 +40,7 @@ pub(super) fn windows_per_week(granularity: Granularity) -> f64 {
     7.0 * 24.0 * 3_600_000.0 / granularity.length_ms() as f64
 }
 
-/// Of every feature that the profile tells enough of, in their fixed order.
+/// Of every feature that the profile knows, in their fixed order.
 pub(super) fn detectable(
     profile: &Profile,
     granularity: Granularity,
@@ -52,7 +52,12 @@ pub(super) fn detectable(
     let features = counts.all().features();
     let level = alpha / features.len().max(1) as f64;
     let mut found = Vec::new();
-    for feature in features.iter().filter(|feature| !matches!(feature, Feature::ClassScore(_))) {
+    let is_known = |feature: &&Feature| match feature {
+        Feature::ClassScore(_) => false,
+        Feature::DeadLetters => profile.about().has_dead_letters,
+        _ => true,
+    };
+    for feature in features.iter().filter(is_known) {
         let Some(view) = counts.all().view(feature) else { continue };
         let share = view.total() as f64 / counts.all().events().max(1) as f64;
         let design_effect = profile.design_effect(granularity, feature).unwrap_or(1.0);

@@ -12,6 +12,7 @@ use crate::profile::{About, Calibration};
 use crate::reference::Past;
 use crate::reference::settings::ReferenceSettings;
 use crate::verdict::overall;
+use crate::verdict::settings::VerdictSettings;
 use crate::verdict::settings::tests::settings;
 
 fn profile(counts: WindowCounts, design_effects: &[(&str, f64)]) -> Arc<Profile> {
@@ -53,7 +54,11 @@ fn comparer(kind: ReferenceKind, profile: Option<Arc<Profile>>) -> Comparer {
     Comparer::new(reference_config(kind), settings.try_into().expect("good settings"), &[hour()], profile)
 }
 
-use crate::verdict::settings::VerdictSettings;
+/// Some row of all events, for tests that only look at its name and verdict.
+pub(crate) fn any_row(counts: WindowCounts) -> DriftRow {
+    let report = comparer(ReferenceKind::Fixed, None).report(&merged(window(0), counts), &History::default()).report;
+    report.drift.into_iter().next().expect("a row for each feature")
+}
 
 fn row<'a>(report: &'a WindowReport, feature: &str) -> &'a DriftRow {
     report.drift.iter().find(|row| row.feature == feature && row.slice_key.is_none()).expect(feature)
