@@ -22,7 +22,8 @@ pub struct Moments<'a> {
 /// The squared distance of means is a sum of chi-squares weighted by the eigenvalues of the covariance; its tail is a
 /// noncentral chi-square with the same first four cumulants (Liu, Tang and Zhang 2009), which are traces of powers of
 /// the pooled covariance: `D^3` multiplications. The statistic is the squared distance less what chance gives on
-/// average. Samples together should hold ten times as many records as features.
+/// average. Against an exact law of four weights p is off by 2 % of itself at 1 % and by 17 % at 0.01 %. Samples together
+/// should hold ten times as many records as features.
 ///
 /// # Errors
 /// Features that do not match, or a sample of fewer than two records; a design effect below 1.
@@ -123,7 +124,7 @@ mod tests {
     fn unequal_weights_are_matched_by_their_cumulants() {
         let (a, b) = (3.0f64, 1.0f64);
         let traces = [1, 2, 3, 4].map(|power| 2.0 * (a.powi(power) + b.powi(power)));
-        for (x, error) in [(5.0f64, 0.03), (15.0, 0.03), (30.0, 0.05), (60.0, 0.15)] {
+        for (x, error) in [(5.0f64, 0.02), (15.0, 0.02), (30.0, 0.02), (60.0, 0.2)] {
             let exact = (a * (-x / (2.0 * a)).exp() - b * (-x / (2.0 * b)).exp()) / (a - b);
             let ours = weighted_chi_square_sf(x, traces);
             assert!((ours / exact - 1.0).abs() < error, "{x}: {ours:e} {exact:e}");
