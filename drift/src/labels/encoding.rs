@@ -120,7 +120,10 @@ mod tests {
 
     use super::*;
 
-    fn predictions(events: &[(Option<u8>, Option<u8>, Option<u16>, i64)]) -> Predictions {
+    /// Id, label, score and time.
+    type Event = (Option<u8>, Option<u8>, Option<u16>, i64);
+
+    fn predictions(events: &[Event]) -> Predictions {
         let mut predictions = Predictions::default();
         for (id, label, score, time_ms) in events {
             let id = id.map(|id| format!("id-{id}"));

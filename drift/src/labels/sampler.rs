@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::predictions::Predictions;
 use super::settings::{LabelsConfig, predictions_granularity};
+use crate::board::Bytes;
 use crate::observation::{Observation, Refusal};
 use crate::settings::WindowConfig;
 use crate::state::{Entry, Key, Progress, StateError, TopicPartition, Value};
@@ -27,13 +28,13 @@ pub struct Sampler {
 }
 
 /// Predictions as they stand in the state topic, of some windows.
-pub type Saved = Vec<(Window, Arc<[u8]>)>;
+pub type Saved = Vec<(Window, Bytes)>;
 
 /// The predictions that a state topic holds, by partition.
 ///
 /// # Errors
 /// A key is not of this version.
-pub fn saved(entries: &[(Arc<[u8]>, Arc<[u8]>)]) -> Result<BTreeMap<TopicPartition, Saved>, StateError> {
+pub fn saved(entries: &[(Bytes, Bytes)]) -> Result<BTreeMap<TopicPartition, Saved>, StateError> {
     let mut saved: BTreeMap<_, Saved> = BTreeMap::new();
     for (key, value) in entries {
         if let Key::Predictions { window, source } = Key::from_str(&String::from_utf8_lossy(key))? {
