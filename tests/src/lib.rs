@@ -7,6 +7,7 @@
 pub mod broker;
 pub mod dataset;
 pub mod kafka;
+pub mod labeled;
 pub mod names;
 pub mod process;
 pub mod records;

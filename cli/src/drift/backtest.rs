@@ -11,7 +11,7 @@ use sink::reports::ReportStore;
 use super::bar::Bar;
 use super::comparing::{Lines, comparer};
 use super::flags::{CommonFlags, TestFlags};
-use super::pass::{Pass, Seen};
+use super::pass::{Input, Pass};
 use super::terminal::Ink;
 use crate::failure::Failure;
 use crate::{settings, telemetry};
@@ -67,19 +67,6 @@ pub(super) fn run(arguments: &BacktestArguments) -> Result<(), Failure> {
     }
     let seen = pass.end(&mut close)?;
     drop(bar);
-    say(&seen)?;
+    seen.say(Input::File)?;
     writeln!(io::stdout().lock(), "{}", lines.summary()).map_err(Failure::Stdout)
-}
-
-/// Says on stderr what was read and what was refused.
-///
-/// # Errors
-/// When stderr cannot be written.
-pub(super) fn say(seen: &Seen) -> Result<(), Failure> {
-    let mut err = io::stderr().lock();
-    seen.examples()
-        .iter()
-        .try_for_each(|example| writeln!(err, "refused {example}"))
-        .and_then(|()| writeln!(err, "{}", seen.summary()))
-        .map_err(Failure::Stderr)
 }

@@ -15,13 +15,12 @@ use drift::window::Window;
 use ingest::history::History;
 use tokio_util::sync::CancellationToken;
 
-use super::backtest::say;
 use super::bar::Bar;
 use super::explain::now_ms;
 use super::figures::{count, probability, span, tame, value};
 use super::flags::{CommonFlags, KafkaFlags, TestFlags};
 use super::moment::Moment;
-use super::pass::{Pass, Seen};
+use super::pass::{Input, Pass, Seen};
 use super::range;
 use crate::failure::Failure;
 use crate::settings::{self, Config};
@@ -84,7 +83,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<(), Failure> {
             from_topics(&config, (from_ms, arguments.to.ms(now_ms)), &stop)?
         }
     };
-    say(&seen)?;
+    seen.say(if arguments.file.is_some() { Input::File } else { Input::Topics })?;
     let mut calibrator = Calibrator::new(config.drift().windows().granularities());
     for (window, bytes) in windows {
         calibrator.add(window, &WindowCounts::decode(&bytes)?);

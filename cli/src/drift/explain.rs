@@ -1,6 +1,6 @@
 //! `labelstream drift explain`: one window as a page, from the reports that the worker left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use std::time::SystemTime;
 
 use drift::verdict::overall;
 use drift::window::Granularity;
-use schemas::report::WindowReport;
-use sink::reports::{ReportName, ReportStore, Selection};
+use schemas::report::{PerformanceRow, WindowReport};
+use sink::reports::{ReportName, ReportStore, Selection, StoreError};
 
 use super::figures::{moment, stamp};
 use super::flags::CommonFlags;
@@ -117,13 +117,41 @@ fn find(store: &ReportStore, arguments: &ExplainArguments, now_ms: i64) -> Resul
     };
     let mut candidates = Vec::new();
     for name in candidates_of(&names, moment_ms) {
-        candidates.push((length_ms(name), store.read(name)?));
+        candidates.push((length_ms(name), whole(store, name)?));
     }
     let gravest = candidates.into_iter().max_by(|(one_length, one), (other_length, other)| {
         let verdict = |report: &WindowReport| overall(&report.drift).verdict;
         verdict(one).cmp(&verdict(other)).then(one_length.cmp(other_length))
     });
     gravest.map(|(_, report)| report).ok_or_else(|| Failure::NoWindow(absent(&names, moment_ms)))
+}
+
+/// A report with all that is known of its window.
+fn whole(store: &ReportStore, name: &ReportName) -> Result<WindowReport, StoreError> {
+    let mut report = store.read(name)?;
+    for revision in (0..name.revision).rev() {
+        if !report.drift.is_empty() {
+            break;
+        }
+        match store.read(&ReportName { revision, ..name.clone() }) {
+            Ok(before) => report = completed(report, before),
+            Err(StoreError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(report)
+}
+
+/// A revision that true labels made holds rows of performance alone: the others stand in the one before it, which also has
+/// the estimates.
+fn completed(report: WindowReport, before: WindowReport) -> WindowReport {
+    let name =
+        |row: &PerformanceRow| (row.metric.clone(), row.label.clone(), row.slice_key.clone(), row.slice_value.clone());
+    let known: BTreeSet<_> = report.performance.iter().map(name).collect();
+    let mut performance = before.performance;
+    performance.retain(|row| !known.contains(&name(row)));
+    performance.extend(report.performance);
+    WindowReport { key: report.key, performance, ..before }
 }
 
 /// Each window once, at its highest revision, sorted as the store sorts them.
@@ -183,12 +211,14 @@ fn earlier(store: &ReportStore, current: &WindowReport, count: usize) -> Result<
         until_ms: Some(current.key.window_start_ms),
     };
     let names = newest(store.windows(&selection)?);
-    let reports = names.iter().rev().take(count).map(|name| store.read(name));
+    let reports = names.iter().rev().take(count).map(|name| whole(store, name));
     Ok(reports.collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]
 mod tests {
+    use schemas::report::{ReportKey, Verdict, WordRow};
+
     use super::*;
 
     const HOUR_MS: i64 = 3_600_000;
@@ -210,6 +240,56 @@ mod tests {
         assert_eq!(at(Some(HOUR_MS)), [name("PT1H", HOUR_MS, 0)]);
         assert_eq!(at(None), [name("PT1H", HOUR_MS, 0), name("PT1M", HOUR_MS - 60_000, 0)]);
         assert_eq!(at(Some(5 * HOUR_MS)), []);
+    }
+
+    #[test]
+    fn a_revision_for_true_labels_is_completed_by_the_one_before() {
+        let row = |metric: &str, revision| PerformanceRow {
+            key: ReportKey { window_start_ms: 0, window_end_ms: HOUR_MS, revision, is_final: revision == 1 },
+            slice_key: None,
+            slice_value: None,
+            metric: metric.to_owned(),
+            label: None,
+            value: Some(f64::from(revision)),
+            ci_low: None,
+            ci_high: None,
+            ci_method: None,
+            n: 1,
+            label_coverage: None,
+            reliability: None,
+            reason: String::new(),
+            model_version: String::new(),
+        };
+        let report = |revision, performance: Vec<PerformanceRow>| WindowReport {
+            model: "m".to_owned(),
+            granularity: "PT1H".to_owned(),
+            key: performance[0].key.clone(),
+            drift: Vec::new(),
+            summary: Vec::new(),
+            performance,
+            words: if revision == 0 { vec![word()] } else { Vec::new() },
+        };
+        let before = report(0, vec![row("estimated_accuracy", 0), row("accuracy", 0)]);
+        let whole = completed(report(1, vec![row("accuracy", 1)]), before);
+        assert_eq!(whole.performance, [row("estimated_accuracy", 0), row("accuracy", 1)]);
+        assert_eq!((whole.key.revision, whole.words.len()), (1, 1));
+    }
+
+    fn word() -> WordRow {
+        WordRow {
+            key: ReportKey { window_start_ms: 0, window_end_ms: HOUR_MS, revision: 0, is_final: false },
+            reference_id: String::new(),
+            word: None,
+            bucket: 0,
+            texts_ref: 1,
+            n_ref: 1,
+            texts_cur: 1,
+            n_cur: 1,
+            p_value: 1.0,
+            q_value: 1.0,
+            effect: 0.0,
+            verdict: Verdict::Ok,
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! and calibration are this pass over another input with another function.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use drift::board::{Kept, MergedWindow};
@@ -12,7 +13,7 @@ use drift::observation::Observer;
 use drift::reference::{Flags, History};
 use drift::state::TopicPartition;
 use drift::window::Granularity;
-use schemas::RawEvent;
+use schemas::{Origin, RawEvent};
 
 use super::figures::{count, tame};
 use crate::failure::Failure;
@@ -31,13 +32,21 @@ pub(super) struct Pass {
     seen: Seen,
 }
 
+/// Where records come from, for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// Offsets are lines or rows from 0.
+    File,
+    Topics,
+}
+
 /// What went in.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    pub(super) records: u64,
+    records: u64,
     refused: BTreeMap<&'static str, u64>,
-    /// The first refusals, in words.
-    examples: Vec<String>,
+    /// The first refusals: where, and why in words.
+    examples: Vec<(Origin, String)>,
 }
 
 impl Pass {
@@ -64,7 +73,7 @@ impl Pass {
         if let Err(refusal) = &outcome {
             *self.seen.refused.entry(refusal.name()).or_default() += 1;
             if self.seen.examples.len() < SHOWN {
-                self.seen.examples.push(format!("{}: {}", record.origin, tame(&refusal.to_string(), 300)));
+                self.seen.examples.push((record.origin.clone(), tame(&refusal.to_string(), 300)));
             }
         }
         if self.engine.observe(&record.origin, &outcome)? {
@@ -103,7 +112,7 @@ impl Pass {
 
 impl Seen {
     /// `3,400 records read, 2 refused (bad_json 1, missing_field 1)`.
-    pub(super) fn summary(&self) -> String {
+    fn summary(&self) -> String {
         let refused: u64 = self.refused.values().sum();
         let records = count(i64::try_from(self.records).unwrap_or(i64::MAX));
         if refused == 0 {
@@ -113,8 +122,34 @@ impl Seen {
         format!("{records} records read, {refused} refused ({})", reasons.join(", "))
     }
 
-    /// The first refusals, each as one line for a person.
-    pub(super) fn examples(&self) -> &[String] {
-        &self.examples
+    /// Says on stderr what was read, and why the first few records were refused.
+    ///
+    /// # Errors
+    /// When stderr cannot be written.
+    pub(super) fn say(&self, input: Input) -> Result<(), Failure> {
+        let mut err = io::stderr().lock();
+        let mut say = || {
+            for (origin, why) in &self.examples {
+                match input {
+                    Input::File => writeln!(err, "refused {}, line or row {}: {why}", origin.topic, origin.offset + 1)?,
+                    Input::Topics => writeln!(err, "refused {origin}: {why}")?,
+                }
+            }
+            writeln!(err, "{}", self.summary())
+        };
+        say().map_err(Failure::Stderr)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_counts_each_reason() {
+        let mut seen = Seen { records: 3_400, ..Seen::default() };
+        assert_eq!(seen.summary(), "3,400 records read, all of them usable");
+        seen.refused = BTreeMap::from([("missing_field", 1), ("bad_json", 2)]);
+        assert_eq!(seen.summary(), "3,400 records read, 3 refused (bad_json 2, missing_field 1)");
     }
 }

@@ -10,13 +10,12 @@ use std::io::{self, IsTerminal, Write};
 use drift::compare::Comparer;
 use sink::reports::ReportStore;
 
-use super::backtest::say;
 use super::bar::Bar;
 use super::comparing::{Lines, comparer};
 use super::explain::now_ms;
 use super::flags::{CommonFlags, KafkaFlags, TestFlags};
 use super::moment::Moment;
-use super::pass::Pass;
+use super::pass::{Input, Pass};
 use super::range;
 use super::terminal::Ink;
 use crate::failure::Failure;
@@ -81,7 +80,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
     let pass = Pass::new(config.drift(), comparer.kept(), range::expected(&range));
     let seen = range::read(range, pass, &bar, &stop, &mut close)?;
     drop(bar);
-    say(&seen)?;
+    seen.say(Input::Topics)?;
     writeln!(io::stdout().lock(), "{}", lines.summary()).map_err(Failure::Stdout)
 }
 

@@ -117,9 +117,9 @@ fn the_gravest_and_surest_come_first_with_their_other_tests() {
     ];
     let page = page(&report(0, rows), &[]);
     let names: Vec<_> = page.moved.iter().map(|moved| name(&moved.finding)).collect();
-    assert_eq!(names, ["margin", "label", "label where source = mobile", "score"]);
-    assert_eq!(page.moved[1].others.iter().map(|row| row.test.as_str()).collect::<Vec<_>>(), ["psi"]);
-    assert_eq!(page.verdict, Verdict::Error);
+    assert_eq!(names, ["label", "label where source = mobile", "score", "margin"]);
+    assert_eq!(page.moved[0].others.iter().map(|row| row.test.as_str()).collect::<Vec<_>>(), ["psi"]);
+    assert_eq!(page.verdict, Verdict::Drift);
     assert_eq!(
         page.quiet,
         [(Verdict::Ok, vec!["tokens".to_owned()]), (Verdict::InsufficientData, vec!["words".to_owned()])]

@@ -1,0 +1,213 @@
+//! The drift commands as a person meets them: a quiet history, a planted change, and every kind of wrong input.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+use tests::labeled::{HOUR_MS, History, START_MS};
+use tests::process::labelstream;
+
+/// Hours before the planted change and after it.
+const QUIET_HOURS: i64 = 6;
+const CHANGED_HOURS: i64 = 5;
+
+/// A folder with a profile of two quiet days and a history that changes.
+struct Stage {
+    folder: TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let stage = Self { folder: TempDir::new().expect("a temporary folder") };
+        let quiet = History::new(1).hours(START_MS, 48, &History::USUAL);
+        stage.write("quiet.jsonl", &quiet.lines());
+        let later = START_MS + 100 * HOUR_MS;
+        let changing = History::new(2).hours(later, QUIET_HOURS, &History::USUAL).hours(
+            later + QUIET_HOURS * HOUR_MS,
+            CHANGED_HOURS,
+            &History::CHANGED,
+        );
+        stage.write("changing.jsonl", &changing.lines());
+        stage
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).expect("our own folder can be written");
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    fn drift(&self, arguments: &[&str]) -> Output {
+        Command::new(labelstream())
+            .arg("drift")
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("the binary starts")
+    }
+
+    /// The profile of the quiet days.
+    fn calibrate(&self) {
+        let made =
+            self.drift(&["calibrate", "quiet.jsonl", "--out", "quiet.profile", "--granularity", "1h,1d", "--words"]);
+        expect(
+            &made,
+            0,
+            &[
+                "quiet.profile: 9,600 records of 2026-05-01 00:00 to 2026-05-03 00:00 UTC, model toy 1",
+                "expected false alarms: 0.8500 a week at most",
+                "windows of PT1H: 48 seen, 200 records each, level 0.003, 0.5000 alarms a week",
+                "each held against the others: 0 of 48 drift",
+                "smallest change found 4 times out of 5:",
+                "a category with a share of 5 %",
+            ],
+            &["9,600 records read, all of them usable"],
+        );
+    }
+
+    fn backtest(&self, file: &str, reports: &str) -> Output {
+        self.drift(&["backtest", file, "--reference", "quiet.profile", "--granularity", "1h,1d", "--reports", reports])
+    }
+}
+
+#[track_caller]
+fn expect(output: &Output, code: i32, out_lines: &[&str], err_lines: &[&str]) {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "stdout:\n{out}\nstderr:\n{err}");
+    for line in out_lines {
+        assert!(out.contains(line), "stdout does not say {line:?}:\n{out}\nstderr:\n{err}");
+    }
+    for line in err_lines {
+        assert!(err.contains(line), "stderr does not say {line:?}:\n{err}\nstdout:\n{out}");
+    }
+}
+
+/// Every file of a folder with its bytes, by its path in it.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next).unwrap_or_else(|error| panic!("{}: {error}", next.display())).flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).expect("it lies in the folder").display().to_string();
+                found.push((name, fs::read(&path).expect("a file of ours")));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_planted_change_is_found_explained_and_nothing_before_it() {
+    let stage = Stage::new();
+    stage.calibrate();
+    let tested = stage.backtest("changing.jsonl", "reports");
+    expect(&tested, 0, &["12 windows: "], &["2,200 records read, all of them usable"]);
+    let lines = String::from_utf8_lossy(&tested.stdout).into_owned();
+    let hours: Vec<_> = lines.lines().filter(|line| line.starts_with("PT1H")).collect();
+    let (before, after) = hours.split_at(usize::try_from(QUIET_HOURS).expect("a few hours"));
+    assert!(before.iter().all(|line| line.contains(" ok ")), "an alarm before the change:\n{lines}");
+    assert!(after[0].contains(" warn ") && after[0].contains("seen in 1 of the 2 windows"), "{lines}");
+    assert!(after[1..].iter().all(|line| line.contains(" drift ")), "the change is missed:\n{lines}");
+
+    let explained = stage.drift(&["explain", "latest", "--reports", "reports", "--html", "page.html"]);
+    expect(
+        &explained,
+        0,
+        &[
+            "toy, 2026-05-05 14:00 to 15:00 UTC  drift\n",
+            "  reference  9,600 records, fixed, sha256:",
+            "the word parcel stands in ",
+            "since 2026-05-05 10:00 UTC, 5 windows of 1 h in a row",
+            "Words that moved\n",
+            "written to page.html\n",
+        ],
+        &[],
+    );
+    assert!(!String::from_utf8_lossy(&explained.stdout).contains('\u{1b}'), "colours on a pipe");
+    let page = stage.read("page.html");
+    assert!(page.starts_with("<!doctype html>") && page.contains("<svg") && !page.contains("<script"), "{page}");
+    let quiet = stage.drift(&["explain", "2026-05-05T05:00:00Z", "--granularity", "1h", "--reports", "reports"]);
+    expect(&quiet, 0, &["toy, 2026-05-05 05:00 to 06:00 UTC  ok\n", "Nothing moved\n"], &[]);
+}
+
+#[test]
+fn the_same_history_gives_the_same_bytes() {
+    let stage = Stage::new();
+    stage.calibrate();
+    expect(&stage.backtest("changing.jsonl", "one"), 0, &["12 windows"], &[]);
+    expect(&stage.backtest("changing.jsonl", "two"), 0, &["12 windows"], &[]);
+    let (one, two) = (files(&stage.folder.path().join("one")), files(&stage.folder.path().join("two")));
+    assert!(one.len() >= 24, "a few tables for each window, found {}", one.len());
+    assert_eq!(one.len(), two.len());
+    for ((name, bytes), (other_name, other_bytes)) in one.iter().zip(&two) {
+        assert_eq!(name, other_name);
+        assert!(bytes == other_bytes, "{name} differs");
+    }
+}
+
+#[test]
+fn a_bad_line_is_told_and_left_out() {
+    let stage = Stage::new();
+    stage.calibrate();
+    let mut lines: Vec<String> = stage.read("changing.jsonl").lines().map(str::to_owned).collect();
+    lines[6] = "{broken".to_owned();
+    lines[7] = lines[7].replace("\"score\":0.", "\"score\":1.");
+    stage.write("bad.jsonl", &lines.join("\n"));
+    let tested = stage.backtest("bad.jsonl", "reports");
+    expect(
+        &tested,
+        0,
+        &["12 windows: "],
+        &[
+            "refused bad.jsonl, line or row 7: the payload is not a JSON object",
+            "refused bad.jsonl, line or row 8: ",
+            "2,200 records read, 2 refused (bad_json 1, out_of_range 1)",
+        ],
+    );
+}
+
+#[test]
+fn a_window_that_is_not_there_is_told_with_those_that_are() {
+    let stage = Stage::new();
+    let nothing = stage.drift(&["explain", "latest", "--reports", "none"]);
+    expect(&nothing, 1, &[], &["failed to find the window: there is no report yet"]);
+    stage.calibrate();
+    expect(&stage.backtest("changing.jsonl", "reports"), 0, &[], &[]);
+    let absent = stage.drift(&["explain", "2020-01-01", "--reports", "reports"]);
+    expect(
+        &absent,
+        1,
+        &[],
+        &["failed to find the window: no window holds 2020-01-01 00:00 UTC; toy has 1 of P1D, such as \
+             2026-05-05T00:00:00Z; toy has 11 of PT1H, such as 2026-05-05T04:00:00Z"],
+    );
+    let nonsense = stage.drift(&["explain", "yesterday"]);
+    expect(&nonsense, 2, &[], &["expected a time such as 2026-05-01T01:00:00Z", "\"yesterday\""]);
+}
+
+#[test]
+fn what_cannot_be_used_is_said_before_anything_is_read() {
+    let stage = Stage::new();
+    let missing = stage.drift(&["backtest", "changing.jsonl", "--reference", "no-such.profile"]);
+    expect(&missing, 78, &[], &["read the profile no-such.profile"]);
+    stage.write("text.profile", "not a profile");
+    let foreign = stage.drift(&["backtest", "changing.jsonl", "--reference", "text.profile"]);
+    expect(&foreign, 78, &[], &["read the profile text.profile: expected a file that begins with"]);
+    let absent = stage.drift(&["backtest", "no-such.jsonl", "--reference", "rolling"]);
+    expect(&absent, 1, &[], &["open the history no-such.jsonl"]);
+    stage.write("few.jsonl", &History::new(3).hours(START_MS, 1, &History::USUAL).lines()[..2000]);
+    let few = stage.drift(&["calibrate", "few.jsonl", "--out", "few.profile"]);
+    expect(&few, 1, &[], &["expected at least 100 (verdict.records_min)"]);
+    let no_input = stage.drift(&["calibrate", "--out", "a.profile"]);
+    expect(&no_input, 2, &[], &["required arguments were not provided"]);
+    let settings = stage.drift(&["--granularity", "1m,90s", "--set", "drift.group=labelstream"]);
+    expect(&settings, 78, &[], &["drift.granularities (--granularity)", "drift.group (--set drift.group)"]);
+}
