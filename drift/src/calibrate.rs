@@ -119,11 +119,9 @@ impl Calibrator {
         for granularity in &self.granularities {
             samples.push(self.sample(*granularity)?);
         }
-        let calibrations =
-            self.granularities.iter().zip(&samples).filter_map(|(granularity, sample)| {
-                (!sample.windows.is_empty()).then(|| sample.calibration(*granularity))
-            });
-        let profile = Profile::new(self.about(source, calibrations.collect()), self.whole);
+        let filled = self.granularities.iter().zip(&samples).filter(|(_, sample)| !sample.windows.is_empty());
+        let calibrations = filled.map(|(granularity, sample)| sample.calibration(*granularity)).collect();
+        let profile = Profile::new(self.about(source, calibrations), self.whole);
         let mut outlooks = Vec::new();
         for (granularity, sample) in self.granularities.iter().zip(&samples) {
             let alpha = verdict.budget().alpha(*granularity, self.granularities.len());

@@ -58,14 +58,16 @@ impl Bench<'_> {
                 }
                 Content::Tested { drafts, words } => {
                     let q_value = drafts.iter().find_map(p_value_of_decision).and_then(|_| q_values.next());
-                    self.rule_on(&mut rows, &answer.subject, drafts, words, q_value);
+                    let whole = self.rule_on(&mut rows, &answer.subject, drafts, q_value);
+                    rows.words.extend(words.iter().map(|word| self.word(&answer.subject, word, whole)));
                 }
             }
         }
         rows
     }
 
-    fn rule_on(&self, rows: &mut Rows, subject: &Subject, drafts: Vec<Draft>, words: Vec<Moved>, q_value: Option<f64>) {
+    /// Adds the rows of one answer; returns the verdict of the one that decides.
+    fn rule_on(&self, rows: &mut Rows, subject: &Subject, drafts: Vec<Draft>, q_value: Option<f64>) -> Verdict {
         let parts: Vec<f64> =
             drafts.iter().filter(|draft| draft.role == Role::Part).filter_map(|part| part.p_value).collect();
         let mut of_parts = benjamini_hochberg(&parts, parts.len()).into_iter();
@@ -83,7 +85,7 @@ impl Bench<'_> {
             }
             rows.drift.push(self.frame.row(subject, draft, ruling));
         }
-        rows.words.extend(words.iter().map(|word| self.word(subject, word, whole)));
+        whole
     }
 
     fn decision(&self, subject: &Subject, draft: &Draft, q_value: Option<f64>, flags: &mut Flags) -> Ruling {
