@@ -106,7 +106,6 @@ pub fn run(
             publisher,
             ended: &ended,
             session: None,
-            is_ending: false,
         };
         let count = scope.spawn(|| {
             let _ends_the_others = ended.clone().drop_guard();

@@ -117,6 +117,11 @@ impl KafkaSource {
         })
     }
 
+    /// The generation of what was handed out last, the end included.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
     /// What a publisher asks for the right to publish a batch.
     pub fn leases(&self) -> Arc<Leases> {
         Arc::clone(&self.leases)
@@ -129,14 +134,15 @@ impl KafkaSource {
         }
         self.generation = self.leases.generation();
         self.buffer.clear();
+        self.has_ended = false;
         std::mem::take(&mut self.has_handed_out)
     }
 
     fn accept(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::Records(generation, records) if generation == self.generation => self.buffer = records.into(),
+            Delivery::End(generation) => self.has_ended = generation == self.generation,
             Delivery::Records(..) | Delivery::Ended => {}
-            Delivery::End => self.has_ended = true,
         }
         if let Some(thread) = &self.thread {
             thread.thread().unpark(); // it may wait for the room that is now there
@@ -154,7 +160,7 @@ impl Source for KafkaSource {
                 self.has_handed_out = true;
                 return Ok(SourceEvent::Record(record, self.generation));
             }
-            if self.has_ended {
+            if std::mem::take(&mut self.has_ended) {
                 return Ok(SourceEvent::End);
             }
             match tokio::time::timeout(TICK, self.deliveries.recv()).await {
@@ -180,7 +186,7 @@ impl Source for KafkaSource {
         self.leases.end_generation(Duration::ZERO);
         self.generation = self.leases.generation();
         self.buffer.clear();
-        self.has_handed_out = false;
+        (self.has_handed_out, self.has_ended) = (false, false);
         Ok(())
     }
 }

@@ -14,7 +14,8 @@ pub enum SourceEvent {
     /// Partitions were taken away, or the group's generation changed: what was read and is not yet published will be
     /// read again. The open batch must be dropped.
     Lost,
-    /// Asked to work up to the present end: everything up to there is committed.
+    /// Asked to work up to the present end: everything up to there is committed. A reader that stays in its group is
+    /// told again when other partitions come.
     End,
 }
 

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::desk::{Desk, Role};
 use super::labels::LabelsFrom;
 use super::read::Step;
-use super::session::{Checkpoint, Session, partitions_of};
+use super::session::{Checkpoint, End, Session, partitions_of};
 use super::{Lend, Limits, PipelineError, Progress};
 use crate::metrics;
 use crate::observation::Observer;
@@ -45,7 +45,6 @@ pub(super) struct Counter<'a> {
     pub(super) publisher: &'a mut KafkaPublisher<Lend, Lease>,
     pub(super) ended: &'a CancellationToken,
     pub(super) session: Option<Session>,
-    pub(super) is_ending: bool,
 }
 
 impl Counter<'_> {
@@ -56,7 +55,12 @@ impl Counter<'_> {
             match step {
                 Step::Records(batch) => self.count(&batch),
                 Step::Tick => {}
-                Step::End => self.is_ending = true,
+                Step::End(generation) => {
+                    // Of an older generation it says nothing: other partitions have other ends.
+                    if let Some(session) = self.session.as_mut().filter(|session| session.generation == generation) {
+                        session.end = End::Reached;
+                    }
+                }
             }
             if self.save_if_due()? {
                 return Ok(());
@@ -145,7 +149,7 @@ impl Counter<'_> {
     fn save_if_due(&mut self) -> Result<bool, PipelineError> {
         let Context { limits, desk, leases, .. } = self.context;
         let Some(session) = &mut self.session else { return Ok(false) };
-        if self.is_ending {
+        if session.end != End::Ahead {
             return self.end();
         }
         // While the end is waited for, a partition that brings nothing may just not be there yet.
@@ -165,7 +169,7 @@ impl Counter<'_> {
     fn end(&mut self) -> Result<bool, PipelineError> {
         let Context { limits, desk, .. } = self.context;
         let Some(session) = &mut self.session else { return Ok(false) };
-        if session.is_ended {
+        if session.end == End::Saved {
             let is_done = desk.is_done();
             let is_time = is_done || desk.is_full() || session.is_due(&limits.windows);
             return Ok((!is_time || self.save()?) && is_done);

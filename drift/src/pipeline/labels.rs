@@ -146,7 +146,7 @@ impl Labels {
 
     /// Records for the next checkpoint.
     pub(super) fn checkpoint(&mut self) -> Vec<Entry> {
-        self.reviser.checkpoint(now_ms())
+        self.reviser.checkpoint()
     }
 
     /// Whether all labels that are there are in a report.

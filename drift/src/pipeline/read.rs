@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use ingest::batcher::Batcher;
+use ingest::kafka::KafkaSource;
 use ingest::source::{Source, SourceEvent};
-use schemas::{Batch, RawEvent};
+use schemas::{Batch, Generation, RawEvent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -19,46 +20,46 @@ pub(super) enum Step {
     Records(Batch<RawEvent>),
     /// Nothing came: a chance to look at the clock and at the group.
     Tick,
-    /// Everything up to the end was counted and saved. Said again and again.
-    End,
+    /// Everything up to the end was counted and saved, in this generation.
+    End(Generation),
 }
 
 /// Reads until asked to stop, or until the counting stage ends. Cancel-safe futures only.
 pub(super) async fn read(
-    source: &mut impl Source,
+    source: &mut KafkaSource,
     limits: &Limits,
     to_count: mpsc::Sender<Step>,
     desk: &Desk,
     ended: &CancellationToken,
 ) -> Result<(), PipelineError> {
     let mut open = Batcher::new(limits.batch);
-    let mut has_ended = false;
+    let mut end = None;
     loop {
         // An unread source pauses its partitions and stays in its group.
-        let is_waiting = has_ended || desk.is_overfull() || open.is_full();
+        let is_waiting = desk.is_overfull() || open.is_full();
         tokio::select! {
             biased;
             () = ended.cancelled() => return Ok(()),
-            permit = to_count.reserve(), if !open.is_empty() => {
+            permit = to_count.reserve(), if !open.is_empty() || end.is_some() => {
                 let Ok(permit) = permit else { return Ok(()) }; // the counting stage's own result says why
-                if let Some(batch) = open.take() {
-                    permit.send(Step::Records(batch));
+                // The end comes behind the records.
+                let step = open.take().map(Step::Records).or_else(|| end.take().map(Step::End));
+                if let Some(step) = step {
+                    permit.send(step);
                 }
             }
             event = source.next(), if !is_waiting => match event? {
                 SourceEvent::Record(record, generation) => open.push(record, generation),
-                SourceEvent::Tick => tell(&to_count, Step::Tick),
+                SourceEvent::Tick => tick(&to_count),
                 SourceEvent::Lost => open.clear(),
-                SourceEvent::End => has_ended = true,
+                SourceEvent::End => end = Some(source.generation()),
             },
-            () = tokio::time::sleep(TICK), if is_waiting && open.is_empty() => {
-                tell(&to_count, if has_ended { Step::End } else { Step::Tick });
-            }
+            () = tokio::time::sleep(TICK), if is_waiting && open.is_empty() => tick(&to_count),
         }
     }
 }
 
-/// Says it where there is room; who is busy needs no waking.
-fn tell(to_count: &mpsc::Sender<Step>, step: Step) {
-    to_count.try_send(step).ok();
+/// Wakes the counting stage; when it is busy, it needs no waking.
+fn tick(to_count: &mpsc::Sender<Step>) {
+    to_count.try_send(Step::Tick).ok();
 }

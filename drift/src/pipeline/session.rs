@@ -27,8 +27,18 @@ pub(super) struct Session {
     /// Since the last checkpoint.
     records: usize,
     saved_at: Option<Instant>,
-    /// Everything is read that there is; the partitions are marked idle.
-    pub(super) is_ended: bool,
+    pub(super) end: End,
+}
+
+/// How far a session is with its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// There may be more to read.
+    Ahead,
+    /// All is read and counted.
+    Reached,
+    /// That is saved: the partitions are idle. What is left is to be reported.
+    Saved,
 }
 
 struct Counted {
@@ -72,7 +82,7 @@ impl Session {
             sources.insert(source, Counted { state, sampler, saved, seen_at });
         }
         // Unsaved: that these partitions are awake again is worth a checkpoint.
-        Ok(Self { generation: assigned.generation, sources, records: 0, saved_at: None, is_ended: false })
+        Ok(Self { generation: assigned.generation, sources, records: 0, saved_at: None, end: End::Ahead })
     }
 
     pub(super) fn owns(&self, source: &TopicPartition) -> bool {
@@ -103,10 +113,10 @@ impl Session {
         }
     }
 
-    /// Marks every partition idle: its end is reached.
+    /// Marks every partition idle: its end is reached, and the next checkpoint says so.
     pub(super) fn end(&mut self) {
         self.sources.values_mut().for_each(|counted| counted.state.set_idle());
-        self.is_ended = true;
+        self.end = End::Saved;
     }
 
     /// Whether it is time to save what changed.

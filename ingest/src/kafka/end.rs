@@ -35,11 +35,12 @@ impl EndWatch {
         Self { until, ends, passed, settled_since: now, positions: None, next_check: now, is_told: false }
     }
 
-    /// A new generation has begun: older positions mean nothing.
+    /// A new generation has begun: older positions mean nothing, and other partitions have other ends.
     pub(super) fn unsettle(&mut self, now: Instant) {
         self.settled_since = now;
         self.positions = None;
         self.passed.clear();
+        self.is_told = false;
     }
 
     /// Whether a record came after the start, so that it is not to be read. A partition that did not exist then has
@@ -53,7 +54,7 @@ impl EndWatch {
         is_behind
     }
 
-    /// The reader was told: there is nothing more to find.
+    /// The reader was told: there is nothing more to find in this generation.
     pub(super) fn told(&mut self) {
         self.is_told = true;
     }

@@ -45,8 +45,8 @@ pub(super) enum Delivery {
     Records(Generation, Vec<RawEvent>),
     /// A generation ended while nothing was under way: wakes a reader that waits.
     Ended,
-    /// Everything up to the end is done.
-    End,
+    /// Everything up to the end is done, as far as this generation's partitions go.
+    End(Generation),
 }
 
 pub(super) struct Poller {
@@ -378,8 +378,11 @@ impl Poller {
             (Some(end), Ok(committed)) => end.is_reached(&committed, &self.state.spans, now),
             _ => false,
         };
-        if reached && self.reader.capacity() > 0 {
-            self.send(Delivery::End);
+        if reached
+            && self.reader.capacity() > 0
+            && let Some(generation) = self.state.generation
+        {
+            self.send(Delivery::End(generation));
             if let Some(end) = &mut self.state.end {
                 end.told();
             }
