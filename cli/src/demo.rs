@@ -3,6 +3,7 @@
 //! A sender plays the user's customers, readers play the application behind the labelled topic, and between them runs
 //! the same worker as under `labelstream classify`. All of it shares one process, and by default a broker inside it.
 
+mod drift;
 mod error;
 mod event;
 mod kafka;
@@ -21,12 +22,14 @@ mod tally;
 mod terminal;
 mod topics;
 mod view;
+mod watch;
 
 use std::io::{self, IsTerminal, Write};
 
 use crate::failure::Failure;
 
 pub use error::DemoError;
+pub(crate) use view::grouped;
 
 use kafka::Kafka;
 use log::Log;
@@ -45,7 +48,8 @@ It exits with 0 when every record came out exactly once, and with 1 when the sum
 /// See it work: a broker, a stream of messages and the whole pipeline in this one process.
 ///
 /// Customers of an invented bank write to its support; labelstream labels what they want. Some of the records are dirty
-/// on purpose, as on real topics, and end as dead letters. Nothing is installed and nothing is kept.
+/// on purpose, as on real topics, and end as dead letters. Midway customers begin to write of other things: the drift
+/// worker notices, says what moved, and leaves its reports. Nothing is installed, and nothing else is kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DemoArguments {
@@ -64,6 +68,9 @@ pub struct DemoArguments {
     /// Folder of a model package [default: the package that comes with labelstream]
     #[arg(long, value_name = "FOLDER")]
     model: Option<String>,
+    /// Where drift reports go: a folder, or s3://bucket/prefix
+    #[arg(long, value_name = "URL", default_value = "./labelstream-data/demo")]
+    reports: String,
     /// Any setting, as for classify; repeat it for more
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -87,12 +94,13 @@ pub fn run(arguments: &DemoArguments) -> Result<(), Failure> {
     let left = kafka.leave(&runtime);
     let Played { shown, committed } = played?;
     left?;
-    let summary = Summary { facts: &shown.facts, tally: &shown.tally, sending: shown.sending, committed };
+    let summary =
+        Summary { facts: &shown.facts, tally: &shown.tally, watch: &shown.watch, sending: shown.sending, committed };
     say(&format!("\n{}", summary.text()))?;
     if !summary.agrees() {
         return Err(DemoError::Sums.into());
     }
-    say(&format!("\n{}", summary::NEXT))
+    say(&format!("\n{}\n{}", summary::reports(&arguments.reports, &shown.watch), summary::NEXT))
 }
 
 /// Writes to stdout at once.

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What a finding, or a whole window, comes to.
+/// What a finding, or a whole window, comes to: in ascending order of concern, so that the worst of many is the maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
     /// The test says nothing of this kind of data, such as words where events carry no text.
@@ -14,18 +14,18 @@ pub enum Verdict {
     /// Too few records on one side.
     InsufficientData,
     Ok,
+    /// The statistic could not be computed; the reason says why. The others are not affected.
+    Error,
     /// Sure but not large enough, or not yet for as many windows as asked.
     Warn,
     /// Sure, large enough, and persistent.
     Drift,
-    /// The statistic could not be computed; the reason says why. The others are not affected.
-    Error,
 }
 
 impl Verdict {
     /// Every verdict, in ascending order of concern.
     pub const ALL: [Self; 6] =
-        [Self::NotApplicable, Self::InsufficientData, Self::Ok, Self::Warn, Self::Drift, Self::Error];
+        [Self::NotApplicable, Self::InsufficientData, Self::Ok, Self::Error, Self::Warn, Self::Drift];
 
     /// The word in reports, in metrics and on the terminal.
     pub const fn name(self) -> &'static str {

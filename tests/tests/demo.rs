@@ -39,9 +39,17 @@ fn assert_sums(output: &str) {
     assert!(output.contains("labelstream classify --brokers"), "no next step:\n{output}");
 }
 
+/// Starts the demo, its reports in a folder of its own.
+fn demo(arguments: &[&str]) -> (Process, TempDir) {
+    let reports = TempDir::new().expect("a temporary folder");
+    let place = reports.path().display().to_string();
+    let line: Vec<_> = ["demo", "--reports", &place].into_iter().chain(arguments.iter().copied()).collect();
+    (Process::labelstream(&line), reports)
+}
+
 #[test]
 fn plain_lines_and_sums_that_agree() {
-    let mut demo = Process::labelstream(&["demo", "--seconds", "5"]);
+    let (mut demo, _reports) = demo(&["--seconds", "5"]);
     demo.await_success(PATIENCE);
     let output = demo.stdout();
     assert_sums(&output);
@@ -51,8 +59,24 @@ fn plain_lines_and_sums_that_agree() {
 }
 
 #[test]
+fn the_change_of_the_mix_is_found_and_nothing_before_it() {
+    let (mut demo, reports) = demo(&["--seconds", "30"]);
+    demo.await_success(PATIENCE);
+    let output = demo.stdout();
+    assert_sums(&output);
+    assert!(output.contains("No alarm before; found "), "the change was not found, or something before it:\n{output}");
+    assert!(output.contains("the word palm stands in"), "not the word that is new:\n{output}");
+    let window = output.lines().find_map(|line| line.trim_start().strip_prefix("labelstream drift explain "));
+    let window = window.and_then(|line| line.split_whitespace().next()).unwrap_or_default();
+    let place = reports.path().display().to_string();
+    let mut explain = Process::labelstream(&["drift", "explain", window, "--reports", &place]);
+    explain.await_success(PATIENCE);
+    assert!(explain.stdout().contains("palm"), "explain {window} does not name the word:\n{}", explain.stdout());
+}
+
+#[test]
 fn a_number_of_records_at_a_given_rate() {
-    let mut demo = Process::labelstream(&["demo", "--records", "120", "--rate", "60"]);
+    let (mut demo, _reports) = demo(&["--records", "120", "--rate", "60"]);
     demo.await_success(PATIENCE);
     let output = demo.stdout();
     assert_eq!(figure(&output, "sent  "), 120);
@@ -61,7 +85,7 @@ fn a_number_of_records_at_a_given_rate() {
 
 #[test]
 fn ctrl_c_ends_it_early_with_the_same_summary() {
-    let mut demo = Process::labelstream(&["demo", "--seconds", "600"]);
+    let (mut demo, _reports) = demo(&["--seconds", "600"]);
     demo.await_text("records/s   ", PATIENCE);
     demo.signal("INT");
     demo.await_success(PATIENCE);
@@ -71,7 +95,7 @@ fn ctrl_c_ends_it_early_with_the_same_summary() {
 
 #[test]
 fn a_model_that_is_not_there_is_said_before_anything_runs() {
-    let mut demo = Process::labelstream(&["demo", "--model", "/no/such/folder"]);
+    let (mut demo, _reports) = demo(&["--model", "/no/such/folder"]);
     let status = demo.await_exit(PATIENCE);
     assert_eq!(status.code(), Some(78), "{}", demo.stderr());
     assert!(demo.stderr().contains("/no/such/folder"), "{}", demo.stderr());
@@ -119,7 +143,9 @@ impl OnScreen {
 
 #[test]
 fn a_terminal_shows_the_screen_and_gets_back_what_it_had() {
-    let Some(mut shown) = OnScreen::start("the demo's screen", "demo --seconds 6") else { return };
+    let reports = TempDir::new().expect("a temporary folder");
+    let arguments = format!("demo --seconds 6 --reports {}", reports.path().display());
+    let Some(mut shown) = OnScreen::start("the demo's screen", &arguments) else { return };
     let deadline = std::time::Instant::now() + PATIENCE;
     let live = loop {
         let parser = shown.screen();

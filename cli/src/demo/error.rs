@@ -39,6 +39,8 @@ pub enum DemoError {
     WorkerPanicked,
     #[error("keep the demo's sender and readers alive: one panicked")]
     ClientPanicked,
+    #[error("keep the demo's drift worker alive: it panicked")]
+    DriftPanicked,
     #[error("draw the demo's screen")]
     Screen(#[source] io::Error),
     #[error("finish the demo: stopped at once, as asked a second time")]

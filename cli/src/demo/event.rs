@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::error::DemoError;
 use super::record::Expected;
 use super::tally::Answer;
+use super::watch::Judged;
 
 #[derive(Debug)]
 pub(super) enum Event {
@@ -18,6 +19,8 @@ pub(super) enum Event {
     Answered { answer: Answer, at: Instant },
     /// The reader has seen everything up to the end of both topics, after it was asked to.
     AllRead,
+    /// The drift worker judged a window.
+    Judged(Judged),
     /// The pipeline ended, by the wish to stop or by an error that it returned through its thread.
     PipelineEnded,
     /// A thread of the demo cannot go on.

@@ -6,7 +6,7 @@ use rdkafka::ClientConfig;
 use tokio::runtime::Runtime;
 
 use super::topics::Topics;
-use super::{DemoArguments, DemoError, say};
+use super::{DemoArguments, DemoError, drift, say};
 use crate::failure::Failure;
 use crate::settings::{self, Config};
 
@@ -73,6 +73,7 @@ fn load(arguments: &DemoArguments, topics: &Topics, address: Option<String>) -> 
         flag("demo", "sink.dead_letter_topic", &topics.dead_letter),
         flag("demo", "http.enabled", "false"),
     ];
+    layers.flags.extend(drift::flags(topics, &arguments.reports));
     layers.flags.extend(address.or(arguments.brokers.clone()).map(|text| flag("--brokers", "kafka.brokers", &text)));
     layers.flags.extend(arguments.model.as_ref().map(|text| flag("--model", "model.package", text)));
     layers.sets.clone_from(&arguments.set);

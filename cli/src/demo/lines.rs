@@ -40,6 +40,7 @@ impl Lines {
             took(view.tally.recent_latency(0.5)),
             took(view.tally.recent_latency(0.99)),
         )?;
+        writeln!(out, "          drift: {}", view.watch.line())?;
         let samples = if view.phase == Phase::Sending { SAMPLES } else { 0 };
         for sample in view.tally.samples().take(samples) {
             let score = sample.score.map_or_else(String::new, |score| format!("{score:.2}"));

@@ -2,6 +2,7 @@
 //!
 //! `messages.txt` holds the templates in a form that anyone can read and extend. The stream then draws from the pool
 //! by weight, so that some things are asked often, and the same sentence turns up again now and then, as in life.
+//! Midway the weights change, so that the drift worker has something to find.
 
 use std::collections::BTreeMap;
 
@@ -14,19 +15,35 @@ const VARIANTS_PER_TEMPLATE: usize = 8;
 /// One message in this many starts with a greeting, and as many end with a closing phrase.
 const PHRASE_EVERY: usize = 3;
 
+/// What customers write about: as usual, or as they do once something has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mix {
+    Usual,
+    Changed,
+}
+
 /// A pool of messages to draw from.
 #[derive(Debug)]
 pub(super) struct Messages {
     intents: Vec<Intent>,
-    /// Sum of the weights.
-    weight: usize,
     random: Rng,
 }
 
 #[derive(Debug)]
 struct Intent {
-    weight: usize,
+    /// How often it is written about, in each mix.
+    usual: usize,
+    changed: usize,
     texts: Vec<String>,
+}
+
+impl Intent {
+    fn weight(&self, mix: Mix) -> usize {
+        match mix {
+            Mix::Usual => self.usual,
+            Mix::Changed => self.changed,
+        }
+    }
 }
 
 /// Why `messages.txt` cannot be used; it is compiled in, so only its author meets this.
@@ -44,20 +61,20 @@ impl Messages {
     /// When the template file is malformed.
     pub(super) fn new(seed: u64) -> Result<Self, TemplateError> {
         let mut random = Rng::with_seed(seed);
-        let intents = parse(TEMPLATES, &mut random)?;
-        let weight = intents.iter().map(|intent| intent.weight).sum();
-        Ok(Self { intents, weight, random })
+        Ok(Self { intents: parse(TEMPLATES, &mut random)?, random })
     }
 
     /// The next message of the stream.
-    pub(super) fn draw(&mut self) -> &str {
-        let mut place = self.random.usize(..self.weight);
+    pub(super) fn draw(&mut self, mix: Mix) -> &str {
+        let all: usize = self.intents.iter().map(|intent| intent.weight(mix)).sum();
+        let mut place = self.random.usize(..all);
         let intent = self
             .intents
             .iter()
             .find(|intent| {
-                let found = place < intent.weight;
-                place = place.saturating_sub(intent.weight);
+                let weight = intent.weight(mix);
+                let found = place < weight;
+                place = place.saturating_sub(weight);
                 found
             })
             .expect("the place lies below the sum of the weights");
@@ -75,11 +92,10 @@ fn parse(file: &str, random: &mut Rng) -> Result<Vec<Intent>, TemplateError> {
     for (line, text) in lines().filter(|(_, line)| slot(line).is_none()) {
         let error = |problem: &str| TemplateError { line, problem: problem.to_owned() };
         if let Some(heading) = text.strip_prefix('[') {
-            let weight = heading
-                .split_once("] ")
-                .and_then(|(_, weight)| weight.parse().ok())
-                .ok_or_else(|| error("a heading looks like \"[intent] 2\""))?;
-            intents.push(Intent { weight, texts: Vec::new() });
+            let weights = heading.split_once("] ").and_then(|(_, weights)| weights_of(weights));
+            let (usual, changed) =
+                weights.ok_or_else(|| error("a heading looks like \"[intent] 2\" or \"[intent] 2 then 6\""))?;
+            intents.push(Intent { usual, changed, texts: Vec::new() });
         } else {
             let intent = intents.last_mut().ok_or_else(|| error("a template stands before the first heading"))?;
             for _ in 0..VARIANTS_PER_TEMPLATE {
@@ -91,6 +107,12 @@ fn parse(file: &str, random: &mut Rng) -> Result<Vec<Intent>, TemplateError> {
         }
     }
     Ok(intents)
+}
+
+/// The weight in the usual mix and in the changed one: `2`, or `2 then 6`.
+fn weights_of(text: &str) -> Option<(usize, usize)> {
+    let (usual, changed) = text.split_once(" then ").unwrap_or((text, text));
+    Some((usual.parse().ok()?, changed.parse().ok()?))
 }
 
 fn slot(line: &str) -> Option<(&str, Vec<&str>)> {
@@ -144,8 +166,9 @@ mod tests {
     #[test]
     fn about_two_thousand_distinct_messages_over_all_77_intents() {
         let messages = Messages::new(1).unwrap();
-        let distinct: BTreeSet<_> = messages.intents.iter().flat_map(|intent| &intent.texts).collect();
-        assert_eq!(messages.intents.len(), 77);
+        let usual: Vec<_> = messages.intents.iter().filter(|intent| intent.usual > 0).collect();
+        let distinct: BTreeSet<_> = usual.iter().flat_map(|intent| &intent.texts).collect();
+        assert_eq!(usual.len(), 77);
         assert!((1_800..2_300).contains(&distinct.len()), "{} messages", distinct.len());
         for message in distinct {
             assert!(message.len() > 15 && !message.contains(['{', '}', '|']) && !message.contains("  "), "{message}");
@@ -156,11 +179,24 @@ mod tests {
     fn a_seed_gives_one_stream_and_weights_are_kept() {
         let mut one = Messages::new(7).unwrap();
         let mut two = Messages::new(7).unwrap();
-        let first: Vec<_> = (0..5_000).map(|_| one.draw().to_owned()).collect();
-        assert!(first.iter().all(|message| message == two.draw()));
+        let first: Vec<_> = (0..5_000).map(|_| one.draw(Mix::Usual).to_owned()).collect();
+        assert!(first.iter().all(|message| message == two.draw(Mix::Usual)));
         let swallowed = first.iter().filter(|message| message.contains("swallowed")).count();
         let spare = first.iter().filter(|message| message.contains("spare card")).count();
         assert!(swallowed > 0 && spare > 0 && swallowed > spare / 2);
+    }
+
+    #[test]
+    fn in_the_changed_mix_one_label_triples_and_a_topic_appears() {
+        let mut messages = Messages::new(3).unwrap();
+        let mut share = |mix, word: &str| {
+            let found = (0..10_000).filter(|_| messages.draw(mix).contains(word)).count();
+            found as f64 / 10_000.0
+        };
+        assert!(share(Mix::Usual, "palm") < 0.001);
+        assert!((0.05..0.15).contains(&share(Mix::Changed, "palm")));
+        let (before, after) = (share(Mix::Usual, "twice"), share(Mix::Changed, "twice"));
+        assert!(after > 2.0 * before, "{before} then {after}");
     }
 
     #[test]

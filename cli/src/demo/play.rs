@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use classifier::pipeline::Progress;
 use tokio_util::sync::CancellationToken;
 
+use super::drift::DriftAct;
 use super::event::Event;
 use super::kafka::Kafka;
 use super::lines::Lines;
@@ -62,6 +63,7 @@ pub(super) fn play(
     let shared_pace = SharedPace::new(pace.records_per_second());
     let (to_show, events) = sync_channel(EVENTS_MAX);
 
+    let drift = DriftAct::start(&kafka.config, &switches.watching, &to_show)?;
     let pipeline = start_worker(worker, &progress, &switches, &to_show)?;
     let mut clients = start_readers(kafka, &switches, &to_show)?;
     let readers = clients.len();
@@ -73,6 +75,7 @@ pub(super) fn play(
         pace: shared_pace.clone(),
         events: to_show,
         flowing: switches.flowing.clone(),
+        changed: switches.changed.clone(),
         stop: switches.sending.clone(),
     };
     clients.push(sender.start()?);
@@ -86,6 +89,7 @@ pub(super) fn play(
         client.join().map_err(|_| DemoError::ClientPanicked)?; // before the broker goes
     }
     pipeline.join().map_err(|_| DemoError::WorkerPanicked)??;
+    drift.join()?;
     Ok(Played { shown: shown?, committed: progress.labeled() + progress.dead_letters() })
 }
 

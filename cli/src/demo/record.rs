@@ -6,7 +6,7 @@ use fastrand::Rng;
 use schemas::Reason;
 use serde_json::json;
 
-use super::messages::Messages;
+use super::messages::{Messages, Mix};
 
 /// One record in this many is not a clean message.
 const ODD_EVERY: usize = 16;
@@ -109,13 +109,13 @@ impl Records {
     }
 
     /// The next record of the stream.
-    pub(super) fn draw(&mut self) -> Record {
+    pub(super) fn draw(&mut self, mix: Mix) -> Record {
         self.count += 1;
         if self.random.usize(..ODD_EVERY) == 0 {
             let odd = Odd::ALL[self.random.usize(..Odd::ALL.len())];
             self.odd(odd)
         } else {
-            let text = self.messages.draw().to_owned();
+            let text = self.messages.draw(mix).to_owned();
             self.record(Some(self.object(&text)), Expected::Label)
         }
     }
@@ -138,7 +138,7 @@ impl Records {
             Odd::Long => {
                 let mut text = String::with_capacity(LONG_BYTES + 200);
                 while text.len() < LONG_BYTES {
-                    text.push_str(self.messages.draw());
+                    text.push_str(self.messages.draw(Mix::Usual));
                     text.push(' ');
                 }
                 Some(self.object(&text))
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn clean_messages_and_every_reason_that_input_can_cause() {
         let mut stream = records();
-        let drawn: Vec<_> = (0..5_000).map(|_| stream.draw()).collect();
+        let drawn: Vec<_> = (0..5_000).map(|_| stream.draw(Mix::Usual)).collect();
         let clean = drawn.iter().filter(|record| record.expected == Expected::Label).count();
         assert!((4_600..4_900).contains(&clean), "{clean} to be labelled");
         for reason in [Reason::Empty, Reason::NotUtf8, Reason::BadJson, Reason::NoText, Reason::FieldClash] {

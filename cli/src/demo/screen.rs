@@ -22,10 +22,11 @@ pub(super) const LEAST_SIZE: (u16, u16) = (72, 22);
 
 /// Draws the whole screen.
 pub(super) fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
-    let [head, progress, tiles, middle, samples, foot] = Layout::vertical([
+    let [head, progress, tiles, drift, middle, samples, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Length(6),
+        Constraint::Length(3),
         Constraint::Fill(3),
         Constraint::Fill(2),
         Constraint::Length(1),
@@ -46,6 +47,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &View<'_>) {
     draw_books(frame, books, view);
     draw_rate(frame, rate, view);
     draw_latency(frame, latency, view);
+    draw_drift(frame, drift, view);
 
     let [labels, reasons] = Layout::horizontal([Constraint::Fill(2), Constraint::Fill(1)]).areas(middle);
     draw_labels(frame, labels, view);
@@ -129,6 +131,18 @@ fn draw_latency(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
     ]);
     frame.render_widget(line, figures);
     draw_chart(frame, chart, &view.history.latencies, GOOD);
+}
+
+fn draw_drift(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
+    let watch = view.watch;
+    let style = match (watch.found(), watch.false_alarms()) {
+        (_, 1..) => STRONG.fg(BAD),
+        (Some(_), 0) => STRONG.fg(ODD),
+        (None, 0) => Style::new(),
+    };
+    let block = panel("drift");
+    let line = cut(&watch.line(), usize::from(block.inner(area).width));
+    frame.render_widget(Paragraph::new(Span::styled(line, style)).block(block), area);
 }
 
 /// The latest points that fit, newest at the right edge.
@@ -242,6 +256,7 @@ mod tests {
     use crate::demo::tally::{Answer, Outcome, Tally};
     use crate::demo::topics::Topics;
     use crate::demo::view::{Facts, History};
+    use crate::demo::watch::Watch;
 
     /// The screen's text at one size, a line per row.
     fn drawn(columns: u16, rows: u16) -> String {
@@ -274,6 +289,7 @@ mod tests {
             facts: &facts,
             tally: &tally,
             history: &history,
+            watch: &Watch::default(),
             phase: Phase::Sending,
             elapsed: Duration::from_secs(8),
             pace: 60.0,
@@ -298,6 +314,7 @@ mod tests {
                 "records/s",
                 "p99",
                 "label_0",
+                "learning what is usual",
                 "I lost my card",
                 "messages-labeled",
             ] {

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::DemoError;
 use super::event::Event;
+use super::messages::Mix;
 use super::record::Records;
 
 /// The header that holds a record's number.
@@ -59,6 +60,8 @@ pub(super) struct Sender {
     pub(super) events: SyncSender<Event>,
     /// Cancelled when the first record is answered: the others wait for it.
     pub(super) flowing: CancellationToken,
+    /// Cancelled when customers start to write of other things.
+    pub(super) changed: CancellationToken,
     /// Cancelled when nothing more shall be sent.
     pub(super) stop: CancellationToken,
 }
@@ -120,7 +123,8 @@ impl Sender {
     }
 
     fn send(&mut self, producer: &ThreadedProducer<Reports>, number: u64) -> Result<(), KafkaError> {
-        let record = self.records.draw();
+        let mix = if self.changed.is_cancelled() { Mix::Changed } else { Mix::Usual };
+        let record = self.records.draw(mix);
         let event = Event::Sent { number, expected: record.expected, at: Instant::now() };
         if self.events.send(event).is_err() {
             self.stop.cancel(); // the demo is over

@@ -16,6 +16,7 @@ use super::sender::SharedPace;
 use super::tally::Tally;
 use super::terminal::{Asked, Terminal};
 use super::view::{Facts, History, Phase, View};
+use super::watch::Watch;
 
 /// Between two frames of the screen.
 const FRAME: Duration = Duration::from_millis(100);
@@ -35,16 +36,20 @@ pub(super) struct Switches {
     pub(super) sending: CancellationToken,
     /// Cancelled by the first answer: the path is warm, and the stream may flow.
     pub(super) flowing: CancellationToken,
+    /// Cancelled midway: customers start to write of other things.
+    pub(super) changed: CancellationToken,
     /// Cancelled when no answer is owed: the pipeline stops.
     pub(super) pipeline: CancellationToken,
     /// Cancelled when the pipeline has stopped: the readers read to the end.
     pub(super) reading: CancellationToken,
+    /// Cancelled at the very end: the drift worker stops.
+    pub(super) watching: CancellationToken,
 }
 
 impl Switches {
     /// For a run that failed: nobody is to wait for anything.
     pub(super) fn end_all(&self) {
-        for switch in [&self.sending, &self.flowing, &self.pipeline, &self.reading] {
+        for switch in [&self.sending, &self.flowing, &self.changed, &self.pipeline, &self.reading, &self.watching] {
             switch.cancel();
         }
     }
@@ -60,6 +65,7 @@ pub(super) struct Show {
     shared_pace: SharedPace,
     tally: Tally,
     history: History,
+    watch: Watch,
     started: Instant,
     /// When the last record was delivered.
     sent: Option<Instant>,
@@ -83,6 +89,7 @@ pub(super) struct Parts {
 pub(super) struct Shown {
     pub(super) facts: Facts,
     pub(super) tally: Tally,
+    pub(super) watch: Watch,
     /// From the first record to the last.
     pub(super) sending: Duration,
 }
@@ -93,7 +100,21 @@ impl Show {
         let Parts { facts, display, events, switches, pace, shared_pace, readers } = parts;
         let started = Instant::now();
         let (tally, history) = (Tally::new(), History::new(started));
-        Self { facts, display, events, switches, pace, shared_pace, tally, history, started, sent: None, readers }
+        let watch = Watch::default();
+        Self {
+            facts,
+            display,
+            events,
+            switches,
+            pace,
+            shared_pace,
+            tally,
+            history,
+            watch,
+            started,
+            sent: None,
+            readers,
+        }
     }
 
     /// Runs to the end and gives the terminal back.
@@ -107,8 +128,8 @@ impl Show {
             self.draw()?;
         }
         let sending = self.sent.unwrap_or_else(Instant::now) - self.started;
-        let Self { facts, tally, .. } = self;
-        Ok(Shown { facts, tally, sending })
+        let Self { facts, tally, watch, .. } = self;
+        Ok(Shown { facts, tally, watch, sending })
     }
 
     fn hear_until(&mut self, deadline: Instant) -> Result<(), DemoError> {
@@ -134,6 +155,7 @@ impl Show {
                 self.switches.flowing.cancel();
                 self.tally.answered(answer, at);
             }
+            Event::Judged(window) => self.watch.hear(window),
             Event::PipelineEnded => {
                 self.switches.sending.cancel();
                 self.switches.reading.cancel();
@@ -146,6 +168,10 @@ impl Show {
 
     /// Throws the switches whose time has come, and once a second looks at the pace.
     fn move_on(&mut self, now: Instant) {
+        if self.is_midway(now) && !self.switches.changed.is_cancelled() {
+            self.switches.changed.cancel();
+            self.watch.changed(jiff::Timestamp::now().as_millisecond());
+        }
         if self.facts.seconds.is_some_and(|seconds| now - self.started >= seconds) {
             self.switches.sending.cancel();
         }
@@ -159,11 +185,19 @@ impl Show {
         }
     }
 
+    /// Half of the time, or of the records, is over.
+    fn is_midway(&self, now: Instant) -> bool {
+        let sent = self.tally.counts().sent;
+        self.facts.seconds.is_some_and(|seconds| now - self.started >= seconds / 2)
+            || self.facts.records.is_some_and(|records| sent >= records / 2)
+    }
+
     fn draw(&mut self) -> Result<(), DemoError> {
         let view = View {
             facts: &self.facts,
             tally: &self.tally,
             history: &self.history,
+            watch: &self.watch,
             phase: if self.switches.sending.is_cancelled() { Phase::Draining } else { Phase::Sending },
             elapsed: self.started.elapsed(),
             pace: self.pace.records_per_second(),

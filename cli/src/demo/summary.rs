@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::tally::Tally;
 use super::view::{Facts, grouped, took};
+use super::watch::{Found, Watch, seconds};
 
 /// The run as it ended.
 pub(super) struct Summary<'a> {
     pub(super) facts: &'a Facts,
     pub(super) tally: &'a Tally,
+    pub(super) watch: &'a Watch,
     /// From the first message to the last.
     pub(super) sending: Duration,
     /// Records that the pipeline itself says it committed: labels and dead letters.
@@ -47,6 +51,7 @@ impl Summary<'_> {
         text.push('\n');
         text.push_str(&self.verdict());
         text.push_str(&self.latency());
+        text.push_str(&self.drift());
         text
     }
 
@@ -62,6 +67,26 @@ impl Summary<'_> {
                 grouped(counts.sent),
                 grouped(self.committed)
             )
+        }
+    }
+
+    /// What the drift worker found, and whether it cried wolf before there was anything.
+    fn drift(&self) -> String {
+        let before = match self.watch.false_alarms() {
+            0 => "No alarm before".to_owned(),
+            1 => "ONE FALSE ALARM before".to_owned(),
+            alarms => format!("{alarms} FALSE ALARMS before"),
+        };
+        match (self.watch.found(), self.watch.has_changed()) {
+            (Some(Found { delay_ms, reasons, .. }), _) => format!(
+                "  Drift: customers began to write of other things midway. {before}; found {} after:\n  {}.\n",
+                seconds(*delay_ms),
+                reasons.join(";\n  ")
+            ),
+            (None, true) => format!(
+                "  Drift: customers began to write of other things midway. {before}; not found in so short a run.\n"
+            ),
+            (None, false) => "  Drift: stopped before customers began to write of other things.\n".to_owned(),
         }
     }
 
@@ -90,6 +115,22 @@ impl Summary<'_> {
         let reasons = self.tally.reasons().iter();
         reasons.map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// How to read the drift worker's reports.
+pub(super) fn reports(place: &str, watch: &Watch) -> String {
+    let place = place.trim_end_matches('/');
+    let found = watch.found().and_then(|found| Timestamp::from_millisecond(found.window_start_ms).ok());
+    let window = found.map_or_else(|| "latest".to_owned(), |start| start.to_string());
+    format!(
+        "\
+The drift reports are Parquet files in {place}. Read them with labelstream, or with DuckDB:
+
+  labelstream drift explain {window} --reports {place}
+  duckdb -c \"SELECT window_start, verdict, feature, reason FROM '{place}/drift/v=1/**/*.parquet' \
+         WHERE verdict = 'drift' ORDER BY window_start, q_value LIMIT 20\"
+"
+    )
 }
 
 /// What a newcomer can do next, on Kafka of their own.
@@ -132,7 +173,9 @@ mod tests {
             seconds: None,
             records: None,
         };
-        let summary = Summary { facts: &facts, tally: &tally, sending: Duration::from_secs(20), committed };
+        let watch = Watch::default();
+        let summary =
+            Summary { facts: &facts, tally: &tally, watch: &watch, sending: Duration::from_secs(20), committed };
         (summary.agrees(), summary.text())
     }
 

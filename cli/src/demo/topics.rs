@@ -1,4 +1,4 @@
-//! The three topics of the demo: named, made, and on the user's own cluster taken away again.
+//! The topics of the demo: named, made, and on the user's own cluster taken away again.
 
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ pub(super) struct Topics {
     pub(super) input: String,
     pub(super) output: String,
     pub(super) dead_letter: String,
+    /// The drift worker makes it itself, compacted.
+    pub(super) state: String,
 }
 
 impl Topics {
@@ -39,6 +41,7 @@ impl Topics {
             input: input.to_owned(),
             output: format!("{input}-labeled"),
             dead_letter: format!("{input}-dead-letters"),
+            state: format!("{input}-drift-state"),
         }
     }
 
@@ -65,7 +68,9 @@ impl Topics {
     /// When the broker does not answer or refuses.
     pub(super) async fn delete(&self, client: &ClientConfig) -> Result<(), DemoError> {
         let admin: AdminClient<DefaultClientContext> = client.create().map_err(DemoError::Client)?;
-        let gone = admin.delete_topics(&self.names(), &options()).await.map_err(DemoError::Client)?;
+        let [input, output, dead_letter] = self.names();
+        let all = [input, output, dead_letter, &self.state];
+        let gone = admin.delete_topics(&all, &options()).await.map_err(DemoError::Client)?;
         gone.into_iter().try_for_each(|topic| {
             topic.map(drop).map_err(|(topic, code)| DemoError::Topic { doing: "delete", topic, code })
         })

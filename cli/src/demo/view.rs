@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::tally::Tally;
+use super::watch::Watch;
 
 /// Points of the small charts: one a second.
 const HISTORY: usize = 120;
@@ -37,6 +38,7 @@ pub(super) struct View<'a> {
     pub(super) facts: &'a Facts,
     pub(super) tally: &'a Tally,
     pub(super) history: &'a History,
+    pub(super) watch: &'a Watch,
     pub(super) phase: Phase,
     /// Since sending began.
     pub(super) elapsed: Duration,
@@ -102,7 +104,7 @@ fn push(points: &mut VecDeque<u64>, point: u64) {
 }
 
 /// Digits in groups of three: `12,345`.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
