@@ -65,11 +65,14 @@ impl Engine {
         self.records += 1;
         let finest = self.config.finest();
         let crossed = before.map(|before| finest.window(before)) != after.map(|after| finest.window(after));
-        let is_time = crossed || self.records >= self.config.checkpoint_records_max().get();
-        if is_time {
+        let is_full = self.records >= self.config.checkpoint_records_max().get();
+        if is_full {
             self.save()?;
+        } else if crossed {
+            let entries = state.checkpoint();
+            self.apply(entries)?;
         }
-        Ok(is_time)
+        Ok(is_full || crossed)
     }
 
     /// No more records of this partition will come: it holds windows back no longer.
@@ -77,10 +80,10 @@ impl Engine {
     /// # Errors
     /// See [`Self::save`].
     pub fn exhausted(&mut self, source: &TopicPartition) -> Result<(), StateError> {
-        if let Some(state) = self.states.get_mut(source) {
-            state.set_idle();
-        }
-        self.save()
+        let Some(state) = self.states.get_mut(source) else { return Ok(()) };
+        state.set_idle();
+        let entries = state.checkpoint();
+        self.apply(entries)
     }
 
     /// No more records will come: every window closes.
@@ -131,8 +134,8 @@ impl Engine {
         &self.board
     }
 
-    /// Hands the board what the partitions counted since the last time. It happens by itself when a watermark passes a
-    /// window and after `checkpoint_records_max` records.
+    /// Hands the board what the partitions counted since the last time. It happens by itself after
+    /// `checkpoint_records_max` records, and for a partition whose watermark passes a window.
     ///
     /// # Errors
     /// A value cannot be read back.

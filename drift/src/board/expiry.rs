@@ -1,7 +1,8 @@
 //! What the state topic need not hold any more, so that it stays as large as the open windows and the kept past.
 
 use super::{Board, Frontier, Slot};
-use crate::state::{Entry, Horizon, Key, PartialKey, TopicPartition, Value};
+use crate::settings::WindowConfig;
+use crate::state::{Closed, Entry, Horizon, Key, PartialKey, TopicPartition, Value};
 use crate::window::Window;
 
 impl Board {
@@ -16,21 +17,22 @@ impl Board {
             self.finish(window, frontier, &mut entries);
         }
         self.drop_closed(&mut entries);
+        let config = &self.config;
+        self.windows.retain(|window, slot| !slot.is_empty() || !frontier.waited(waited_ms(config, *window)));
         entries
     }
 
     /// Makes a window final, and removes the partials of a final one.
     fn finish(&mut self, window: Window, frontier: &Frontier, entries: &mut Vec<Entry>) {
         let latest_ms = window.end_ms().saturating_add(self.config.lateness_ms());
-        let waited_ms = latest_ms.saturating_add(self.config.retention_ms());
-        let is_over = frontier.passed(latest_ms) || frontier.waited(waited_ms);
+        let is_over = frontier.passed(latest_ms) || frontier.waited(waited_ms(&self.config, window));
         let is_beyond = self.is_beyond(window);
         let Some(slot) = self.windows.get_mut(&window) else { return };
         let is_quiet = slot.handed.is_none() && slot.closing.is_none();
         if let Some(closed) = slot.closed.as_ref().filter(|closed| is_over && is_quiet && !closed.is_final)
             && !slot.is_doubtful()
         {
-            let closed = super::Closed { is_final: true, ..closed.clone() };
+            let closed = Closed { is_final: true, ..closed.clone() };
             entries.push(closed.entry(window));
             slot.closing = Some(closed);
         }
@@ -90,4 +92,9 @@ impl Board {
             entries.push(Entry::tombstone(key));
         }
     }
+}
+
+/// Until when idle partitions are waited for, event time.
+fn waited_ms(config: &WindowConfig, window: Window) -> i64 {
+    window.end_ms().saturating_add(config.lateness_ms()).saturating_add(config.retention_ms())
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::workers::World;
 use super::*;
 use crate::partition::tests::{EPOCH_MS, Outcome, Record, config, observe, source, window};
+use crate::state::Entry;
 
 fn events(times_ms: &[i64]) -> Vec<Outcome> {
     times_ms.iter().map(|&at_ms| observe(Record::Event { at_ms, label: 1 })).collect()

@@ -170,6 +170,7 @@ struct PredictionsHeader {
 
 /// A value of the state topic.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a value is taken apart where it is read, and never kept")]
 pub enum Value {
     /// With the offset up to which its partition was counted.
     Partial {

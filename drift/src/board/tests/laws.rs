@@ -6,10 +6,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use schemas::event::Origin;
 
-use super::workers::{Step, Told, World, steps};
+use super::workers::{Step, Told, World, nth, steps};
 use crate::board::Clock;
 use crate::engine::Engine;
-use crate::partition::tests::{EPOCH_MS, Outcome, Record, Slow, config, log, observe, source};
+use crate::partition::tests::{EPOCH_MS, Outcome, Record, Slow, config, log, observe};
 use crate::settings::WindowConfig;
 use crate::window::Window;
 
@@ -23,7 +23,7 @@ fn logs() -> impl Strategy<Value = Vec<Vec<Outcome>>> {
 
 /// Every report of one pass in memory, partitions by turns.
 fn one_pass(config: &Arc<WindowConfig>, logs: &[Vec<Outcome>]) -> BTreeMap<(Window, i32), Told> {
-    let expected = (0..logs.len()).map(|partition| source(partition as i32)).collect();
+    let expected = (0..logs.len()).map(nth).collect();
     let mut engine = Engine::new(Arc::clone(config), BTreeMap::new(), expected);
     let mut reports = BTreeMap::new();
     let mut drain = |engine: &mut Engine| {
@@ -35,7 +35,7 @@ fn one_pass(config: &Arc<WindowConfig>, logs: &[Vec<Outcome>]) -> BTreeMap<(Wind
     };
     for offset in 0..logs.iter().map(Vec::len).max().unwrap_or(0) {
         for (partition, log) in logs.iter().enumerate().filter(|(_, log)| offset < log.len()) {
-            let name = source(partition as i32);
+            let name = nth(partition);
             let origin = Origin { topic: name.topic, partition: name.partition, offset: offset as i64 };
             if engine.observe(&origin, &log[offset]).expect("what was written") {
                 drain(&mut engine);
@@ -113,7 +113,7 @@ proptest! {
         let expected = slow.all.iter().map(|(window, counts)| (*window, counts.encode())).collect();
         prop_assert_eq!(counted(newest(&world.reports)), counted(expected));
 
-        let progress: Vec<_> = (0..logs.len()).map(|partition| world.progress(partition as i32)).collect();
+        let progress: Vec<_> = (0..logs.len()).map(|partition| world.progress(partition)).collect();
         let unplaced: u64 = progress.iter().flat_map(|progress| progress.unplaced.refused.values()).sum();
         for &granularity in config.granularities() {
             let told = || world.newest().into_iter().filter(|(window, _)| window.granularity == granularity);
@@ -146,7 +146,7 @@ proptest! {
         let mut world = World::new(&config, &logs);
         steps.into_iter().for_each(|step| world.take(step));
         world.finish();
-        let least = (0..logs.len()).map(|partition| world.progress(partition as i32).watermark_ms).min().flatten();
+        let least = (0..logs.len()).map(|partition| world.progress(partition).watermark_ms).min().flatten();
         let latest_ms = |window: &Window| window.end_ms() + config.lateness_ms();
         let over = |window: &Window| least.is_some_and(|least| least >= latest_ms(window));
         for (window, _) in world.newest().into_iter().filter(|(window, _)| over(window)) {

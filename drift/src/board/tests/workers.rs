@@ -58,6 +58,10 @@ impl From<&MergedWindow> for Told {
     }
 }
 
+pub(super) fn nth(partition: usize) -> TopicPartition {
+    source(i32::try_from(partition).expect("few partitions"))
+}
+
 pub(super) struct World<'a> {
     pub(super) config: Arc<WindowConfig>,
     logs: &'a [Vec<Outcome>],
@@ -87,7 +91,7 @@ impl<'a> World<'a> {
             states: logs.iter().map(|_| None).collect(),
             board: Board::new(Arc::clone(config), kept.clone()),
             kept,
-            expected: (0..logs.len()).map(|partition| source(partition as i32)).collect(),
+            expected: (0..logs.len()).map(nth).collect(),
             clock: Clock::At(i64::MIN),
             reports: BTreeMap::new(),
             rewritten: 0,
@@ -119,7 +123,7 @@ impl<'a> World<'a> {
     /// The state of a partition: restored from the topic when its owner has none in memory.
     fn state(&mut self, partition: usize) -> &mut PartitionState {
         if self.states[partition].is_none() {
-            let name = source(partition as i32);
+            let name = nth(partition);
             let saved = self.reload().saved(&name).expect("readable values");
             self.states[partition] = Some(PartitionState::restore(Arc::clone(&self.config), name, saved));
         }
@@ -129,9 +133,9 @@ impl<'a> World<'a> {
     pub(super) fn read(&mut self, partition: usize, records: usize) {
         let logs = self.logs;
         let state = self.state(partition);
-        let next = state.progress().next_offset as usize;
-        for (offset, outcome) in logs[partition].iter().enumerate().skip(next).take(records) {
-            assert!(state.observe(offset as i64, outcome), "the committed offset is where the state ends");
+        let next = state.progress().next_offset;
+        for (offset, outcome) in (0..).zip(&logs[partition]).skip_while(|(offset, _)| *offset < next).take(records) {
+            assert!(state.observe(offset, outcome), "the committed offset is where the state ends");
         }
     }
 
@@ -180,7 +184,7 @@ impl<'a> World<'a> {
         if self.owners[0] == worker {
             self.board.forget();
             // Some deaths are rewinds that keep the board: both must go on alike.
-            if self.topic.len() % 2 == 0 {
+            if self.topic.len().is_multiple_of(2) {
                 self.board = self.reload();
             }
         }
@@ -208,8 +212,8 @@ impl<'a> World<'a> {
         self.reports.iter().map(|((window, _), told)| (*window, told)).collect()
     }
 
-    pub(super) fn progress(&self, partition: i32) -> crate::state::Progress {
-        let source = source(partition);
+    pub(super) fn progress(&self, partition: usize) -> crate::state::Progress {
+        let source = nth(partition);
         self.board.progress().find(|(own, _)| **own == source).expect("it was saved").1.clone()
     }
 
