@@ -31,6 +31,9 @@ use crate::window::{Granularity, Window};
 /// Bytes of a digest that are kept: enough that two states of one window never share it.
 const DIGEST_BYTES: usize = 16;
 
+/// So much earlier than its event may a label seem to be given: a day holds any two clocks and time zones.
+const CLOCKS_APART_MS: i64 = 86_400_000;
+
 /// What was last reported of a window's performance, as it stands in the state topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reported {
@@ -67,6 +70,8 @@ pub struct Reviser {
     refused: u64,
     predictions: BTreeMap<Window, BTreeMap<TopicPartition, Arc<[u8]>>>,
     waiting: BTreeMap<Window, Waiting>,
+    /// The start of the oldest window when labels were last forgotten.
+    oldest_ms: i64,
     /// Removed, and not yet read back.
     leaving: BTreeSet<Key>,
 }
@@ -97,6 +102,7 @@ impl Reviser {
             refused: 0,
             predictions: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            oldest_ms: i64::MIN,
             leaving: BTreeSet::new(),
         }
     }
@@ -245,7 +251,7 @@ impl Reviser {
 
     /// Records for the next checkpoint: what was reported since the last one, and what nobody needs any more. Each is named
     /// once, unless [`Self::forget`] takes it back.
-    pub fn checkpoint(&mut self, now_ms: i64) -> Vec<Entry> {
+    pub fn checkpoint(&mut self) -> Vec<Entry> {
         let mut entries = Vec::new();
         let mut needless = Vec::new();
         for (window, waiting) in &mut self.waiting {
@@ -263,8 +269,13 @@ impl Reviser {
                 entries.push(Entry::tombstone(key));
             }
         }
-        let longest_ms = self.granularities.iter().map(|own| own.length_ms()).max().unwrap_or_default();
-        self.book.expire(now_ms.saturating_sub(self.config.ttl_ms).saturating_sub(2 * longest_ms));
+        // By the windows and not by the clock: old events may be counted long after they happened.
+        if let Some((oldest, _)) = self.predictions.first_key_value()
+            && self.oldest_ms < oldest.start_ms
+        {
+            self.oldest_ms = oldest.start_ms;
+            self.book.expire(oldest.start_ms.saturating_sub(CLOCKS_APART_MS));
+        }
         entries
     }
 

@@ -130,7 +130,7 @@ impl Stage {
             reports.push(revision.report.clone());
             self.reviser.written(revision);
         }
-        let entries = self.reviser.checkpoint(now_ms);
+        let entries = self.reviser.checkpoint();
         self.publish(entries);
         reports
     }
@@ -193,11 +193,11 @@ fn a_checkpoint_that_was_not_published_is_named_again() {
     let mut stage = Stage::new();
     stage.predict(0, 0, 0..4);
     stage.close(window("1h", 0), true);
-    let entries = stage.reviser.checkpoint(HOUR_MS);
+    let entries = stage.reviser.checkpoint();
     assert_eq!(entries.len(), 1);
-    assert_eq!(stage.reviser.checkpoint(HOUR_MS), []);
+    assert_eq!(stage.reviser.checkpoint(), []);
     stage.reviser.forget();
-    assert_eq!(stage.reviser.checkpoint(HOUR_MS), entries);
+    assert_eq!(stage.reviser.checkpoint(), entries);
 }
 
 #[test]
@@ -223,6 +223,22 @@ fn a_day_is_the_sum_of_its_hours_and_predictions_go_with_it() {
     stage.publish(closed.map(Entry::tombstone).collect());
     stage.work(end_ms + 2);
     assert!(stage.topic.is_empty(), "{:?}", stage.topic.keys());
+}
+
+#[test]
+fn labels_of_old_events_are_kept_and_go_with_their_windows() {
+    let mut stage = Stage::new();
+    stage.predict(0, 0, 0..4);
+    stage.label("0-0", "cat", HOUR_MS);
+    stage.close(window("1h", 0), true);
+    // The clock is a year ahead of the events, as when a history is counted.
+    assert_eq!(stage.work(9000 * HOUR_MS).iter().map(accuracy).collect::<Vec<_>>(), [(2, true, Some(1.0), 1)]);
+    assert_eq!(stage.reviser.labels(), 1);
+    stage.close(window("1d", 0), true);
+    stage.work(9000 * HOUR_MS);
+    stage.predict(72 * HOUR_MS, 0, 0..4);
+    stage.work(9000 * HOUR_MS);
+    assert_eq!(stage.reviser.labels(), 0);
 }
 
 #[test]
