@@ -1,11 +1,11 @@
 //! `kill -9` in the middle of a write: nothing half is seen, and a repeat gives the same bytes.
 
 use std::env;
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use schemas::report::WindowReport;
 use sink::reports::{ReportStore, ReportsConfig, Selection};
@@ -18,8 +18,8 @@ use crate::server::{self, open, with_credentials};
 /// Where the child of a test writes to.
 const TARGET: &str = "LABELSTREAM_TESTS_REPORTS";
 
-/// How often the folder is killed: each time a little later.
-const KILLS: u64 = 12;
+/// How often a writer is killed: each time a millisecond later.
+const KILLS: u64 = 8;
 
 #[test]
 fn a_writer_killed_between_parts_leaves_nothing_to_see() {
@@ -54,8 +54,8 @@ fn a_writer_killed_in_a_folder_leaves_nothing_to_see() {
     for kill in 0..KILLS {
         let folder = TempDir::new().expect("a temporary folder");
         let mut writer = child("kills::write_to_a_folder", &folder.path().display().to_string());
-        writer.await_text("writing", Duration::from_secs(60));
-        thread::sleep(Duration::from_millis(kill * 3));
+        await_a_write(folder.path(), &expected);
+        thread::sleep(Duration::from_millis(kill));
         writer.kill();
         for file in visible(folder.path()) {
             let own = file.strip_prefix(folder.path()).expect("below it");
@@ -82,6 +82,18 @@ fn two_processes_write_the_same_bytes() {
     }
 }
 
+/// Waits until the largest file is being written: some of it is there, under whatever name.
+fn await_a_write(folder: &Path, expected: &[(PathBuf, Vec<u8>)]) {
+    let (path, bytes) = expected.iter().max_by_key(|(_, bytes)| bytes.len()).expect("a report has files");
+    let day = folder.join(path.parent().expect("a file lies in a folder"));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let begun = |entry: DirEntry| entry.metadata().is_ok_and(|metadata| metadata.len() < bytes.len() as u64);
+    while !fs::read_dir(&day).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(begun))) {
+        assert!(Instant::now() < deadline, "nothing is written to {}", day.display());
+        thread::sleep(Duration::from_micros(200));
+    }
+}
+
 /// A process of its own that runs one of the tests below, by this binary.
 fn child(test: &str, target: &str) -> Process {
     let mut command: Command = server::own(test);
@@ -103,7 +115,6 @@ fn write_to_a_bucket() {
 fn write_to_a_folder() {
     let store = ReportStore::open(&ReportsConfig::of_folder(target())).expect("a writable folder");
     let report = sample::large();
-    println!("writing");
     for _ in 0..1000 {
         store.write(&report).expect("a writable folder");
     }

@@ -91,6 +91,11 @@ impl S3 {
         elements(&self.ask("GET", &format!("/{BUCKET}?list-type=2")).1, "Key")
     }
 
+    /// The tags of all objects that can be seen; a dash stands in those of objects that were joined from parts.
+    pub(crate) fn tags(&self) -> Vec<String> {
+        elements(&self.ask("GET", &format!("/{BUCKET}?list-type=2")).1, "ETag")
+    }
+
     /// The keys of uploads in parts that have begun and not ended.
     pub(crate) fn unfinished(&self) -> Vec<String> {
         elements(&self.ask("GET", &format!("/{BUCKET}?uploads")).1, "Key")
