@@ -12,6 +12,9 @@ pub mod files;
 pub mod graph;
 pub mod manifest;
 
+#[cfg(test)]
+mod tests;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 

@@ -86,6 +86,20 @@ fn a_profile_of_another_model_names_the_labels_that_it_lacks() {
 }
 
 #[test]
+fn the_default_package_ships_a_profile_of_its_model() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/banking77-minilm");
+    let profile = Profile::read(&package.join("drift.profile")).expect("the default package's profile");
+    let manifest = std::fs::read(package.join("labelstream.json")).expect("the default package");
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
+    let ModelId { name, version, .. } = &profile.about().model;
+    assert_eq!((&manifest["name"], &manifest["version"]), (&name.as_str().into(), &version.as_str().into()));
+    assert_eq!((profile.about().records, profile.about().has_words), (3080, false));
+    let listed = manifest["drift_reference"]["sha256"].as_str().unwrap_or_default();
+    assert_eq!(profile.id(), format!("sha256:{listed}"));
+    assert_eq!(Profile::new(profile.about().clone(), (*profile.counts()).clone()).id(), profile.id());
+}
+
+#[test]
 fn the_nearest_length_lends_its_design_effects() {
     let counts = Stream::new(3).counts(&Mix::default(), 300);
     let calibration = |granularity_ms: i64, effect: f64| Calibration {
