@@ -43,7 +43,8 @@ fn label(id: &str, truth: &str, time_ms: i64) -> Record {
 /// told wrong and then corrected. What does not count lies between: labels of unknown ids, labels that come too late, and
 /// records that are none.
 fn truths(events: &[Event]) -> (Vec<Record>, BTreeMap<String, bool>) {
-    let known = events.iter().enumerate().filter(|(place, _)| place % 3 != 0);
+    // Events that are 9 s late may be too late for their window.
+    let known = events.iter().enumerate().filter(|(place, _)| place % 3 != 0 && place % 389 != 388);
     let mut expected = BTreeMap::new();
     let mut corrected = Vec::new();
     let mut all = Vec::new();
