@@ -40,7 +40,7 @@ pub use tally::{Counts, View};
 pub use words::{BUCKETS, Word, Words};
 
 pub(crate) use embedding::{Features, UNIT as FEATURE_UNIT};
-pub(crate) use hash::{finish, hash};
+pub(crate) use hash::{chain, finish, hash};
 
 /// How many names are kept; the rest is pooled. Observations carry it, so that counts obey the settings they were made
 /// under; where two meet, the lesser holds.

@@ -37,7 +37,7 @@ pub enum Feature {
     Email,
     /// Texts with a number.
     Number,
-    /// Texts that were seen before in the same window, estimated.
+    /// Texts whose words were seen before, in the same order, in the same window; estimated.
     Duplicates,
     /// Records that could not be labelled, among all records; none where no dead-letter topic is read.
     DeadLetters,

@@ -62,7 +62,7 @@ struct Name {
 /// What the text tells besides its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TextFacts {
-    /// Hash of the text without case and with single spaces: repeated texts share it.
+    /// Hash of the text's words in their order: repeated texts share it.
     pub(crate) fingerprint: u64,
     /// ISO 15924, such as `Latn`; `None` without letters.
     pub(crate) script: Option<&'static str>,

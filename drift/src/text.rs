@@ -8,6 +8,8 @@
 use unicode_script::{Script, UnicodeScript};
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::counts::{chain, hash};
+
 /// Stands for every number.
 pub const NUMBER: &str = "0";
 
@@ -26,43 +28,66 @@ pub(crate) struct Facts {
     pub(crate) email: bool,
 }
 
-/// Calls `word` with each word of a text, repeated ones repeatedly; `buffer` is used for words that change.
-pub(crate) fn words(text: &str, buffer: &mut String, mut word: impl FnMut(&str)) {
+/// Calls `word` with each word of a text and its hash, repeated ones repeatedly; `buffer` is used for words that change.
+///
+/// Gives the text's fingerprint: a hash of all its words in their order, short and long ones and numbers as written
+/// included. Texts that differ only in case, spacing or punctuation share it; texts without words have that of their bytes.
+pub(crate) fn words(text: &str, buffer: &mut String, mut word: impl FnMut(u64, &str)) -> u64 {
+    let number = hash(NUMBER.as_bytes());
+    let mut fingerprint = None;
     for found in text.unicode_words() {
-        if found.is_ascii() {
-            ascii_word(found, buffer, &mut word);
-            continue;
-        }
-        let mut characters = found.chars();
-        let first = characters.next();
-        if characters.next().is_none() && !first.is_some_and(stands_alone) {
-            continue;
-        }
-        if found.chars().all(char::is_numeric) {
-            word(NUMBER);
-            continue;
-        }
-        if found.chars().nth(WORD_CHARACTERS_MAX).is_none() {
-            buffer.clear();
-            buffer.extend(found.chars().flat_map(char::to_lowercase));
-            word(buffer);
+        let lower = lower_case(found, buffer);
+        let own = hash(lower.as_bytes());
+        fingerprint = Some(chain(fingerprint.unwrap_or_default(), own));
+        match role(lower) {
+            Role::Word => word(own, lower),
+            Role::Number => word(number, NUMBER),
+            Role::Neither => {}
         }
     }
+    fingerprint.unwrap_or_else(|| hash(text.trim().as_bytes()))
 }
 
-fn ascii_word(found: &str, buffer: &mut String, word: &mut impl FnMut(&str)) {
-    let bytes = found.as_bytes();
-    if bytes[0].is_ascii_digit() && bytes.iter().all(|byte| byte.is_ascii_digit() || b".,;'".contains(byte)) {
-        word(NUMBER);
-    } else if (2..=WORD_CHARACTERS_MAX).contains(&bytes.len()) {
-        if bytes.iter().any(u8::is_ascii_uppercase) {
-            buffer.clear();
-            buffer.push_str(found);
-            buffer.make_ascii_lowercase();
-            word(buffer);
-        } else {
-            word(found);
-        }
+/// The word in lower case, in the buffer where that is another.
+fn lower_case<'a>(word: &'a str, buffer: &'a mut String) -> &'a str {
+    if word.is_ascii() && !word.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return word;
+    }
+    buffer.clear();
+    if word.is_ascii() {
+        buffer.push_str(word);
+        buffer.make_ascii_lowercase();
+    } else {
+        buffer.extend(word.chars().flat_map(char::to_lowercase));
+    }
+    buffer
+}
+
+/// What a word counts as.
+enum Role {
+    Word,
+    Number,
+    Neither,
+}
+
+fn role(word: &str) -> Role {
+    if word.is_ascii() {
+        let (bytes, length) = (word.as_bytes(), word.len());
+        let digits =
+            bytes[0].is_ascii_digit() && bytes.iter().all(|byte| byte.is_ascii_digit() || b".,;'".contains(byte));
+        return match length {
+            _ if digits => Role::Number,
+            2..=WORD_CHARACTERS_MAX => Role::Word,
+            _ => Role::Neither,
+        };
+    }
+    if word.chars().all(char::is_numeric) {
+        return Role::Number;
+    }
+    match word.chars().take(WORD_CHARACTERS_MAX + 1).count() {
+        1 if word.chars().any(stands_alone) => Role::Word,
+        2..=WORD_CHARACTERS_MAX => Role::Word,
+        _ => Role::Neither,
     }
 }
 
@@ -107,31 +132,16 @@ fn has_email(text: &str) -> bool {
     })
 }
 
-/// The text in lower case with single spaces, in `buffer`: texts that differ in nothing else are the same text.
-pub(crate) fn normalize<'b>(text: &str, buffer: &'b mut String) -> &'b str {
-    buffer.clear();
-    for word in text.split_whitespace() {
-        if !buffer.is_empty() {
-            buffer.push(' ');
-        }
-        if word.is_ascii() {
-            let start = buffer.len();
-            buffer.push_str(word);
-            buffer[start..].make_ascii_lowercase();
-        } else {
-            buffer.extend(word.chars().flat_map(char::to_lowercase));
-        }
-    }
-    buffer
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn check_words(text: &str, expected: &[&str]) {
         let (mut found, mut buffer) = (Vec::new(), String::new());
-        words(text, &mut buffer, |word| found.push(word.to_owned()));
+        words(text, &mut buffer, |own, word| {
+            assert_eq!(own, hash(word.as_bytes()));
+            found.push(word.to_owned());
+        });
         assert_eq!(found, expected, "{text:?}");
     }
 
@@ -194,8 +204,19 @@ mod tests {
     }
 
     #[test]
-    fn spacing_and_case_do_not_make_another_text() {
-        let mut buffer = String::new();
-        assert_eq!(normalize("  My\tCARD \n ÜBER ", &mut buffer), "my card über");
+    fn case_spacing_and_punctuation_do_not_make_another_text() {
+        let fingerprint = |text: &str| words(text, &mut String::new(), |_, _| ());
+        for (one, other, same) in [
+            ("  My\tCARD,\n ÜBER! ", "my card über", true),
+            ("a card", "b card", false),
+            ("card my", "my card", false),
+            ("order 12", "order 13", false),
+            ("card", "card card", false),
+            ("👍", "🎉", false),
+            ("👍", " 👍 ", true),
+            ("", "card", false),
+        ] {
+            assert_eq!(fingerprint(one) == fingerprint(other), same, "{one:?} {other:?}");
+        }
     }
 }

@@ -23,6 +23,11 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
     finish(state)
 }
 
+/// The hash of a sequence, from that of its beginning (0 at first) and that of its next part.
+pub(crate) fn chain(beginning: u64, next: u64) -> u64 {
+    finish(fold(beginning, next))
+}
+
 fn fold(state: u64, chunk: u64) -> u64 {
     let mixed = (state ^ chunk).wrapping_mul(STEP);
     mixed ^ (mixed >> 32)

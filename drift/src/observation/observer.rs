@@ -133,14 +133,13 @@ impl Observation {
     }
 
     fn take_text(&mut self, text: &str) {
-        let mut buffer = String::with_capacity(text.len());
-        self.names.reserve(text.len());
-        let fingerprint = hash(text::normalize(text, &mut buffer).as_bytes());
         let mut number = false;
-        text::words(text, &mut buffer, |word| {
+        self.names.reserve(text.len());
+        let fingerprint = text::words(text, &mut String::new(), |hash, word| {
             number |= word == text::NUMBER;
-            let word = self.keep(word);
-            self.words.push(word);
+            let start = self.names.len();
+            self.names.push_str(word);
+            self.words.push(Name { hash, place: start..self.names.len() });
         });
         self.words.sort_unstable_by_key(|word| word.hash);
         self.words.dedup_by_key(|word| word.hash);
