@@ -124,7 +124,8 @@ fn a_planted_change_is_found_explained_and_nothing_before_it() {
         &[
             "toy, 2026-05-05 14:00 to 15:00 UTC  drift\n",
             "  reference  9,600 records, fixed, sha256:",
-            "the word parcel stands in ",
+            "  drift  words\n",
+            "share of delivery rose from 0.0 % to ",
             "since 2026-05-05 10:00 UTC, 5 windows of 1 h in a row",
             "Words that moved\n",
             "written to page.html\n",

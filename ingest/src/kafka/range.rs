@@ -16,6 +16,7 @@ use schemas::RawEvent;
 
 use super::connection::Connection;
 use super::record::{TopicNames, raw_event};
+use super::table_reader::Listener;
 use super::verdict::exit;
 use crate::source::SourceError;
 
@@ -50,7 +51,8 @@ pub struct TopicRange {
 struct Reader {
     names: TopicNames,
     topic: Arc<str>,
-    consumer: BaseConsumer,
+    /// Its listener is silent: the ends of partitions are no errors.
+    consumer: BaseConsumer<Listener>,
     spans: Vec<Span>,
     /// Partitions that are not at their end.
     open: BTreeSet<i32>,
@@ -134,7 +136,8 @@ struct Heard {
 impl Reader {
     fn open(connection: &Connection, topic: &str, from_ms: Option<i64>, wait: Duration) -> Result<Self, SourceError> {
         let failed = |error: KafkaError| exit(format!("topic {topic}"), error.to_string());
-        let consumer: BaseConsumer = client(connection).create().map_err(failed)?;
+        let consumer: BaseConsumer<Listener> =
+            client(connection).create_with_context(Listener::default()).map_err(failed)?;
         let names = TopicNames::new(&[topic.to_owned()]);
         let mut spans = Vec::new();
         for partition in 0..partitions_of(&consumer, topic, wait)? {
@@ -199,7 +202,7 @@ fn client(connection: &Connection) -> ClientConfig {
     client
 }
 
-fn partitions_of(consumer: &BaseConsumer, topic: &str, wait: Duration) -> Result<i32, SourceError> {
+fn partitions_of(consumer: &BaseConsumer<Listener>, topic: &str, wait: Duration) -> Result<i32, SourceError> {
     let what = || format!("topic {topic}");
     let metadata = consumer.fetch_metadata(Some(topic), wait).map_err(|error| exit(what(), error.to_string()))?;
     let found =
@@ -212,7 +215,7 @@ fn partitions_of(consumer: &BaseConsumer, topic: &str, wait: Duration) -> Result
 
 /// Moves each start to the first record of the moment; partitions without one have nothing to read.
 fn find_starts(
-    consumer: &BaseConsumer,
+    consumer: &BaseConsumer<Listener>,
     topic: &str,
     spans: &mut [Span],
     from_ms: i64,
