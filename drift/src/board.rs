@@ -54,6 +54,8 @@ pub struct Board {
     /// Partials whose progress was not seen yet.
     staged: BTreeMap<PartialKey, (i64, Bytes)>,
     horizon: BTreeMap<Granularity, i64>,
+    /// The newest closed windows, as references and persistence need them.
+    history: History,
     /// Removed, and not yet read back.
     leaving: BTreeSet<Key>,
     unreported: u64,
@@ -106,6 +108,7 @@ impl Board {
             windows: BTreeMap::new(),
             staged: BTreeMap::new(),
             horizon: BTreeMap::new(),
+            history: History::default(),
             leaving: BTreeSet::new(),
             unreported: 0,
         }
@@ -157,6 +160,7 @@ impl Board {
                 slot.closing.take_if(|closing| *closing == closed || closing.revision < closed.revision);
                 slot.handed.take_if(|handed| handed.revision <= closed.revision);
                 slot.closed = Some(closed);
+                self.remember(window);
             }
             (Key::Horizon(granularity), Value::Horizon(horizon)) => {
                 self.horizon.insert(granularity, horizon.end_ms);
@@ -182,6 +186,8 @@ impl Board {
                 if let Some(slot) = self.windows.get_mut(window) {
                     (slot.closed, slot.closing) = (None, None);
                 }
+                // Closed windows leave oldest first: those before it are asked for no more either.
+                self.history.forget(window.granularity, window.end_ms());
                 self.sweep(*window);
             }
             Key::Horizon(granularity) => {
@@ -246,6 +252,10 @@ impl Board {
             (slot.handed, slot.closing) = (None, None);
             slot.checked = 0;
         });
+        self.history = History::default();
+        for window in self.windows.keys().copied().collect::<Vec<_>>() {
+            self.remember(window);
+        }
     }
 
     /// What was saved of one partition: its progress and its halves of windows.
@@ -267,15 +277,16 @@ impl Board {
         Ok(saved)
     }
 
-    /// Closed windows as references and persistence need them.
-    pub fn history(&self) -> History {
-        let mut history = History::default();
-        for (window, slot) in &self.windows {
-            if let Some(closed) = slot.newest() {
-                history.insert(*window, Past { counts: closed.counts.clone(), flags: closed.flags.clone() });
-            }
+    /// Closed windows as references and persistence need them, read back or not.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    fn remember(&mut self, window: Window) {
+        if let Some(closed) = self.reported(window) {
+            let past = Past { counts: closed.counts.clone(), flags: closed.flags.clone() };
+            self.history.insert(window, past);
         }
-        history
     }
 
     /// What was last reported of a window, read back or not.

@@ -12,9 +12,9 @@ use schemas::event::Origin;
 use crate::board::{Board, Clock, Due, Kept, MergedWindow};
 use crate::observation::{Observation, Refusal};
 use crate::partition::PartitionState;
-use crate::reference::{Flags, History, Past};
+use crate::reference::{Flags, History};
 use crate::settings::WindowConfig;
-use crate::state::{Entry, Key, StateError, TopicPartition};
+use crate::state::{Entry, StateError, TopicPartition};
 use crate::window::Granularity;
 
 /// Partitions and board in one memory.
@@ -24,7 +24,6 @@ pub struct Engine {
     board: Board,
     expected: BTreeSet<TopicPartition>,
     states: BTreeMap<TopicPartition, PartitionState>,
-    history: History,
     clock: Clock,
     /// Found, and not handed out yet.
     due: VecDeque<Due>,
@@ -46,7 +45,7 @@ impl Engine {
         let board = Board::new(Arc::clone(&config), kept);
         // No clock decides here: an exhausted partition is idle, and when all are, the input has ended.
         let clock = Clock::At(i64::MIN);
-        Self { config, board, expected, states, history: History::default(), clock, due: VecDeque::new(), records: 0 }
+        Self { config, board, expected, states, clock, due: VecDeque::new(), records: 0 }
     }
 
     /// Counts one record. True: windows may have closed, see [`Self::next_window`].
@@ -116,9 +115,6 @@ impl Engine {
     pub fn close(&mut self, merged: &MergedWindow, flags: Flags) -> Result<(), StateError> {
         let entry = self.board.closed(merged, flags);
         self.apply(vec![entry])?;
-        if let Some(closed) = self.board.reported(merged.window) {
-            self.history.insert(merged.window, Past { counts: closed.counts.clone(), flags: closed.flags.clone() });
-        }
         let Some(frontier) = self.board.frontier(&self.expected, self.clock) else { return Ok(()) };
         let expired = self.board.expired(&frontier);
         self.apply(expired)
@@ -126,7 +122,7 @@ impl Engine {
 
     /// Closed windows, for the references of the next one.
     pub fn history(&self) -> &History {
-        &self.history
+        self.board.history()
     }
 
     /// How far each partition is counted, as of the last save.
@@ -147,9 +143,6 @@ impl Engine {
 
     fn apply(&mut self, entries: Vec<Entry>) -> Result<(), StateError> {
         for Entry { key, value } in entries {
-            if let (Key::Closed(window), None) = (&key, &value) {
-                self.history.forget(window.granularity, window.end_ms());
-            }
             self.board.apply(key.to_string().as_bytes(), value.map(Into::into))?;
         }
         Ok(())

@@ -97,6 +97,7 @@ impl Board {
         let entry = closed.entry(merged.window);
         slot.closing = Some(closed);
         slot.handed = None;
+        self.remember(merged.window);
         entry
     }
 }

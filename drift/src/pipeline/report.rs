@@ -189,7 +189,7 @@ impl<'a> Reporter<'a> {
         }
         let Some(due) = book.due.pop_front() else { return Ok(None) };
         let merged = book.board.window(&due)?;
-        let comparison = self.context.comparer.report(&merged, &book.board.history());
+        let comparison = self.context.comparer.report(&merged, book.board.history());
         Ok(Some((merged, comparison)))
     }
 
