@@ -88,7 +88,10 @@ impl KafkaTable {
         let refused =
             |error: KafkaError| verdict::exit(format!("topic {topic} on {}", connection.brokers()), error.to_string());
         let mut client = config.client(connection);
-        let watcher = client.clone().set("isolation.level", "read_uncommitted").create().map_err(refused)?;
+        // It only asks where partitions end; with its own statistics it would fill the log.
+        let mut watching = client.clone();
+        watching.set("isolation.level", "read_uncommitted").set("statistics.interval.ms", "0");
+        let watcher = watching.create().map_err(refused)?;
         // The end of a partition wakes the thread at once, and positions past what compaction took away come with the
         // statistics.
         client.set("enable.partition.eof", "true").set("statistics.interval.ms", "500");
