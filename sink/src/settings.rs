@@ -146,6 +146,12 @@ impl SinkConfig {
         self.create_topics
     }
 
+    /// The same for other topics, which take records of this size.
+    #[must_use]
+    pub fn with_message_bytes_max(self, bytes: usize) -> Self {
+        Self { message_bytes_max: bytes, ..self }
+    }
+
     /// For relations with the source: it must be below `source.max_poll_interval_ms`.
     pub fn transaction_timeout(&self) -> Duration {
         self.transaction_timeout

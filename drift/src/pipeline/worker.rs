@@ -22,6 +22,8 @@ use crate::settings::WindowConfig;
 
 /// How long one question to the broker may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// The largest record of the state topic, a little below what [`sink::kafka::topics::COMPACTED`] allows.
+const STATE_BYTES_MAX: usize = 16_000_000;
 /// Between two looks for labelled topics that are not there yet.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -77,7 +79,7 @@ impl Worker {
         let source = KafkaSource::start(connection, source)?;
         let leases = source.leases();
         let lend: Lend = Box::new(move |generation| leases.lease(generation));
-        let publisher = KafkaPublisher::forwarder(sink, identity.clone(), lend)?;
+        let publisher = KafkaPublisher::forwarder(sink.with_message_bytes_max(STATE_BYTES_MAX), identity.clone(), lend)?;
         let limits = Limits {
             topics,
             state_topic: Arc::from(state_topic),

@@ -17,6 +17,7 @@ pub const COMPACTED: &[(&str, &str)] = &[
     ("cleanup.policy", "compact"),
     ("segment.bytes", "16777216"),
     ("segment.ms", "3600000"),
+    ("max.message.bytes", "16777216"), // the counts of a busy window are one record
     ("min.cleanable.dirty.ratio", "0.1"),
     // A reader that is away for longer than this may miss that a key is gone; ours begin at the beginning.
     ("delete.retention.ms", "3600000"),

@@ -6,6 +6,7 @@
 
 mod admin;
 mod clients;
+mod compaction;
 mod fencing;
 mod groups;
 mod instances;

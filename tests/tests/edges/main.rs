@@ -1,6 +1,7 @@
 //! The two Kafka edges together, without a model: what a source reads and a publisher publishes, exactly once, through
 //! rebalances, rewinds, fencing and records that do not fit. Each test runs on every broker that is here.
 
+mod assignment;
 mod events;
 mod faults;
 mod harness;
