@@ -18,6 +18,7 @@ use sink::kafka::topics::{TopicState, describe};
 use sink::settings::{Guarantee, Identity};
 
 use crate::arguments::SettingsArguments;
+use crate::drift;
 use crate::failure::Failure;
 use crate::settings::{self, Config};
 use crate::telemetry;
@@ -64,6 +65,7 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
         report.detail(&format!("{} = {} ({})", setting.key, setting.value, setting.place))?;
     }
     let labeler = check_model(&config, &mut report)?;
+    check_drift(&config, &mut report)?;
     if let Some(topics) = check_topics(&config, &mut report)? {
         check_transactions(&config, &topics, &mut report)?;
         let records = check_input(&config, &topics.input, usize::from(arguments.records), &mut report)?;
@@ -131,6 +133,22 @@ fn check_model(config: &Config, report: &mut Report) -> Result<Option<Labeler<On
             let mend = "see `labelstream model check FOLDER`; model.package names the folder, `make tools` brings ONNX Runtime";
             report.fail("model", &chain(&error), mend)?;
             Ok(None)
+        }
+    }
+}
+
+/// Whether the drift worker would have something to compare windows with.
+fn check_drift(config: &Config, report: &mut Report) -> Result<(), Failure> {
+    match drift::comparer(config) {
+        Ok(_) => {
+            let lengths: Vec<_> = config.drift().windows().granularities().iter().map(ToString::to_string).collect();
+            let found = format!("windows of {} against a {} reference", lengths.join(", "), config.reference().kind());
+            report.ok("drift", &found)
+        }
+        Err(error @ Failure::NoProfile { .. }) => report.note("drift", &format!("cannot {error}")),
+        Err(error) => {
+            let mend = "is reference.profile the file that `labelstream drift calibrate` wrote?";
+            report.fail("drift", &chain(&error), mend)
         }
     }
 }

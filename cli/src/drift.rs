@@ -24,6 +24,7 @@ use clap::Subcommand;
 
 use crate::failure::Failure;
 
+pub(crate) use comparing::comparer;
 pub(crate) use live::setup;
 
 const EXAMPLES: &str = "\

@@ -63,7 +63,7 @@ pub enum Failure {
          name it with --reference, or choose --reference rolling, previous or seasonal", .package.display()
     )]
     NoProfile { package: PathBuf },
-    #[error(transparent)]
+    #[error("read the history")]
     History(#[from] HistoryError),
     #[error(transparent)]
     Calibrate(#[from] CalibrateError),

@@ -99,6 +99,7 @@ fn labels_the_newest_records_and_commits_nothing() {
             0,
             &[
                 "ok    model: ",
+                "drift: ",
                 &format!("ok    input topic {}: 3 partitions", stage.input),
                 &transactional,
                 &group,

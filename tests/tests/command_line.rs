@@ -32,7 +32,7 @@ fn check(arguments: &[&str], code: i32, stdout: &[&str], stderr: &[&str]) {
 fn help_shows_examples_and_exit_codes() {
     check(&["--help"], 0, &["Examples:", "labelstream demo", "Exit codes:", "78", "130"], &[]);
     check(&["--version"], 0, &["labelstream 0."], &[]);
-    for command in ["demo", "broker", "classify", "check", "replay", "completions"] {
+    for command in ["demo", "broker", "classify", "check", "replay", "drift", "completions"] {
         check(&[command, "--help"], 0, &["Examples:", &format!("labelstream {command}")], &[]);
     }
     check(&["model", "check", "--help"], 0, &["Examples:"], &[]);
@@ -49,6 +49,22 @@ fn help_shows_examples_and_exit_codes() {
         "--until-end",
     ];
     check(&["classify", "--help"], 0, &classify, &[]);
+    for command in ["calibrate", "explain", "replay", "backtest"] {
+        check(&["drift", command, "--help"], 0, &["Examples:", &format!("labelstream drift {command}"), "--set"], &[]);
+    }
+    let drift = [
+        "--config",
+        "--brokers",
+        "--input",
+        "--group",
+        "--instance",
+        "--reference",
+        "--reports",
+        "--granularity",
+        "--set",
+        "--until-end",
+    ];
+    check(&["drift", "--help"], 0, &drift, &[]);
 }
 
 #[test]
@@ -59,6 +75,9 @@ fn a_wrong_command_line_is_code_2() {
     check(&["demo", "--seconds", "0"], 2, &[], &["0 is not in 1..=86400"]);
     check(&["broker", "--topic", "messages:many"], 2, &[], &["\"many\" is no count of partitions"]);
     check(&["completions", "basic"], 2, &[], &["bash", "zsh", "fish"]);
+    check(&["drift", "explain"], 2, &[], &["<WINDOW>"]);
+    check(&["drift", "replay", "--from", "noon"], 2, &[], &["expected a time such as 2026-05-01T01:00:00Z"]);
+    check(&["drift", "--until-end", "explain", "latest"], 2, &[], &["cannot be used with"]);
 }
 
 #[test]
@@ -83,7 +102,12 @@ fn bad_settings_are_code_78_and_all_named_at_once() {
 #[test]
 fn completions_name_every_command() {
     for shell in ["bash", "zsh", "fish"] {
-        check(&["completions", shell], 0, &["classify", "replay", "until-end"], &[]);
+        check(
+            &["completions", shell],
+            0,
+            &["classify", "replay", "until-end", "calibrate", "backtest", "explain"],
+            &[],
+        );
     }
 }
 

@@ -212,3 +212,20 @@ fn what_cannot_be_used_is_said_before_anything_is_read() {
     let settings = stage.drift(&["--granularity", "1m,90s", "--set", "drift.group=labelstream"]);
     expect(&settings, 78, &[], &["drift.granularities (--granularity)", "drift.group (--set drift.group)"]);
 }
+
+#[test]
+fn a_parquet_file_of_something_else_is_refused_with_the_columns_that_it_lacks() {
+    let stage = Stage::new();
+    stage.calibrate();
+    expect(&stage.backtest("changing.jsonl", "reports"), 0, &[], &[]);
+    let reports = files(&stage.folder.path().join("reports"));
+    let (name, _) = reports.iter().find(|(name, _)| name.starts_with("drift/")).expect("a report has this table");
+    let refused = stage.backtest(&format!("reports/{name}"), "again");
+    expect(
+        &refused,
+        1,
+        &[],
+        &["failed to read the history: ", "column label of ", ": missing; the file has window_start"],
+    );
+    assert!(!stage.folder.path().join("again").join("drift").exists(), "a report of nothing");
+}

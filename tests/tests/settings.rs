@@ -198,6 +198,37 @@ fn the_list_of_bad_settings() {
 }
 
 #[test]
+fn the_list_of_bad_drift_settings() {
+    Mistakes { file: "[drift]\ngroup = \"labelstream\"\n", ..Mistakes::default() }.are_told(&[
+        "drift.group (labelstream.toml:2): expected another group than source.group, or each would wait for the other's partitions, found \"labelstream\" for both",
+    ]);
+    Mistakes { arguments: &["--set", "drift.granularities=1m,90s"], ..Mistakes::default() }.are_told(&[
+        "drift.granularities (--set drift.granularities): expected each length to be a multiple of the one before, found \"90s\" after PT1M",
+    ]);
+    Mistakes { arguments: &["--set", "state.topic=messages"], ..Mistakes::default() }.are_told(&[
+        "state.topic (--set state.topic): expected a topic of its own, found \"messages\", which is in source.topics",
+    ]);
+    Mistakes { arguments: &["--set", "drift.topics=a", "--set", "drift.dead_letter_topics=a"], ..Mistakes::default() }
+        .are_told(&[
+            "drift.dead_letter_topics (--set drift.dead_letter_topics): expected other topics than those of labelled events, found \"a\" in drift.topics (drift.topics is set in --set drift.topics)",
+            "drift.topics (--set drift.topics): expected every topic once, found \"a\" again",
+        ]);
+    Mistakes { file: "[verdict]\nfalse_alarm_budget = \"weekly\"\nrecords_min = 8\n", ..Mistakes::default() }.are_told(&[
+        "verdict.false_alarm_budget (labelstream.toml:2): expected a number above 0 and a period, such as \"1 per week\" (hour, day, week, month or year), found \"weekly\"",
+        "verdict.records_min (labelstream.toml:3): expected at least 20, found 8",
+    ]);
+    Mistakes {
+        file: "[observe]\nslices = [\"colour\"]\n[reports]\nurl = \"gs://bucket\"\n[labels]\nttl_ms = 1\n",
+        ..Mistakes::default()
+    }
+    .are_told(&[
+        "observe.slices (labelstream.toml:2): expected \"header:<name>\", \"field:<JSON pointer>\" or \"model\", found \"colour\"",
+        "reports.url (labelstream.toml:4): expected a folder or s3://bucket/prefix, found \"gs://bucket\"",
+        "labels.ttl_ms (labelstream.toml:6): expected 1000 to 31536000000 ms (a year), found 1",
+    ]);
+}
+
+#[test]
 fn all_mistakes_of_all_layers_come_at_once() {
     Mistakes {
         file: "[kafka]\nbrokers = [\"nowhere\"]\n[sink]\ncompression = \"brotli\"\n[sinc]\nlayout = \"nest\"\n",

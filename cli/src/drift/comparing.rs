@@ -25,7 +25,7 @@ const REASON_SHOWN: usize = 120;
 ///
 /// # Errors
 /// When there is no such profile, or it cannot be read.
-pub(super) fn comparer(config: &Config) -> Result<Comparer, Failure> {
+pub(crate) fn comparer(config: &Config) -> Result<Comparer, Failure> {
     let profile = match config.reference().kind() {
         ReferenceKind::Fixed => Some(Arc::new(profile(config)?)),
         _ => None,
