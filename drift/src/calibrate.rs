@@ -48,7 +48,7 @@ pub struct Source {
 pub enum CalibrateError {
     #[error("make a profile of {found} records, expected at least {least} (verdict.records_min)")]
     TooFew { found: u64, least: u64 },
-    #[error("make a profile: {0}")]
+    #[error("make a profile of these counts")]
     Counts(#[from] CountsError),
 }
 

@@ -71,9 +71,9 @@ pub struct Profile {
 /// Why a file is no profile for this stream.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
-    #[error("read the profile {}: {source}", file.display())]
+    #[error("read the profile {}", file.display())]
     Read { file: PathBuf, source: std::io::Error },
-    #[error("write the profile {}: {source}", file.display())]
+    #[error("write the profile {}", file.display())]
     Write { file: PathBuf, source: std::io::Error },
     #[error("read the profile {}: it has {bytes} bytes, expected at most {BYTES_MAX}", file.display())]
     TooLarge { file: PathBuf, bytes: u64 },
@@ -81,11 +81,11 @@ pub enum ProfileError {
     NoProfile { file: PathBuf },
     #[error("read the profile {}: its format is version {found}, this program reads up to {}", file.display(), file::VERSION)]
     Version { file: PathBuf, found: u32 },
-    #[error("read the profile {}: {source}", file.display())]
+    #[error("read what the profile {} is about", file.display())]
     Header { file: PathBuf, source: serde_json::Error },
     #[error("read the profile {}: {problem}", file.display())]
     Content { file: PathBuf, problem: String },
-    #[error("read the counts of the profile {}: {source}", file.display())]
+    #[error("read the counts of the profile {}", file.display())]
     Counts { file: PathBuf, source: CountsError },
     #[error(
         "compare with the profile {name}: it was made with the model {expected}, the events come from {found}{}; \

@@ -1,12 +1,17 @@
 //! Categories, such as labels: chi-square homogeneity decides, and a row for each category tells which one moved.
 //!
-//! No categories are pooled; where they are rare, random tables and exact tests give the p-value. The change is that of
-//! the category that stands out most, in shares: "2 points" means the same in a model of 3 labels and in one of 300. It
-//! counts as large when some category moved by more than the least change, over all that could have (Bonferroni).
+//! No categories are pooled; where they are rare, random tables and exact tests give the p-value. Among many categories
+//! one that moved alone drowns in the sum of the others' noise, so that above [`FEW`] of them the exact test of the single
+//! category that stands out most decides as well: p is twice the smaller of both, the latter times their number
+//! (Bonferroni, valid whatever they have to do with each other, and so a little conservative).
+//!
+//! The change is that of the category that stands out most, in shares: "2 points" means the same in a model of 3 labels
+//! and in one of 300. It counts as large when some category moved by more than the least change, over all that could
+//! have (Bonferroni).
 
 use schemas::report::{Bin, Contributor};
 use statistics::proportion::{self, Share};
-use statistics::{Undefined, chi_square, design};
+use statistics::{Method, Undefined, chi_square, design};
 
 use super::draft::{CONFIDENCE, Draft, Effect, Least, Role, share, signed, top};
 use super::numbers::distances;
@@ -14,6 +19,9 @@ use super::titles;
 use crate::counts::{Categories, PairedCategory};
 use crate::feature::Feature;
 use crate::verdict::sentence;
+
+/// Up to so many categories chi-square alone decides: one that moves shows in a sum of 10.
+const FEW: usize = 10;
 
 /// Two counts of one feature, and what its comparison rests on.
 pub(super) struct Categorical<'a> {
@@ -76,6 +84,7 @@ impl Categorical<'_> {
         Draft::of(Role::Decides, "chi_square", "homogeneity", |draft| {
             let outcome = chi_square::auto(reference, current, self.design_effect)?;
             draft.outcome(outcome);
+            self.or_single(draft, parts);
             draft.statistic_bias = outcome.df.map(|df| df * self.design_effect);
             draft.n_unseen =
                 parts.iter().filter(|part| part.category.reference == 0).map(|part| part.category.current).sum();
@@ -91,10 +100,21 @@ impl Categorical<'_> {
         })
     }
 
-    /// p-value of "no category moved by more than the least change". One whose share is below it in both samples cannot
-    /// have done so, and is not counted as tested.
+    /// Lets a single category decide, too, where there are many.
+    fn or_single(&self, draft: &mut Draft, parts: &[Part]) {
+        let (Some(of_all), true) = (draft.p_value, parts.len() > FEW) else { return };
+        let single = parts.iter().map(|part| part.p_value).fold(1.0, f64::min) * parts.len() as f64;
+        draft.variant = "homogeneity_or_single";
+        draft.p_value = Some((2.0 * of_all.min(single)).min(1.0));
+        if single < of_all {
+            draft.p_value_method = Some(Method::Exact.to_string());
+        }
+    }
+
+    /// p-value of "no category moved by more than the least change": Bonferroni over those that might have done so. One
+    /// that was seen to move by less than half of it cannot reject, and those that truly moved by all of it are counted.
     fn any_beyond(&self, parts: &[Part]) -> f64 {
-        let could = |part: &&Part| part.reference.value().max(part.current.value()) >= self.least;
+        let could = |part: &&Part| (part.current.value() - part.reference.value()).abs() >= self.least / 2.0;
         let tested = parts.iter().filter(could).count();
         let smallest = parts.iter().filter(could).map(|part| part.p_least).fold(1.0, f64::min);
         (smallest * tested as f64).min(1.0)

@@ -1,7 +1,7 @@
 //! The window's correction, and from it the verdict, the sentence and the row of every draft.
 
 use schemas::report::{DriftRow, Verdict, WordRow};
-use statistics::multiple::benjamini_hochberg;
+use statistics::multiple::{benjamini_hochberg, simes};
 
 use super::draft::{Draft, Role, signed};
 use super::features::{Answer, Content, decisive_test};
@@ -44,12 +44,7 @@ pub(super) struct Bench<'a> {
 impl Bench<'_> {
     /// The rows of all answers, in their order.
     pub(super) fn rule(&self, answers: Vec<Answer>) -> Rows {
-        let deciding = answers.iter().filter_map(|answer| match &answer.content {
-            Content::Tested { drafts, .. } => drafts.iter().find_map(p_value_of_decision),
-            Content::Untested { .. } => None,
-        });
-        let p_values: Vec<f64> = deciding.collect();
-        let mut q_values = benjamini_hochberg(&p_values, p_values.len()).into_iter();
+        let mut q_values = q_values(&answers).into_iter();
         let mut rows = Rows::default();
         for answer in answers {
             match answer.content {
@@ -108,6 +103,8 @@ impl Bench<'_> {
         }
         if let Some(reservation) = decision.reservation {
             reason = format!("{reason}; {reservation}");
+        } else if decision.verdict == Verdict::Ok {
+            reason = format!("{reason}; chance can do that");
         }
         Ruling { verdict: decision.verdict, reason, q_value: Some(q_value), threshold: Some(self.threshold()) }
     }
@@ -146,6 +143,33 @@ impl Bench<'_> {
             verdict: word.verdict(whole, self.alpha, self.verdict.large_level),
         }
     }
+}
+
+/// The q-value of each answer that is decided by a p-value, in their order.
+///
+/// The scores of the single labels are one family: they enter the window's correction together, by Simes' p-value, and
+/// each has the larger of the family's q-value and its own within the family. Entering one by one, the 77 of a large
+/// model would ask five times the evidence of everything else.
+fn q_values(answers: &[Answer]) -> Vec<f64> {
+    let decided = answers.iter().filter_map(|answer| match &answer.content {
+        Content::Tested { drafts, .. } => {
+            let is_class = matches!(answer.subject.feature, Feature::ClassScore(_));
+            drafts.iter().find_map(p_value_of_decision).map(|p_value| (is_class, p_value))
+        }
+        Content::Untested { .. } => None,
+    });
+    let decided: Vec<(bool, f64)> = decided.collect();
+    let of = |class: bool| decided.iter().filter(move |(is_class, _)| *is_class == class).map(|(_, p_value)| *p_value);
+    let (classes, mut entered): (Vec<f64>, Vec<f64>) = (of(true).collect(), of(false).collect());
+    if !classes.is_empty() {
+        entered.push(simes(&classes, classes.len()));
+    }
+    let mut corrected = benjamini_hochberg(&entered, entered.len());
+    let family = if classes.is_empty() { 1.0 } else { corrected.pop().unwrap_or(1.0) };
+    let mut of_classes = benjamini_hochberg(&classes, classes.len()).into_iter().map(|q_value| q_value.max(family));
+    let mut of_others = corrected.into_iter();
+    let next = |(is_class, _): &(bool, f64)| if *is_class { of_classes.next() } else { of_others.next() };
+    decided.iter().map(next).map(|q_value| q_value.unwrap_or(1.0)).collect()
 }
 
 /// The p-value that enters the window's correction, of the row that decides.

@@ -136,9 +136,8 @@ impl WordCounts<'_> {
     /// What stands in the row of all words: the word that surest moved by more than the least change, or surest at all.
     fn tell(&self, draft: &mut Draft, moved: &[Moved]) -> Result<(), Undefined> {
         draft.contributors = top(moved.iter().map(|word| self.contributor(word)).collect());
-        let could = |word: &&Moved| {
-            share(word.texts_ref, self.reference.texts()).max(share(word.texts_cur, self.current.texts())) >= self.least
-        };
+        let change = |word: &Moved| word.change(self.reference.texts(), self.current.texts()).abs();
+        let could = |word: &&Moved| change(word) >= self.least / 2.0;
         let tested = moved.iter().filter(could).count().max(1);
         let smallest = moved.iter().filter(could).map(|word| word.p_least).fold(1.0, f64::min);
         draft.least = Some(Least { least: self.least, p_value: (smallest * tested as f64).min(1.0) });
