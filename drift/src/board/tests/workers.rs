@@ -9,7 +9,7 @@ use crate::board::{Board, Bytes, Clock, Kept, MergedWindow};
 use crate::partition::PartitionState;
 use crate::partition::tests::{Outcome, source};
 use crate::settings::WindowConfig;
-use crate::state::{Entry, Key, TopicPartition};
+use crate::state::{Entry, Key, TopicPartition, Value};
 use crate::window::{Granularity, Window};
 
 /// One thing that happens.
@@ -77,6 +77,8 @@ pub(super) struct World<'a> {
     pub(super) reports: BTreeMap<(Window, i32), Told>,
     /// Reports that were written again with other bytes.
     pub(super) rewritten: usize,
+    /// What closed records said of a revision.
+    committed: BTreeMap<(Window, i32), String>,
 }
 
 impl<'a> World<'a> {
@@ -95,6 +97,7 @@ impl<'a> World<'a> {
             clock: Clock::At(i64::MIN),
             reports: BTreeMap::new(),
             rewritten: 0,
+            committed: BTreeMap::new(),
         }
     }
 
@@ -166,6 +169,12 @@ impl<'a> World<'a> {
 
     pub(super) fn save(&mut self, worker: usize) {
         for Entry { key, value } in self.checkpoint(worker) {
+            if let (Key::Closed(window), Some(bytes)) = (&key, &value)
+                && let Ok(Value::Closed(closed)) = Value::decode(&key, bytes)
+            {
+                let before = self.committed.insert((*window, closed.revision), closed.digest.clone());
+                assert!(before.is_none_or(|before| before == closed.digest), "a revision closes once: {key}");
+            }
             let (key, value) = (key.to_string(), value.map(Bytes::from));
             match &value {
                 Some(value) => self.topic.insert(key.clone(), Arc::clone(value)),
