@@ -1,6 +1,9 @@
 //! The figures of the drift worker, one subcommand a question: `cargo run --release -p bench --bin bench-drift -- --help`.
 
-use bench::drift::{false_positives, test_costs};
+use std::error::Error;
+use std::path::PathBuf;
+
+use bench::drift::{counting, delay, false_positives, month, power, test_costs};
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
@@ -19,11 +22,48 @@ enum Question {
     },
     /// How long does one call of each test take?
     TestCosts,
+    /// What does counting an event cost, and how large is a window's state?
+    Counting {
+        /// Events of the largest window; ten million take minutes
+        #[arg(long, default_value_t = 1_000_000)]
+        events_max: usize,
+    },
+    /// What is found on public texts beside Evidently's defaults, and what is raised for nothing?
+    Power {
+        /// Where bench/drift/events.py and bench/drift/judge_evidently.py wrote
+        folder: PathBuf,
+    },
+    /// How many windows pass until a change is called drift?
+    Delay {
+        /// Where bench/drift/events.py wrote
+        folder: PathBuf,
+        /// Repetitions of every change
+        #[arg(long, default_value_t = 200)]
+        runs: u64,
+    },
+    /// How many alarms come in a month in which nothing changes?
+    Month {
+        /// Where bench/drift/events.py wrote
+        folder: PathBuf,
+        /// Events per hour; several make a row each
+        #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000,1000000")]
+        per_hour: Vec<usize>,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
-fn main() {
+fn main() -> Result<(), Box<dyn Error>> {
     match Arguments::parse().question {
         Question::FalsePositives { seeds } => println!("{}", false_positives::tables(seeds)),
         Question::TestCosts => println!("{}", test_costs::table()),
+        Question::Counting { events_max } => println!("{}", counting::table(events_max)),
+        Question::Power { folder } => power::run(&folder)?,
+        Question::Delay { folder, runs } => delay::run(&folder, runs)?,
+        Question::Month { folder, per_hour, seed } => {
+            month::check(&folder)?;
+            month::run(&folder, &per_hour, seed)?;
+        }
     }
+    Ok(())
 }
