@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("devbroker", &[]),
     ("cli", &["classifier", "devbroker", "drift", "ingest", "schemas", "sink"]),
     ("tests", &["classifier", "cli", "devbroker", "drift", "ingest", "schemas", "sink"]),
-    ("bench", &["classifier", "drift", "statistics", "tests"]),
+    ("bench", &["classifier", "drift", "schemas", "statistics", "tests"]),
 ];
 
 /// Which crates may import a library: an edge or an engine has one home. Crates that only test may import any.
