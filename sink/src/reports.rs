@@ -37,6 +37,9 @@ pub use settings::{ReportsConfig, ReportsSettings};
 /// An unfinished upload or file that has not changed for so long belongs to nobody: no write takes a tenth of it.
 const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
 
+/// How long looking for them may hold up the first write.
+const LEFTOVER_WAIT: Duration = Duration::from_secs(10);
+
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
@@ -127,14 +130,12 @@ impl ReportStore {
     /// When the store does not answer, or does not know the request: it is asked once.
     pub fn remove_leftovers(&self, age: Duration) -> Result<usize, StoreError> {
         let Backend::Bucket(bucket) = &self.backend else { return Ok(0) };
-        let mut removed = 0;
+        let (mut removed, until) = (0, Instant::now() + LEFTOVER_WAIT);
         for table in tables::NAMES {
             let folder = format!("{}/", layout::table_folder(table));
             let call = Call { action: "tidy up", place: &self.place(&folder) };
             // A deadline that has passed: there is no second attempt.
-            removed += self
-                .attempts
-                .run(call, Instant::now(), || bucket.remove_leftovers(&folder, age, self.attempts.deadline()))?;
+            removed += self.attempts.run(call, Instant::now(), || bucket.remove_leftovers(&folder, age, until))?;
         }
         if removed > 0 {
             tracing::info!(uploads = removed, "removed unfinished uploads of processes that are gone");

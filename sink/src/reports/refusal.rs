@@ -13,6 +13,8 @@ const BAD_CREDENTIALS: &str = "the credentials are not accepted: check AWS_ACCES
                                AWS_SESSION_TOKEN";
 const OTHER_REGION: &str = "the bucket is in another region: set reports.region";
 const BAD_NAME: &str = "the store does not take this name for a bucket: correct reports.url";
+const UNKNOWN_SERVER: &str = "nobody vouches for the store's certificate: add its authority to the system's, or name it in \
+                              SSL_CERT_FILE";
 const NOT_UNDERSTOOD: &str = "the store does not understand the request: is reports.endpoint an S3 API?";
 
 /// No credentials were found where they usually are.
@@ -33,6 +35,7 @@ pub(super) fn judge(error: Error) -> Failure {
         Error::NotSupported { .. } | Error::NotImplemented { .. } | Error::InvalidPath { .. } => {
             Verdict::Refused(NOT_UNDERSTOOD)
         }
+        _ if text.contains("invalid peer certificate") => Verdict::Refused(UNKNOWN_SERVER),
         _ if text.contains("Received redirect without LOCATION") => Verdict::Refused(OTHER_REGION),
         // The address at which a cloud's machines are told who they are, and the last place that is asked.
         _ if text.contains("169.254.") => return Failure::Again(Box::new(NoCredentials(error))),
@@ -149,6 +152,7 @@ mod tests {
         check(generic("status code: 503 Service Unavailable: <Code>SlowDown</Code>"), None);
         check(generic("status code: 400 Bad Request: <html>"), Some(NOT_UNDERSTOOD));
         check(generic("error sending request: connection refused"), None);
+        check(generic("client error (Connect): invalid peer certificate: UnknownIssuer"), Some(UNKNOWN_SERVER));
         check(generic("Received redirect without LOCATION, this normally"), Some(OTHER_REGION));
     }
 

@@ -8,3 +8,4 @@ mod readers;
 mod s3;
 mod sample;
 mod server;
+mod tls;
