@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use schemas::report::{DriftRow, Verdict, WindowReport};
 
 use crate::slice::OTHER;
@@ -84,8 +84,17 @@ pub(crate) fn counted(before: &Totals, after: &Totals) {
 #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^52")]
 pub(crate) fn watermark(source: &TopicPartition, watermark_ms: Option<i64>) {
     let Some(watermark_ms) = watermark_ms else { return };
+    watermark_gauge(source).set(watermark_ms as f64 / 1000.0);
+}
+
+/// The partition is another worker's now: a value of ours would look as if it stood still.
+pub(crate) fn no_watermark(source: &TopicPartition) {
+    watermark_gauge(source).set(f64::NAN);
+}
+
+fn watermark_gauge(source: &TopicPartition) -> Gauge {
     let labels = [("topic", source.topic.to_string()), ("partition", source.partition.to_string())];
-    gauge!(WATERMARK, &labels).set(watermark_ms as f64 / 1000.0);
+    gauge!(WATERMARK, &labels)
 }
 
 pub(crate) fn checkpointed(outcome: &'static str, took: Duration) {

@@ -102,16 +102,27 @@ pub fn run(
 
     thread::scope(|scope| {
         let counter = count::Counter {
-            context: count::Context { observer, table, leases: &leases, identity, limits, labels, desk: &desk, progress },
+            context: count::Context {
+                observer,
+                table,
+                leases: &leases,
+                identity,
+                limits,
+                labels,
+                desk: &desk,
+                progress,
+            },
             publisher,
             ended: &ended,
             session: None,
+            stale: None,
         };
         let count = scope.spawn(|| {
             let _ends_the_others = ended.clone().drop_guard();
             counter.run(steps)
         });
-        let reporter = report::Reporter::new(report::Context { table, store, comparer, limits, labels, desk: &desk, progress });
+        let reporter =
+            report::Reporter::new(report::Context { table, store, comparer, limits, labels, desk: &desk, progress });
         let report = scope.spawn(|| {
             let _ends_the_others = ended.clone().drop_guard();
             reporter.run(&ended)

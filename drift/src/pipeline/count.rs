@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ingest::kafka::{Assigned, KafkaTable, Lease, Leases};
-use schemas::{Batch, RawEvent};
+use schemas::{Batch, Generation, RawEvent};
 use sink::kafka::KafkaPublisher;
 use sink::kafka::topics::describe;
 use sink::publisher::Published;
@@ -45,6 +45,8 @@ pub(super) struct Counter<'a> {
     pub(super) publisher: &'a mut KafkaPublisher<Lend, Lease>,
     pub(super) ended: &'a CancellationToken,
     pub(super) session: Option<Session>,
+    /// The broker refused a checkpoint of this generation: the group has moved on, and will say so.
+    pub(super) stale: Option<Generation>,
 }
 
 impl Counter<'_> {
@@ -80,8 +82,8 @@ impl Counter<'_> {
             desk.assign(Role::None, Arc::default());
         }
         match leases.assigned() {
-            Some(assigned) => self.begin(&assigned),
-            None => Ok(()), // the group still decides
+            Some(assigned) if self.stale < Some(assigned.generation) => self.begin(&assigned),
+            _ => Ok(()), // the group still decides
         }
     }
 
@@ -199,6 +201,7 @@ impl Counter<'_> {
             }
             Published::Stale => {
                 metrics::checkpointed("stale", started.elapsed());
+                self.stale = Some(ticket.generation());
                 self.session = None;
                 desk.assign(Role::None, Arc::default());
                 Ok(false)

@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The pause after a store's first failure; it doubles with each one in a row, up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(30);
-/// How often the windows behind a report that waits are counted.
+/// How often windows are looked at while nothing changes, and those behind a report that waits are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// What the stage looks at and does not change.
@@ -70,6 +70,8 @@ struct Book {
     /// Made, and not in the store yet.
     unwritten: Option<(MergedWindow, Comparison)>,
     counted_at: Instant,
+    /// When windows were last looked at.
+    looked_at: Option<Instant>,
     labels: Option<Labels>,
 }
 
@@ -87,6 +89,7 @@ impl<'a> Reporter<'a> {
             let newest = desk.wait(role, LOOK);
             table.check()?;
             let changes = table.take_changes();
+            let is_news = !changes.is_empty() || newest != role;
             metrics::state(table.bytes());
             if generation(newest) != generation(role) {
                 // Read in one go; what changes meanwhile comes once more with the next changes.
@@ -96,7 +99,8 @@ impl<'a> Reporter<'a> {
             }
             role = newest;
             match &mut book {
-                Some(book) => self.attend(book, role, ended)?,
+                Some(book) if is_news || book.is_worth_a_look() => self.attend(book, role, ended)?,
+                Some(_) => {}
                 None => self.tell_pending(0),
             }
         }
@@ -118,6 +122,7 @@ impl<'a> Reporter<'a> {
             due: VecDeque::new(),
             unwritten: None,
             counted_at: now,
+            looked_at: None,
             labels,
         })
     }
@@ -125,6 +130,7 @@ impl<'a> Reporter<'a> {
     /// Reports what is due, and removes what nobody needs.
     fn attend(&mut self, book: &mut Book, role: Role, ended: &CancellationToken) -> Result<(), PipelineError> {
         let Context { limits, desk, .. } = self.context;
+        book.looked_at = Some(Instant::now());
         let is_ending = matches!(role, Role::Reporter { is_ending: true, .. });
         let clock = book.clock(is_ending, Duration::from_millis(limits.windows.idle_ms().unsigned_abs()));
         let Some(frontier) = book.board.frontier(&book.expected, clock) else { return Ok(()) };
@@ -258,6 +264,13 @@ impl Book {
             self.board.apply(&key, value)?;
         }
         Ok(())
+    }
+
+    /// Whether something may be due though nothing changed on the state topic: there may be thousands of windows to look
+    /// through, and the clock alone moves them once in a while.
+    fn is_worth_a_look(&self) -> bool {
+        let is_busy = self.unwritten.is_some() || !self.due.is_empty() || self.labels.is_some();
+        is_busy || self.looked_at.is_none_or(|looked_at| looked_at.elapsed() >= COUNT_EVERY)
     }
 
     /// Which time it is for the windows. `idle` is how long idle marks from before this book are not believed.

@@ -77,7 +77,8 @@ impl Session {
             let state = PartitionState::restore(Arc::clone(config), source.clone(), board.saved(&source)?);
             let saved = state.progress().totals.clone();
             let of_source = predictions.remove(&source).unwrap_or_default();
-            let restore = |labels| Sampler::restore(labels, Arc::clone(config), source.clone(), of_source, state.progress());
+            let restore =
+                |labels| Sampler::restore(labels, Arc::clone(config), source.clone(), of_source, state.progress());
             let sampler = labels.map(restore).transpose()?;
             sources.insert(source, Counted { state, sampler, saved, seen_at });
         }
@@ -156,6 +157,12 @@ impl Session {
             metrics::watermark(source, progress.watermark_ms);
             counted.saved = progress.totals.clone();
         }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.sources.keys().for_each(metrics::no_watermark);
     }
 }
 

@@ -59,8 +59,20 @@ impl Worker {
     /// # Errors
     /// When broker or store do not answer in time, or a topic is missing or may not be used.
     pub fn connect(setup: Setup<'_>, stop: &CancellationToken) -> Result<Self, PipelineError> {
-        let Setup { connection, source, sink, identity, windows, state, reports, batch, observer, comparer, labels, .. } =
-            setup;
+        let Setup {
+            connection,
+            source,
+            sink,
+            identity,
+            windows,
+            state,
+            reports,
+            batch,
+            observer,
+            comparer,
+            labels,
+            ..
+        } = setup;
         let until_end = setup.until_end;
         let state_topic = state.topic(source.topics());
         let store = ReportStore::open(reports)?;
@@ -79,7 +91,8 @@ impl Worker {
         let source = KafkaSource::start(connection, source)?;
         let leases = source.leases();
         let lend: Lend = Box::new(move |generation| leases.lease(generation));
-        let publisher = KafkaPublisher::forwarder(sink.with_message_bytes_max(STATE_BYTES_MAX), identity.clone(), lend)?;
+        let publisher =
+            KafkaPublisher::forwarder(sink.with_message_bytes_max(STATE_BYTES_MAX), identity.clone(), lend)?;
         let limits = Limits {
             topics,
             state_topic: Arc::from(state_topic),

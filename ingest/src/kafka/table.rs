@@ -47,7 +47,7 @@ pub struct Change {
 pub struct KafkaTable {
     shared: Arc<Shared>,
     /// Asks for high watermarks: it alone reads uncommitted, and no record at all.
-    watcher: BaseConsumer,
+    watcher: BaseConsumer<Listener>,
     config: SourceConfig,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -91,7 +91,7 @@ impl KafkaTable {
         // It only asks where partitions end; with its own statistics it would fill the log.
         let mut watching = client.clone();
         watching.set("isolation.level", "read_uncommitted").set("statistics.interval.ms", "0");
-        let watcher = watching.create().map_err(refused)?;
+        let watcher = watching.create_with_context(Listener::default()).map_err(refused)?;
         // The end of a partition wakes the thread at once, and positions past what compaction took away come with the
         // statistics.
         client.set("enable.partition.eof", "true").set("statistics.interval.ms", "500");
@@ -194,6 +194,8 @@ impl KafkaTable {
     fn high_watermarks(&self, deadline: Instant) -> Option<BTreeMap<i32, i64>> {
         let partitions: Vec<_> = self.shared.state.lock().positions.as_ref()?.keys().copied().collect();
         let mut targets = BTreeMap::new();
+        // Nothing is assigned to it: this only takes away what it has to tell of its connections.
+        while self.watcher.poll(Duration::ZERO).is_some() {}
         for partition in partitions {
             let wait = self.config.request_wait.min(deadline.saturating_duration_since(Instant::now()));
             match self.watcher.fetch_watermarks(self.topic(), partition, wait.max(LOOK)) {
