@@ -60,7 +60,7 @@ fn write(schema: Schema, columns: Vec<arrow::array::ArrayRef>) -> Result<Bytes, 
     writer.into_inner().map(Bytes::from)
 }
 
-/// One page index less a column, and statistics a column chunk: a report is read whole or not at all.
+/// Statistics per column and no index of pages: a column of a report has one page.
 fn properties(fields: &Fields) -> Result<WriterProperties, ParquetError> {
     let mut properties = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
