@@ -24,8 +24,11 @@ const BARS_MAX: usize = 48;
 const CATEGORIES_MAX: usize = 12;
 /// Pixels of one category with its two bars.
 const CATEGORY_HEIGHT: f64 = 30.0;
-/// Powers of ten of a q-value at the top of the line of time, at most: smaller ones are drawn there.
-const POWERS_MAX: f64 = 30.0;
+/// Powers of ten of a q-value at the top of the line of time, at most: smaller ones are drawn there, so that the line
+/// between sure and not sure stays well above the ground.
+const POWERS_MAX: f64 = 12.0;
+/// Pixels between two numbers of an axis that can be read.
+const NUMBER_GAP: f64 = 14.0;
 /// Characters of a category's name.
 const NAME_SHOWN: usize = 28;
 
@@ -111,7 +114,7 @@ fn categories(row: &DriftRow, reference: f64, current: f64) -> String {
     bins.truncate(CATEGORIES_MAX);
     let share = |bin: &Bin| (bin.reference as f64 / reference, bin.current as f64 / current);
     let most = bins.iter().map(|bin| share(bin).0.max(share(bin).1)).fold(f64::MIN_POSITIVE, f64::max);
-    let (left, room) = (WIDTH * 0.34, WIDTH * 0.5);
+    let (left, room) = (WIDTH * 0.34, WIDTH * 0.45);
     let mut svg = open(
         CATEGORY_HEIGHT * bins.len() as f64,
         &format!("shares of the categories of {} that moved most, reference and window", row.feature),
@@ -153,7 +156,9 @@ pub(super) fn timeline(points: &[Point], what: &str) -> Option<String> {
         );
         label(&mut svg, (GUTTER - 6.0, y + 4.0), "end", &probability(sure));
     }
-    label(&mut svg, (GUTTER - 6.0, floor), "end", "1");
+    if threshold.is_none_or(|sure| floor - up(power(sure)) > NUMBER_GAP) {
+        label(&mut svg, (GUTTER - 6.0, floor), "end", "1");
+    }
     for point in points {
         let (x, y) = (across(point.start_ms), up(point.q_value.map_or(0.0, power)));
         let q = point.q_value.map_or("not tested".to_owned(), |q| format!("q {}", probability(q)));
@@ -227,8 +232,8 @@ mod tests {
         assert_eq!(svg.matches("<rect class=\"before\"").count(), 2);
         assert_eq!(svg.matches("<rect class=\"now\"").count(), 2);
         assert!(svg.contains("card_arrival: 4.1 % before, 9.8 % now"), "{svg}");
-        // 95.9 % of the reference is the largest share: it takes the whole room of 320 pixels.
-        assert!(svg.contains("width=\"320.0\""), "{svg}");
+        // 95.9 % of the reference is the largest share: it takes the whole room of 288 pixels.
+        assert!(svg.contains("width=\"288.0\""), "{svg}");
         assert!(svg.contains("&lt;b&gt;") && !svg.contains("<b>"), "{svg}");
     }
 
