@@ -97,19 +97,20 @@ class Output:
 
 
 def clinc150(source, folder, draws, random):
-    """In-scope queries with a share of out-of-scope ones: n = 500 against 5,000."""
+    """In-scope queries with a share of out-of-scope ones, against 5,000 in scope."""
     model = fitted(rows_of(source / "clinc150/train.jsonl.gz"))
     inside = rows_of(source / "clinc150/val.jsonl.gz") + rows_of(source / "clinc150/test.jsonl.gz")
     outside = [row for part in ("train", "val", "test") for row in rows_of(source / f"clinc150/oos_{part}.jsonl.gz")]
     events, accuracy = labelled(model, inside + outside, "clinc150")
     print(f"clinc150: accuracy in scope {accuracy:.3f}")
     output = Output(folder, "clinc150", events)
-    for share in (0, 5, 10, 20):
-        for draw in range(draws):
-            order = random.permutation(len(inside))
-            foreign = random.permutation(len(outside))[: 500 * share // 100] + len(inside)
-            rows = np.concatenate([order[5000 : 5500 - len(foreign)], foreign])
-            output.window(f"{share} % out of scope", draw, order[:5000], rows)
+    for size, shares in ((500, (0, 5, 10, 20)), (100, (0, 20)), (2000, (0, 5))):
+        for share in shares:
+            for draw in range(draws):
+                order = random.permutation(len(inside))
+                foreign = random.permutation(len(outside))[: size * share // 100] + len(inside)
+                rows = np.concatenate([order[5000 : 5000 + size - len(foreign)], foreign])
+                output.window(f"n = {size}, {share} % out of scope", draw, order[:5000], rows)
     output.close()
 
 
