@@ -1,7 +1,7 @@
 //! Metrics of the drift worker: names, descriptions, and the calls that record them, once per checkpoint or report.
 //!
 //! What a report says is shown as gauges of the newest window. Features, tests and slices are many, so their series are
-//! capped ([`Series`]); what does not fit is shown together under `__other__`, by its worst.
+//! capped; what does not fit is shown together under `__other__`, by its worst.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -134,9 +134,12 @@ pub(crate) fn reported(report: &WindowReport, series: &mut Series, took: Duratio
         _ => "revised",
     };
     histogram!(REPORT_SECONDS).record(took);
-    counter!(WINDOWS, "granularity" => granularity(), "state" => state).increment(1);
-    gauge!(WINDOW_LAG, "granularity" => granularity()).set((now_ms - report.key.window_end_ms) as f64 / 1000.0);
-    series.show(report);
+    // A revision that true labels made tests nothing anew, and its window ended long ago.
+    if !report.drift.is_empty() {
+        counter!(WINDOWS, "granularity" => granularity(), "state" => state).increment(1);
+        gauge!(WINDOW_LAG, "granularity" => granularity()).set((now_ms - report.key.window_end_ms) as f64 / 1000.0);
+        series.show(report);
+    }
     for row in report.performance.iter().filter(|row| row.slice_key.is_none() && row.label.is_none()) {
         let name = match row.metric.as_str() {
             "estimated_accuracy" => ESTIMATED_ACCURACY,
