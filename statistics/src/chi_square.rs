@@ -7,13 +7,17 @@
 use crate::density::deviance;
 use crate::proportion::deviate;
 use crate::sample::{Sizes, design_effect as checked, sizes, within};
-use crate::{Interval, Method, Outcome, Undefined, distribution, sparse};
+use crate::sparse::{self, Statistic};
+use crate::{Interval, Method, Outcome, Undefined, distribution};
 
 /// Cochran's rule: below this the limit law is not to be trusted for a cell ..
 const EXPECTED_SMALL: f64 = 5.0;
 
 /// .. when more than this share of the cells is that small.
 const SMALL_SHARE_MAX: f64 = 0.2;
+
+/// Random tables for a statistic that only describes: p down to 0.001.
+const G_TABLES_MAX: u32 = 999;
 
 /// Pearson's statistic, without Yates' correction; `scipy.stats.chi2_contingency(table, correction=False)`.
 ///
@@ -48,6 +52,9 @@ pub fn homogeneity_yates(reference: &[u64], current: &[u64]) -> Result<Outcome, 
 
 /// The likelihood-ratio statistic `2 sum O ln(O / E)`; scipy's `lambda_="log-likelihood"`.
 ///
+/// Its limit law needs larger expectations than Pearson's: on sparse tables of 150 categories it alarms 20-70 % of the
+/// time at 5 %. There p comes from random tables.
+///
 /// # Errors
 /// As [`homogeneity`].
 pub fn g_test(reference: &[u64], current: &[u64], design_effect: f64) -> Result<Outcome, Undefined> {
@@ -55,7 +62,13 @@ pub fn g_test(reference: &[u64], current: &[u64], design_effect: f64) -> Result<
     // O ln(O/E) + E - O: the added terms sum to nothing, and each sum is computed without cancellation
     let statistic =
         cells(reference, current, &sizes).map(|(observed, expected)| 2.0 * deviance(observed, expected)).sum();
-    asymptotic(statistic, &sizes, design_effect)
+    let limit = asymptotic(statistic, &sizes, design_effect)?;
+    if !is_sparse(reference, current)? {
+        return Ok(limit);
+    }
+    let seen = (Statistic::LikelihoodRatio, statistic / design_effect);
+    let drawn = sparse::simulate(reference, current, seen, sparse::affordable(sizes.filled).min(G_TABLES_MAX));
+    Ok(Outcome { p_value: drawn.p_value, method: Method::MonteCarlo(drawn.tables), ..limit })
 }
 
 /// The p-value `(1 + k) / (B + 1)`: k of B random tables with both margins of this one reach its Pearson statistic.
@@ -74,7 +87,8 @@ pub fn monte_carlo(
     let sizes = sizes(reference, current)?;
     let statistic = contributions(reference, current)?.iter().sum();
     let df = Some(sizes.filled.saturating_sub(1) as f64);
-    let drawn = sparse::simulate(reference, current, statistic / checked(design_effect)?, tables_max);
+    let seen = (Statistic::Pearson, statistic / checked(design_effect)?);
+    let drawn = sparse::simulate(reference, current, seen, tables_max);
     Ok(Outcome { statistic, p_value: drawn.p_value, method: Method::MonteCarlo(drawn.tables), df })
 }
 

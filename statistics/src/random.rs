@@ -3,7 +3,7 @@
 //! A report is a function of its counts, so the generator is written out here (xoshiro256++ of Blackman and Vigna, seeded
 //! through SplitMix64) and not taken from a crate that may change it.
 
-use crate::density::stirling_error;
+use std::sync::LazyLock;
 
 pub(crate) struct Generator([u64; 4]);
 
@@ -98,9 +98,24 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// `ln k!` of small k, which sparse tables ask for most.
+static LN_FACTORIALS: LazyLock<[f64; 1024]> = LazyLock::new(|| {
+    let mut sum = 0.0;
+    std::array::from_fn(|k| {
+        sum += (k.max(1) as f64).ln();
+        sum
+    })
+});
+
+/// `ln k!` of a whole `k >= 0` to 1e-12 and better.
 fn ln_factorial(k: f64) -> f64 {
-    // (k + 1/2) ln k - k: constants cancel between the weights
-    if k < 1.0 { 0.0 } else { (k + 0.5) * k.ln() - k + stirling_error(k) + 0.918_938_533_204_672_8 }
+    /// `ln(sqrt(2 pi))`
+    const LN_SQRT_2PI: f64 = 0.918_938_533_204_672_8;
+    if k < 1024.0 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number below 1024")]
+        return LN_FACTORIALS[k as usize];
+    }
+    (k + 0.5) * k.ln() - k + LN_SQRT_2PI + 1.0 / (12.0 * k) // the next term is 1 / (360 k^3)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! P-values of sparse tables: random tables with the same margins, and exact tests of the single categories.
 
 use std::cmp::Reverse;
+use std::sync::LazyLock;
 
 use crate::hypergeometric::Urn;
 use crate::random::Generator;
@@ -30,6 +31,13 @@ pub(crate) fn affordable(filled: usize) -> u32 {
     u32::try_from(DRAWS_MAX / filled.max(1)).unwrap_or(u32::MAX).clamp(199, TABLES_MAX)
 }
 
+/// What is computed of each random table.
+#[derive(Clone, Copy)]
+pub(crate) enum Statistic {
+    Pearson,
+    LikelihoodRatio,
+}
+
 /// One filled category of the table.
 struct Column {
     total: u64,
@@ -37,54 +45,107 @@ struct Column {
     expected: f64,
     /// What a squared difference from it adds to Pearson's statistic.
     weight: f64,
+    /// `total ln total`
+    entropy: f64,
 }
 
-/// Draws tables with these margins and counts those that reach the statistic.
-pub(crate) fn simulate(reference: &[u64], current: &[u64], statistic: f64, tables_max: u32) -> Drawn {
-    let (n, m) = (reference.iter().sum::<u64>(), current.iter().sum::<u64>());
-    let (all, sample) = (n + m, n.min(m));
-    let pairs = reference.iter().zip(current).filter(|&(&old, &new)| old + new > 0);
-    let mut columns: Vec<Column> = pairs
-        .map(|(&old, &new)| {
-            let (total, share) = ((old + new) as f64, sample as f64 / all as f64);
-            Column { total: old + new, expected: total * share, weight: 1.0 / (total * share * (1.0 - share)) }
-        })
-        .collect();
-    columns.sort_by_key(|column| Reverse(column.total)); // a sample is then used up early, and its rest is known
-    let empty = |column: &Column| column.expected * column.expected * column.weight;
-    let mut rests: Vec<f64> = vec![0.0; columns.len() + 1];
-    for (i, column) in columns.iter().enumerate().rev() {
-        rests[i] = rests[i + 1] + empty(column);
-    }
+/// All tables with the margins of the one seen.
+struct Tables {
+    statistic: Statistic,
+    columns: Vec<Column>,
+    /// What the columns from this one on add when the smaller sample has nothing left for them.
+    rests: Vec<f64>,
+    all: u64,
+    sample: u64,
+    /// Logarithms of the share of the smaller sample and of the other.
+    ln_shares: (f64, f64),
+}
 
+/// Draws tables with these margins and counts those whose statistic reaches the one seen.
+pub(crate) fn simulate(
+    reference: &[u64],
+    current: &[u64],
+    (statistic, seen): (Statistic, f64),
+    tables_max: u32,
+) -> Drawn {
+    let tables = Tables::of(reference, current, statistic);
     let mut generator = Generator::seeded(reference.iter().chain(current).copied());
-    let threshold = statistic * (1.0 - 1e-9); // equal tables must compare equal, whatever the order of summing
-    let (mut reached, mut tables) = (0, 0);
-    while tables < tables_max {
-        tables += 1;
-        reached += u32::from(draw(&columns, &rests, all, sample, &mut generator) >= threshold);
+    // equal tables must compare equal, whatever the order of summing: so much may rounding change
+    let rounding = 1e-9 + 1e-15 * tables.columns.iter().map(|column| column.entropy).sum::<f64>();
+    let threshold = seen * (1.0 - 1e-9) - rounding;
+    let (mut reached, mut drawn) = (0, 0);
+    while drawn < tables_max {
+        drawn += 1;
+        reached += u32::from(tables.draw(&mut generator) >= threshold);
         if reached == REACHED_MAX {
             // h / l = (1 + k) / (B + 1) with k = h - 1 and B = l - 1
-            return Drawn { p_value: f64::from(reached) / f64::from(tables), tables: tables - 1 };
+            return Drawn { p_value: f64::from(reached) / f64::from(drawn), tables: drawn - 1 };
         }
     }
-    Drawn { p_value: f64::from(1 + reached) / f64::from(1 + tables), tables }
+    Drawn { p_value: f64::from(1 + reached) / f64::from(1 + drawn), tables: drawn }
 }
 
-/// Pearson's statistic of one random table, the smaller sample dealt out column by column.
-fn draw(columns: &[Column], rests: &[f64], mut all: u64, mut sample: u64, generator: &mut Generator) -> f64 {
-    let mut statistic = 0.0;
-    for (i, column) in columns.iter().enumerate() {
-        if sample == 0 {
-            return statistic + rests[i];
+impl Tables {
+    fn of(reference: &[u64], current: &[u64], statistic: Statistic) -> Self {
+        let (n, m) = (reference.iter().sum::<u64>(), current.iter().sum::<u64>());
+        let (all, sample) = (n + m, n.min(m));
+        let share = sample as f64 / all as f64;
+        let totals = reference.iter().zip(current).map(|(&old, &new)| old + new).filter(|&total| total > 0);
+        let mut columns: Vec<Column> = totals
+            .map(|total| {
+                let expected = total as f64 * share;
+                Column { total, expected, weight: 1.0 / (expected * (1.0 - share)), entropy: x_ln_x(total) }
+            })
+            .collect();
+        columns.sort_by_key(|column| Reverse(column.total)); // the sample is then used up early, and its rest is known
+        let ln_shares = (share.ln(), (-share).ln_1p());
+        let mut tables = Self { statistic, columns, rests: vec![0.0], all, sample, ln_shares };
+        for index in (0..tables.columns.len()).rev() {
+            let rest = tables.rests[tables.rests.len() - 1] + tables.part(&tables.columns[index], 0);
+            tables.rests.push(rest);
         }
-        let drawn = generator.hypergeometric(column.total, all, sample);
-        let difference = drawn as f64 - column.expected;
-        statistic += difference * difference * column.weight;
-        all -= column.total;
-        sample -= drawn;
+        tables.rests.reverse();
+        tables
     }
-    statistic
+
+    /// The statistic of one random table, the smaller sample dealt out column by column.
+    fn draw(&self, generator: &mut Generator) -> f64 {
+        let (mut statistic, mut all, mut sample) = (0.0, self.all, self.sample);
+        for (column, rest) in self.columns.iter().zip(&self.rests) {
+            if sample == 0 {
+                return statistic + rest;
+            }
+            let drawn = generator.hypergeometric(column.total, all, sample);
+            statistic += self.part(column, drawn);
+            all -= column.total;
+            sample -= drawn;
+        }
+        statistic
+    }
+
+    /// What a column adds when so many of it fall on the smaller sample.
+    fn part(&self, column: &Column, drawn: u64) -> f64 {
+        match self.statistic {
+            Statistic::Pearson => {
+                let difference = drawn as f64 - column.expected;
+                difference * difference * column.weight
+            }
+            Statistic::LikelihoodRatio => {
+                let left = column.total - drawn;
+                let expected = drawn as f64 * self.ln_shares.0 + left as f64 * self.ln_shares.1;
+                2.0 * (x_ln_x(drawn) + x_ln_x(left) - column.entropy - expected)
+            }
+        }
+    }
+}
+
+/// `x ln x`, 0 at 0.
+fn x_ln_x(x: u64) -> f64 {
+    static SMALL: LazyLock<[f64; 1024]> = LazyLock::new(|| std::array::from_fn(|x| x as f64 * (x.max(1) as f64).ln()));
+    match usize::try_from(x).ok().and_then(|index| SMALL.get(index)) {
+        Some(&small) => small,
+        None => x as f64 * (x as f64).ln(),
+    }
 }
 
 /// The p-value of random tables, joined with the smallest exact p of the single categories: no floor, and valid because

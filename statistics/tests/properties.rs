@@ -48,7 +48,7 @@ fn permutation_p(reference: &[u64], current: &[u64], statistic: impl Fn(&[u64], 
     for (split, ways) in splits(&pooled, reference.iter().sum()) {
         let rest: Vec<u64> = pooled.iter().zip(&split).map(|(all, chosen)| all - chosen).collect();
         all += ways;
-        if statistic(&split, &rest) >= seen * (1.0 - 1e-9) {
+        if statistic(&split, &rest) >= seen * (1.0 - 1e-9) - 1e-9 {
             as_large += ways;
         }
     }
@@ -71,6 +71,15 @@ fn pearson(reference: &[u64], current: &[u64]) -> f64 {
         if both == 0 { 0.0 } else { (observed as f64 - expected).powi(2) / expected }
     };
     reference.iter().zip(current).map(|(&a, &b)| cell(a, a + b, n) + cell(b, a + b, m)).sum()
+}
+
+fn likelihood_ratio(reference: &[u64], current: &[u64]) -> f64 {
+    let (n, m) = (reference.iter().sum::<u64>() as f64, current.iter().sum::<u64>() as f64);
+    let cell = |observed: u64, both: u64, size: f64| {
+        let expected = both as f64 * size / (n + m);
+        if observed == 0 { 0.0 } else { 2.0 * observed as f64 * (observed as f64 / expected).ln() }
+    };
+    reference.iter().zip(current).map(|(&a, &b)| cell(a, a + b, n) + cell(b, a + b, m)).sum::<f64>().max(0.0)
 }
 
 /// The rank of each record among all, equal ones sharing the mean of theirs.
@@ -98,6 +107,18 @@ proptest! {
         prop_assert!(close(outcome.statistic, pearson(&reference, &current)));
         let swapped = chi_square::homogeneity(&current, &reference, 1.0).expect("an outcome");
         prop_assert!(close(outcome.p_value, swapped.p_value));
+    }
+
+    /// Tables this small are sparse, so that p comes from random ones; within five standard errors of the exact share.
+    #[test]
+    fn the_likelihood_ratio_of_sparse_tables_is_a_permutation_p((reference, current) in counts(4, 3)) {
+        let exact = permutation_p(&reference, &current, likelihood_ratio);
+        let outcome = chi_square::g_test(&reference, &current, 1.0).expect("an outcome");
+        prop_assert!(close(outcome.statistic, likelihood_ratio(&reference, &current)));
+        if let Method::MonteCarlo(tables) = outcome.method {
+            let error = (exact * (1.0 - exact) / f64::from(tables).max(1.0)).sqrt() + 1.0 / f64::from(tables).max(1.0);
+            prop_assert!((outcome.p_value - exact).abs() < 5.0 * error, "{} {}", outcome.p_value, exact);
+        }
     }
 
     /// Within five standard errors of the share that it estimates.

@@ -23,14 +23,14 @@ const SIZES: [u64; 5] = [100, 300, 1000, 10_000, 100_000];
 const BAND: std::ops::RangeInclusive<f64> = 0.04..=0.06;
 
 /// How many times as many seeds the second look has.
-const SECOND_LOOK: u64 = 10;
+const SECOND_LOOK: u64 = 5;
 
 type Test = fn(&[u64], &[u64]) -> Result<Outcome, Undefined>;
 
 const OF_CATEGORIES: &[(&str, Test)] = &[
     ("chi-square", |old, new| chi_square::auto(old, new, 1.0)),
-    ("its limit law alone", |old, new| chi_square::homogeneity(old, new, 1.0)),
-    ("G, limit law", |old, new| chi_square::g_test(old, new, 1.0)),
+    ("chi-square, limit law alone", |old, new| chi_square::homogeneity(old, new, 1.0)),
+    ("G", |old, new| chi_square::g_test(old, new, 1.0)),
     ("z of a class", |old, new| proportion::z_test(first(old)?, first(new)?, 1.0)),
     ("Fisher of a class", |old, new| proportion::fisher(first(old)?, first(new)?)),
     ("KS", |old, new| ks::auto(old, new, 1.0)),
