@@ -56,7 +56,7 @@ impl Stage {
     }
 
     /// Runs a drift command to its end, which must be good, and returns what it printed.
-    fn drift(&self, command: &[&str], more: &[&str]) -> String {
+    fn drift(&self, command: &[&str], more: &[&str]) -> Process {
         let mut arguments = vec!["drift"];
         arguments.extend(command);
         arguments.extend(["--brokers", &self.broker.address, "--input", &self.topic, "--granularity", "1h"]);
@@ -65,15 +65,16 @@ impl Stage {
         let mut process = Process::labelstream(&arguments);
         process.await_success(PATIENCE);
         process.assert_quiet_log(&[]);
-        process.stdout()
+        process
     }
 
-    fn live(&self, reports: &str, reference: &[&str]) {
+    /// Runs the worker up to the end of the topic and returns its log.
+    fn live(&self, reports: &str, reference: &[&str]) -> String {
         let reports = self.path(reports);
         let reports = reports.to_str().expect("a path of letters");
         let mut more = vec!["--group", &self.group, "--instance", "one", "--until-end", "--reports", reports];
         more.extend(reference);
-        self.drift(&[], &more);
+        self.drift(&[], &more).stderr()
     }
 }
 
@@ -113,7 +114,15 @@ fn a_replay_writes_the_bytes_of_the_live_run_and_leaves_no_trace() {
     for broker in broker::all() {
         let stage = Stage::new(broker);
         let rolling = ["--reference", "rolling", "--set", "reference.windows_min=2"];
-        stage.live("live", &rolling);
+        let log = stage.live("live", &rolling);
+        let told: Vec<_> = log.lines().filter(|line| line.contains("window reported")).collect();
+        assert_eq!(told.len(), usize::try_from(HOURS).expect("a few"), "{log}");
+        // The change is an hour old: seen a second time, and not yet a part of what is usual.
+        let second =
+            told.iter().find(|line| line.contains("window=2026-05-01T06:00:00Z")).expect("each window is told");
+        for field in ["granularity=\"PT1H\"", "verdict=drift", "reason="] {
+            assert!(second.contains(field), "no {field} in {second}");
+        }
         let live = files(&stage.path("live"));
         let windows = live.keys().filter(|name| name.starts_with("drift/")).count();
         assert_eq!(windows, usize::try_from(HOURS).expect("a few"), "{:?}", live.keys());
@@ -122,7 +131,7 @@ fn a_replay_writes_the_bytes_of_the_live_run_and_leaves_no_trace() {
         let again = stage.path("again");
         let mut more = vec!["--reports", again.to_str().expect("a path of letters")];
         more.extend(rolling);
-        let said = stage.drift(&["replay", "--from", "2026-05-01", "--to", "2026-05-02"], &more);
+        let said = stage.drift(&["replay", "--from", "2026-05-01", "--to", "2026-05-02"], &more).stdout();
         assert!(said.contains("10 windows: ") && said.contains(" drift "), "{said}");
         assert_same(&files(&again), &live);
 
@@ -146,7 +155,7 @@ fn a_profile_of_the_quiet_hours_finds_the_change_in_the_live_run() {
     let profile = stage.path("quiet.profile");
     let profile = profile.to_str().expect("a path of letters");
     let range = ["calibrate", "--from", "2026-05-01", "--to", "2026-05-01T05:00", "--out", profile];
-    let said = stage.drift(&range, &[]);
+    let said = stage.drift(&range, &[]).stdout();
     assert!(said.contains("1,000 records of 2026-05-01 00:00 to 05:00 UTC, model toy 1"), "{said}");
     stage.live("live", &["--reference", profile]);
     let reports = stage.path("live");

@@ -67,10 +67,7 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<(), Failure> {
     let setup = setup(&config, arguments.until_end)?;
     health.model_loaded(); // what takes its place here is the profile
     let mut worker = Worker::connect(setup, &stop)?;
-    health.watch_group({
-        let progress = Arc::clone(&progress);
-        move || progress.restores() > 0
-    });
+    health.watch_group(worker.membership());
     say(&config);
     worker.run(config.supervision(), &progress, &stop)?;
     tracing::info!(records = progress.records(), reports = progress.reports(), "stopped");

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use ingest::kafka::{Change, KafkaTable};
 use ingest::supervision::Chain;
+use jiff::Timestamp;
 use schemas::report::WindowReport;
 use schemas::{Generation, Recovery};
 use sink::reports::{ReportStore, StoreError};
@@ -24,6 +25,7 @@ use crate::board::{Board, Clock, Due, Frontier, Kept, MergedWindow};
 use crate::compare::{Comparer, Comparison};
 use crate::metrics::{self, Series};
 use crate::state::{Key, StateError, TopicPartition};
+use crate::verdict::{Overall, overall};
 use crate::window::Granularity;
 
 /// How often the state topic and the clock are looked at.
@@ -218,9 +220,7 @@ impl<'a> Reporter<'a> {
         }
         metrics::reported(report, &mut self.series, started.elapsed(), now_ms());
         self.context.progress.reported();
-        let (granularity, revision, is_final) = (&report.granularity, report.key.revision, report.key.is_final);
-        let start_ms = report.key.window_start_ms;
-        tracing::debug!(granularity, start_ms, revision, is_final, flagged, "report written");
+        say(report, flagged);
         true
     }
 
@@ -301,4 +301,17 @@ fn generation(role: Role) -> Option<Generation> {
         Role::None => None,
         Role::Reporter { generation, .. } => Some(generation),
     }
+}
+
+/// One line a report, with what `labelstream drift explain` takes to show it.
+fn say(report: &WindowReport, flagged: usize) {
+    let (granularity, revision, is_final) = (&report.granularity, report.key.revision, report.key.is_final);
+    let start_ms = report.key.window_start_ms;
+    let window = Timestamp::from_millisecond(start_ms).map_or_else(|_| start_ms.to_string(), |start| start.to_string());
+    if report.drift.is_empty() {
+        tracing::info!(granularity, %window, revision, is_final, "performance revised");
+        return;
+    }
+    let Overall { verdict, reason } = overall(&report.drift);
+    tracing::info!(granularity, %window, revision, is_final, flagged, %verdict, reason, "window reported");
 }

@@ -105,6 +105,12 @@ impl Worker {
         Ok(Self { parts: Parts { source, publisher, table, store, observer, comparer, identity, labels }, limits })
     }
 
+    /// Tells whether this worker is a member of its group, with partitions or as a spare; for readiness.
+    pub fn membership(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let leases = self.parts.source.leases();
+        move || leases.lease(leases.generation()).is_some()
+    }
+
     /// Works until asked to stop, until the end when that was asked for, or until nothing helps.
     ///
     /// # Errors
