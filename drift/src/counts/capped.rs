@@ -5,6 +5,7 @@
 //! in the pool in whatever order they come. Keeping the most frequent names instead would depend on the order. The same
 //! names also tend to be kept window after window.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::coding::{CountsError, Reader, Writer};
@@ -15,6 +16,8 @@ use super::hash::hash;
 pub(crate) struct Capped<T> {
     /// By hash, then by name, ascending.
     entries: Vec<Entry<T>>,
+    /// The hashes of the entries, side by side: a search that stays inside a few cache lines.
+    hashes: Vec<u64>,
     other: Option<T>,
 }
 
@@ -27,15 +30,14 @@ struct Entry<T> {
 
 impl<T> Default for Capped<T> {
     fn default() -> Self {
-        Self { entries: Vec::new(), other: None }
+        Self { entries: Vec::new(), hashes: Vec::new(), other: None }
     }
 }
 
 impl<T: Default> Capped<T> {
     /// The value to count under a name: its own, or that of the pool. `hash` is that of the name.
     pub(crate) fn slot(&mut self, (hash, name): (u64, &str), max: usize, join: impl Fn(&mut T, &T) + Copy) -> &mut T {
-        let found = self.entries.binary_search_by(|entry| (entry.hash, &*entry.name).cmp(&(hash, name)));
-        let place = match found {
+        let place = match self.place(hash, name) {
             Ok(place) => return &mut self.entries[place].value,
             Err(place) => place,
         };
@@ -43,12 +45,14 @@ impl<T: Default> Capped<T> {
             return self.other.get_or_insert_default();
         }
         self.entries.insert(place, Entry { hash, name: name.into(), value: T::default() });
+        self.hashes.insert(place, hash);
         self.crowd_out(max, join);
         &mut self.entries[place].value
     }
 
     /// Pools the names of the largest hashes until `max` are left.
     pub(crate) fn crowd_out(&mut self, max: usize, join: impl Fn(&mut T, &T) + Copy) {
+        self.hashes.truncate(max);
         for entry in self.entries.drain(max.min(self.entries.len())..) {
             join(self.other.get_or_insert_default(), &entry.value);
         }
@@ -66,6 +70,19 @@ impl<T: Default> Capped<T> {
 }
 
 impl<T> Capped<T> {
+    /// Where a name is, or would be.
+    fn place(&self, hash: u64, name: &str) -> Result<usize, usize> {
+        let mut place = self.hashes.partition_point(|own| *own < hash);
+        while let Some(entry) = self.entries.get(place).filter(|entry| entry.hash == hash) {
+            match (*entry.name).cmp(name) {
+                Ordering::Less => place += 1,
+                Ordering::Equal => return Ok(place),
+                Ordering::Greater => break,
+            }
+        }
+        Err(place)
+    }
+
     /// Names and values that are kept, in the order of their hashes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &T)> {
         self.entries.iter().map(|entry| (&entry.name, &entry.value))
@@ -77,8 +94,7 @@ impl<T> Capped<T> {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&T> {
-        let key = (hash(name.as_bytes()), name);
-        let place = self.entries.binary_search_by(|entry| (entry.hash, &*entry.name).cmp(&key)).ok()?;
+        let place = self.place(hash(name.as_bytes()), name).ok()?;
         Some(&self.entries[place].value)
     }
 
@@ -131,12 +147,13 @@ impl<T> Capped<T> {
             1 => Some(value(reader)?),
             _ => return Err(CountsError::Corrupt("neither a pool nor none")),
         };
-        Ok(Self { entries, other })
+        let hashes = entries.iter().map(|entry| entry.hash).collect();
+        Ok(Self { entries, hashes, other })
     }
 
     /// Bytes on the heap, given those of a value.
     pub(crate) fn heap_bytes(&self, value: impl Fn(&T) -> usize) -> usize {
-        let entries = self.entries.capacity() * size_of::<Entry<T>>();
+        let entries = self.entries.capacity() * size_of::<Entry<T>>() + self.hashes.capacity() * size_of::<u64>();
         let names: usize = self.entries.iter().map(|entry| entry.name.len() + 16 + value(&entry.value)).sum();
         entries + names + self.other.as_ref().map_or(0, value)
     }

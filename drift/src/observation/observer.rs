@@ -17,6 +17,9 @@ use crate::text;
 /// Longer names of labels and models are cut here, as the memory of a window must not depend on what events hold.
 const NAME_BYTES_MAX: usize = 256;
 
+/// Bytes of a word with the space behind it, for a first guess at how many words a text has.
+const WORD_BYTES_USUAL: usize = 5;
+
 /// Reads records of labelled and dead-letter topics.
 #[derive(Clone, Debug)]
 pub struct Observer {
@@ -135,6 +138,7 @@ impl Observation {
     fn take_text(&mut self, text: &str) {
         let mut number = false;
         self.names.reserve(text.len());
+        self.words.reserve(text.len() / WORD_BYTES_USUAL + 1);
         let fingerprint = text::words(text, &mut String::new(), |hash, word| {
             number |= word == text::NUMBER;
             let start = self.names.len();
