@@ -4,7 +4,6 @@
 //! falls outside of 4-6 %. Such a cell is measured again with more seeds of its own, and the second figure is printed,
 //! marked `'`. Tests of few distinct values are exact and still below 5 %, because their statistic has few values.
 
-use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -104,11 +103,16 @@ fn rates(
     alarms.into_iter().map(|alarms| alarms as f64 / count as f64).collect()
 }
 
+type Effect = fn(&[u64], &[u64]) -> Result<f64, Undefined>;
+
+/// The last argument is the minimum effect.
+type MinimumTest = fn(&[u64], &[u64], f64) -> Result<Outcome, Undefined>;
+
 /// A test with a minimum effect, and that effect between two laws.
 struct Boundary {
     name: &'static str,
-    effect: fn(&[u64], &[u64]) -> Result<f64, Undefined>,
-    test: fn(&[u64], &[u64], f64) -> Result<Outcome, Undefined>,
+    effect: Effect,
+    test: MinimumTest,
 }
 
 const BOUNDARIES: &[Boundary] = &[
@@ -205,11 +209,8 @@ fn percent(share: f64) -> String {
 }
 
 fn markdown(title: &str, head: &str, rows: &[String]) -> String {
-    let mut table = String::new();
     let rule = "---|".repeat(head.split(" | ").count());
-    // writing to a String cannot fail
-    let _ = writeln!(table, "\n### {title}\n\n| {head} |\n|{rule}\n{}", rows.join("\n"));
-    table
+    format!("\n### {title}\n\n| {head} |\n|{rule}\n{}\n", rows.join("\n"))
 }
 
 /// Each item's row, made on all cores, in the order of the items.
