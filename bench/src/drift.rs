@@ -3,6 +3,7 @@
 pub mod counting;
 pub mod delay;
 pub mod draws;
+pub mod embedding_null;
 pub mod false_positives;
 pub mod judge;
 pub mod month;

@@ -12,6 +12,7 @@ use statistics::proportion::{self, Share};
 use statistics::{Outcome, Undefined, chi_square, cramer_von_mises, design, ks, mann_whitney};
 
 use super::draws::Law;
+use super::embedding_null::Projection;
 
 const ALPHA: f64 = 0.05;
 
@@ -59,6 +60,7 @@ pub fn tables(seeds: u64) -> String {
     page += &null_table("a confidence in 1024 bins", &Law::confidence(), OF_SCORES, seeds);
     page += &boundary_table(seeds);
     page += &cluster_table(seeds);
+    page += &embedding_table(seeds);
     page
 }
 
@@ -202,6 +204,17 @@ fn cluster_table(seeds: u64) -> String {
     });
     let head = "reference | window | design effect measured | chi-square without | chi-square with | rank test without | rank test with";
     markdown("records in clusters of five equal ones (10 classes)", head, &rows)
+}
+
+/// The embedding test, whose law is matched by moments of both samples.
+fn embedding_table(seeds: u64) -> String {
+    let pairs = [(300, 100), (1000, 300), (1000, 1000), (10_000, 300), (10_000, 1000)];
+    let rows = in_parallel(&pairs, |&(old, new)| {
+        let projection = Projection::new(&mut Rng::with_seed(old));
+        let alarms = (0..seeds).filter(|&seed| projection.alarms(old, new, &mut Rng::with_seed(seed))).count();
+        format!("| {old} | {new} | {} |", percent(alarms as f64 / seeds as f64))
+    });
+    markdown("32 random Fourier features of 8 normal numbers", "reference | window | MMD", &rows)
 }
 
 fn percent(share: f64) -> String {
