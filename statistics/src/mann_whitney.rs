@@ -45,7 +45,7 @@ fn tied(group: f64, all: f64) -> f64 {
 /// An interval of the AUC by the variance of its placements (DeLong, DeLong and Clarke-Pearson 1988).
 ///
 /// # Errors
-/// As [`test`]; a confidence outside of 0..1.
+/// As [`test()`]; a confidence outside of 0..1.
 pub fn interval(
     reference: &[u64],
     current: &[u64],
@@ -60,7 +60,7 @@ pub fn interval(
 /// The p-value of "the AUC is at most `minimum` away from 0.5", in either direction.
 ///
 /// # Errors
-/// As [`test`]; a minimum outside of 0..=0.5.
+/// As [`test()`]; a minimum outside of 0..=0.5.
 pub fn min_effect(reference: &[u64], current: &[u64], minimum: f64, design_effect: f64) -> Result<Outcome, Undefined> {
     within("minimum AUC difference", minimum, 0.0, 0.5)?;
     let placement = Placement::of(reference, current)?;
