@@ -17,24 +17,24 @@
 //!
 //! Data walks one way: observation -> partial -> window -> report. Time is an argument everywhere but in `pipeline`.
 
+pub mod board;
 pub mod budget;
-pub mod settings;
-pub mod labels;
-pub mod window;
-pub mod text;
-pub mod slice;
-pub mod observation;
-pub mod feature;
+pub mod calibrate;
+pub mod compare;
 pub mod counts;
+pub mod engine;
+pub mod feature;
+pub mod labels;
+pub mod metrics;
+pub mod observation;
+pub mod partition;
+pub(crate) mod performance;
+pub mod pipeline;
 pub mod profile;
 pub mod reference;
-pub mod verdict;
+pub mod settings;
+pub mod slice;
 pub mod state;
-pub mod partition;
-pub mod engine;
-pub mod board;
-pub mod compare;
-pub(crate) mod performance;
-pub mod calibrate;
-pub mod metrics;
-pub mod pipeline;
+pub mod text;
+pub mod verdict;
+pub mod window;

@@ -9,7 +9,7 @@ use std::str::FromStr;
 /// What a finding, or a whole window, comes to: in ascending order of concern, so that the worst of many is the maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
-    /// The test says nothing of this kind of data, such as words where events carry no text.
+    /// Nothing to decide: events do not carry the feature, or the row only describes a change that another test decides.
     NotApplicable,
     /// Too few records on one side.
     InsufficientData,

@@ -34,6 +34,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("arrow", &["ingest", "sink"]),
     ("parquet", &["ingest", "sink"]), // ingest: histories in files, for backtests
     ("object_store", &["sink"]),
+    ("reqwest", &["sink"]),
+    ("rustls", &["sink"]),
     ("statrs", &["statistics"]),
     ("metrics-exporter-prometheus", &["sink"]),
     ("clap", &["cli"]),

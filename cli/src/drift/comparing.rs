@@ -1,10 +1,10 @@
 //! What a command that tests windows shares with the live worker: the profile, the comparer, and a line per window.
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use classifier::load::LoadError;
+use classifier::package::{Package, ReferenceFile};
 use drift::compare::Comparer;
 use drift::profile::Profile;
 use drift::reference::ReferenceKind;
@@ -16,8 +16,6 @@ use super::terminal::Ink;
 use crate::failure::Failure;
 use crate::settings::Config;
 
-/// The profile's file in a model package.
-const PACKAGED: &str = "drift.profile";
 /// Characters of a reason on one line.
 const REASON_SHOWN: usize = 120;
 
@@ -35,19 +33,15 @@ pub(crate) fn comparer(config: &Config) -> Result<Comparer, Failure> {
 }
 
 fn profile(config: &Config) -> Result<Profile, Failure> {
-    let Some(file) = config.reference().profile() else {
-        let file = packaged(config);
-        if fs::metadata(&file).is_err() {
-            return Err(Failure::NoProfile { package: config.package().to_owned() });
-        }
-        return Ok(Profile::read(&file)?);
+    if let Some(file) = config.reference().profile() {
+        return Ok(Profile::read(file)?);
+    }
+    let folder = config.package();
+    let packaged = Package::open(folder).map_err(LoadError::Package)?.drift_reference;
+    let Some(ReferenceFile { file, content }) = packaged else {
+        return Err(Failure::NoProfile { package: folder.to_owned() });
     };
-    Ok(Profile::read(file)?)
-}
-
-/// Where the model package keeps its profile, if it has one.
-fn packaged(config: &Config) -> PathBuf {
-    config.package().join(PACKAGED)
+    Ok(Profile::parse(&file, &content)?)
 }
 
 /// Lines of windows on stdout, under one another.

@@ -65,7 +65,7 @@ impl TestFlags {
         if let Some(reference) = &self.reference {
             let (kind, profile) = match reference.as_str() {
                 "previous" | "rolling" | "seasonal" => (reference.as_str(), None),
-                "package" => ("fixed", Some("")),
+                "package" | "fixed" => ("fixed", Some("")),
                 file => ("fixed", Some(file)),
             };
             flags.extend(flag("--reference", "reference.kind", Some(kind)));
