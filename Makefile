@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kills check lint doc build bench tools clean-tools
+.PHONY: help demo test test-kills check lint doc build bench bench-drift tools clean-tools
 
 # Shown before anything long, so that a quiet compiler is no surprise.
 say = @echo "make: $(1)" >&2
@@ -48,6 +48,16 @@ build: ## the release binary: target/release/labelstream
 bench: tools ## measure throughput beside a bare loop, and latency (needs the data sets; ARGS="--help")
 	@cargo build --locked --release --package cli --package bench
 	@tools/kafka/kafka with target/release/bench $(ARGS)
+
+# The texts, and Evidently on them, go through Python; the folder may be deleted at any time.
+bench-drift: ## measure the drift tests: false alarms, power beside Evidently, delay, cost (needs the data sets)
+	@tools/install build onnxruntime evidently
+	@cargo build --locked --release --package bench --bin bench-drift
+	@mkdir -p target/bench-drift
+	@.tools/evidently/bin/python bench/drift/events.py target/bench-drift
+	@.tools/evidently/bin/python bench/drift/judge_evidently.py target/bench-drift
+	@for question in "false-positives" "test-costs" "counting --events-max 10000000" "power target/bench-drift" \
+	  "delay target/bench-drift" "month target/bench-drift"; do target/release/bench-drift $$question; done
 
 tools: ## install all that tests need; says what it does
 	@tools/install build onnxruntime java kafka kcat python
