@@ -32,6 +32,7 @@ pub const STATISTIC: &str = "drift_statistic";
 pub const Q_VALUE: &str = "drift_q_value";
 pub const ESTIMATED_ACCURACY: &str = "drift_estimated_accuracy";
 pub const ACCURACY: &str = "drift_accuracy";
+pub const LABELS_READ: &str = "drift_labels_total";
 
 /// Series of a finding's gauges; 20 features at three lengths of windows with two tests each leave room for slices.
 const SERIES_MAX: usize = 300;
@@ -61,7 +62,8 @@ pub fn describe() {
     describe_gauge!(STATISTIC, Unit::Count, "Statistic of the newest window.");
     describe_gauge!(Q_VALUE, Unit::Count, "q-value of the newest window; a finding is sure at or below its threshold.");
     describe_gauge!(ESTIMATED_ACCURACY, Unit::Count, "Accuracy of the newest window, estimated without labels.");
-    describe_gauge!(ACCURACY, Unit::Count, "Accuracy of the newest window with enough true labels.");
+    describe_gauge!(ACCURACY, Unit::Count, "Accuracy of the window that true labels told of last.");
+    describe_counter!(LABELS_READ, Unit::Count, "Records of the labels topic, by outcome: taken, refused.");
 }
 
 /// What a checkpoint adds to the totals of its partitions; `before` is what was counted up to the last one.
@@ -104,6 +106,12 @@ pub(crate) fn checkpointed(outcome: &'static str, took: Duration) {
 
 pub(crate) fn restored(took: Duration) {
     histogram!(RESTORE_SECONDS).record(took);
+}
+
+/// Records of the labels topic; refused are those without id or label.
+pub(crate) fn labels_read(taken: u64, refused: u64) {
+    counter!(LABELS_READ, "outcome" => "taken").increment(taken);
+    counter!(LABELS_READ, "outcome" => "refused").increment(refused);
 }
 
 pub(crate) fn rewound() {

@@ -60,6 +60,8 @@ pub struct Join {
     pub events: u64,
     /// Events that carry no id.
     pub events_without_id: u64,
+    /// The share of the window's ids that were kept for looking up, 0..=1.
+    pub sampled_share: f64,
     /// Scores of the events that have a true label, and of those that have none.
     pub labelled: Scores,
     pub unlabelled: Scores,
@@ -71,6 +73,7 @@ impl Join {
         let mut join = Self {
             events: predictions.events(),
             events_without_id: predictions.events_without_id(),
+            sampled_share: predictions.sampled_share(),
             ..Self::default()
         };
         for (id, prediction) in predictions.sample().filter(|(id, _)| !book.is_dropped(*id)) {

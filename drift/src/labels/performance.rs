@@ -200,8 +200,11 @@ impl Rows<'_> {
     }
 
     fn coverage(&self) -> PerformanceRow {
-        let Join { asked, events, events_without_id, ref pairs, .. } = *self.join;
+        let Join { asked, events, events_without_id, sampled_share, ref pairs, .. } = *self.join;
         let mut reason = format!("{} of {asked} sampled events have a true label", pairs.len());
+        if sampled_share < 1.0 {
+            reason += &format!("; the sample holds {:.1} % of the window's ids", 100.0 * sampled_share);
+        }
         if events_without_id > 0 {
             reason += &format!("; {events_without_id} of {events} events carry no id and never can");
         }

@@ -65,9 +65,8 @@ pub struct Reviser {
     model: Option<String>,
     decoder: Decoder,
     book: LabelBook,
-    /// Records of the labels topic that were taken up, and those that are no labels.
+    /// Records of the labels topic that were taken up.
     accepted: u64,
-    refused: u64,
     predictions: BTreeMap<Window, BTreeMap<TopicPartition, Arc<[u8]>>>,
     waiting: BTreeMap<Window, Waiting>,
     /// The start of the oldest window when labels were last forgotten.
@@ -99,7 +98,6 @@ impl Reviser {
             book: LabelBook::new(config.labels_max),
             config,
             accepted: 0,
-            refused: 0,
             predictions: BTreeMap::new(),
             waiting: BTreeMap::new(),
             oldest_ms: i64::MIN,
@@ -107,7 +105,7 @@ impl Reviser {
         }
     }
 
-    /// Takes a record of the labels topic. False: it holds no id or no label, and is only counted.
+    /// Takes a record of the labels topic. False: it holds no id or no label.
     pub fn label(&mut self, raw: RawEvent) -> bool {
         let (partition, offset) = (raw.origin.partition, raw.origin.offset);
         let record = self.decoder.decode(raw).ok().and_then(|event| {
@@ -120,16 +118,8 @@ impl Reviser {
                 self.book.apply(record);
                 true
             }
-            None => {
-                self.refused += 1;
-                false
-            }
+            None => false,
         }
-    }
-
-    /// Records of the labels topic that held no id or no label.
-    pub fn refused(&self) -> u64 {
-        self.refused
     }
 
     /// True labels in memory.
@@ -250,7 +240,7 @@ impl Reviser {
     }
 
     /// Records for the next checkpoint: what was reported since the last one, and what nobody needs any more. Each is named
-    /// once, unless [`Self::forget`] takes it back.
+    /// once: a checkpoint that cannot be published ends this reviser, and the next one reads the state back.
     pub fn checkpoint(&mut self) -> Vec<Entry> {
         let mut entries = Vec::new();
         let mut needless = Vec::new();
@@ -277,12 +267,6 @@ impl Reviser {
             self.book.expire(oldest.start_ms.saturating_sub(CLOCKS_APART_MS));
         }
         entries
-    }
-
-    /// The last checkpoint was not published: what it named is named again.
-    pub fn forget(&mut self) {
-        self.leaving.clear();
-        self.waiting.values_mut().for_each(|waiting| waiting.is_unsaved = true);
     }
 
     /// Predictions up to the end of the newest final window of the longest length, except those that another window waits

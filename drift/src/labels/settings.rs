@@ -105,11 +105,6 @@ impl LabelsConfig {
     pub fn predictions_max(&self) -> NonZeroUsize {
         self.predictions_max
     }
-
-    /// How long after a window's end its labels still count, milliseconds.
-    pub fn ttl_ms(&self) -> i64 {
-        self.ttl_ms
-    }
 }
 
 /// The granularity that predictions are kept by: the finest of an hour or more, else the coarsest. Performance is reported

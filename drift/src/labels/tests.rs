@@ -270,6 +270,26 @@ fn the_standard_error_of_macro_f1_is_that_of_a_bootstrap() {
 }
 
 #[test]
+fn a_sample_says_how_much_of_the_window_it_holds() {
+    let events: Vec<Event> = (0..200).map(|id| (Some(id), Some(0), None, 0)).collect();
+    let label = |id| LabelRecord {
+        id: IdHash::of(&name("id", id)),
+        label: name("class", 0),
+        time_ms: 0,
+        partition: 0,
+        offset: 0,
+    };
+    let labels: Vec<_> = (0..200).map(label).collect();
+    let rows = of(&Join::of(&predictions(&events, 50), &book(&labels, 300), 100));
+    let coverage = row(&rows, "label_coverage", None);
+    check(coverage, 1.0, None);
+    assert!(
+        coverage.reason.starts_with("50 of 50 sampled events have a true label; the sample holds 2"),
+        "{coverage:?}"
+    );
+}
+
+#[test]
 fn without_a_label_one_row_says_why() {
     let events: Vec<Event> = vec![(None, Some(1), Some(5), 0); 3];
     let rows = of(&Join::of(&predictions(&events, 10), &book([], 10), 100));

@@ -17,6 +17,7 @@ use super::PipelineError;
 use super::count::now_ms;
 use crate::labels::reviser::{Reviser, Revision};
 use crate::labels::settings::LabelsConfig;
+use crate::metrics;
 use crate::settings::WindowConfig;
 use crate::state::{Entry, StateError};
 
@@ -111,6 +112,7 @@ impl Labels {
 
     /// Takes up the labels that are there.
     pub(super) fn read(&mut self) -> Result<(), SourceError> {
+        let (mut taken, mut refused) = (0, 0);
         for _ in 0..RECORDS_MAX {
             let now_ms = now_ms();
             let Some(record) = self.tail.next()? else {
@@ -119,10 +121,9 @@ impl Labels {
                 }
                 break;
             };
-            if !self.reviser.label(record) {
-                tracing::debug!(refused = self.reviser.refused(), "record of the labels topic without id or label");
-            }
+            *if self.reviser.label(record) { &mut taken } else { &mut refused } += 1;
         }
+        metrics::labels_read(taken, refused);
         Ok(())
     }
 
