@@ -32,6 +32,9 @@ enum Question {
     Power {
         /// Where bench/drift/events.py and bench/drift/judge_evidently.py wrote
         folder: PathBuf,
+        /// Another verdict.score_distance_min than the default
+        #[arg(long)]
+        score_distance_min: Option<f64>,
     },
     /// How many windows pass until a change is called drift?
     Delay {
@@ -57,8 +60,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     match Arguments::parse().question {
         Question::FalsePositives { seeds } => println!("{}", false_positives::tables(seeds)),
         Question::TestCosts => println!("{}", test_costs::table()),
-        Question::Counting { events_max } => println!("{}", counting::table(events_max)),
-        Question::Power { folder } => power::run(&folder)?,
+        Question::Counting { events_max } => counting::run(events_max),
+        Question::Power { folder, score_distance_min } => power::run(&folder, score_distance_min)?,
         Question::Delay { folder, runs } => delay::run(&folder, runs)?,
         Question::Month { folder, per_hour, seed } => {
             month::check(&folder)?;

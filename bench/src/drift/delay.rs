@@ -99,7 +99,7 @@ fn one(change: &Change<'_>, size: usize, seed: u64) -> Fallible<Run> {
     let mut random = Rng::with_seed(seed);
     let hour = judge::hour();
     let reference = judge::count((0..REFERENCE).map(|_| &change.before[random.usize(..change.before.len())]));
-    let comparer = judge::comparer(judge::verdict("1 per week", 2, 3)?, &[hour], reference)?;
+    let comparer = judge::comparer(judge::verdict(|_| ())?, &[hour], reference)?;
     let mut history = History::default();
     let mut outcome = Run { delay: None, alarms_before: 0 };
     for place in 0..QUIET + WINDOWS {

@@ -35,16 +35,12 @@ pub struct Judgement {
     pub flags: Flags,
 }
 
-/// The default settings of verdicts with another budget, and `flagged` of so many `windows` that must agree.
-pub fn verdict(budget: &str, flagged: u32, windows: u32) -> Fallible<VerdictConfig> {
+/// The default settings of verdicts, changed by `change`.
+pub fn verdict(change: impl FnOnce(&mut VerdictSettings)) -> Fallible<VerdictConfig> {
     let mut defaults: toml::Table = toml::from_str(include_str!("../../../cli/default.toml"))?;
     let section = defaults.remove("verdict").ok_or("cli/default.toml has a section [verdict]")?;
-    let settings = VerdictSettings {
-        false_alarm_budget: budget.to_owned(),
-        persistence_flagged: flagged,
-        persistence_windows: windows,
-        ..section.try_into()?
-    };
+    let mut settings = section.try_into()?;
+    change(&mut settings);
     VerdictConfig::try_from(settings).map_err(|problems| format!("{problems:?}").into())
 }
 

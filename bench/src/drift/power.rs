@@ -34,13 +34,13 @@ struct Evidently {
     columns: BTreeSet<String>,
 }
 
-/// Judges every window in `folder`, and prints the tables.
+/// Judges every window in `folder`, and prints the tables; `score_distance_min` replaces `verdict.score_distance_min`.
 ///
 /// # Errors
 /// When a file is missing or not as the scripts write it.
-pub fn run(folder: &Path) -> Fallible<()> {
+pub fn run(folder: &Path, score_distance_min: Option<f64>) -> Fallible<()> {
     for name in DATA_SETS {
-        let windows = judged(folder, name)?;
+        let windows = judged(folder, name, score_distance_min)?;
         println!("\n### {name}\n");
         let mut scenarios: Vec<&str> = Vec::new();
         for window in &windows {
@@ -57,7 +57,7 @@ pub fn run(folder: &Path) -> Fallible<()> {
     Ok(())
 }
 
-fn judged(folder: &Path, name: &str) -> Fallible<Vec<Judged>> {
+fn judged(folder: &Path, name: &str, score_distance_min: Option<f64>) -> Fallible<Vec<Judged>> {
     let events = judge::events(&folder.join(format!("{name}.events.jsonl")), |_| ())?;
     let mut theirs = lines(&folder.join(format!("{name}.evidently.jsonl"))).ok();
     if theirs.is_none() {
@@ -73,7 +73,7 @@ fn judged(folder: &Path, name: &str) -> Fallible<Vec<Judged>> {
         {
             return Err(format!("{name}: Evidently judged other windows than these").into());
         }
-        let ours = ours(&events, &window)?;
+        let ours = ours(&events, &window, score_distance_min)?;
         windows.push(Judged { scenario, ours, evidently: evidently.as_ref().map(read_evidently) });
     }
     Ok(windows)
@@ -84,7 +84,11 @@ fn lines(file: &Path) -> Fallible<impl Iterator<Item = Fallible<Value>> + use<>>
     Ok(BufReader::new(file).lines().map(|line| Ok(serde_json::from_str(&line?)?)))
 }
 
-fn ours(events: &[Observation], window: &Value) -> Fallible<[Judgement; BUDGETS.len()]> {
+fn ours(
+    events: &[Observation],
+    window: &Value,
+    score_distance_min: Option<f64>,
+) -> Fallible<[Judgement; BUDGETS.len()]> {
     let chosen = |key: &str| -> Fallible<Vec<&Observation>> {
         let rows = window[key].as_array().ok_or("a window lists its events")?;
         let event = |row: &Value| row.as_u64().and_then(|row| events.get(usize::try_from(row).ok()?));
@@ -93,7 +97,12 @@ fn ours(events: &[Observation], window: &Value) -> Fallible<[Judgement; BUDGETS.
     let (reference, current) = (judge::count(chosen("reference")?), judge::count(chosen("rows")?));
     let hour = judge::hour();
     let [shipped, five] = BUDGETS.map(|(budget, _)| {
-        let comparer = judge::comparer(judge::verdict(budget, 1, 1)?, &[hour], reference.clone())?;
+        let verdict = judge::verdict(|settings| {
+            budget.clone_into(&mut settings.false_alarm_budget);
+            (settings.persistence_flagged, settings.persistence_windows) = (1, 1);
+            settings.score_distance_min = score_distance_min.unwrap_or(settings.score_distance_min);
+        })?;
+        let comparer = judge::comparer(verdict, &[hour], reference.clone())?;
         Fallible::Ok(judge::judge(&comparer, hour.window(0), current.clone(), &History::default()))
     });
     Ok([shipped?, five?])
