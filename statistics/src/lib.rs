@@ -27,6 +27,7 @@ pub mod wasserstein;
 
 mod density;
 mod paths;
+mod quadratic;
 
 mod random;
 mod sample;
