@@ -21,7 +21,7 @@ pub struct Moments<'a> {
 /// The p-value of "both samples have the same mean features".
 ///
 /// The squared distance of means is a sum of chi-squares weighted by the eigenvalues of the covariance, pooled within
-/// the samples; p is right to 9 % of itself in every tail and costs `D^3` multiplications. The statistic is the squared distance
+/// the samples; p is right to 14 % of itself in every tail and costs `D^3` multiplications. The statistic is the squared distance
 /// less what chance gives on average. Samples together should hold ten times as many records as features.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! The tail of a sum of chi-squares weighted by the eigenvalues of a matrix: the null law of squared distances of means.
 //!
 //! Matching moments is off by a factor of two at p = 1e-5 and of nine at 1e-10, always towards alarms. A saddle point
-//! keeps its relative error in every tail: p is at most 9 % too large, for one weight, and less for more. In Householder's
+//! keeps its relative error in every tail: p is at most 14 % too large, for one weight at 1e-100. In Householder's
 //! tridiagonal form its cumulants cost one pass.
 
 use crate::distribution;
@@ -134,7 +134,7 @@ mod tests {
             for p in [0.9, 0.5, 0.1, 1e-2, 1e-5, 1e-12, 1e-100] {
                 let x = distribution::chi_square_isf(p, f64::from(df));
                 let ours = weighted_chi_square_sf(2.0 * x, reflected(&eigenvalues), eigenvalues.len());
-                assert!((ours / p - 1.0).abs() < 0.09, "{df} {p:e}: {ours:e}");
+                assert!((ours / p - 1.0).abs() < 0.14, "{df} {p:e}: {ours:e}");
             }
         }
     }
