@@ -104,3 +104,6 @@ impl Sampler {
         progress.watermark_ms.is_none_or(|watermark_ms| watermark_ms < end_ms)
     }
 }
+
+#[cfg(test)]
+mod tests;
