@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use bench::drift::{counting, delay, false_positives, month, power, test_costs};
+use bench::drift::{counting, delay, false_positives, judge, month, power, test_costs};
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
@@ -43,6 +43,9 @@ enum Question {
         /// Repetitions of every change
         #[arg(long, default_value_t = 200)]
         runs: u64,
+        /// Another verdict.score_distance_min than the default
+        #[arg(long)]
+        score_distance_min: Option<f64>,
     },
     /// How many alarms come in a month in which nothing changes?
     Month {
@@ -53,6 +56,9 @@ enum Question {
         per_hour: Vec<usize>,
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Another verdict.score_distance_min than the default
+        #[arg(long)]
+        score_distance_min: Option<f64>,
     },
 }
 
@@ -62,10 +68,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         Question::TestCosts => println!("{}", test_costs::table()),
         Question::Counting { events_max } => counting::run(events_max),
         Question::Power { folder, score_distance_min } => power::run(&folder, score_distance_min)?,
-        Question::Delay { folder, runs } => delay::run(&folder, runs)?,
-        Question::Month { folder, per_hour, seed } => {
+        Question::Delay { folder, runs, score_distance_min } => {
+            delay::run(&folder, runs, &judge::defaults(score_distance_min)?)?;
+        }
+        Question::Month { folder, per_hour, seed, score_distance_min } => {
             month::check(&folder)?;
-            month::run(&folder, &per_hour, seed)?;
+            month::run(&folder, &per_hour, seed, &judge::defaults(score_distance_min)?)?;
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use drift::observation::Observation;
 use drift::reference::{History, Past};
+use drift::verdict::settings::VerdictConfig;
 use fastrand::Rng;
 use serde_json::Value;
 
@@ -41,7 +42,7 @@ struct Run {
 ///
 /// # Errors
 /// When a file of `events.py` is missing.
-pub fn run(folder: &Path, runs: u64) -> Fallible<()> {
+pub fn run(folder: &Path, runs: u64, verdict: &VerdictConfig) -> Fallible<()> {
     let clinc = folder.join("clinc150.events.jsonl");
     let is_foreign = |event: &Observation| event.id().is_some_and(|id| id.starts_with("oos"));
     let (foreign, inside): (Vec<_>, Vec<_>) = judge::events(&clinc, |_| ())?.into_iter().partition(is_foreign);
@@ -68,14 +69,14 @@ pub fn run(folder: &Path, runs: u64) -> Fallible<()> {
     println!("|---|---|---|---|---|---|---|");
     for change in &changes {
         for size in SIZES {
-            report(change, size, runs)?;
+            report(change, size, runs, verdict)?;
         }
     }
     Ok(())
 }
 
-fn report(change: &Change<'_>, size: usize, runs: u64) -> Fallible<()> {
-    let outcomes = (0..runs).map(|seed| one(change, size, seed)).collect::<Fallible<Vec<Run>>>()?;
+fn report(change: &Change<'_>, size: usize, runs: u64, verdict: &VerdictConfig) -> Fallible<()> {
+    let outcomes = (0..runs).map(|seed| one(change, size, seed, verdict)).collect::<Fallible<Vec<Run>>>()?;
     let mut delays: Vec<i64> = outcomes.iter().filter_map(|run| run.delay).collect();
     delays.sort_unstable();
     // Over all runs: the missed ones are later than any.
@@ -95,11 +96,11 @@ fn report(change: &Change<'_>, size: usize, runs: u64) -> Fallible<()> {
     Ok(())
 }
 
-fn one(change: &Change<'_>, size: usize, seed: u64) -> Fallible<Run> {
+fn one(change: &Change<'_>, size: usize, seed: u64, verdict: &VerdictConfig) -> Fallible<Run> {
     let mut random = Rng::with_seed(seed);
     let hour = judge::hour();
     let reference = judge::count((0..REFERENCE).map(|_| &change.before[random.usize(..change.before.len())]));
-    let comparer = judge::comparer(judge::verdict(|_| ())?, &[hour], reference)?;
+    let comparer = judge::comparer(verdict.clone(), &[hour], reference)?;
     let mut history = History::default();
     let mut outcome = Run { delay: None, alarms_before: 0 };
     for place in 0..QUIET + WINDOWS {

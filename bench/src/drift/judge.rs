@@ -44,6 +44,11 @@ pub fn verdict(change: impl FnOnce(&mut VerdictSettings)) -> Fallible<VerdictCon
     VerdictConfig::try_from(settings).map_err(|problems| format!("{problems:?}").into())
 }
 
+/// The default settings; `score_distance_min` replaces `verdict.score_distance_min`.
+pub fn defaults(score_distance_min: Option<f64>) -> Fallible<VerdictConfig> {
+    verdict(|settings| settings.score_distance_min = score_distance_min.unwrap_or(settings.score_distance_min))
+}
+
 /// Compares with a fixed profile of these counts.
 pub fn comparer(verdict: VerdictConfig, granularities: &[Granularity], reference: WindowCounts) -> Fallible<Comparer> {
     let about = About {

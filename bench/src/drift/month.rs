@@ -11,6 +11,7 @@ use drift::compare::Comparer;
 use drift::counts::WindowCounts;
 use drift::observation::Observation;
 use drift::reference::{History, Past};
+use drift::verdict::settings::VerdictConfig;
 use drift::window::{Granularity, Window};
 use fastrand::Rng;
 
@@ -34,7 +35,7 @@ struct Tally {
 ///
 /// # Errors
 /// When the events of `bench/drift/events.py` are missing.
-pub fn run(folder: &Path, per_hour: &[usize], seed: u64) -> Fallible<()> {
+pub fn run(folder: &Path, per_hour: &[usize], seed: u64, verdict: &VerdictConfig) -> Fallible<()> {
     let pool = judge::events(&folder.join("nvd_cve.events.jsonl"), |_| ())?;
     println!("{DAYS} days, budget 1 per week: {:.1} false alarms would be within it\n", DAYS as f64 / 7.0);
     println!(
@@ -42,19 +43,19 @@ pub fn run(folder: &Path, per_hour: &[usize], seed: u64) -> Fallible<()> {
     );
     println!("|---|---|---|---|---|---|---|");
     for events in per_hour {
-        let [hours, days] = month(&pool, *events, seed)?;
+        let [hours, days] = month(&pool, *events, seed, verdict)?;
         let cells = [hours, days].map(|tally| format!(" {} | {} | {} |", tally.windows, tally.drift, tally.warned));
         println!("| {events} |{}", cells.concat());
     }
     Ok(())
 }
 
-fn month(pool: &[Observation], per_hour: usize, seed: u64) -> Fallible<[Tally; 2]> {
+fn month(pool: &[Observation], per_hour: usize, seed: u64, verdict: &VerdictConfig) -> Fallible<[Tally; 2]> {
     let mut random = Rng::with_seed(seed);
     let hour = judge::hour();
     let day = Granularity::from_millis(DAY_MS).ok_or("a day is whole seconds")?;
     let reference = draw(pool, per_hour * REFERENCE_HOURS, &mut random);
-    let comparer = judge::comparer(judge::verdict(|_| ())?, &[hour, day], reference)?;
+    let comparer = judge::comparer(verdict.clone(), &[hour, day], reference)?;
     let mut history = History::default();
     let mut tallies = [Tally::default(), Tally::default()];
     let mut of_day = WindowCounts::default();
