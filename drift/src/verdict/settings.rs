@@ -16,7 +16,7 @@ const PERSISTENCE_MAX: u32 = 100;
 /// |---|---|---|
 /// | `share_change_min` | 0.02 | a topic that grows by 2 points is one text in fifty: the least that changes how work is staffed |
 /// | `rate_change_min` | 0.01 | truncated texts, dead letters and the like are near nil when all is well: one in a hundred is a fault |
-/// | `score_distance_min` | 0.05 | 5 of 100 events lie on the other side of some score; a tenth of the texts from a topic that the model does not know gives 0.05 to 0.06 |
+/// | `score_distance_min` | 0.02 | 2 of 100 events lie on the other side of some score, as for shares; a tenth of the texts from a topic that the model does not know gives 0.05 to 0.06, and with 0.05 here one in nine such windows was called drift, with 0.02 three in four |
 /// | `length_change_min` | 0.05 | 5 of 100 texts are of another length class |
 /// | `word_change_min` | 0.01 | a word new in one text of a hundred is a topic of its own |
 /// | `embedding_distance_min` | 0.05 | what a twentieth of texts from somewhere else altogether gives |
@@ -162,7 +162,7 @@ pub(crate) mod tests {
             large_level: 0.05,
             share_change_min: 0.02,
             rate_change_min: 0.01,
-            score_distance_min: 0.05,
+            score_distance_min: 0.02,
             length_change_min: 0.05,
             word_change_min: 0.01,
             embedding_distance_min: 0.05,
