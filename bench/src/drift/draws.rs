@@ -65,6 +65,11 @@ impl Law {
     }
 }
 
+/// A generator for each of 0, 1, 2, ..: neighbouring seeds given as they are make samples that resemble each other.
+pub fn generator(seed: u64) -> Rng {
+    Rng::with_seed(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+}
+
 /// How many of `trials` succeed, each with this probability.
 pub fn binomial(trials: u64, probability: f64, rng: &mut Rng) -> u64 {
     if trials == 0 || probability <= 0.0 {

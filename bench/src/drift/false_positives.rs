@@ -11,7 +11,7 @@ use fastrand::Rng;
 use statistics::proportion::{self, Share};
 use statistics::{Outcome, Undefined, chi_square, cramer_von_mises, design, ks, mann_whitney};
 
-use super::draws::Law;
+use super::draws::{Law, generator};
 use super::embedding_null::Projection;
 
 const ALPHA: f64 = 0.05;
@@ -96,7 +96,7 @@ fn rates(
     let count = seeds.end - seeds.start;
     let mut alarms = vec![0u64; tests.len()];
     for seed in seeds {
-        let (old, new) = sample(&mut Rng::with_seed(seed));
+        let (old, new) = sample(&mut generator(seed));
         for ((_, test), alarms) in tests.iter().zip(&mut alarms) {
             let p_value = test(&old, &new).map_or(1.0, |outcome| outcome.p_value);
             *alarms += u64::from(p_value <= ALPHA);
@@ -158,7 +158,7 @@ fn boundary_table(seeds: u64) -> String {
                 let minimum = (boundary.effect)(&law.expected(old), &changed.expected(new)).unwrap_or(0.0);
                 let alarms = (0..seeds)
                     .filter(|&seed| {
-                        let mut rng = Rng::with_seed(seed);
+                        let mut rng = generator(seed);
                         let (old, new) = (law.draw(old, &mut rng), changed.draw(new, &mut rng));
                         (boundary.test)(&old, &new, minimum).is_ok_and(|outcome| outcome.p_value <= ALPHA)
                     })
@@ -173,21 +173,24 @@ fn boundary_table(seeds: u64) -> String {
     markdown("minimum-effect tests, the true effect exactly at the minimum (10 classes)", &head, &rows)
 }
 
-/// Records that come in clusters of five equal ones, with and without the design effect measured on 50 windows.
+/// Records that come in clusters of five equal ones, with and without the design effect measured on a week of windows.
 fn cluster_table(seeds: u64) -> String {
     const CLUSTER: u64 = 5;
+    /// Hours of a week.
+    const WINDOWS: usize = 168;
     let law = Law::zipf(10);
     let sample = |records: u64, rng: &mut Rng| -> Vec<u64> {
         law.draw(records / CLUSTER, rng).into_iter().map(|count| count * CLUSTER).collect()
     };
     let pairs = [(1000, 1000), (10_000, 1000), (100_000, 10_000)];
     let rows = in_parallel(&pairs, |&(old, new)| {
-        let mut rng = Rng::with_seed(old + new);
-        let windows: Vec<Vec<u64>> = (0..50).map(|_| sample(new, &mut rng)).collect();
-        let effect = design::effect(&windows).unwrap_or(1.0);
         let mut alarms = [0u64; 4];
+        let mut effects = 0.0;
         for seed in 0..seeds {
-            let mut rng = Rng::with_seed(seed);
+            let mut rng = generator(seed);
+            let windows: Vec<Vec<u64>> = (0..WINDOWS).map(|_| sample(new, &mut rng)).collect();
+            let effect = design::effect(&windows).unwrap_or(1.0);
+            effects += effect;
             let (old, new) = (sample(old, &mut rng), sample(new, &mut rng));
             let outcomes = [
                 chi_square::auto(&old, &new, 1.0),
@@ -199,6 +202,7 @@ fn cluster_table(seeds: u64) -> String {
                 *alarms += u64::from(outcome.is_ok_and(|outcome| outcome.p_value <= ALPHA));
             }
         }
+        let effect = effects / seeds as f64;
         let [chi, chi_mended, rank, rank_mended] = alarms.map(|alarms| percent(alarms as f64 / seeds as f64));
         format!("| {old} | {new} | {effect:.2} | {chi} | {chi_mended} | {rank} | {rank_mended} |")
     });
@@ -210,8 +214,8 @@ fn cluster_table(seeds: u64) -> String {
 fn embedding_table(seeds: u64) -> String {
     let pairs = [(300, 100), (1000, 300), (1000, 1000), (10_000, 300), (10_000, 1000)];
     let rows = in_parallel(&pairs, |&(old, new)| {
-        let projection = Projection::new(&mut Rng::with_seed(old));
-        let alarms = (0..seeds).filter(|&seed| projection.alarms(old, new, &mut Rng::with_seed(seed))).count();
+        let projection = Projection::new(&mut generator(old));
+        let alarms = (0..seeds).filter(|&seed| projection.alarms(old, new, &mut generator(seed))).count();
         format!("| {old} | {new} | {} |", percent(alarms as f64 / seeds as f64))
     });
     markdown("32 random Fourier features of 8 normal numbers", "reference | window | MMD", &rows)
