@@ -102,7 +102,7 @@ fn draw(pool: &[Observation], events: usize, random: &mut Rng) -> WindowCounts {
     counts
 }
 
-/// Holds [`draw`] against counting one by one; the benchmark would mean nothing if they differed.
+/// Holds `draw` against counting one by one; the benchmark would mean nothing if they differed.
 ///
 /// # Errors
 /// When they do.
