@@ -1,11 +1,10 @@
-//! What counting costs: nanoseconds per event by stage, and the bytes of a window's state in memory and stored.
+//! What counting costs: nanoseconds per event by stage on one thread, and the bytes of a window's state in memory and stored.
 //!
-//! Events are made in chunks, so that memory holds few at a time, and making them is not measured. Times are of the
-//! processor, of this thread alone. Stages: `json` reads and checks a payload without its text, `text` adds words,
+//! Events are made in chunks, so that memory holds few at a time, and making them is not measured. A stage's time is the
+//! median over the chunks: those in which the processor was taken away do not count. Stages: `json` reads and checks a payload without its text, `text` adds words,
 //! script, addresses and the text's fingerprint, `count` adds the observation to the window's counts.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::time::{Duration, Instant};
 
 use drift::counts::WindowCounts;
@@ -33,18 +32,25 @@ struct Case {
     slices: &'static [&'static str],
 }
 
-/// Processor time by stage.
+/// Times by stage, one a chunk.
 #[derive(Default)]
 struct Costs {
-    json: Duration,
-    text: Duration,
-    count: Duration,
+    json: Vec<Duration>,
+    /// `json` and `text` together.
+    both: Vec<Duration>,
+    count: Vec<Duration>,
+}
+
+/// Nanoseconds per event: the median over the chunks.
+fn nanoseconds(times: &mut [Duration], events: usize) -> f64 {
+    times.sort_unstable();
+    times.get(times.len() / 2).map_or(0.0, |median| median.as_secs_f64() * 1e9 / events.min(CHUNK) as f64)
 }
 
 /// Prints a table for windows of up to `events_max` events, row by row.
 pub fn run(events_max: usize) {
     let slices: &[&str] = &["header:source", "field:/language"];
-    println!("ns of processor time per event; 9 listed scores and 15 other signals are 24\n");
+    println!("ns per event; 9 listed scores and 15 other signals are 24\n");
     println!(
         "| events | classes | listed | slicings | json | text | count | text + count, s | memory | stored | encode, ms | decode, ms | merge, ms |"
     );
@@ -61,27 +67,26 @@ pub fn run(events_max: usize) {
 
 fn row(case: &Case) -> String {
     let mut costs = Costs::default();
-    // The kernel tells processor time to some milliseconds: small windows are counted many times.
+    // Small windows are counted many times.
     let windows = (EVENTS_MIN / case.events).max(1);
-    let counts = (0..windows).map(|_| count(case, &mut costs)).last().unwrap_or_default();
+    let counts = (0..windows).map(|_| observe(case, &mut costs)).last().unwrap_or_default();
     let stored = counts.encode();
     let ((), encode) = timed(|| (0..ROUNDS).for_each(|_| drop(counts.encode())));
     let ((), decode) = timed(|| (0..ROUNDS).for_each(|_| drop(WindowCounts::decode(&stored))));
     let mut sum = WindowCounts::default();
     let ((), merge) = timed(|| (0..ROUNDS).for_each(|_| sum.merge(&counts)));
     assert_eq!(sum.records(), u64::from(ROUNDS) * case.events as u64);
-    let each = |cost: Duration| cost.as_nanos() / (windows * case.events) as u128;
+    let [json, both, count] =
+        [&mut costs.json, &mut costs.both, &mut costs.count].map(|times| nanoseconds(times, case.events));
+    let text = both - json;
     let milliseconds = |cost: Duration| cost.as_secs_f64() * 1e3 / f64::from(ROUNDS);
     format!(
-        "| {} | {} | {} | {} | {} | {} | {} | {:.3} | {} | {} | {:.1} | {:.1} | {:.1} |",
+        "| {} | {} | {} | {} | {json:.0} | {text:.0} | {count:.0} | {:.3} | {} | {} | {:.1} | {:.1} | {:.1} |",
         case.events,
         case.classes,
         case.listed,
         case.slices.len(),
-        each(costs.json),
-        each(costs.text),
-        each(costs.count),
-        (costs.text + costs.count).as_secs_f64() / windows as f64,
+        (text + count) * case.events as f64 / 1e9,
         kilobytes(counts.memory_bytes()),
         kilobytes(stored.len()),
         milliseconds(encode),
@@ -94,7 +99,7 @@ fn kilobytes(bytes: usize) -> String {
     format!("{:.1} kB", bytes as f64 / 1e3)
 }
 
-fn count(case: &Case, costs: &mut Costs) -> WindowCounts {
+fn observe(case: &Case, costs: &mut Costs) -> WindowCounts {
     let settings = |text: Option<&str>| ObserverSettings {
         text_pointer: text.map(str::to_owned),
         slices: case.slices.iter().map(|slicing| (*slicing).to_owned()).collect(),
@@ -108,15 +113,16 @@ fn count(case: &Case, costs: &mut Costs) -> WindowCounts {
     while left > 0 {
         let records: Vec<_> = (0..left.min(CHUNK)).map(|_| producer.record()).collect();
         left -= records.len();
-        let observe = |observer: &Observer| {
-            let observe = |record| observer.observe(record, i64::MAX).expect("a good event");
-            timed(|| records.iter().map(observe).collect::<Vec<Observation>>())
+        let read = |observer: &Observer| {
+            let read = |record| observer.observe(record, i64::MAX).expect("a good event");
+            timed(|| records.iter().map(read).collect::<Vec<Observation>>())
         };
-        let (_, json) = observe(&without);
-        let (observations, both) = observe(&with);
-        costs.json += json;
-        costs.text += both.saturating_sub(json);
-        costs.count += timed(|| observations.iter().for_each(|observation| counts.observe(observation))).1;
+        let (_, json) = read(&without);
+        let (observations, both) = read(&with);
+        let ((), count) = timed(|| observations.iter().for_each(|observation| counts.observe(observation)));
+        costs.json.push(json);
+        costs.both.push(both);
+        costs.count.push(count);
     }
     counts
 }
@@ -188,17 +194,9 @@ impl<'c> Producer<'c> {
     }
 }
 
-/// The outcome of a step and the processor time that this thread spent on it.
+/// The outcome of a step and how long it took.
 fn timed<T>(step: impl FnOnce() -> T) -> (T, Duration) {
-    let before = processor_time();
+    let start = Instant::now();
     let outcome = step();
-    (outcome, processor_time().saturating_sub(before))
-}
-
-/// Nanoseconds on a processor so far (Linux: man proc, schedstat); elsewhere the time of a clock.
-fn processor_time() -> Duration {
-    thread_local!(static START: Instant = Instant::now());
-    let stat = fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = stat.and_then(|stat| stat.split_whitespace().next()?.parse().ok());
-    nanoseconds.map_or_else(|| START.with(Instant::elapsed), Duration::from_nanos)
+    (outcome, start.elapsed())
 }

@@ -25,8 +25,10 @@ pub struct Histogram {
 enum Bins {
     /// Occupied bins, ascending.
     List(Vec<(u16, u64)>),
-    /// Every bin up to the last occupied one.
-    Array(Vec<u64>),
+    /// Every bin up to the last occupied one; half the memory of the next, and so half the cache misses.
+    Array(Vec<u32>),
+    /// The same, once a count is beyond 32 bits.
+    Wide(Vec<u64>),
 }
 
 /// One occupied bin: `low <= value < high`, and `high` itself in the last bin of a scale that ends.
@@ -72,9 +74,22 @@ impl Histogram {
 
     fn put(&mut self, bin: u16, count: u64) {
         self.total = self.total.saturating_add(count);
+        let place = usize::from(bin);
         match &mut self.bins {
             Bins::Array(counts) => {
-                let place = usize::from(bin);
+                if place >= counts.len() {
+                    counts.resize(place + 1, 0);
+                }
+                match u32::try_from(count).ok().and_then(|count| counts[place].checked_add(count)) {
+                    Some(sum) => counts[place] = sum,
+                    None => {
+                        let mut wide: Vec<u64> = counts.iter().copied().map(u64::from).collect();
+                        wide[place] = wide[place].saturating_add(count);
+                        self.bins = Bins::Wide(wide);
+                    }
+                }
+            }
+            Bins::Wide(counts) => {
                 if place >= counts.len() {
                     counts.resize(place + 1, 0);
                 }
@@ -92,7 +107,7 @@ impl Histogram {
         }
     }
 
-    /// From the list to the array.
+    /// From the list to an array.
     fn spread(&mut self) {
         let Bins::List(list) = &self.bins else { return };
         let length = list.last().map_or(0, |(bin, _)| usize::from(*bin) + 1);
@@ -100,7 +115,8 @@ impl Histogram {
         for (bin, count) in list {
             counts[usize::from(*bin)] = *count;
         }
-        self.bins = Bins::Array(counts);
+        let narrow: Option<Vec<u32>> = counts.iter().map(|count| u32::try_from(*count).ok()).collect();
+        self.bins = narrow.map_or(Bins::Wide(counts), Bins::Array);
     }
 
     /// Adds another histogram of the same scale.
@@ -117,12 +133,13 @@ impl Histogram {
 
     /// Number and count of each occupied bin, ascending.
     fn occupied(&self) -> impl Iterator<Item = (u16, u64)> {
-        let (list, array): (&[_], &[_]) = match &self.bins {
-            Bins::List(list) => (list, &[]),
-            Bins::Array(counts) => (&[], counts),
+        let (list, array, wide): (&[_], &[_], &[_]) = match &self.bins {
+            Bins::List(list) => (list, &[], &[]),
+            Bins::Array(counts) => (&[], counts, &[]),
+            Bins::Wide(counts) => (&[], &[], counts),
         };
-        let of_array = (0_u16..).zip(array.iter().copied()).filter(|(_, count)| *count > 0);
-        list.iter().copied().chain(of_array)
+        let counts = array.iter().copied().map(u64::from).chain(wide.iter().copied());
+        list.iter().copied().chain((0_u16..).zip(counts).filter(|(_, count)| *count > 0))
     }
 
     /// The occupied bins, ascending.
@@ -225,7 +242,8 @@ impl Histogram {
     pub(super) fn heap_bytes(&self) -> usize {
         match &self.bins {
             Bins::List(list) => list.capacity() * size_of::<(u16, u64)>(),
-            Bins::Array(counts) => counts.capacity() * size_of::<u64>(),
+            Bins::Array(counts) => counts.capacity() * size_of::<u32>(),
+            Bins::Wide(counts) => counts.capacity() * size_of::<u64>(),
         }
     }
 }
@@ -233,5 +251,56 @@ impl Histogram {
 impl PartialEq for Histogram {
     fn eq(&self, other: &Self) -> bool {
         self.scale == other.scale && self.sum == other.sum && self.occupied().eq(other.occupied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: impl IntoIterator<Item = u16>) -> Histogram {
+        let mut histogram = Histogram::new(Scale::Length);
+        values.into_iter().for_each(|value| histogram.add(f64::from(value)));
+        histogram
+    }
+
+    #[test]
+    fn tells_bins_mean_and_quantiles() {
+        let histogram = of([3, 3, 3, 10, 300]);
+        let bins: Vec<_> = histogram.bins().map(|bin| (bin.low, bin.high, bin.count)).collect();
+        assert_eq!(bins, [(3.0, 4.0, 3), (10.0, 11.0, 1), (300.0, 302.0, 1)]);
+        assert_eq!((histogram.total(), histogram.mean(), histogram.mass_max()), (5, Some(63.8), 0.6));
+        let quantiles = [0.0, 0.5, 0.8, 1.0].map(|share| histogram.quantile(share));
+        assert_eq!(quantiles, [Some(3.0), Some(3.0), Some(10.0), Some(300.5)]);
+        let empty = Histogram::default();
+        assert_eq!((empty.mean(), empty.quantile(0.5), empty.mass_max()), (None, None, 0.0));
+    }
+
+    #[test]
+    fn two_histograms_share_their_bins() {
+        let paired = of([1, 2, 2]).paired(&of([2, 5]));
+        assert_eq!(paired.positions, [1.0, 2.0, 5.0]);
+        assert_eq!((paired.reference, paired.current), (vec![1, 2, 0], vec![0, 1, 1]));
+    }
+
+    /// Doubling itself 40 times takes each bin beyond 32 bits, as a list and as an array.
+    #[test]
+    fn counts_beyond_32_bits_are_exact() {
+        for values in [1..10_u16, 1..100_u16] {
+            let mut histogram = of(values.clone());
+            for _ in 0..40 {
+                histogram.merge(&histogram.clone());
+            }
+            assert_eq!(histogram.bins().map(|bin| bin.count).collect::<Vec<_>>(), vec![1 << 40; values.len()]);
+            assert_eq!(histogram.mean(), of(values.clone()).mean());
+            let mut grown = of(values.clone());
+            grown.merge(&histogram);
+            histogram.merge(&of(values));
+            assert_eq!(grown, histogram);
+        }
+        let mut wide = Histogram::default();
+        wide.put(0, u64::MAX);
+        wide.put(0, 1);
+        assert_eq!(wide.total(), u64::MAX);
     }
 }

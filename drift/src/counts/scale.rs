@@ -107,7 +107,8 @@ impl Scale {
     )]
     pub(super) fn fixed(self, value: f64) -> u64 {
         match self {
-            Self::Unit => (value.clamp(0.0, 1.0) * UNIT_FIXED).round() as u64,
+            // Adding a half and cutting off rounds, without a call.
+            Self::Unit => (value.clamp(0.0, 1.0) * UNIT_FIXED + 0.5) as u64,
             Self::Length => whole(value),
             Self::Real => 0,
         }
