@@ -1,8 +1,8 @@
 //! Labelled events of the past from a file, as the records that a topic would have held.
 //!
 //! Two kinds of file, told by their first bytes: JSON lines, also gzipped, in which each line is the payload of a
-//! labelled event; and Parquet, whose columns become the members of one ([`table`] lists them). Reading streams: memory
-//! is bounded by a line or by a batch of rows. What a payload holds is judged by whoever reads the records: a bad line
+//! labelled event; and Parquet, whose columns become the members of one (`history/table.rs` lists them). Reading streams:
+//! memory is bounded by a line or by a batch of rows. What a payload holds is judged by whoever reads the records: a bad line
 //! is a bad record there, and only a file that cannot be read is an error here.
 
 mod lines;
