@@ -169,10 +169,13 @@ fn scalar(raw: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 fn numbers(raw: &RawValue) -> Result<Vec<f32>, Refusal> {
-    let numbers: Vec<f32> = serde_json::from_str(raw.get())
+    // As f64 first: whether a number too large for an f32 is infinite or an error depends on how serde_json is built.
+    let numbers: Vec<f64> = serde_json::from_str(raw.get())
         .map_err(|_| Refusal::WrongType { member: "embedding", expected: "an array of numbers" })?;
-    if numbers.iter().all(|number| number.is_finite()) {
-        Ok(numbers)
+    let range = f64::from(f32::MIN)..=f64::from(f32::MAX);
+    if numbers.iter().all(|number| range.contains(number)) {
+        #[expect(clippy::cast_possible_truncation, reason = "within the range of an f32; its precision is enough")]
+        Ok(numbers.into_iter().map(|number| number as f32).collect())
     } else {
         Err(Refusal::OutOfRange { member: "embedding", bounds: "the range of an f32" })
     }
