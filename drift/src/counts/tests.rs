@@ -164,12 +164,17 @@ proptest! {
         prop_assert_eq!(WindowCounts::decode(&whole.encode()).expect("our own bytes"), whole);
     }
 
+    /// Some bits of a zstd frame's header, such as the size of its window, say nothing of the content: then, and only then,
+    /// damage is not seen, and the counts are the same.
     #[test]
-    fn damaged_bytes_are_an_error(draws in prop::collection::vec(draw(), 0..10), place in any::<prop::sample::Index>(), flip in 1..=255_u8) {
-        let mut bytes = counts(&observations(&draws)).encode();
+    fn damaged_bytes_never_give_other_counts(draws in prop::collection::vec(draw(), 0..10), place in any::<prop::sample::Index>(), flip in 1..=255_u8) {
+        let whole = counts(&observations(&draws));
+        let mut bytes = whole.encode();
         let place = place.index(bytes.len());
         bytes[place] ^= flip;
-        prop_assert!(WindowCounts::decode(&bytes).is_err());
+        if let Ok(read) = WindowCounts::decode(&bytes) {
+            prop_assert_eq!(read, whole);
+        }
         bytes[place] ^= flip;
         prop_assert!(WindowCounts::decode(&bytes[..place]).is_err());
         bytes.push(flip);
