@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::SettingsArguments;
 use crate::failure::Failure;
-use crate::settings::{self, Config};
+use crate::output_topics;
+use crate::settings::Config;
+use crate::start::{self, Started};
 use crate::worker::Worker;
-use crate::{output_topics, shutdown, telemetry};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,14 +41,7 @@ pub struct ClassifyArguments {
 /// # Errors
 /// When the settings or the model cannot be used, or the worker cannot go on.
 pub fn run(arguments: &ClassifyArguments) -> Result<(), Failure> {
-    let loaded = settings::load(&arguments.settings.layers()?)?;
-    let config = loaded.config;
-    let metrics = telemetry::install(&config)?;
-    for setting in &loaded.changed {
-        tracing::info!(key = %setting.key, value = %setting.value, place = %setting.place, "setting");
-    }
-    let stop = ingest::shutdown::listen(|| ())?;
-    shutdown::bound(stop.clone(), config.shutdown_grace())?;
+    let Started { config, metrics, stop } = start::worker(&arguments.settings.layers()?)?;
     let progress = Arc::new(Progress::default());
     let health = Health::new(stop.clone(), {
         let progress = Arc::clone(&progress);
@@ -55,14 +49,14 @@ pub fn run(arguments: &ClassifyArguments) -> Result<(), Failure> {
     });
     let _answers_while_it_lives =
         Server::start(config.http(), Arc::clone(&health), Box::new(move || metrics.render()))?;
-    let Some(mut worker) = start(&config, arguments.until_end, &health, &stop)? else { return Ok(()) };
+    let Some(mut worker) = connect(&config, arguments.until_end, &health, &stop)? else { return Ok(()) };
     worker.run(&progress, &stop)?;
     tracing::info!(labeled = progress.labeled(), dead_letters = progress.dead_letters(), "stopped");
     Ok(())
 }
 
 /// Everything up to the first record; `None` when asked to stop on the way.
-fn start(
+fn connect(
     config: &Config,
     until_end: bool,
     health: &Health,

@@ -14,5 +14,6 @@ pub mod package_path;
 pub mod replay;
 pub mod settings;
 mod shutdown;
+mod start;
 pub mod telemetry;
 pub mod worker;

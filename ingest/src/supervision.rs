@@ -2,6 +2,7 @@
 //!
 //! Pure but for [`pause`]. Who rewinds what, the pipelines know themselves.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::thread;
@@ -58,6 +59,12 @@ pub fn pause(length: Duration, stop: &CancellationToken) {
     while !stop.is_cancelled() && Instant::now() < deadline {
         thread::sleep(LOOK.min(deadline.saturating_duration_since(Instant::now())));
     }
+}
+
+/// What a thread said when it panicked.
+pub fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("no message").to_owned()
 }
 
 /// An error with its causes on one line, for the log.

@@ -6,6 +6,7 @@
 
 pub mod broker;
 pub mod dataset;
+pub mod folder;
 pub mod kafka;
 pub mod labeled;
 pub mod names;

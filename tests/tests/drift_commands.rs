@@ -1,10 +1,10 @@
 //! The drift commands as a person meets them: a quiet history, a planted change, and every kind of wrong input.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
+use tests::folder::files;
 use tests::labeled::{HOUR_MS, History, START_MS};
 use tests::process::labelstream;
 
@@ -84,24 +84,6 @@ fn expect(output: &Output, code: i32, out_lines: &[&str], err_lines: &[&str]) {
     for line in err_lines {
         assert!(err.contains(line), "stderr does not say {line:?}:\n{err}\nstdout:\n{out}");
     }
-}
-
-/// Every file of a folder with its bytes, by its path in it.
-fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
-    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(&next).unwrap_or_else(|error| panic!("{}: {error}", next.display())).flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let name = path.strip_prefix(folder).expect("it lies in the folder").display().to_string();
-                found.push((name, fs::read(&path).expect("a file of ours")));
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! The drift commands on Kafka: a live run up to the end, the same range replayed and calibrated, and no trace of either.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tempfile::TempDir;
 use tests::broker::{self, TestBroker};
+use tests::folder::files;
 use tests::labeled::{HOUR_MS, History, START_MS};
 use tests::names::unique;
 use tests::process::Process;
@@ -76,23 +76,6 @@ impl Stage {
         more.extend(reference);
         self.drift(&[], &more).stderr()
     }
-}
-
-/// Every file below a folder with its bytes, by its path in it.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(&next).unwrap_or_else(|error| panic!("{}: {error}", next.display())).flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let name = path.strip_prefix(folder).expect("it lies in the folder").display().to_string();
-                found.insert(name, fs::read(&path).expect("a file of ours"));
-            }
-        }
-    }
-    found
 }
 
 fn assert_same(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u8>>) {

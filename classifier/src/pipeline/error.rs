@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 
 use ingest::source::SourceError;
+use ingest::supervision::panic_message;
 use schemas::Recovery;
 use sink::publisher::PublishError;
 
@@ -54,11 +55,6 @@ impl PipelineError {
     }
 
     pub(crate) fn panicked(stage: Stage, panic: &(dyn Any + Send)) -> Self {
-        let message = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
-        Self::Panicked { stage, message: message.to_owned() }
+        Self::Panicked { stage, message: panic_message(panic) }
     }
 }

@@ -14,7 +14,7 @@ use super::flags::{CommonFlags, TestFlags};
 use super::pass::{Input, Pass};
 use super::terminal::Ink;
 use crate::failure::Failure;
-use crate::{settings, telemetry};
+use crate::start::{self, Started};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,9 +42,7 @@ pub(super) struct BacktestArguments {
 /// # Errors
 /// When the file, the profile or the store cannot be used.
 pub(super) fn run(arguments: &BacktestArguments) -> Result<(), Failure> {
-    let config = settings::load(&arguments.common.layers(arguments.tests.flags())?)?.config;
-    telemetry::install(&config)?;
-    let stop = ingest::shutdown::listen(|| ())?;
+    let Started { config, stop, .. } = start::command(&arguments.common.layers(arguments.tests.flags())?)?;
     let comparer = comparer(&config)?;
     let mut history = History::open(&arguments.file)?;
     let store = ReportStore::open(config.reports())?;

@@ -23,8 +23,8 @@ use super::moment::Moment;
 use super::pass::{Input, Pass, Seen};
 use super::range;
 use crate::failure::Failure;
-use crate::settings::{self, Config};
-use crate::telemetry;
+use crate::settings::Config;
+use crate::start::{self, Started};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,9 +72,7 @@ pub(super) struct CalibrateArguments {
 pub(super) fn run(arguments: &CalibrateArguments) -> Result<(), Failure> {
     let mut flags = arguments.kafka.flags();
     flags.extend(arguments.tests.flags());
-    let config = settings::load(&arguments.common.layers(flags)?)?.config;
-    telemetry::install(&config)?;
-    let stop = ingest::shutdown::listen(|| ())?;
+    let Started { config, stop, .. } = start::command(&arguments.common.layers(flags)?)?;
     let (windows, seen, made_from) = match (&arguments.file, arguments.from) {
         (Some(file), _) => from_file(&config, file, &stop)?,
         (None, from) => {

@@ -9,8 +9,8 @@ use drift::pipeline::{Progress, Setup, Worker};
 use super::comparing::comparer;
 use super::flags::{CommonFlags, KafkaFlags, TestFlags, flag};
 use crate::failure::Failure;
-use crate::settings::{self, Config};
-use crate::{shutdown, telemetry};
+use crate::settings::Config;
+use crate::start::{self, Started};
 
 /// Flags of the worker.
 #[derive(Debug, Default, clap::Args)]
@@ -49,14 +49,7 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<(), Failure> {
     flags.extend(flag("--group", "drift.group", arguments.worker.group.as_deref()));
     flags.extend(flag("--instance", "source.instance", arguments.worker.instance.as_deref()));
     flags.extend(arguments.tests.flags());
-    let loaded = settings::load(&arguments.common.layers(flags)?)?;
-    let config = loaded.config;
-    let metrics = telemetry::install(&config)?;
-    for setting in &loaded.changed {
-        tracing::info!(key = %setting.key, value = %setting.value, place = %setting.place, "setting");
-    }
-    let stop = ingest::shutdown::listen(|| ())?;
-    shutdown::bound(stop.clone(), config.shutdown_grace())?;
+    let Started { config, metrics, stop } = start::worker(&arguments.common.layers(flags)?)?;
     let progress = Arc::new(Progress::default());
     let health = Health::new(stop.clone(), {
         let progress = Arc::clone(&progress);

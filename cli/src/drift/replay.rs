@@ -19,8 +19,8 @@ use super::pass::{Input, Pass};
 use super::range;
 use super::terminal::Ink;
 use crate::failure::Failure;
-use crate::settings::{self, Config};
-use crate::telemetry;
+use crate::settings::Config;
+use crate::start::{self, Started};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,9 +55,7 @@ pub(super) struct ReplayArguments {
 pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
     let mut flags = arguments.kafka.flags();
     flags.extend(arguments.tests.flags());
-    let config = settings::load(&arguments.common.layers(flags)?)?.config;
-    telemetry::install(&config)?;
-    let stop = ingest::shutdown::listen(|| ())?;
+    let Started { config, stop, .. } = start::command(&arguments.common.layers(flags)?)?;
     let now_ms = now_ms();
     let (from_ms, to_ms) = (arguments.from.ms(now_ms), arguments.to.ms(now_ms));
     if from_ms >= to_ms {

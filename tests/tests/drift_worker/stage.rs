@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +32,7 @@ use sink::reports::ReportsConfig;
 use sink::settings::{Compression, Guarantee, Identity, SinkConfig, SinkSettings};
 use sink::telemetry::{LogConfig, LogFormat, LogSettings, install_log};
 use tests::broker::TestBroker;
+use tests::folder;
 use tests::names::unique;
 use tests::process::Process;
 use tests::records::create_topics;
@@ -269,21 +269,9 @@ pub(crate) fn log() {
     install_log(&LogConfig::try_from(settings).expect("valid settings")).expect("the first one in this process");
 }
 
-/// Every file below the folder, by its path: the reports as they are.
-pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
-    while let Some(inner) = folders.pop() {
-        for entry in fs::read_dir(&inner).expect("a folder of ours").flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "parquet") {
-                let name = path.strip_prefix(folder).expect("below it").to_owned();
-                found.insert(name, fs::read(&path).expect("a file of ours"));
-            }
-        }
-    }
-    found
+/// The reports below a folder, by their paths; what a killed writer left unfinished is none.
+pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    folder::files(folder).into_iter().filter(|(name, _)| name.ends_with(".parquet")).collect()
 }
 
 /// A worker on a thread of this process; dropping it asks it to stop.

@@ -1,0 +1,44 @@
+//! How a command begins: its settings, its log and its signals, in the same order for all.
+
+use ingest::settings::Layers;
+use sink::telemetry::Metrics;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+use crate::settings::{self, Config};
+use crate::{shutdown, telemetry};
+
+/// What a command has once it began.
+pub(crate) struct Started {
+    pub(crate) config: Config,
+    pub(crate) metrics: Metrics,
+    /// Cancelled by the first signal.
+    pub(crate) stop: CancellationToken,
+}
+
+/// Begins a command that works on what is there, and ends by itself.
+///
+/// # Errors
+/// When the settings cannot be used, or signals cannot be heard.
+pub(crate) fn command(layers: &Layers) -> Result<Started, Failure> {
+    let config = settings::load(layers)?.config;
+    let metrics = telemetry::install(&config)?;
+    let stop = ingest::shutdown::listen(|| ())?;
+    Ok(Started { config, metrics, stop })
+}
+
+/// Begins a worker, which runs until it is stopped: it says which settings it was given, and its shutdown is bounded.
+///
+/// # Errors
+/// As [`command`].
+pub(crate) fn worker(layers: &Layers) -> Result<Started, Failure> {
+    let loaded = settings::load(layers)?;
+    let config = loaded.config;
+    let metrics = telemetry::install(&config)?;
+    for setting in &loaded.changed {
+        tracing::info!(key = %setting.key, value = %setting.value, place = %setting.place, "setting");
+    }
+    let stop = ingest::shutdown::listen(|| ())?;
+    shutdown::bound(stop.clone(), config.shutdown_grace())?;
+    Ok(Started { config, metrics, stop })
+}
