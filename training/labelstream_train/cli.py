@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from . import data
+from .data import examples as data
 from .errors import UserError
-from .recipe import Recipe
-from .source import BANKING77, Source
+from .encoder.recipe import Recipe
+from .package.source import BANKING77, Source
 
 STOPPED = 3
 
@@ -30,7 +30,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _train(given: argparse.Namespace) -> int:
-    from . import base, train
+    from .encoder import base
+    from .encoder import training as train
 
     loaded = _load(given, _recipe(given))
     split = loaded.split
@@ -47,7 +48,8 @@ def _train(given: argparse.Namespace) -> int:
 
 
 def _export(given: argparse.Namespace) -> int:
-    from . import base, package
+    from .encoder import base
+    from .package import make as package
 
     written = given.out / "run.json"
     if not written.is_file():
@@ -69,7 +71,7 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _evaluate(given: argparse.Namespace) -> int:
-    from . import evaluate
+    from .evaluate import figures as evaluate
 
     found = evaluate.evaluate(given.package, given.data, data.read(given.data), given.threads)
     print(json.dumps(found, indent=1))
@@ -77,7 +79,7 @@ def _evaluate(given: argparse.Namespace) -> int:
 
 
 def _golden(given: argparse.Namespace) -> int:
-    from . import golden
+    from .package import golden
 
     if not given.check:
         golden.write(given.package, given.out)
@@ -88,7 +90,7 @@ def _golden(given: argparse.Namespace) -> int:
 
 
 def _lengths(given: argparse.Namespace) -> int:
-    from . import lengths
+    from .package import lengths
 
     for row in lengths.measure(given.package, given.data, data.read(given.data)):
         print(json.dumps(row))

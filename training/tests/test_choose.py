@@ -12,7 +12,7 @@ def row(epoch: int, plain: float, average: float = 0.0) -> dict:
 @unittest.skipUnless(importlib.util.find_spec("torch"), "torch is not installed")
 class Choose(unittest.TestCase):
     def check(self, history: list[dict], texts: int, expected: tuple[int, str]) -> None:
-        from labelstream_train.train import choose
+        from labelstream_train.encoder.training import choose
 
         found = choose(history, texts)
         self.assertEqual((found["epoch"], found["weights"]), expected)

@@ -7,8 +7,8 @@ import unittest
 from collections import Counter
 from pathlib import Path
 
-from labelstream_train import data
-from labelstream_train.data import Example
+from labelstream_train.data import examples as data
+from labelstream_train.data.examples import Example
 from labelstream_train.errors import UserError
 
 

@@ -8,7 +8,7 @@ import math
 
 import torch
 
-from .encoder import Classifier
+from .network import Classifier
 from .recipe import Recipe
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-from . import metrics
-from .errors import UserError
+from ..evaluate import metrics
+from ..errors import UserError
 
 BATCH_TOKENS_MAX = 1024
 """Padded tokens computed at once. More buys no speed on a CPU and costs memory."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import UserError
+from ..errors import UserError
 
 TEXT_CHARS_MAX = 1_000_000
 """Longest accepted text, in characters: a broken export is more likely than a message this long."""

@@ -18,12 +18,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from . import data, metrics, optimiser
+from ..data import examples as data
+from ..evaluate import metrics
+from . import optimiser
 from .base import Base
-from .data import Split
-from .encoder import Classifier
-from .errors import UserError
-from .progress import Progress
+from ..data.examples import Split
+from .network import Classifier
+from ..errors import UserError
+from ..progress import Progress
 from .recipe import Recipe
 
 EVAL_BATCH_ITEMS = 64

@@ -4,8 +4,8 @@ Every number comes from the manifest that is shipped beside it. The words are ab
 so a package made from other data gets no card from here: its makers know its limits, we do not.
 """
 
-from .base import Base
-from .recipe import Recipe
+from ..encoder.base import Base
+from ..encoder.recipe import Recipe
 
 
 def text(manifest: dict, recipe: Recipe, best: dict, base: Base) -> str:

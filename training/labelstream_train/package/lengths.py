@@ -9,9 +9,9 @@ cut, so that row shows what a longer cut wins.
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import metrics
-from .data import Example
-from .evaluate import truth_of
+from ..evaluate import metrics
+from ..data.examples import Example
+from ..evaluate.figures import truth_of
 from .scorer import Scorer
 
 CUTS = (64, 128, 256)

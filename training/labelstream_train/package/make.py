@@ -12,11 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from . import card, evaluate, export, golden, metrics, train
-from .base import Base
-from .data import Example, Split
-from .errors import UserError
-from .recipe import Recipe
+from ..encoder import training as train
+from ..evaluate import figures as evaluate
+from ..evaluate import metrics
+from . import card, export, golden
+from ..encoder.base import Base
+from ..data.examples import Example, Split
+from ..errors import UserError
+from ..encoder.recipe import Recipe
 from .scorer import Scorer
 from .source import BANKING77, Source
 

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import load_file
 
-from . import graph, metrics, train
-from .base import Base
-from .errors import UserError
-from .recipe import Recipe
+from ..encoder import graph
+from ..encoder import training as train
+from ..evaluate import metrics
+from ..encoder.base import Base
+from ..errors import UserError
+from ..encoder.recipe import Recipe
 from .scorer import Scorer
 
 TORCH_DIFFERENCE_MAX = 1e-4

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from . import metrics
-from .data import Example
-from .errors import UserError
-from .scorer import Scorer
+from ..data.examples import Example
+from ..errors import UserError
+from ..package.scorer import Scorer
 
 
 def truth_of(scorer: Scorer, examples: Sequence[Example], place: Path) -> np.ndarray:

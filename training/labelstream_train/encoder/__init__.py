@@ -1,0 +1,1 @@
+"""The encoder tier: a BERT-like network, fine-tuned with torch, written as ONNX."""

@@ -1,0 +1,1 @@
+"""How good a package is: figures with intervals, slices, robustness, calibration, bias, speed. No torch."""

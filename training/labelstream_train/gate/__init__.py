@@ -1,0 +1,1 @@
+"""The rules that a package must meet before it may enter a registry."""

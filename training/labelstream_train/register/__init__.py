@@ -1,0 +1,1 @@
+"""Registering a package in MLflow."""
