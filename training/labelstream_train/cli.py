@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from .data import examples as data
+from .data import old as data
 from .errors import UserError
 from .encoder.recipe import Recipe
 from .package.source import BANKING77, Source

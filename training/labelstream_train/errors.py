@@ -1,8 +1,19 @@
-"""The one error that a user can cause: bad data, a missing file, settings that do not fit together.
+"""How a stage ends when it does not succeed. `cli` prints the text as one line and picks the exit code.
 
-`cli` prints it as one line and exits with 2. Anything else is our bug and keeps its traceback.
+Anything else that is raised is our bug and keeps its traceback.
 """
 
 
 class UserError(Exception):
-    """Text is a fragment fitting "failed to {error}"; file and line are named where there is one."""
+    """Bad data, a missing file, settings that do not fit: the user can mend it. Exit code 2.
+
+    Text is a fragment fitting "failed to {error}"; file and line are named where there is one.
+    """
+
+
+class Refused(Exception):
+    """A check said no: the data has errors, or the model is not good enough. Exit code 4; text as above."""
+
+
+class Stopped(Exception):
+    """The wall-clock budget is over; the same command goes on where this one stopped. Exit code 3."""

@@ -7,8 +7,8 @@ import unittest
 from collections import Counter
 from pathlib import Path
 
-from labelstream_train.data import examples as data
-from labelstream_train.data.examples import Example
+from labelstream_train.data import old as data
+from labelstream_train.data.old import Example
 from labelstream_train.errors import UserError
 
 

@@ -1,135 +1,96 @@
-"""Reads labelled texts and cuts them into train, held-out and test, without leaking one into another.
+"""What every stage works on: labelled texts, and the four parts that a data set is cut into.
 
-A file is JSON Lines, plain or gzip, one object a line with the strings `text` and `label`; other keys
-are ignored. The test texts are used for exactly one thing before the last evaluation: train texts that
-equal one of them (ignoring case and white space) are dropped.
+The parts are written once, by `validate`, as Parquet; every later stage reads them from there and no stage
+reads the user's files again. A label is a name; its id is its place in the sorted `Parts.labels`.
 """
 
-import gzip
-import hashlib
 import json
-import random
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ..errors import UserError
 
-TEXT_CHARS_MAX = 1_000_000
-"""Longest accepted text, in characters: a broken export is more likely than a message this long."""
+PARTS = ("train", "held_out", "test", "out_of_scope")
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One text with its label's name."""
+    """One text with the names of its labels: exactly one, or any number when the data is multi-label.
+
+    `time_ms` is Unix time in UTC; `slices` names what figures are reported by (language, source, ...).
+    """
 
     text: str
-    label: str
+    labels: tuple[str, ...]
+    group: str | None = None
+    time_ms: int | None = None
+    slices: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """What one training run may see. `labels` is sorted; a label's place in it is its id."""
+class Parts:
+    """A data set cut up: `train` to learn from, `held_out` to choose and calibrate by, `test` to report.
+
+    `out_of_scope` holds texts that belong to none of the labels (their own labels are kept, but mean nothing).
+    `facts` says where the parts come from: `files` (name, sha256 and rows of each input), `fingerprint`
+    (one sha256 over all of them), `dropped` (counts by reason), `data` (name, licence, attribution).
+    """
 
     labels: tuple[str, ...]
+    is_multi_label: bool
     train: tuple[Example, ...]
     held_out: tuple[Example, ...]
-    overlap_dropped: int
+    test: tuple[Example, ...]
+    out_of_scope: tuple[Example, ...]
+    facts: dict[str, Any]
+
+    def truth(self, examples: Sequence[Example]) -> np.ndarray:
+        """Label ids [n] int64; when multi-label [n, labels] float32 of 0 and 1."""
+        return truth_of(self.labels, self.is_multi_label, examples)
+
+    def write(self, folder: Path) -> None:
+        """Writes one Parquet file a part, then parts.json, which a reader looks for first."""
+        from . import parquet
+
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in PARTS:
+            parquet.write(getattr(self, name), folder / f"{name}.parquet")
+        header = {"labels": self.labels, "is_multi_label": self.is_multi_label, "facts": self.facts}
+        text = json.dumps(header, indent=1, ensure_ascii=False) + "\n"
+        (folder / "parts.json").write_text(text, encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Parts":
+        """What `write` wrote; an error says to run `validate` where there is nothing."""
+        from . import parquet
+
+        path = folder / "parts.json"
+        try:
+            header = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as cause:
+            raise UserError(f"read {path}: run `validate` first") from cause
+        except (OSError, ValueError) as cause:
+            raise UserError(f"read {path}: {cause}") from cause
+        parts = {name: parquet.read(folder / f"{name}.parquet") for name in PARTS}
+        return cls(tuple(header["labels"]), header["is_multi_label"], **parts, facts=header["facts"])
 
 
-def find(folder: Path, name: str) -> Path:
-    """`folder/name.jsonl.gz` or `folder/name.jsonl`, whichever is there."""
-    for suffix in (".jsonl.gz", ".jsonl"):
-        path = folder / f"{name}{suffix}"
-        if path.is_file():
-            return path
-    raise UserError(f"find {name}.jsonl.gz or {name}.jsonl in {folder}")
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of the file as it lies on disk (the compressed bytes for .gz)."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def read(path: Path) -> list[Example]:
-    """All examples of a file, in file order; a bad line is an error that names file and line."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    examples = []
-    try:
-        with opener(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    examples.append(_parse(line, f"{path}:{number}"))
-    except (OSError, EOFError, UnicodeDecodeError) as cause:
-        raise UserError(f"read {path} after line {len(examples)}: {cause}") from cause
-    if not examples:
-        raise UserError(f"read {path}: it has no examples")
-    return examples
-
-
-def split(train: list[Example], test: Iterable[Example], held_out_share: float, seed: int) -> Split:
-    """Drops the overlap with `test`, then holds out a stratified share of train.
-
-    Each label gives `round(count * held_out_share)` texts, at least one, to the held-out part. A text
-    that occurs more than once stays whole on one side, as otherwise the held-out part would be easier
-    than new texts are.
-    """
-    seen_in_test = {_normal(example.text) for example in test}
-    kept = [example for example in train if _normal(example.text) not in seen_in_test]
-    by_label = defaultdict(list)
-    for example in kept:
-        by_label[example.label].append(example)
-    labels = tuple(sorted(by_label))
-    if len(labels) < 2:
-        raise UserError(f"train on {len(labels)} label(s): at least two are needed")
-    dice = random.Random(seed)
-    held_out_texts = set()
-    for label in labels:
-        texts = sorted({_normal(example.text) for example in by_label[label]})
-        if len(texts) < 2:
-            raise UserError(f"hold out a text of label {label!r}: it has only one")
-        count = min(len(texts) - 1, max(1, round(len(texts) * held_out_share)))
-        held_out_texts.update(dice.sample(texts, count))
-    return Split(
-        labels=labels,
-        train=tuple(example for example in kept if _normal(example.text) not in held_out_texts),
-        held_out=tuple(example for example in kept if _normal(example.text) in held_out_texts),
-        overlap_dropped=len(train) - len(kept),
-    )
-
-
-def bucketed(lengths: list[int], batch_items: int, dice: random.Random) -> list[list[int]]:
-    """Indices in batches of similar length, in random order, so that little padding is computed.
-
-    Shuffle, sort within pools of 50 batches by length, cut, shuffle the batches. The pools keep the
-    batches different from epoch to epoch.
-    """
-    order = list(range(len(lengths)))
-    dice.shuffle(order)
-    pool = batch_items * 50
-    batches = []
-    for start in range(0, len(order), pool):
-        part = sorted(order[start : start + pool], key=lambda index: lengths[index])
-        batches += [part[at : at + batch_items] for at in range(0, len(part), batch_items)]
-    dice.shuffle(batches)
-    return batches
-
-
-def _normal(text: str) -> str:
-    return " ".join(text.casefold().split())
-
-
-def _parse(line: str, place: str) -> Example:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as cause:
-        raise UserError(f"parse {place}: not JSON: {cause}") from cause
-    if not isinstance(row, dict):
-        raise UserError(f"parse {place}: expected an object with `text` and `label`")
-    for key in ("text", "label"):
-        if not isinstance(row.get(key), str) or not row[key].strip():
-            raise UserError(f"parse {place}: `{key}` must be a string that is not blank")
-    if len(row["text"]) > TEXT_CHARS_MAX:
-        raise UserError(f"parse {place}: `text` is longer than {TEXT_CHARS_MAX} characters")
-    return Example(row["text"], row["label"])
+def truth_of(labels: Sequence[str], is_multi_label: bool, examples: Sequence[Example]) -> np.ndarray:
+    """Label ids [n] int64, or [n, labels] float32 of 0 and 1; a label that is not in `labels` is an error."""
+    ids = {label: place for place, label in enumerate(labels)}
+    truth = np.zeros((len(examples), len(labels)), np.float32) if is_multi_label else np.zeros(len(examples), np.int64)
+    for row, example in enumerate(examples):
+        if not is_multi_label and len(example.labels) != 1:
+            raise UserError(f"read the label of {example.text[:40]!r}: expected one, found {len(example.labels)}")
+        for label in example.labels:
+            if label not in ids:
+                raise UserError(f"use the label {label!r}: it is none of the {len(labels)} that training knows")
+            if is_multi_label:
+                truth[row, ids[label]] = 1.0
+            else:
+                truth[row] = ids[label]
+    return truth

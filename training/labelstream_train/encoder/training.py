@@ -18,11 +18,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..data import examples as data
+from ..data import old as data
 from ..evaluate import metrics
 from . import optimiser
 from .base import Base
-from ..data.examples import Split
+from ..data.old import Split
 from .network import Classifier
 from ..errors import UserError
 from ..progress import Progress

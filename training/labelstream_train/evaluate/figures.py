@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from . import metrics
-from ..data.examples import Example
+from ..data.old import Example
 from ..errors import UserError
 from ..package.scorer import Scorer
 

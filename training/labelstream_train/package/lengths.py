@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..evaluate import metrics
-from ..data.examples import Example
+from ..data.old import Example
 from ..evaluate.figures import truth_of
 from .scorer import Scorer
 

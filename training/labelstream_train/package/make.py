@@ -17,7 +17,7 @@ from ..evaluate import figures as evaluate
 from ..evaluate import metrics
 from . import card, export, golden
 from ..encoder.base import Base
-from ..data.examples import Example, Split
+from ..data.old import Example, Split
 from ..errors import UserError
 from ..encoder.recipe import Recipe
 from .scorer import Scorer

@@ -1,0 +1,34 @@
+"""The settings `[data]` and `[split]`: where the texts are, and which of them test the model."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ..section import Section
+
+
+class DataSettings(Section):
+    """Files and columns, and the terms of the data, which the package repeats."""
+
+    path: str | None = Field(None, description="A file, or a folder of files, with labelled texts.")
+    test: str | None = Field(None, description="A file of labelled texts that test the model; none: part of `path`.")
+    out_of_scope: str | None = Field(None, description="A file of texts that belong to none of the labels.")
+    text: str | None = Field(None, description="Column of the text; none: the first there is of the usual names.")
+    label: str | None = Field(None, description="Column of the label(s); none: the first there is of the usual names.")
+    multi_label: bool = Field(False, description="Whether a text may have any number of labels.")
+    label_separator: str | None = Field(None, description="What stands between labels where they are one string.")
+    group: str | None = Field(None, description="Column of the group (author, ticket, ...) kept on one side of a split.")
+    time: str | None = Field(None, description="Column of the time: ISO 8601, or Unix seconds or milliseconds.")
+    slices: tuple[str, ...] = Field((), description="Columns that figures are reported by (source, language, ...).")
+    name: str | None = Field(None, description="Name of the data; none: that of the file or folder.")
+    licence: str | None = Field(None, description="Licence of the data (an SPDX name where there is one).")
+    attribution: str | None = Field(None, description="Whom the data is from.")
+
+
+class SplitSettings(Section):
+    """How train, held-out and test are cut where the data does not say."""
+
+    by: Literal["random", "group", "time"] = Field("random", description="`time`: the newest part is test.")
+    seed: int = Field(0, ge=0, description="Of the split only, so that runs with several seeds can share one.")
+    test_share: float = Field(0.2, gt=0, lt=1, description="Part of the texts that is test where no test file is.")
+    held_out_share: float = Field(0.05, gt=0, lt=1, description="Part of train held out to choose and calibrate by.")

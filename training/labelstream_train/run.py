@@ -1,0 +1,71 @@
+"""One run: its settings and its folder, where every stage finds what the ones before it wrote."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .data.examples import Parts
+from .errors import Stopped
+from .settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`deadline` is on the monotonic clock; None has no end."""
+
+    settings: Settings
+    out: Path
+    deadline: float | None = None
+
+    @property
+    def data(self) -> Path:
+        """The parts: written by `validate`, read by all."""
+        return self.out / "data"
+
+    @property
+    def validate(self) -> Path:
+        """report.json and report.html about the data."""
+        return self.out / "validate"
+
+    @property
+    def tune(self) -> Path:
+        """study.db, best.toml, report.json."""
+        return self.out / "tune"
+
+    @property
+    def train(self) -> Path:
+        """What the tier learned, and train.json."""
+        return self.out / "train"
+
+    @property
+    def package(self) -> Path:
+        """The model package that is served."""
+        return self.out / "package"
+
+    @property
+    def evaluate(self) -> Path:
+        """report.json and report.html about the package."""
+        return self.out / "evaluate"
+
+    @property
+    def gate(self) -> Path:
+        """verdict.json."""
+        return self.out / "gate"
+
+    @property
+    def register(self) -> Path:
+        """registered.json."""
+        return self.out / "register"
+
+    def parts(self) -> Parts:
+        """The data set as `validate` cut it."""
+        return Parts.read(self.data)
+
+    def seconds_left(self) -> float | None:
+        """Until the deadline, never below 0; None has no end."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def stop_if_over(self, doing: str) -> None:
+        """Raises `Stopped` when the budget is over; call it where work so far is saved."""
+        if self.seconds_left() == 0.0:
+            raise Stopped(f"the budget of --minutes is over, {doing}; the same command goes on from here")

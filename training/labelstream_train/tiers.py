@@ -1,0 +1,42 @@
+"""The two kinds of model that a run can make, behind one interface; a tier's module is only loaded when used."""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, cast
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .run import Run
+
+Storage = Literal["fp32", "int8", "int8_dynamic"]
+"""`int8`: weights stored so, computed in fp32. `int8_dynamic`: computed in int8, too."""
+
+MODULES = {"encoder": "labelstream_train.encoder.stage", "fast": "labelstream_train.fast.stage"}
+
+
+class Tier(Protocol):
+    """What `encoder/stage.py` and `fast/stage.py` each have as functions."""
+
+    def train(self, run: "Run") -> None:
+        """Writes OUT/train; goes on with what is there; raises `Stopped` at the deadline."""
+        ...
+
+    def write_model(self, run: "Run", folder: Path, storage: Storage) -> None:
+        """Writes model.onnx, tokenizer.json and config.json of what was trained."""
+        ...
+
+    def logits(self, run: "Run", texts: Sequence[str]) -> np.ndarray:
+        """[texts, labels] f32 by what trained it, not by the exported file: the other side of parity."""
+        ...
+
+
+def tier(name: str) -> Tier:
+    """The tier called `name`."""
+    return cast(Tier, importlib.import_module(MODULES[name]))
+
+
+def train(run: "Run") -> None:
+    """The stage `train`: that of the tier which the settings choose."""
+    tier(run.settings.run.tier).train(run)

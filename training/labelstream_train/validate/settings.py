@@ -1,0 +1,7 @@
+"""The settings `[validate]`."""
+
+from ..section import Section
+
+
+class ValidateSettings(Section):
+    """What the data is checked for."""
