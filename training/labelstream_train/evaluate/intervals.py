@@ -1,0 +1,162 @@
+"""A figure never stands alone: its value, a 95 % interval and the number of things it was counted on.
+
+Shares have Wilson's interval; differences of shares have closed forms; areas under a ROC curve have
+DeLong's; everything else is bootstrapped: seeded, stratified, and computed on many draws at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from scipy.stats import beta, norm, rankdata
+
+Z = float(norm.ppf(0.975))
+"""Two-sided 95 %."""
+
+CELLS_MAX = 4_000_000
+"""Numbers drawn at once, so that a bootstrap stays within about 100 MB."""
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+"""Rows [draws, items] of item places -> values [draws] or [draws, k]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """`n` is what was counted (texts, pairs or calls); `method` names the interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    method: str
+
+    def as_dict(self) -> dict[str, float | int | str]:
+        """As it stands in report.json."""
+        return asdict(self)
+
+
+def share(hits: int, count: int) -> Estimate:
+    """A proportion with Wilson's (1927) score interval, which stays inside 0..=1; of nothing: 0 to 1."""
+    if count == 0:
+        return Estimate(float("nan"), 0.0, 1.0, 0, "none")
+    value = hits / count
+    low, high = wilson(value, count)
+    return Estimate(value, low, high, count, "wilson")
+
+
+def wilson(value: float, count: int) -> tuple[float, float]:
+    """Wilson's interval of `value` = hits / count."""
+    scale = 1 + Z * Z / count
+    centre = (value + Z * Z / (2 * count)) / scale
+    half = Z / scale * np.sqrt(value * (1 - value) / count + Z * Z / (4 * count * count))
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def difference(hits: int, count: int, other_hits: int, other_count: int) -> Estimate:
+    """Share minus another, independent share: Newcombe's hybrid score interval (1998, method 10)."""
+    first, second = share(hits, count), share(other_hits, other_count)
+    if not (count and other_count):
+        return Estimate(float("nan"), -1.0, 1.0, min(count, other_count), "none")
+    value = first.value - second.value
+    below = np.hypot(first.value - first.low, second.high - second.value)
+    above = np.hypot(first.high - first.value, second.value - second.low)
+    return Estimate(value, float(value - below), float(value + above), count, "newcombe")
+
+
+def paired_difference(before: np.ndarray, after: np.ndarray) -> Estimate:
+    """Share of `after` minus share of `before` for the same things; [n] bool each.
+
+    Adjusted Wald interval with one added to each kind of discordant pair (Bonett and Price 2012,
+    equation 2), so that no discordant pair still has a width.
+    """
+    count = len(before)
+    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    up, down = (gained + 1) / (count + 2), (lost + 1) / (count + 2)
+    half = Z * np.sqrt((up + down - (up - down) ** 2) / (count + 2))
+    low, high = max(-1.0, up - down - half), min(1.0, up - down + half)
+    return Estimate((gained - lost) / count, float(low), float(high), count, "bonett-price")
+
+
+def auroc(positive: np.ndarray, negative: np.ndarray) -> Estimate:
+    """Chance that a positive's score is above a negative's, ties half; DeLong (1988) on the logit scale.
+
+    When it is exactly 0 or 1, DeLong has no width: then the interval is that of a share of as many
+    trials as the smaller class has (Clopper and Pearson), which is wider than need be.
+    """
+    ups, downs = len(positive), len(negative)
+    if min(ups, downs) == 0:
+        return Estimate(float("nan"), 0.0, 1.0, 0, "none")
+    ranks = rankdata(np.concatenate([positive, negative]))
+    above = (ranks[:ups] - rankdata(positive)) / downs
+    below = 1 - (ranks[ups:] - rankdata(negative)) / ups
+    value = float(above.mean())
+    few = min(ups, downs)
+    if few < 2 or value in (0.0, 1.0):
+        hits = value * few
+        low = float(beta.ppf(0.025, hits, few - hits + 1)) if hits > 0 else 0.0
+        high = float(beta.ppf(0.975, hits + 1, few - hits)) if hits < few else 1.0
+        return Estimate(value, low, high, ups + downs, "clopper-pearson")
+    width = Z * np.sqrt(above.var(ddof=1) / ups + below.var(ddof=1) / downs) / (value * (1 - value))
+    centre = np.log(value / (1 - value))
+    low, high = (1 / (1 + np.exp(-(centre + side * width))) for side in (-1, 1))
+    return Estimate(value, float(low), float(high), ups + downs, "delong")
+
+
+def draws(strata: np.ndarray, repeats: int, seed: int) -> np.ndarray:
+    """[repeats, items] places, drawn with replacement within each stratum; `strata` is [items] int.
+
+    The columns are grouped by stratum, which no statistic over items may depend on.
+    """
+    dice = np.random.default_rng(seed)
+    order = np.argsort(strata, kind="stable")
+    _, starts, counts = np.unique(strata[order], return_index=True, return_counts=True)
+    pieces = [
+        order[start + dice.integers(0, count, size=(repeats, count))]
+        for start, count in zip(starts, counts, strict=True)
+    ]
+    return np.concatenate(pieces, axis=1)
+
+
+def replicates(statistic: Statistic, strata: np.ndarray, repeats: int, seed: int) -> np.ndarray:
+    """The statistic of `repeats` bootstrap samples: [repeats] or [repeats, k]; drawn in bounded pieces."""
+    step = max(1, CELLS_MAX // max(1, len(strata)))
+    parts = []
+    for piece, start in enumerate(range(0, repeats, step)):
+        rows = draws(strata, min(step, repeats - start), seed * 1_000_003 + piece)
+        parts.append(np.asarray(statistic(rows)))
+    return np.concatenate(parts)
+
+
+def bootstrap(statistic: Statistic, strata: np.ndarray, repeats: int, seed: int, centred: bool = False) -> list[Estimate]:
+    """One figure for each value of the statistic, with the percentile interval of its replicates.
+
+    `centred` takes the bootstrap's own bias off the interval first: an error that is a sum of absolute
+    values (calibration error) is larger in every sample than in its source, and a plain percentile
+    interval would lie above the value. Values that must not be negative are cut at 0 by the caller.
+    """
+    count = len(strata)
+    value = np.atleast_1d(np.asarray(statistic(np.arange(count)[None]))[0])
+    drawn = replicates(statistic, strata, repeats, seed).reshape(repeats, -1)
+    if centred:
+        drawn = drawn - (np.nanmean(drawn, axis=0) - value)
+    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    method = "bootstrap, centred" if centred else "bootstrap"
+    return [Estimate(float(v), float(a), float(b), count, method) for v, a, b in zip(value, low, high, strict=True)]
+
+
+def quantile(values: np.ndarray, level: float) -> Estimate:
+    """A quantile with the order statistics that hold it with 95 % (binomial; no shape is assumed).
+
+    With too few values for the upper bound it is the largest value, and the method says so.
+    """
+    from scipy.stats import binom
+
+    ordered = np.sort(values)
+    count = len(ordered)
+    low = int(binom.ppf(0.025, count, level))
+    high = int(binom.ppf(0.975, count, level))
+    method = "order statistics" if high < count else "order statistics, upper bound cut at the largest value"
+    return Estimate(
+        float(np.quantile(ordered, level)), float(ordered[max(0, low - 1)]), float(ordered[min(count - 1, high)]),
+        count, method,
+    )

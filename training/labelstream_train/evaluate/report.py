@@ -1,0 +1,74 @@
+"""What evaluate/report.json says: the one place that fixes its keys, which the gate and the card read.
+
+An *estimate* is an object {"value", "low", "high", "n", "method"}: the interval is of 95 %, `n` what was
+counted, `method` how the interval was made. Shares are 0..=1. Absent measurements are null, never left out.
+
+```
+schema           1; another number means that a key changed its meaning or went
+package          {name, version, model_sha256, bytes, tokens_max, temperature, labels}
+data             {name, texts, fingerprint, evaluations, models}    fingerprint: sha256 of texts and labels in order
+is_multi_label   bool
+estimates        {NAME: estimate}
+                 always  accuracy (multi-label: of the whole label set), macro_f1, micro_f1, weighted_f1, nll, brier,
+                         calibration_error (15 bins), calibration_error_adaptive, calibration_error_untempered
+                 single  top_3, top_5, top_10 (as far as there are more labels)
+                 multi   sample_f1, mean_average_precision, macro_auroc, ranking_loss
+classes          [{label, n, guessed, precision, recall, f1 : estimates;
+                   multi-label also threshold, average_precision, auroc, calibration_error}]    by label
+confusions       [{truth, guess, n, share: estimate of the texts of `truth`}]    largest first; single-label
+confusion_matrix [[int]] rows truth, columns guess; null when multi-label
+reliability      [{low, high, n, confidence, accuracy: estimate}]
+abstaining       {score: {area: estimate, points: [{threshold, coverage, accuracy : estimates}], target}, margin: same}
+slices           [{slice, value, n, figure, estimate, gap: estimate, p, p_adjusted, is_small}]
+                 figure: accuracy, or sample_f1 when multi-label; gap: this slice minus all texts, negative is worse
+robustness       [{name, example, n, accuracy, change, flips : estimates}]    change: after minus before, paired
+bias             see `bias.measure`; null when left out
+out_of_scope     see `out_of_scope.measure`; null when there are no such texts
+speed            see `speed.measure`; null when left out
+warnings         [sentence]
+```
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from .intervals import Estimate
+
+SCHEMA = 1
+
+
+def plain(value: Any) -> Any:
+    """`value` with estimates as objects, and what JSON has no word for (NaN) as null."""
+    if isinstance(value, Estimate):
+        return plain(value.as_dict())
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    if isinstance(value, float):
+        return float(f"{value:.7g}") if math.isfinite(value) else None
+    return value
+
+
+def write(report: dict[str, Any], path: Path) -> None:
+    """Writes report.json through a temporary name, so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_suffix(".part")
+    half.write_text(json.dumps(plain(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    half.replace(path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A report as plain values; one of another schema is an error."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as cause:
+        raise UserError(f"read {path}: run `evaluate` first") from cause
+    except (OSError, ValueError) as cause:
+        raise UserError(f"read {path}: {cause}") from cause
+    if not isinstance(report, dict) or report.get("schema") != SCHEMA:
+        raise UserError(f"read {path}: expected a report of schema {SCHEMA}; run `evaluate` again")
+    return report
