@@ -1,4 +1,4 @@
-"""Runs a model package as the classifier does: tokenizer, ONNX Runtime, temperature. No torch.
+"""Runs a model package as the classifier does: tokenizer, ONNX Runtime, temperature, thresholds. No torch.
 
 A text is cut at its head to `tokens_max` tokens with specials, batches are padded to their longest text,
 and the session entry `session.disable_quant_qdq=1` makes weights stored as int8 compute in fp32.
@@ -12,11 +12,20 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-from ..evaluate import metrics
 from ..errors import UserError
+from ..evaluate import metrics
+from .calibration import sigmoid
 
 BATCH_TOKENS_MAX = 1024
 """Padded tokens computed at once. More buys no speed on a CPU and costs memory."""
+
+CHARACTERS_PER_TOKEN = 64
+"""Characters read for each of the tokens that the model may see, as the classifier does (classifier/src/tokens.rs): so
+work is bounded, and a text beginning with thousands of spaces is cut at the same place."""
+
+MULTI_LABEL = "multi_label_classification"
+SIGMOID_THRESHOLD = 0.5
+"""Over this a label of a multi-label package is given, unless it has a threshold of its own."""
 
 
 class Scorer:
@@ -27,8 +36,10 @@ class Scorer:
         self.manifest = manifest if manifest is not None else _json(folder / "labelstream.json")
         config = _json(folder / "config.json")
         self.labels = [config["id2label"][str(index)] for index in range(len(config["id2label"]))]
-        self.tokens_max = int(self.manifest.get("tokens_max", config["max_position_embeddings"]))
+        self.is_multi_label = config.get("problem_type") == MULTI_LABEL
+        self.tokens_max = int(self.manifest.get("tokens_max") or config["max_position_embeddings"])
         self.temperature = float(self.manifest.get("temperature", 1.0))
+        self.floors = _floors(self.manifest.get("thresholds", {}), self.labels, self.is_multi_label)
         self.pad_id = int(config.get("pad_token_id", 0))
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_padding()
@@ -38,7 +49,8 @@ class Scorer:
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, specials included, at most `tokens_max`."""
-        return [coded.ids for coded in self.tokenizer.encode_batch(list(texts))]
+        read = self.tokens_max * CHARACTERS_PER_TOKEN
+        return [coded.ids for coded in self.tokenizer.encode_batch([text[:read] for text in texts])]
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """[texts, labels] f32 in the order of `texts`; computed in batches of similar length."""
@@ -60,8 +72,26 @@ class Scorer:
         return self.session.run(["logits"], feed)[0]
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """[texts, labels] after temperature; each row adds up to 1."""
-        return metrics.softmax(self.logits(texts), self.temperature)
+        """[texts, labels] after temperature; each row adds up to 1, except of a multi-label package."""
+        return self.probabilities_of(self.logits(texts))
+
+    def probabilities_of(self, logits: np.ndarray) -> np.ndarray:
+        """[texts, labels] f64 of logits: softmax, or the sigmoid of each label on its own."""
+        return (sigmoid if self.is_multi_label else metrics.softmax)(logits, self.temperature)
+
+    def given(self, probabilities: np.ndarray) -> np.ndarray:
+        """[texts, labels] bool: the labels that the classifier gives; none where it abstains.
+
+        Compared in 32 bits, as the classifier does. Without multi-label at most one a text: the best, the first of
+        equals.
+        """
+        scores = np.asarray(probabilities, dtype=np.float32)
+        reached = scores >= self.floors
+        if self.is_multi_label:
+            return reached
+        best = np.zeros_like(reached)
+        best[np.arange(len(scores)), scores.argmax(axis=1)] = True
+        return best & reached
 
 
 def open_session(model: Path, threads: int = 0) -> onnxruntime.InferenceSession:
@@ -75,6 +105,13 @@ def open_session(model: Path, threads: int = 0) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except Exception as cause:  # onnxruntime's errors have no common type
         raise UserError(f"load {model}: {cause}") from cause
+
+
+def _floors(thresholds: dict, labels: Sequence[str], is_multi_label: bool) -> np.ndarray:
+    """The lowest score [labels] f32 at which each label is given."""
+    usual = SIGMOID_THRESHOLD if is_multi_label else 0.0
+    own = [thresholds.get("per_label", {}).get(label, usual) for label in labels]
+    return np.maximum(np.array(own, np.float32), np.float32(thresholds.get("abstain_below") or 0.0))
 
 
 def _batches(lengths: list[int]) -> list[list[int]]:

@@ -1,0 +1,79 @@
+"""labelstream.json: writes it, reads it, adds figures to it, and names a package as the classifier does.
+
+The classifier (`classifier/src/package/manifest.rs`) refuses fields that it does not know, so a new field here needs
+one there.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+
+NAME = "labelstream.json"
+MODEL_FILES = ("model.onnx", "tokenizer.json", "config.json")
+DRIFT_PROFILE = "drift.profile"
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The manifest of the package in `folder`."""
+    path = folder / NAME
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as cause:
+        raise UserError(f"read {path}: {cause}") from cause
+    if not isinstance(found, dict):
+        raise UserError(f"read {path}: expected an object")
+    return found
+
+
+def write(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Writes it whole or not at all. `drift_reference` comes last: the digest of a package leaves it out."""
+    ordered = {key: value for key, value in manifest.items() if key != "drift_reference"}
+    if manifest.get("drift_reference") is not None:
+        ordered["drift_reference"] = manifest["drift_reference"]
+    path = folder / NAME
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def update_metrics(folder: Path, metrics: Mapping[str, float]) -> None:
+    """Adds figures to `metrics`, five digits each; one of the same name is replaced. Changes the package's digest."""
+    manifest = read(folder)
+    manifest["metrics"] = manifest.get("metrics", {}) | {name: rounded(value) for name, value in metrics.items()}
+    write(folder, manifest)
+
+
+def file_digest(path: Path) -> dict[str, Any]:
+    """{sha256, bytes} of a file, as `files` and `drift_reference` list it."""
+    content = path.read_bytes()
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def package_digest(folder: Path) -> str:
+    """What the classifier names the package by: equal digests give equal scores.
+
+    The SHA-256 of `sha256sum`'s lines for config.json, labelstream.json without its drift reference, model.onnx and
+    tokenizer.json. The manifest must be one that `write` wrote.
+    """
+    lines = []
+    for name in sorted((*MODEL_FILES, NAME)):
+        content = (folder / name).read_bytes()
+        if name == NAME:
+            content = _without_reference(content)
+        lines.append(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
+    return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def rounded(value: float) -> float:
+    """Five significant digits; counts stay whole."""
+    return value if isinstance(value, int) else float(f"{value:.5g}")
+
+
+def _without_reference(content: bytes) -> bytes:
+    """The file as `write` made it before the member was added behind the others."""
+    start = content.rfind(b',\n "drift_reference": {')
+    return content if start < 0 else content[:start] + b"\n}\n"

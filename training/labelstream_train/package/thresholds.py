@@ -1,0 +1,131 @@
+"""Below which score a label is not given: `thresholds` of labelstream.json, chosen on held-out texts.
+
+Single label: one floor under the best score, from the precision or the coverage that the user wants. Multi-label: one
+threshold a label, for the best F1. A rare label's best threshold is mostly chance, so each is drawn towards the
+threshold that is best for all labels together, and cross-validation has to agree that it helps at all.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import UserError
+from ..evaluate import metrics
+
+PLAIN = 0.5
+"""What the classifier takes for a multi-label package without thresholds."""
+
+FOLDS = 5
+DIGITS = 4
+"""Of a threshold; one more would tell held-out texts apart and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class PerLabel:
+    """`thresholds` [labels]; `macro_f1` of each candidate on texts that did not choose it, five folds."""
+
+    thresholds: np.ndarray
+    chosen: str
+    macro_f1: dict[str, float]
+
+
+def for_coverage(scores: np.ndarray, coverage: float) -> float:
+    """The score [texts] that `coverage` of the texts reach, rounded down to four digits."""
+    place = min(len(scores), max(1, math.ceil(coverage * len(scores))))
+    return _floor(float(np.sort(scores)[::-1][place - 1]))
+
+
+def for_precision(scores: np.ndarray, is_right: np.ndarray, precision: float) -> float:
+    """The lowest score over which the answer is right in `precision` of the texts, for the lower end of the interval.
+
+    With the plain share instead of the 95 % interval's lower end, chance would choose the floor: the best of many
+    shares lies above what new texts give.
+    """
+    order = np.argsort(-scores, kind="stable")
+    right = np.cumsum(is_right[order])
+    best = 0.0
+    floor = None
+    for count in range(1, len(order) + 1):
+        is_end = count == len(order) or scores[order[count]] < scores[order[count - 1]]
+        if not is_end:
+            continue
+        sure = metrics.wilson(float(right[count - 1]) / count, count)[0]
+        best = max(best, sure)
+        if sure >= precision:
+            floor = float(scores[order[count - 1]])
+    if floor is None:
+        raise UserError(
+            f"set export.abstain_precision = {precision}: no score on the {len(order)} held-out texts shows more than "
+            f"{best:.3f} for sure; ask for less, or hold out more texts"
+        )
+    return _floor(floor)
+
+
+def per_label(probabilities: np.ndarray, truth: np.ndarray, texts_min: int, weight: float) -> PerLabel:
+    """Thresholds from probabilities and 0-1 truth, both [texts, labels].
+
+    A label with n >= `texts_min` texts and best threshold t gets (n t + weight g) / (n + weight), where g is the one
+    threshold with the best macro-F1; the others get g. That is held against g for all and 0.5 for all by macro-F1 over
+    five folds; a simpler one wins unless the other is better there.
+    """
+    choices = {
+        "0.5": lambda p, y: np.full(p.shape[1], PLAIN),
+        "common": lambda p, y: np.full(p.shape[1], common(p, y)),
+        "per label": lambda p, y: _shrunken(p, y, texts_min, weight),
+    }
+    folds = np.arange(len(truth)) % FOLDS
+    figures = {}
+    for name, choose in choices.items():
+        given = np.zeros(truth.shape, bool)
+        for fold in range(FOLDS):
+            inside = folds == fold
+            if inside.any() and not inside.all():
+                given[inside] = probabilities[inside] >= choose(probabilities[~inside], truth[~inside])
+        figures[name] = macro_f1(given, truth)
+    chosen = max(choices, key=lambda name: figures[name])  # the first of equals, which is the simplest
+    thresholds = choices[chosen](probabilities, truth)
+    return PerLabel(np.round(thresholds, DIGITS), chosen, {name: round(value, 5) for name, value in figures.items()})
+
+
+def macro_f1(given: np.ndarray, truth: np.ndarray) -> float:
+    """Mean over labels of 2 tp / (2 tp + fp + fn); a label neither present nor given is left out."""
+    present = np.asarray(truth) > 0.5
+    hits = (given & present).sum(axis=0)
+    total = given.sum(axis=0) + present.sum(axis=0)
+    seen = total > 0
+    return float((2 * hits[seen] / total[seen]).mean()) if seen.any() else 0.0
+
+
+def common(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """The one threshold of 0.05, 0.06, ... 0.95 with the best macro-F1; of equals, the one nearest to 0.5."""
+    candidates = np.arange(5, 96) / 100
+    figures = [macro_f1(probabilities >= candidate, truth) for candidate in candidates]
+    best = max(figures)
+    return float(min((c for c, f in zip(candidates, figures, strict=True) if f == best), key=lambda c: abs(c - PLAIN)))
+
+
+def best_of_label(scores: np.ndarray, present: np.ndarray) -> float:
+    """The threshold with the best F1 of one label [texts]: between the last score given and the next one."""
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(present[order] > 0.5)
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + hits[-1])
+    is_end = np.append(ranked[1:] < ranked[:-1], True)
+    place = int(np.argmax(np.where(is_end, f1, -1.0)))
+    below = ranked[place + 1] if place + 1 < len(ranked) else 0.0
+    return float((ranked[place] + below) / 2)
+
+
+def _shrunken(probabilities: np.ndarray, truth: np.ndarray, texts_min: int, weight: float) -> np.ndarray:
+    towards = common(probabilities, truth)
+    thresholds = np.full(probabilities.shape[1], towards)
+    for label, count in enumerate((truth > 0.5).sum(axis=0)):
+        if count >= texts_min:
+            own = best_of_label(probabilities[:, label], truth[:, label])
+            thresholds[label] = (count * own + weight * towards) / (count + weight)
+    return thresholds
+
+
+def _floor(score: float) -> float:
+    """Rounded down, so that the text with this very score still reaches it."""
+    return math.floor(score * 10**DIGITS) / 10**DIGITS
