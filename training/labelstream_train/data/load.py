@@ -1,18 +1,28 @@
 """Everything the user gave, as rows: which files are train, validation and test, and what is in them."""
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
+from . import arrow_files, files, text_files
 from .examples import Example
-from .rows import Row
+from .rows import Row, columns
 from .settings import DataSettings
+
+COLUMNS_FROM_ROWS = 100
+"""JSON has no header: a column is one that any of the first so many rows has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`validation` and `test` are None where the data has none. `files` has part, name, sha256, rows of each."""
+    """`validation` and `test` are None where the data has none. `files` has part, name, sha256, rows of each.
+
+    `ignored` are the names of data files in the folder that no part claims.
+    """
 
     train: tuple[Row, ...]
     validation: tuple[Row, ...] | None
@@ -20,7 +30,6 @@ class Loaded:
     out_of_scope: tuple[Row, ...]
     files: tuple[dict[str, Any], ...]
     ignored: tuple[str, ...]
-    """Names of data files in the folder that no part claims."""
 
     def rows(self) -> dict[str, tuple[Row, ...]]:
         """Part -> its rows, for those parts that there are."""
@@ -35,4 +44,69 @@ def examples(rows: Sequence[Row]) -> list[Example]:
 
 def load(settings: DataSettings) -> Loaded:
     """Reads all files; whatever cannot be read as rows is an error that names file and line."""
-    raise NotImplementedError
+    if settings.path is None:
+        raise UserError("find the data: give --data FILE_OR_DIR (data.path of the settings)")
+    found = files.find(Path(settings.path))
+    places = {"train": found.train, "validation": found.validation, "test": found.test}
+    if settings.validation is not None:
+        places["validation"] = (_file(settings.validation, "validation"),)
+    if settings.test is not None:
+        places["test"] = (_file(settings.test, "test"),)
+    read = {part: [read_rows(path, settings) for path in paths] for part, paths in places.items()}
+    if settings.out_of_scope is not None:
+        places["out_of_scope"] = (_file(settings.out_of_scope, "out_of_scope"),)
+        read["out_of_scope"] = [read_rows(places["out_of_scope"][0], settings, is_labelled=False)]
+    about = [
+        {"part": part, "name": path.name, "sha256": sha256(path), "rows": len(rows)}
+        for part, paths in places.items()
+        for path, rows in zip(paths, read[part], strict=True)
+    ]
+    parts = {part: tuple(row for rows in each for row in rows) for part, each in read.items()}
+    if not parts["train"]:
+        raise UserError(f"read {settings.path}: it has no rows")
+    given = {part: parts[part] if places[part] else None for part in ("validation", "test")}
+    ignored = tuple(path.name for path in found.ignored if str(path) not in (settings.out_of_scope, settings.test))
+    loaded = Loaded(parts["train"], given["validation"], given["test"], parts.get("out_of_scope", ()),
+                    tuple(about), ignored)  # fmt: skip
+    return _without_outsiders(loaded, settings.out_of_scope_label)
+
+
+def read_rows(path: Path, settings: DataSettings, is_labelled: bool = True) -> list[Row]:
+    """The rows of one file, in order. Without labels, any label and a missing one are fine."""
+    is_arrow = files.format_of(path) in (".parquet", ".arrow")
+    names = arrow_files.label_names(path) if is_arrow else {}
+    source = arrow_files.rows(path) if is_arrow else text_files.rows(path)
+    first = list(islice(source, COLUMNS_FROM_ROWS))
+    if not first:
+        return []
+    found = list(dict.fromkeys(name for _, values in first for name in values))
+    which = replace(columns(settings, found, str(path), is_labelled), names=names)
+    return [which.row(values, f"{path.name}:{number}") for number, values in chain(first, source)]
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of the file as it lies on disk (the compressed bytes for .gz)."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _without_outsiders(loaded: Loaded, label: str | None) -> Loaded:
+    """Rows with the out-of-scope label go to the part of that name."""
+    if label is None:
+        return loaded
+    outside = [row for rows in (loaded.train, loaded.validation, loaded.test) for row in rows or ()
+               if label in row.example.labels]  # fmt: skip
+    if not outside:
+        raise UserError(f"find texts out of scope: no row has the label {label!r} (data.out_of_scope_label)")
+    kept = {
+        part: None if rows is None else tuple(row for row in rows if label not in row.example.labels)
+        for part, rows in (("train", loaded.train), ("validation", loaded.validation), ("test", loaded.test))
+    }
+    return replace(loaded, **kept, out_of_scope=(*loaded.out_of_scope, *outside))
+
+
+def _file(name: str, key: str) -> Path:
+    path = Path(name)
+    if not path.is_file():
+        raise UserError(f"find data.{key}: {name} is not a file")
+    return path

@@ -107,19 +107,22 @@ class Columns:
         return "label_repeated" if len(set(labels)) < len(labels) else None
 
 
-def columns(settings: DataSettings, found: Sequence[str], names: Mapping[str, Sequence[str]], file: str) -> Columns:
+def columns(settings: DataSettings, found: Sequence[str], file: str, is_labelled: bool = True) -> Columns:
     """The columns that `settings` name, or those of usual names; one that is not `found` is an error."""
-    for key, wanted in (("text", settings.text), ("label", settings.label), ("group", settings.group),
-                        ("time", settings.time), *(("slices", name) for name in settings.slices)):
-        if wanted is not None and wanted not in found:
+    given = {"text": settings.text, "group": settings.group, "time": settings.time}
+    if is_labelled:
+        given["label"] = settings.label
+    for key, wanted in (*given.items(), *(("slices", name) for name in settings.slices)):
+        if is_labelled and wanted is not None and wanted not in found:
             raise UserError(f"read {file}: data.{key} is {wanted!r}, found the columns {', '.join(found)}")
-    text = settings.text or next((name for name in TEXT_NAMES if name in found), None)
-    label = settings.label or next((name for name in LABEL_NAMES if name in found), None)
-    for key, column in (("text", text), ("label", label)):
-        if column is None:
+    usual = {"text": TEXT_NAMES, "label": LABEL_NAMES} if is_labelled else {"text": TEXT_NAMES}
+    for key, names in usual.items():
+        given[key] = given[key] or next((name for name in names if name in found), None)
+        if given[key] is None:
             raise UserError(f"read {file}: give --{key} COLUMN; found the columns {', '.join(found)}")
-    return Columns(str(text), label, settings.multi_label, settings.label_separator, settings.group, settings.time,
-                   settings.slices, names)  # fmt: skip
+    slices = tuple(name for name in settings.slices if name in found)
+    separator, time = settings.label_separator, given["time"] if is_labelled else None
+    return Columns(str(given["text"]), given.get("label"), settings.multi_label, separator, given["group"], time, slices)
 
 
 def time_of(value: Any) -> int | None:

@@ -12,7 +12,9 @@ class DataSettings(Section):
 
     path: str | None = Field(None, description="A file, or a folder of files, with labelled texts.")
     test: str | None = Field(None, description="A file of labelled texts that test the model; none: part of `path`.")
+    validation: str | None = Field(None, description="A file to choose and calibrate by; none: part of train.")
     out_of_scope: str | None = Field(None, description="A file of texts that belong to none of the labels.")
+    out_of_scope_label: str | None = Field(None, description="Rows with this label are out of scope.")
     text: str | None = Field(None, description="Column of the text; none: the first there is of the usual names.")
     label: str | None = Field(None, description="Column of the label(s); none: the first there is of the usual names.")
     multi_label: bool = Field(False, description="Whether a text may have any number of labels.")
@@ -30,5 +32,8 @@ class SplitSettings(Section):
 
     by: Literal["random", "group", "time"] = Field("random", description="`time`: the newest part is test.")
     seed: int = Field(0, ge=0, description="Of the split only, so that runs with several seeds can share one.")
+    validation: Literal["held_out", "train"] = Field(
+        "held_out", description="What a validation file is for: to be held out, or to learn from as well."
+    )
     test_share: float = Field(0.2, gt=0, lt=1, description="Part of the texts that is test where no test file is.")
     held_out_share: float = Field(0.05, gt=0, lt=1, description="Part of train held out to choose and calibrate by.")

@@ -1,15 +1,153 @@
-"""Cuts rows into train, held-out and test, so that no text, group or time leaks from one into another."""
+"""Cuts rows into train, held-out and test, so that no text, group or time leaks from one into another.
 
-from .examples import Parts
-from .load import Loaded
+Test comes first: where no test file is given, it is cut from train; texts of train that are also in test are
+dropped from train. The held-out part is then cut from what is left in the same manner, or is the validation
+file. Two texts with the same `normal` form count as one, and stay together.
+"""
+
+import hashlib
+import math
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..errors import UserError
+from .examples import Example, Parts
+from .load import Loaded, examples
 from .settings import DataSettings, SplitSettings
+
+Cut = tuple[list[Example], list[Example]]
+"""What stays, and what was cut off."""
 
 
 def split(loaded: Loaded, data: DataSettings, settings: SplitSettings) -> Parts:
     """The parts of everything `loaded` without a problem; the same seed gives the same parts."""
-    raise NotImplementedError
+    dropped: Counter[str] = Counter({"rows_with_problems": _problems(loaded)})
+    train = examples(loaded.train)
+    validation = None if loaded.validation is None else examples(loaded.validation)
+    if validation is not None and settings.validation == "train":
+        train, validation = train + validation, None
+    cut = _cutter(settings)
+    if loaded.test is None:
+        train, test = cut(train, settings.test_share, random.Random(settings.seed))
+    else:
+        test = examples(loaded.test)
+    train = _apart(train, test, settings, dropped, "train_in_test")
+    if validation is None:
+        train, held_out = cut(train, settings.held_out_share, random.Random(settings.seed))
+        train = _apart(train, held_out, settings, dropped, "train_in_held_out")
+    else:
+        held_out = _apart(validation, test, settings, dropped, "held_out_in_test")
+        train = _apart(train, held_out, settings, dropped, "train_in_held_out")
+    labels = tuple(sorted({label for example in train for label in example.labels}))
+    if len(labels) < (1 if data.multi_label else 2):
+        raise UserError(f"train on {len(labels)} label(s): at least {1 if data.multi_label else 2} needed")
+    known = {name: _known(part, labels, dropped, name) for name, part in (("held_out", held_out), ("test", test))}
+    for name, part in known.items():
+        if not part:
+            raise UserError(f"split the data: no text is left for {name}; {len(train)} are for train")
+    outside = _apart(examples(loaded.out_of_scope), train, settings, dropped, "out_of_scope_in_train")
+    return Parts(labels, data.multi_label, tuple(train), known["held_out"], known["test"], tuple(outside),
+                 facts=_facts(loaded, data, settings, dropped))  # fmt: skip
 
 
 def normal(text: str) -> str:
     """Two texts with the same normal form count as one: case and white space are ignored."""
     return " ".join(text.casefold().split())
+
+
+def stratified(given: Sequence[Example], share: float, dice: random.Random) -> Cut:
+    """Each label gives `round(texts * share)` of its texts, at least one; a label with one text keeps it.
+
+    An example with several labels counts for the rarest of them, so that rare labels get their share.
+    """
+    counts = Counter(label for example in given for label in example.labels)
+    by_label: dict[str, set[str]] = defaultdict(set)
+    for example in given:
+        rarest = min(example.labels, key=lambda label: (counts[label], label), default="")
+        by_label[rarest].add(normal(example.text))
+    cut: set[str] = set()
+    for label in sorted(by_label):
+        texts = sorted(by_label[label])
+        cut.update(dice.sample(texts, min(len(texts) - 1, max(1, round(len(texts) * share)))))
+    return _by(given, lambda example: normal(example.text) in cut)
+
+
+def by_group(given: Sequence[Example], share: float, dice: random.Random) -> Cut:
+    """Whole groups in random order until they have `share` of the texts; a text without a group is its own."""
+    sizes = Counter(map(_group, given))
+    if len(sizes) < 2:
+        raise UserError(f"split by group: expected at least two groups, found {len(sizes)}")
+    names = sorted(sizes)
+    dice.shuffle(names)
+    wanted, have, cut = share * len(given), 0, set()
+    for name in names[:-1]:
+        # A group is taken when that comes closer to the wanted size than leaving it.
+        if have and abs(have + sizes[name] - wanted) > abs(have - wanted):
+            continue
+        cut.add(name)
+        have += sizes[name]
+    return _by(given, lambda example: _group(example) in cut)
+
+
+def by_time(given: Sequence[Example], share: float, dice: random.Random) -> Cut:
+    """The newest `share` of the texts is cut off; texts of the same time stay together."""
+    times = sorted(example.time_ms for example in given if example.time_ms is not None)
+    if len(times) < len(given):
+        raise UserError(f"split by time: {len(given) - len(times)} texts have none; name their column by --time")
+    first = times[min(len(times) - 1, math.ceil(len(times) * (1 - share)))] if times else 0
+    if not times or first == times[0]:
+        raise UserError("split by time: all texts that could be train have the time of the test texts")
+    return _by(given, lambda example: example.time_ms is not None and example.time_ms >= first)
+
+
+def _cutter(settings: SplitSettings) -> Callable[[Sequence[Example], float, random.Random], Cut]:
+    return {"random": stratified, "group": by_group, "time": by_time}[settings.by]
+
+
+def _by(given: Sequence[Example], is_cut: Callable[[Example], bool]) -> Cut:
+    return [each for each in given if not is_cut(each)], [each for each in given if is_cut(each)]
+
+
+def _apart(given: list[Example], other: Sequence[Example], settings: SplitSettings, dropped: Counter, name: str) -> list[Example]:
+    """`given` without what `other` has too: texts, and groups where the split is by group."""
+    texts = {normal(example.text) for example in other}
+    kept = [example for example in given if normal(example.text) not in texts]
+    dropped[name] += len(given) - len(kept)
+    if settings.by == "group":
+        groups = {example.group for example in other if example.group is not None}
+        apart = [example for example in kept if example.group not in groups]
+        dropped[f"{name}_by_group"] += len(kept) - len(apart)
+        return apart
+    return kept
+
+
+def _known(part: Sequence[Example], labels: Sequence[str], dropped: Counter, name: str) -> tuple[Example, ...]:
+    """`part` without labels that train does not have: nothing could be right about them."""
+    known = set(labels)
+    kept = tuple(example for example in part if known.issuperset(example.labels))
+    dropped[f"{name}_label_not_in_train"] += len(part) - len(kept)
+    return kept
+
+
+def _group(example: Example) -> str:
+    return f"group {example.group}" if example.group is not None else f"text {normal(example.text)}"
+
+
+def _problems(loaded: Loaded) -> int:
+    return sum(row.problem is not None for rows in loaded.rows().values() for row in rows)
+
+
+def _facts(loaded: Loaded, data: DataSettings, settings: SplitSettings, dropped: Counter) -> dict[str, Any]:
+    """What `Parts.facts` says it holds."""
+    digests = "".join(f"{each['part']} {each['sha256']}\n" for each in loaded.files)
+    name = data.name or str(data.path).replace("\\", "/").rstrip("/").rpartition("/")[2].split(".")[0]
+    return {
+        "files": list(loaded.files),
+        "ignored_files": list(loaded.ignored),
+        "fingerprint": hashlib.sha256(digests.encode()).hexdigest(),
+        "dropped": {reason: count for reason, count in sorted(dropped.items()) if count},
+        "split": settings.model_dump(mode="json"),
+        "data": {"name": name, "licence": data.licence, "attribution": data.attribution},
+    }
