@@ -13,6 +13,3 @@ class GateSettings(Section):
 
     champion: str | None = None
     """Package in use that the new one is compared with: a folder, or `models:/NAME@champion` of the registry."""
-
-    binary: Path | None = None
-    """The `labelstream` program that checks the golden texts; looked for when it is not set."""

@@ -1,0 +1,102 @@
+"""The package in use against the new one, on the same test texts, each scored by its own files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.examples import Parts
+from ..errors import UserError
+from ..evaluate.compare import Comparison, compare
+from ..package import manifest
+from ..package.scorer import Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A comparison and what it was made of. `lost` are labels that only the champion knows, `gained` those that
+    only the new package knows; `left_out` counts test texts with a label that the champion does not know."""
+
+    name: str
+    version: str
+    digest: str
+    comparison: Comparison | None
+    lost: tuple[str, ...]
+    gained: tuple[str, ...]
+    left_out: int
+    saw_other_data: bool
+
+    def facts(self) -> dict[str, Any]:
+        """As it stands in verdict.json."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "digest": self.digest,
+            "labels_lost": list(self.lost),
+            "labels_gained": list(self.gained),
+            "texts_left_out": self.left_out,
+            "comparison": None if self.comparison is None else self.comparison.as_dict(),
+        }
+
+
+def match(package: Path, champion: Path, parts: Parts, threads: int = 0) -> Match:
+    """Scores the test texts with both packages.
+
+    Texts whose labels the champion does not know are left out: it could only be wrong there. Each package may guess
+    any label that it knows, so one that the other lacks counts as a wrong guess. Raises `UserError` when one gives
+    each text one label and the other gives several.
+    """
+    new, old = Scorer(package, threads=threads), Scorer(champion, threads=threads)
+    if new.is_multi_label != old.is_multi_label:
+        raise UserError(f"compare {package} with the champion {champion}: only one of them gives a text several labels")
+    known = set(old.labels)
+    shared = [example for example in parts.test if known.issuperset(example.labels)]
+    labels = sorted(known | set(new.labels))
+    found = None
+    if shared and known & set(new.labels):
+        texts = [example.text for example in shared]
+        columns = {label: place for place, label in enumerate(labels)}
+        places = [[columns[label] for label in example.labels] for example in shared]
+        truth = _truth(places, len(labels), parts.is_multi_label)
+        found = compare(
+            _in_columns(old, texts, columns), _in_columns(new, texts, columns), truth,
+            _thresholds(new, columns), _thresholds(old, columns),
+        )  # fmt: skip
+    about = manifest.read(champion)
+    return Match(
+        str(about.get("name") or champion.name),
+        str(about.get("version") or "?"),
+        manifest.package_digest(champion),
+        found,
+        tuple(sorted(known - set(new.labels))),
+        tuple(sorted(set(new.labels) - known)),
+        len(parts.test) - len(shared),
+        _sources(about) != _sources(manifest.read(package)),
+    )
+
+
+def _truth(places: list[list[int]], labels: int, is_multi_label: bool) -> np.ndarray:
+    if not is_multi_label:
+        return np.array([place for place, in places], np.int64)
+    truth = np.zeros((len(places), labels), np.float32)
+    for row, each in enumerate(places):
+        truth[row, each] = 1.0
+    return truth
+
+
+def _in_columns(scorer: Scorer, texts: list[str], columns: dict[str, int]) -> np.ndarray:
+    """[texts, columns] probabilities; -1 where the package does not know the label, so that it is never given."""
+    scores = np.full((len(texts), len(columns)), -1.0)
+    scores[:, [columns[label] for label in scorer.labels]] = scorer.probabilities(texts)
+    return scores
+
+
+def _thresholds(scorer: Scorer, columns: dict[str, int]) -> list[float]:
+    own = scorer.manifest.get("thresholds", {}).get("per_label", {})
+    return [float(own.get(label, 0.5)) for label in columns]
+
+
+def _sources(about: dict[str, Any]) -> list[str]:
+    """What tells the training data of packages apart."""
+    return sorted(str(each.get("sha256")) for each in about.get("data") or [])

@@ -1,0 +1,119 @@
+"""Every rule of the file, judged: which figure it needs, where that stands, and what is said when it is absent."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import golden, worst
+from .champion import Match
+from .figures import Figure, Report
+from .outcome import at_least, at_most, missing, number
+from .rules import Bytes, Ceiling, Champion, Floor, GoldenTexts, Milliseconds, OutOfScope, Rule, Rules
+from .verdict import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is judged. `match` is None without a champion, and `no_match` says why; `program` may be absent."""
+
+    package: Path
+    evaluation: Report
+    export: Report
+    match: Match | None
+    no_match: str
+    program: Path | None
+
+
+def judge(rules: Rules, case: Case) -> tuple[Outcome, ...]:
+    """One outcome for each rule of the file, in a fixed order; a rule that nobody judges is our own mistake."""
+    return tuple(_JUDGES[name](case, rule) for name, rule in rules.asked().items())
+
+
+def _floor(name: str, words: str, find: Callable[[Case, Floor], Figure | None]) -> Callable[[Case, Floor], Outcome]:
+    def judged(case: Case, rule: Floor) -> Outcome:
+        figure = find(case, rule)
+        return missing(name, rule, f"no report has {words}") if figure is None else at_least(name, words, figure, rule)
+
+    return judged
+
+
+def _ceiling(
+    name: str, words: str, find: Callable[[Case], Figure | None]
+) -> Callable[[Case, Ceiling | Milliseconds], Outcome]:
+    def judged(case: Case, rule: Ceiling | Milliseconds) -> Outcome:
+        figure = find(case)
+        return missing(name, rule, f"no report has {words}") if figure is None else at_most(name, words, figure, rule)
+
+    return judged
+
+
+def _estimate(name: str) -> Callable[..., Figure | None]:
+    return lambda case, *_: case.evaluation.figure("estimates", name)
+
+
+def _out_of_scope(case: Case, rule: OutOfScope) -> Figure | None:
+    for row in case.evaluation.rows("out_of_scope", "scores") or []:
+        if row.get("name") == rule.score and row.get("auroc") is not None:
+            return case.evaluation.as_figure(row["auroc"], ("out_of_scope", "scores", "auroc"))
+    return None
+
+
+def _package_bytes(case: Case, rule: Bytes) -> Outcome:
+    """Exact, so without an interval."""
+    size = sum(path.stat().st_size for path in case.package.rglob("*") if path.is_file())
+    sentence = f"the package has {number(size)} bytes; at most {number(rule.max)} are allowed"
+    return Outcome("package_bytes", size, None, rule.max, size <= rule.max, sentence)
+
+
+def _champion(case: Case, rule: Champion) -> Outcome:
+    match, name = case.match, "champion"
+    if match is None:
+        return missing(name, rule, case.no_match)
+    said = []
+    if match.lost:
+        said.append(f"it no longer knows {len(match.lost)} of the champion's labels: {', '.join(match.lost[:5])}")
+    if match.gained:
+        said.append(f"it knows {len(match.gained)} labels that the champion does not: {', '.join(match.gained[:5])}")
+    if match.left_out:
+        said.append(f"{match.left_out} test texts of labels unknown to the champion were left out")
+    if match.saw_other_data:
+        said.append("the champion learned from other data and may have seen these test texts")
+    who, found = f"champion {match.name} {match.version}", match.comparison
+    if found is None:
+        return Outcome(name, None, None, rule.margin, False, "; ".join([f"{who}: no test text to compare on", *said]))
+    gap = getattr(found, f"{rule.figure}_difference")
+    passed = found.not_worse(rule.margin, f"{rule.figure}_difference")
+    verdict = "a loss of" if passed else "a loss of at least"
+    asked = f"{rule.figure.replace('_', ' ')} differs by {number(gap.value)}; {verdict} {number(rule.margin)} is "
+    asked += "excluded" if passed else "not excluded"
+    if match.lost and rule.labels == "same_or_more":
+        passed = False
+    return Outcome(
+        name, gap.value, [gap.low, gap.high], rule.margin, passed, "; ".join([f"{who}: {found.sentence()}", asked, *said])
+    )
+
+
+def _golden(case: Case, rule: GoldenTexts) -> Outcome:
+    name = "golden_texts"
+    if case.program is None:
+        return missing(name, rule, "the program `labelstream` was not found; put it on the PATH or set LABELSTREAM")
+    checked = golden.check(case.program, case.package, rule.seconds_max)
+    if checked.passed and not checked.texts:
+        return missing(name, rule, "the package has no golden texts")
+    said = f"`{case.program.name} model check`: {checked.said}"
+    return Outcome(name, float(checked.texts), None, None, checked.passed, said)
+
+
+_JUDGES: dict[str, Callable[[Case, Rule], Outcome]] = {
+    "accuracy": _floor("accuracy", "accuracy", _estimate("accuracy")),
+    "macro_f1": _floor("macro_f1", "macro F1", _estimate("macro_f1")),
+    "micro_f1": _floor("micro_f1", "micro F1", _estimate("micro_f1")),
+    "class_recall": lambda case, rule: worst.class_recall(case.evaluation, rule),
+    "calibration_error": _ceiling("calibration_error", "calibration error", _estimate("calibration_error")),
+    "slice_gap": lambda case, rule: worst.slice_gap(case.evaluation, rule),
+    "robustness_drop": lambda case, rule: worst.robustness_drop(case.evaluation, rule),
+    "out_of_scope_auroc": _floor("out_of_scope_auroc", "AUROC of out-of-scope texts", _out_of_scope),
+    "package_bytes": _package_bytes,
+    "champion": _champion,
+    "golden_texts": _golden,
+}

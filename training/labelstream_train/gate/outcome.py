@@ -1,0 +1,44 @@
+"""From a figure and a limit to an outcome, with a sentence that says both."""
+
+from .figures import Figure
+from .rules import Ceiling, Floor, Milliseconds, Rule
+from .verdict import Outcome
+
+ENDS = {"value": "", "low": " by its lower end", "high": " by its upper end"}
+
+
+def at_least(name: str, words: str, figure: Figure, rule: Floor) -> Outcome:
+    """Passes when the figure, or the end of its interval that the rule uses, is at least `min`."""
+    passed = figure.end(rule.use) >= rule.min
+    asked = f"at least {number(rule.min)} is asked{ENDS[rule.use]}"
+    return Outcome(name, figure.value, figure.interval, rule.min, passed, f"{words} is {described(figure)}; {asked}")
+
+
+def at_most(name: str, words: str, figure: Figure, rule: Ceiling | Milliseconds) -> Outcome:
+    """Passes when the figure, or the end of its interval that the rule uses, is at most `max`."""
+    passed = figure.end(rule.use) <= rule.max
+    asked = f"at most {number(rule.max)} is allowed{ENDS[rule.use]}"
+    return Outcome(name, figure.value, figure.interval, rule.max, passed, f"{words} is {described(figure)}; {asked}")
+
+
+def missing(name: str, rule: Rule, why: str) -> Outcome:
+    """The figure was not measured: a failure, unless the rule is optional."""
+    limit = next((float(getattr(rule, key)) for key in ("min", "max", "margin") if hasattr(rule, key)), None)
+    if rule.optional:
+        return Outcome(name, None, None, limit, True, f"skipped: {why}; the rule is optional", skipped=True)
+    return Outcome(name, None, None, limit, False, f"not measured: {why}; mark the rule `optional = true` to allow that")
+
+
+def described(figure: Figure) -> str:
+    """`0.941 (95 % interval 0.932 to 0.948)`, and what it stands for."""
+    text = number(figure.value)
+    if figure.interval is not None:
+        text += f" (95 % interval {number(figure.low)} to {number(figure.high)})"
+    return f"{text} for {figure.what}" if figure.what else text
+
+
+def number(value: float) -> str:
+    """Four digits after the point for shares, thousands separators for whole numbers."""
+    if value == int(value) and abs(value) >= 1000:
+        return f"{int(value):,}"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"

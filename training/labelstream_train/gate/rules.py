@@ -1,0 +1,167 @@
+"""The file of rules: what may be asked of a package, read strictly, so that no rule is skipped by a typing error.
+
+TOML, one table a rule. Each rule takes `optional = true`: then a figure that was not measured passes, and the
+verdict says that it was skipped; without it a missing figure fails.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import UserError
+
+DEFAULT = Path(__file__).with_name("default_rules.toml")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+End = Literal["value", "low", "high"]
+"""Which end of the 95 % interval a limit is held against: `value` is the figure itself."""
+
+
+class Rule(BaseModel):
+    """Numbers are numbers and truths are truths: text that looks like one is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    optional: bool = False
+
+
+class Floor(Rule):
+    """The figure must be at least `min`."""
+
+    min: Share
+    use: End = "value"
+
+
+class Ceiling(Rule):
+    """The figure must be at most `max`."""
+
+    max: Share
+    use: End = "value"
+
+
+class ClassRecall(Rule):
+    """No label's recall may surely be below `min`; labels with fewer than `support_min` test texts are not judged."""
+
+    min: Share
+    support_min: Annotated[int, Field(ge=1)] = 20
+
+
+class SliceGap(Rule):
+    """No slice may lag behind the rest by more than `max`; slices with fewer than `support_min` texts are not judged."""
+
+    max: Share
+    support_min: Annotated[int, Field(ge=1)] = 30
+    use: End = "low"
+
+
+class OutOfScope(Floor):
+    """`score` is what tells texts apart: the classifier's own score, or another one of the report."""
+
+    score: Literal["score", "entropy", "margin", "energy"] = "score"
+
+
+class Champion(Rule):
+    """The figure may be worse than the champion's by less than `margin`, sure with the 95 % interval."""
+
+    margin: Annotated[float, Field(gt=0, le=1)]
+    figure: Literal["accuracy", "macro_f1", "micro_f1"] = "accuracy"
+    labels: Literal["any", "same_or_more"] = "same_or_more"
+
+
+class Bytes(Rule):
+    """The whole package in bytes."""
+
+    max: Annotated[int, Field(ge=1)]
+
+
+class Milliseconds(Rule):
+    """A latency."""
+
+    max: Annotated[float, Field(gt=0)]
+    use: End = "value"
+
+
+class GoldenTexts(Rule):
+    """`labelstream model check` must accept the package within `seconds_max`."""
+
+    seconds_max: Annotated[float, Field(gt=0, le=3600)] = 120.0
+
+
+class Rules(BaseModel):
+    """Every rule there is; one that the file leaves out asks nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    accuracy: Floor | None = None
+    macro_f1: Floor | None = None
+    micro_f1: Floor | None = None
+    class_recall: ClassRecall | None = None
+    calibration_error: Ceiling | None = None
+    slice_gap: SliceGap | None = None
+    robustness_drop: Ceiling | None = None
+    out_of_scope_auroc: OutOfScope | None = None
+    bias_flip_rate: Ceiling | None = None
+    int8_agreement: Floor | None = None
+    int8_accuracy_loss: Ceiling | None = None
+    package_bytes: Bytes | None = None
+    p99_ms: Milliseconds | None = None
+    champion: Champion | None = None
+    golden_texts: GoldenTexts | None = None
+
+    def asked(self) -> dict[str, Rule]:
+        """The rules of the file by name, in a fixed order."""
+        return {name: rule for name in type(self).model_fields if (rule := getattr(self, name)) is not None}
+
+
+def read(path: Path) -> Rules:
+    """The rules of a file; an error names the file, the line and what was expected there, for each fault."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        rules = Rules.model_validate(tomllib.loads(text))
+    except ValidationError as cause:
+        raise UserError("read " + "; ".join(_fault(path, text, each) for each in cause.errors())) from cause
+    except (OSError, ValueError) as cause:
+        raise UserError(f"read {path}: {cause}") from cause
+    if not rules.asked():
+        raise UserError(f"read {path}: expected at least one rule of {', '.join(Rules.model_fields)}")
+    return rules
+
+
+def _fault(path: Path, text: str, error: dict) -> str:
+    """One fault in one sentence, like `rules.toml:4: [accuracy] min: input should be a valid number, found "0.8"`."""
+    where = [str(each) for each in error["loc"]]
+    rule, key = where[0], ".".join(where[1:])
+    place = f"{path}:{_line(text, where)}: [{rule}]" + (f" {key}" if key else "")
+    if error["type"] == "missing":
+        return f"{place}: is missing, and the rule needs it"
+    if error["type"] == "extra_forbidden":
+        known = Rules.model_fields if not key else _keys(rule)
+        return f"{place}: is no {'key of this rule' if key else 'rule'}; expected one of {', '.join(known)}"
+    if error["type"] in ("model_type", "model_attributes_type"):
+        return f"{place}: expected a table, found {error['input']!r}"
+    return f"{place}: {error['msg'].lower()}, found {error['input']!r}"
+
+
+def _keys(rule: str) -> list[str]:
+    """The keys of a rule; its field is declared as `KIND | None`."""
+    kind = next(each for each in Rules.model_fields[rule].annotation.__args__ if each is not type(None))
+    return list(kind.model_fields)
+
+
+def _line(text: str, where: list[str]) -> int:
+    """The line (from 1) of a key, or of its table where the key is not there or is written inline."""
+    table_at = key_at = None
+    inside = False
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\s*[\"']?([^\"'\]]+?)[\"']?\s*\]", line):
+            inside = header.group(1).split(".")[0].strip() == where[0]
+            if inside:
+                table_at = number
+        elif table_at is None and re.match(rf"\s*[\"']?{re.escape(where[0])}[\"']?\s*[.=]", line):
+            table_at, inside = number, False
+        elif len(where) > 1 and table_at and inside and re.match(rf"\s*[\"']?{re.escape(where[1])}[\"']?\s*=", line):
+            key_at = key_at or number
+    return key_at or table_at or 1

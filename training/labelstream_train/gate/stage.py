@@ -1,0 +1,88 @@
+"""The stage `gate`: judges OUT/package by the rules and writes OUT/gate/verdict.json, passed or not."""
+
+import hashlib
+import shutil
+import sys
+from pathlib import Path
+
+from ..errors import Refused, UserError
+from ..package import manifest
+from ..run import Run
+from . import champion, golden, judge, rules
+from .figures import Report
+from .verdict import Verdict, file_digests, table
+
+MODELS = "models:/"
+
+
+def gate(run: Run) -> None:
+    """Raises `Refused` when a rule fails, after the verdict is written; `UserError` when it cannot be judged."""
+    path = run.settings.gate.rules or rules.DEFAULT
+    wanted = rules.read(path)
+    verdict_path = run.gate / "verdict.json"
+    verdict_path.unlink(missing_ok=True)  # whatever happens now, no older verdict stands
+    files = file_digests(run.package)
+    evaluation, export = Report.read(run.evaluate / "report.json"), Report.read(run.out / "export.json")
+    _check_same_package(evaluation, run.package)
+    match, no_match = _match(run) if wanted.champion else (None, "")
+    program = golden.program(run.settings.export.labelstream) if wanted.golden_texts else None
+    case = judge.Case(run.package, evaluation, export, match, no_match, program)
+    verdict = Verdict(
+        manifest.package_digest(run.package),
+        files,
+        path.name,
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+        None if match is None else match.facts(),
+        judge.judge(wanted, case),
+    )
+    verdict.write(verdict_path)
+    print(table(verdict.rules), file=sys.stderr)
+    if not verdict.passed:
+        failed = [each.name for each in verdict.rules if not each.passed]
+        raise Refused(f"pass the gate: {len(failed)} of {len(verdict.rules)} rules failed: {', '.join(failed)}")
+
+
+def _check_same_package(evaluation: Report, package: Path) -> None:
+    """The report must be of the files that are there: its digest of the model, temperature and labels agree."""
+    if not evaluation.content:
+        raise UserError(f"read {evaluation.path}: run `evaluate` first")
+    found = evaluation.at("package", "model_sha256")
+    if found != manifest.file_digest(package / "model.onnx")["sha256"]:
+        raise UserError(f"read {evaluation.path}: it is about another model than {package}; run `evaluate` again")
+
+
+def _match(run: Run) -> tuple[champion.Match | None, str]:
+    """The comparison with the champion, or why there is none."""
+    named = run.settings.gate.champion
+    if named is None:
+        return None, "no champion is named; name one by --champion"
+    folder = run.gate / "champion"
+    try:
+        if not named.startswith(MODELS):
+            package = Path(named)
+        else:
+            found = _fetch(named.removeprefix(MODELS), run, folder)
+            if found is None:
+                return None, f"{named} does not exist yet"
+            package = found
+        if not (package / manifest.NAME).is_file():
+            raise UserError(f"read the champion {named}: {package} is no package with {manifest.NAME}")
+        return champion.match(run.package, package, run.parts(), run.settings.run.threads), ""
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fetch(reference: str, run: Run, folder: Path) -> Path | None:
+    """The package that NAME@ALIAS names in the registry; None where there is no such version."""
+    from ..register.registry import connect, download, talking_to, version_of
+
+    registry = run.settings.register.registry
+    if registry is None:
+        raise UserError(f"read the champion {MODELS}{reference}: name the registry by --registry http://HOST:PORT")
+    name, at, alias = reference.partition("@")
+    if not (name and at and alias):
+        raise UserError(f"read the champion {MODELS}{reference}: expected {MODELS}NAME@ALIAS")
+    client = connect(registry, run.settings.register.timeout_s, run.settings.register.retries_max)
+    with talking_to(registry, f"read the champion {MODELS}{reference}"):
+        version = version_of(client, name, alias)
+        return None if version is None else download(client, version, folder)

@@ -1,0 +1,75 @@
+"""The worst of many: labels, slices, disturbances. Each takes its rows from report.json."""
+
+from scipy.stats import binom
+
+from .figures import Figure, Report
+from .outcome import at_most, described, missing, number
+from .rules import Ceiling, ClassRecall, SliceGap
+from .verdict import Outcome
+
+CHANCE = 0.025
+"""Of failing one of the labels although all are as good as asked: one end of a 95 % interval."""
+
+NAMED_MAX = 5
+"""Labels that a sentence names."""
+
+
+def class_recall(report: Report, rule: ClassRecall) -> Outcome:
+    """A label fails when so few of its texts were found that chance does not explain it.
+
+    With a true recall of `min`, the hits of n texts are binomial. The label fails when that many or fewer have a
+    probability below `CHANCE` / labels judged (Bonferroni): of 3 texts even 0 hits are no proof that 0.4 is missed.
+    """
+    name = "class_recall"
+    rows = report.rows("classes")
+    if rows is None:
+        return missing(name, rule, f"{report.path.name} has no figures of the labels")
+    judged = []
+    for row in rows:
+        recall = report.as_figure(row.get("recall") or {}, ("classes", "recall"), repr(row.get("label")))
+        if recall is not None and (recall.n or 0) >= rule.support_min:
+            judged.append(recall)
+    few = len(rows) - len(judged)
+    if not judged:
+        return missing(name, rule, f"none of the {len(rows)} labels has {rule.support_min} test texts")
+    limit = CHANCE / len(judged)
+    failed = [each for each in judged if binom.cdf(round(each.value * each.n), each.n, rule.min) < limit]
+    worst = min(failed or judged, key=lambda each: each.value)
+    sentence = f"the lowest recall is {described(worst)}; "
+    if failed:
+        names = ", ".join(each.what for each in sorted(failed, key=lambda each: each.value)[:NAMED_MAX])
+        sentence += f"{len(failed)} of {len(judged)} labels surely miss {number(rule.min)}: {names}"
+        sentence += ", ..." if len(failed) > NAMED_MAX else ""
+    else:
+        sentence += f"no label surely misses {number(rule.min)}"
+    if few:
+        sentence += f"; {few} labels with fewer than {rule.support_min} test texts were not judged"
+    return Outcome(name, worst.value, worst.interval, rule.min, not failed, sentence)
+
+
+def slice_gap(report: Report, rule: SliceGap) -> Outcome:
+    """The slice that lags most behind all texts, among those with enough texts."""
+    rows = [row for row in report.rows("slices") or [] if (row.get("n") or 0) >= rule.support_min]
+    gaps = [_loss(report, row.get("gap"), "gap", f"{row.get('slice')} = {row.get('value')}", "slices") for row in rows]
+    known = [each for each in gaps if each is not None]
+    if not known:
+        return missing("slice_gap", rule, f"no slice has {rule.support_min} test texts")
+    worst = max(known, key=lambda each: each.end(rule.use))
+    return at_most("slice_gap", f"of {len(known)} slices, the largest lag behind all texts", worst, rule)
+
+
+def robustness_drop(report: Report, rule: Ceiling) -> Outcome:
+    """The disturbance that costs most."""
+    rows = report.rows("robustness") or []
+    losses = [_loss(report, row.get("change"), "change", str(row.get("name")), "robustness") for row in rows]
+    known = [each for each in losses if each is not None]
+    if not known:
+        return missing("robustness_drop", rule, "no texts were disturbed")
+    worst = max(known, key=lambda each: each.end(rule.use))
+    return at_most("robustness_drop", f"of {len(known)} disturbances, the largest loss", worst, rule)
+
+
+def _loss(report: Report, found: object, key: str, what: str, section: str) -> Figure | None:
+    """A change (after minus before) turned into a loss, its interval with it."""
+    change = None if found is None else report.as_figure(found, (section, key), what)
+    return None if change is None else Figure(-change.value, -change.high, -change.low, change.n, what)

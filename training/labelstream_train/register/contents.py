@@ -1,0 +1,115 @@
+"""What is told to the registry about a package: settings, figures, tags, files and a description."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..gate.verdict import Verdict
+from ..package import manifest
+from ..run import Run
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+DIGEST_TAG = "labelstream.digest"
+GATE_TAG = "labelstream.gate"
+
+PARAMS_AT_ONCE = 100
+"""What one request of MLflow's REST API may hold (its limit for parameters in a batch)."""
+VALUE_CHARS_MAX = 6000
+"""Longest value of a parameter; the whole settings are an artifact as well."""
+HEADLINE = ("accuracy", "macro_f1", "micro_f1", "calibration_error")
+
+
+def tags(run: Run, verdict: Verdict) -> dict[str, str]:
+    """Tags of the model version, which its run has, too. All values are text; one that is not known is left out."""
+    about = manifest.read(run.package)
+    known = {
+        DIGEST_TAG: verdict.package_digest,
+        GATE_TAG: "passed",
+        "labelstream.rules": f"{verdict.rules_file} sha256:{verdict.rules_sha256}",
+        "labelstream.package": f"{about.get('name')} {about.get('version')}",
+        "labelstream.tier": run.settings.run.tier,
+        "labelstream.licence": about.get("licence"),
+        "labelstream.data_fingerprint": run.parts().facts.get("fingerprint"),
+        "labelstream.data": "; ".join(f"{each.get('name')} ({each.get('licence')})" for each in about.get("data") or []),
+        "labelstream.git_commit": _git_commit(),
+    }
+    return {name: str(value) for name, value in known.items() if value}
+
+
+def run_tags(run: Run) -> dict[str, str]:
+    """Tags of the run alone, by which MLflow's page shows where it comes from."""
+    commit = _git_commit()
+    named = {"mlflow.source.name": "labelstream-train", "mlflow.source.type": "LOCAL"}
+    return named | ({"mlflow.source.git.commit": commit.split()[0]} if commit else {})
+
+
+def log(client: "MlflowClient", run_id: str, run: Run) -> None:
+    """Parameters, metrics, and every file but the package."""
+    from mlflow.entities import Metric, Param
+
+    params = [Param(name, value[:VALUE_CHARS_MAX]) for name, value in _settings(run)]
+    for start in range(0, len(params), PARAMS_AT_ONCE):
+        client.log_batch(run_id, params=params[start : start + PARAMS_AT_ONCE])
+    metrics = [Metric(name, value, 0, 0) for name, value in figures(run).items()]
+    for start in range(0, len(metrics), PARAMS_AT_ONCE):
+        client.log_batch(run_id, metrics=metrics[start : start + PARAMS_AT_ONCE])
+    for folder in (run.validate, run.evaluate, run.gate):
+        for path in (folder / name for name in ("report.json", "report.html", "verdict.json")):
+            if path.is_file():
+                client.log_artifact(run_id, str(path), f"reports/{folder.name}")
+    for path in (run.out / "settings.toml", run.out / "export.json", run.train / "train.json", run.data / "parts.json"):
+        if path.is_file():
+            client.log_artifact(run_id, str(path), "run")
+
+
+def figures(run: Run) -> dict[str, float]:
+    """Figures of the report with the ends of their intervals, and those of the package as `package.NAME`."""
+    report = json.loads((run.evaluate / "report.json").read_text(encoding="utf-8"))
+    found = {}
+    for name, estimate in (report.get("estimates") or {}).items():
+        for key, suffix in (("value", ""), ("low", ".low"), ("high", ".high")):
+            found[f"{name}{suffix}"] = estimate.get(key)
+    found |= {f"package.{name}": value for name, value in (manifest.read(run.package).get("metrics") or {}).items()}
+    return {name: float(value) for name, value in found.items() if isinstance(value, (int, float))}
+
+
+def description(run: Run, verdict: Verdict) -> str:
+    """A few lines for whoever looks at the model version: what it is, how good, and that it passed."""
+    about, found = manifest.read(run.package), figures(run)
+    lines = [f"{about.get('name')} {about.get('version')}, {run.settings.run.tier} tier, {about.get('licence')}"]
+    for name in (name for name in HEADLINE if name in found):
+        ends = f" (95 % interval {found[f'{name}.low']:.4f} to {found[f'{name}.high']:.4f})" if f"{name}.low" in found else ""
+        lines.append(f"{name.replace('_', ' ')} on test: {found[name]:.4f}{ends}")
+    skipped = sum(each.skipped for each in verdict.rules)
+    lines.append(f"gate: {len(verdict.rules) - skipped} rules passed, {skipped} skipped")
+    champion = next((each for each in verdict.rules if each.name == "champion" and not each.skipped), None)
+    lines += [champion.sentence] if champion else []
+    return "\n\n".join([*lines, f"package {verdict.package_digest}"])
+
+
+def _settings(run: Run) -> Iterator[tuple[str, str]]:
+    """`section.key` and value of every setting that decides the package; the registry's own are left out."""
+    for section, keys in run.settings.dump().items():
+        for key, value in keys.items() if section != "register" else ():
+            yield f"{section}.{key}", _text(value)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _git_commit() -> str | None:
+    """Of the folder that the command was started in; says when files there differ from it."""
+    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
+    return None if commit is None else f"{commit} (with changes)" if changes else commit
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,69 @@
+"""Which version serves: the aliases `champion`, `challenger` and `previous` of a registered model.
+
+A stream follows `models:/NAME@champion`, so moving that alias is the whole release, and moving it back the whole
+rollback. MLflow cannot move two aliases at once; the order here is such that `champion` is right at any moment.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import Refused, UserError
+from .contents import GATE_TAG
+from .registry import connect, talking_to, version_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Versions after the command; `previous` is None where there was no champion before."""
+
+    champion: int
+    previous: int | None
+    changed: bool
+
+
+def promote(registry: str, model_name: str) -> Moved:
+    """Makes the challenger's version the champion, and the champion until now the previous one.
+
+    Again with the same challenger it changes nothing. Raises `Refused` for a version without the tag that
+    `register` gives to a package which passed its gate.
+    """
+    client = connect(registry)
+    with talking_to(registry, f"promote {model_name}"):
+        challenger = version_of(client, model_name, CHALLENGER)
+        if challenger is None:
+            raise UserError(f"promote {model_name}: it has no version with the alias `{CHALLENGER}`; run `register` first")
+        if challenger.tags.get(GATE_TAG) != "passed":
+            raise Refused(f"promote {model_name}: version {challenger.version} has not passed a gate")
+        old = version_of(client, model_name, CHAMPION)
+        new = int(challenger.version)
+        if old is not None and int(old.version) == new:
+            return Moved(new, _number(client, model_name, PREVIOUS), False)
+        if old is not None:
+            client.set_registered_model_alias(model_name, PREVIOUS, old.version)
+        client.set_registered_model_alias(model_name, CHAMPION, str(new))
+        return Moved(new, None if old is None else int(old.version), True)
+
+
+def rollback(registry: str, model_name: str) -> Moved:
+    """Makes the previous version the champion again, and the champion the previous one: a second call undoes it."""
+    client = connect(registry)
+    with talking_to(registry, f"roll back {model_name}"):
+        champion, previous = (_number(client, model_name, alias) for alias in (CHAMPION, PREVIOUS))
+        if champion is None or previous is None:
+            missing = CHAMPION if champion is None else PREVIOUS
+            raise UserError(f"roll back {model_name}: it has no version with the alias `{missing}`")
+        if champion == previous:
+            raise UserError(f"roll back {model_name}: version {champion} is champion and previous, nothing to go back to")
+        client.set_registered_model_alias(model_name, CHAMPION, str(previous))
+        client.set_registered_model_alias(model_name, PREVIOUS, str(champion))
+        return Moved(previous, champion, True)
+
+
+def _number(client: "MlflowClient", model_name: str, alias: str) -> int | None:
+    version = version_of(client, model_name, alias)
+    return None if version is None else int(version.version)

@@ -1,0 +1,82 @@
+"""One MLflow server as a registry: its client with bounded waits, and its errors as sentences.
+
+User name, password and token come from the environment (`MLFLOW_TRACKING_USERNAME`, `MLFLOW_TRACKING_PASSWORD`,
+`MLFLOW_TRACKING_TOKEN`), read by MLflow's client. Only `mlflow-skinny` is needed. MLflow's own waits would let a
+dead server hang a command for minutes.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+TIMEOUT_S = 30
+RETRIES_MAX = 2
+"""Tries after the first one, for a server that restarts."""
+
+UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What the server says to the name of a model, and to an alias, that it does not have."""
+
+
+def connect(uri: str, timeout_s: int = TIMEOUT_S, retries_max: int = RETRIES_MAX) -> "MlflowClient":
+    """A client of the server at `uri`; nothing is sent yet. The environment's own limits win."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(timeout_s))
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(retries_max))
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    try:
+        from mlflow import MlflowClient
+    except ImportError as cause:
+        raise UserError("use a registry: the package mlflow-skinny is missing; pip install mlflow-skinny") from cause
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@contextmanager
+def talking_to(uri: str, doing: str) -> Iterator[None]:
+    """Turns the client's errors into one line that names the server and what was asked of it."""
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except (MlflowException, RequestException) as cause:
+        reason = " ".join(str(cause).split())
+        if "Max retries exceeded" in reason or isinstance(cause, RequestException):
+            reason = f"it does not answer ({_innermost(cause)}); is the address right and the server up?"
+        raise UserError(f"{doing} at the registry {uri}: {reason[:400]}") from cause
+
+
+def version_of(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":
+    """The model version that an alias names; None where the model or the alias does not exist."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as cause:
+        if cause.error_code in UNKNOWN:
+            return None
+        raise
+
+
+def download(client: "MlflowClient", version: "ModelVersion", folder: Path) -> Path:
+    """The artifacts of a model version, a package, into `folder`; returns where they are."""
+    from mlflow.artifacts import download_artifacts
+
+    source = client.get_model_version_download_uri(version.name, str(version.version))
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(download_artifacts(artifact_uri=source, dst_path=str(folder), tracking_uri=client.tracking_uri))
+
+
+def _innermost(error: BaseException) -> str:
+    """The last few words of the first cause, like `Connection refused`."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return " ".join(str(error).split())[-120:]

@@ -1,0 +1,141 @@
+"""The stage `register`: puts a package that passed its gate into a registry, as a version with an alias.
+
+Nothing is sent before the verdict was found to be of exactly these files. The alias is set last, so that nobody
+who follows it ever sees half a package; a run that was cut short stays in the experiment, marked as failed.
+"""
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from ..errors import Refused, UserError
+from ..gate.verdict import Verdict, file_digests
+from ..package import manifest
+from ..run import Run
+from . import contents
+from .registry import connect, talking_to
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+PACKAGE = "package"
+"""The artifact folder with the package's files directly inside: what `models:/NAME@ALIAS` loads."""
+
+
+def register(run: Run) -> None:
+    """Registers OUT/package and writes OUT/register/registered.json.
+
+    A package that is registered already (the same digest) keeps its version, and only the alias is set.
+    """
+    wanted = run.settings.register
+    if wanted.registry is None:
+        raise UserError("register: name a registry: --registry http://HOST:PORT, or `registry` under [register]")
+    verdict = passed(run)
+    about = manifest.read(run.package)
+    name = wanted.model_name or str(about.get("name") or run.out.name)
+    if any(each in name for each in "/:@"):
+        raise UserError(f"register {name!r}: a model's name has no / : or @; give another one by --model-name")
+    client = connect(wanted.registry, wanted.timeout_s, wanted.retries_max)
+    with talking_to(wanted.registry, f"register {name}"):
+        version = _registered(client, name, verdict.package_digest)
+        is_new = version is None
+        if version is None:
+            version = _new(client, run, name, verdict)
+        client.set_registered_model_alias(name, wanted.alias, version.version)
+    registered = {
+        "registry": wanted.registry,
+        "model_name": name,
+        "version": int(version.version),
+        "alias": wanted.alias,
+        "run_id": version.run_id,
+        "source": version.source,
+        "package_digest": verdict.package_digest,
+        "is_new": is_new,
+    }
+    run.register.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(registered, indent=1) + "\n"
+    (run.register / "registered.json").write_text(text, encoding="utf-8")
+    found = "registered as" if is_new else "was registered already as"
+    uri = f"models:/{name}@{wanted.alias}"
+    print(f"{about.get('name')} {found} {name} version {version.version}: {uri}", file=sys.stderr)
+
+
+def passed(run: Run) -> Verdict:
+    """The verdict on OUT/package; `Refused` when it failed, or is on other files than those that are there now."""
+    path = run.gate / "verdict.json"
+    verdict = Verdict.read(path)
+    if not verdict.passed:
+        failed = ", ".join(each.name for each in verdict.rules if not each.passed)
+        raise Refused(f"register {run.package}: it has not passed its gate ({failed}); see {path}")
+    files = file_digests(run.package)
+    if verdict.files != files or verdict.package_digest != manifest.package_digest(run.package):
+        changed = sorted(name for name in verdict.files.keys() | files.keys() if verdict.files.get(name) != files.get(name))
+        raise Refused(f"register {run.package}: {', '.join(changed) or 'it'} changed after the gate; run `gate` again")
+    return verdict
+
+
+def _registered(client: "MlflowClient", name: str, digest: str) -> "ModelVersion | None":
+    """The newest ready version of this digest."""
+    quoted = name.replace("'", "\\'")
+    found = client.search_model_versions(f"name='{quoted}' and tags.`{contents.DIGEST_TAG}`='{digest}'")
+    ready = [version for version in found if version.status == "READY"]
+    return max(ready, key=lambda version: int(version.version), default=None)
+
+
+def _new(client: "MlflowClient", run: Run, name: str, verdict: Verdict) -> "ModelVersion":
+    """Logs a run with everything, then makes a version that points at its package."""
+    wanted = run.settings.register
+    experiment = client.get_experiment_by_name(wanted.experiment)
+    experiment_id = experiment.experiment_id if experiment else client.create_experiment(wanted.experiment)
+    tags = contents.tags(run, verdict)
+    logged = client.create_run(experiment_id, tags=tags | contents.run_tags(run), run_name=run.out.resolve().name)
+    run_id = logged.info.run_id
+    try:
+        contents.log(client, run_id, run)
+        client.log_artifacts(run_id, str(run.package), PACKAGE)
+        _check_upload(client, run_id, run)
+        _ensure_model(client, name)
+        source = f"{logged.info.artifact_uri}/{PACKAGE}"
+        description = contents.description(run, verdict)
+        version = client.create_model_version(name, source, run_id, tags=tags, description=description)
+    except BaseException:
+        _mark_failed(client, run_id)
+        raise
+    client.set_terminated(run_id, "FINISHED")
+    return version
+
+
+def _check_upload(client: "MlflowClient", run_id: str, run: Run) -> None:
+    """Every file of the package is listed with its size: what a loader will see."""
+    listed, folders = {}, [PACKAGE]
+    while folders:
+        for entry in client.list_artifacts(run_id, folders.pop()):
+            if entry.is_dir:
+                folders.append(entry.path)
+            else:
+                listed[entry.path.removeprefix(f"{PACKAGE}/")] = entry.file_size
+    for path in (path for path in sorted(run.package.rglob("*")) if path.is_file()):
+        name, size = path.relative_to(run.package).as_posix(), path.stat().st_size
+        if listed.get(name) != size:
+            raise UserError(f"register {run.package}: {name} has {size} bytes, the registry lists {listed.get(name)}")
+
+
+def _ensure_model(client: "MlflowClient", name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as cause:
+        if cause.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _mark_failed(client: "MlflowClient", run_id: str) -> None:
+    """As well as the server lets us; the error that led here is the one to show."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.set_terminated(run_id, "FAILED")
+    except MlflowException as cause:
+        print(f"register: could not mark run {run_id} as failed: {cause}", file=sys.stderr)
