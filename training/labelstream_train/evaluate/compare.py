@@ -72,8 +72,8 @@ def compare(
     before, after = ((each == wanted).all(axis=1) for each in pair)
     strata = np.zeros(len(truth), int) if is_multi_label else truth
 
-    def f1_difference(rows: np.ndarray) -> np.ndarray:
-        first, second = (counts.f1(*counts.of_draws(each, wanted, rows)) for each in pair)
+    def f1_difference(weights: np.ndarray) -> np.ndarray:
+        first, second = (counts.f1(*counts.of_draws(each, wanted, weights)) for each in pair)
         return np.stack([second.macro - first.macro, second.micro - first.micro], axis=1)
 
     macro, micro = bootstrap(f1_difference, strata, repeats, seed)

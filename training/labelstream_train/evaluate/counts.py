@@ -28,14 +28,11 @@ def given(scores: np.ndarray, thresholds: float | Sequence[float], is_multi_labe
     return one_hot(scores.argmax(axis=1), scores.shape[1])
 
 
-def of_draws(guess: np.ndarray, wanted: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(hits, guessed, wanted) of each label, [draws, labels] each; guess and wanted [n, labels] bool.
+def of_draws(guess: np.ndarray, wanted: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(hits, guessed, wanted) of each label, [draws, labels] each; guess and wanted are [n, labels] bool.
 
-    Every draw is a count of how often each text was drawn, so that one matrix product serves all draws.
+    `weights` [draws, n] counts how often each text was drawn; one matrix product serves all draws.
     """
-    draws, items = len(rows), len(guess)
-    flat = (rows + np.arange(draws)[:, None] * items).ravel()
-    weights = np.bincount(flat, minlength=draws * items).reshape(draws, items).astype(np.float32)
     together = np.concatenate([guess & wanted, guess, wanted], axis=1).astype(np.float32)
     hits, guessed, true = np.split((weights @ together).astype(np.float64), 3, axis=1)
     return hits, guessed, true

@@ -4,20 +4,23 @@ Shares have Wilson's interval; differences of shares have closed forms; areas un
 DeLong's; everything else is bootstrapped: seeded, stratified, and computed on many draws at once.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy.stats import beta, norm, rankdata
+from scipy.stats import beta, binom, norm, rankdata
+
+from .metrics import wilson
 
 Z = float(norm.ppf(0.975))
 """Two-sided 95 %."""
 
-CELLS_MAX = 4_000_000
-"""Numbers drawn at once, so that a bootstrap stays within about 100 MB."""
+CELLS_MAX = 2_000_000
+"""Weights made at once, so that a bootstrap stays within about 100 MB."""
 
 Statistic = Callable[[np.ndarray], np.ndarray]
-"""Rows [draws, items] of item places -> values [draws] or [draws, k]."""
+"""Weights [draws, items], how often each item was drawn -> values [draws] or [draws, k]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +44,7 @@ def share(hits: int, count: int) -> Estimate:
         return Estimate(float("nan"), 0.0, 1.0, 0, "none")
     value = hits / count
     low, high = wilson(value, count)
-    return Estimate(value, low, high, count, "wilson")
-
-
-def wilson(value: float, count: int) -> tuple[float, float]:
-    """Wilson's interval of `value` = hits / count."""
-    scale = 1 + Z * Z / count
-    centre = (value + Z * Z / (2 * count)) / scale
-    half = Z / scale * np.sqrt(value * (1 - value) / count + Z * Z / (4 * count * count))
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    return Estimate(value, max(0.0, low), min(1.0, high), count, "wilson")
 
 
 def difference(hits: int, count: int, other_hits: int, other_count: int) -> Estimate:
@@ -102,28 +97,28 @@ def auroc(positive: np.ndarray, negative: np.ndarray) -> Estimate:
     return Estimate(value, float(low), float(high), ups + downs, "delong")
 
 
-def draws(strata: np.ndarray, repeats: int, seed: int) -> np.ndarray:
-    """[repeats, items] places, drawn with replacement within each stratum; `strata` is [items] int.
+def weights(strata: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """[draws, items] f32: how often each item falls into a sample drawn with replacement within its stratum.
 
-    The columns are grouped by stratum, which no statistic over items may depend on.
+    `strata` is [items] int. All draws of all strata are counted in one pass.
     """
     dice = np.random.default_rng(seed)
+    items = len(strata)
     order = np.argsort(strata, kind="stable")
     _, starts, counts = np.unique(strata[order], return_index=True, return_counts=True)
-    pieces = [
-        order[start + dice.integers(0, count, size=(repeats, count))]
-        for start, count in zip(starts, counts, strict=True)
-    ]
-    return np.concatenate(pieces, axis=1)
+    start, count = np.repeat(starts, counts), np.repeat(counts, counts)
+    chosen = order[start + (dice.random((draws, items)) * count).astype(np.int64)]
+    flat = (chosen + np.arange(draws)[:, None] * items).ravel()
+    return np.bincount(flat, minlength=draws * items).reshape(draws, items).astype(np.float32)
 
 
 def replicates(statistic: Statistic, strata: np.ndarray, repeats: int, seed: int) -> np.ndarray:
-    """The statistic of `repeats` bootstrap samples: [repeats] or [repeats, k]; drawn in bounded pieces."""
+    """The statistic of `repeats` bootstrap samples: [repeats, k], made in pieces of bounded size."""
     step = max(1, CELLS_MAX // max(1, len(strata)))
     parts = []
     for piece, start in enumerate(range(0, repeats, step)):
-        rows = draws(strata, min(step, repeats - start), seed * 1_000_003 + piece)
-        parts.append(np.asarray(statistic(rows)))
+        drawn = weights(strata, min(step, repeats - start), seed * 1_000_003 + piece)
+        parts.append(np.asarray(statistic(drawn)).reshape(len(drawn), -1))
     return np.concatenate(parts)
 
 
@@ -132,14 +127,18 @@ def bootstrap(statistic: Statistic, strata: np.ndarray, repeats: int, seed: int,
 
     `centred` takes the bootstrap's own bias off the interval first: an error that is a sum of absolute
     values (calibration error) is larger in every sample than in its source, and a plain percentile
-    interval would lie above the value. Values that must not be negative are cut at 0 by the caller.
+    interval would lie above the value. Such an error cannot be negative, so its interval is cut at 0.
     """
     count = len(strata)
-    value = np.atleast_1d(np.asarray(statistic(np.arange(count)[None]))[0])
-    drawn = replicates(statistic, strata, repeats, seed).reshape(repeats, -1)
+    value = np.atleast_1d(np.asarray(statistic(np.ones((1, count), np.float32)))[0])
+    drawn = replicates(statistic, strata, repeats, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column may be NaN throughout
+        if centred:
+            drawn = drawn - (np.nanmean(drawn, axis=0) - value)
+        low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
     if centred:
-        drawn = drawn - (np.nanmean(drawn, axis=0) - value)
-    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+        low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)
     method = "bootstrap, centred" if centred else "bootstrap"
     return [Estimate(float(v), float(a), float(b), count, method) for v, a, b in zip(value, low, high, strict=True)]
 
@@ -149,8 +148,6 @@ def quantile(values: np.ndarray, level: float) -> Estimate:
 
     With too few values for the upper bound it is the largest value, and the method says so.
     """
-    from scipy.stats import binom
-
     ordered = np.sort(values)
     count = len(ordered)
     low = int(binom.ppf(0.025, count, level))

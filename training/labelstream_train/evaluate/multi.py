@@ -1,0 +1,95 @@
+"""Figures of a classifier that gives any number of labels to each text.
+
+`probabilities` is [texts, labels], `wanted` [texts, labels] bool; a label is given where its probability reaches
+its threshold. Draws of the bootstrap are of texts, as the labels of one text hang together.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import calibration, counts, ranking
+from .intervals import Estimate, bootstrap, share
+from .single import class_rows
+
+
+def estimates(
+    probabilities: np.ndarray, untempered: np.ndarray, wanted: np.ndarray, thresholds: np.ndarray, repeats: int, seed: int
+) -> dict[str, Estimate]:
+    """The figures of the whole, under the names of report.json."""
+    count, labels = probabilities.shape
+    guess = probabilities >= thresholds
+    together = np.zeros(count, int)
+    clipped = np.clip(probabilities, 1e-15, 1 - 1e-15)
+    means = np.stack([
+        -np.where(wanted, np.log(clipped), np.log1p(-clipped)).mean(axis=1),
+        ((probabilities - wanted) ** 2).mean(axis=1),
+        sample_f1(guess, wanted),
+        ranking_loss(probabilities, wanted),
+    ], axis=1)
+
+    def plain(weights: np.ndarray) -> np.ndarray:
+        f1 = counts.f1(*counts.of_draws(guess, wanted, weights))
+        return np.column_stack([f1.macro, f1.micro, f1.weighted, weights @ means / count])
+
+    ranked = [ranking.statistic(probabilities[:, place], wanted[:, place]) for place in range(labels)]
+
+    def areas(weights: np.ndarray) -> np.ndarray:
+        each = np.stack([statistic(weights) for statistic in ranked])  # [labels, draws, 3]
+        known = (~np.isnan(each)).sum(axis=0)  # a label that no drawn text has, or all have, counts nothing
+        return (np.nansum(each, axis=0) / np.where(known > 0, known, np.nan))[:, [1, 0]]
+
+    found = {"accuracy": share(int((guess == wanted).all(axis=1).sum()), count)}
+    names = ("macro_f1", "micro_f1", "weighted_f1", "nll", "brier", "sample_f1", "ranking_loss")
+    found |= dict(zip(names, bootstrap(plain, together, repeats, seed), strict=True))
+    found |= dict(zip(("mean_average_precision", "macro_auroc"), bootstrap(areas, together, repeats, seed), strict=True))
+    return found | _calibration(probabilities, untempered, wanted, repeats, seed)
+
+
+def sample_f1(guess: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """[texts] F1 of each text's label set; 1 where none is wanted and none given."""
+    total = guess.sum(axis=1) + wanted.sum(axis=1)
+    return np.where(total > 0, 2 * (guess & wanted).sum(axis=1) / np.maximum(total, 1), 1.0)
+
+
+def ranking_loss(probabilities: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """[texts] share of (wanted, other) pairs of labels in the wrong order, ties wrong; 0 where there is no pair."""
+    wrong = np.zeros(len(probabilities))
+    for place in range(probabilities.shape[1]):
+        above = (probabilities >= probabilities[:, place, None]) & ~wanted
+        wrong += np.where(wanted[:, place], above.sum(axis=1), 0)
+    pairs = wanted.sum(axis=1) * (~wanted).sum(axis=1)
+    return np.where(pairs > 0, wrong / np.maximum(pairs, 1), 0.0)
+
+
+def _calibration(
+    probabilities: np.ndarray, untempered: np.ndarray, wanted: np.ndarray, repeats: int, seed: int
+) -> dict[str, Estimate]:
+    """Over all pairs of text and label: is a label with probability 0.3 right in 30 of 100?"""
+    count, labels = probabilities.shape
+    texts, right = np.repeat(np.arange(count), labels), wanted.ravel()
+    pairs, plain = probabilities.ravel(), untempered.ravel()
+    errors = {
+        "calibration_error": calibration.error(pairs, right, calibration.even_bins(pairs), texts),
+        "calibration_error_adaptive": calibration.error(pairs, right, calibration.adaptive_bins(pairs), texts),
+        "calibration_error_untempered": calibration.error(plain, right, calibration.even_bins(plain), texts),
+    }
+    together = np.zeros(count, int)
+    return {name: bootstrap(each, together, repeats, seed, centred=True)[0] for name, each in errors.items()}
+
+
+def classes(
+    probabilities: np.ndarray, wanted: np.ndarray, thresholds: np.ndarray, labels: Sequence[str], repeats: int, seed: int
+) -> list[dict]:
+    """The rows of `single.class_rows` with threshold, average precision, AUROC and calibration of each label."""
+    together = np.zeros(len(wanted), int)
+    rows = class_rows(probabilities >= thresholds, wanted, labels, together, repeats, seed)
+    for place, row in enumerate(rows):
+        column, right = probabilities[:, place], wanted[:, place]
+        area, average, _ = bootstrap(ranking.statistic(column, right), together, repeats, seed)
+        error = calibration.error(column, right, calibration.even_bins(column))
+        row |= {
+            "threshold": float(thresholds[place]), "average_precision": average, "auroc": area,
+            "calibration_error": bootstrap(error, together, repeats, seed, centred=True)[0],
+        }
+    return rows
