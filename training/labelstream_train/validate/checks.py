@@ -1,0 +1,94 @@
+"""All checks of a data set, and the figures that its report shows besides."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..data.examples import PARTS, Parts
+from ..data.load import Loaded
+from . import labels, lengths, privacy, repeats, texts, times
+from .corpus import Corpus
+from .finding import Finding, counted, settle
+from .languages import Languages
+from .settings import ValidateSettings
+
+LABELLED = ("train", "held_out", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Findings, gravest first, and `figures` as they stand in report.json."""
+
+    findings: tuple[Finding, ...]
+    figures: dict[str, Any]
+
+    @property
+    def errors(self) -> list[Finding]:
+        """Those for which the data is refused."""
+        return [finding for finding in self.findings if finding.severity == "error"]
+
+
+def check(loaded: Loaded, parts: Parts | None, problem: str | None, settings: ValidateSettings) -> Checked:
+    """Checks what was read and how it was cut; `parts` is None where it could not be, for the reason `problem`."""
+    corpus = Corpus.of(loaded, parts)
+    languages = Languages.detect(corpus, settings)
+    tokens = lengths.tokens(corpus, settings)
+    findings = [
+        *texts.check(corpus, settings),
+        *labels.check(corpus, settings),
+        *repeats.check(corpus, settings),
+        *times.check(corpus, settings),
+        *lengths.check(corpus, tokens, settings),
+        *languages.check(settings),
+        *privacy.check(corpus, settings),
+        *_split(corpus, parts, problem),
+    ]
+    moments = [row.example.time_ms for row in corpus.rows if row.example.time_ms is not None]
+    groups = {row.example.group for row in corpus.rows if row.example.group is not None}
+    figures = {
+        "counts": _counts(corpus, parts),
+        "labels": _labels(parts),
+        "lengths": {"characters": lengths.summary(lengths.characters(corpus)), "tokens": lengths.summary(tokens)},
+        "languages": _sizes(languages.languages) | {"unsure": languages.unsure},
+        "scripts": _sizes(languages.scripts),
+        "time": {"from": times.day(min(moments)), "to": times.day(max(moments))} if moments else None,
+        "groups": len(groups) or None,
+    }
+    return Checked(tuple(settle(findings, settings)), figures)
+
+
+def _split(corpus: Corpus, parts: Parts | None, problem: str | None) -> Iterator[Finding]:
+    if problem is not None:
+        yield Finding("split.impossible", "error", 1, 1, f"the data cannot be split: {problem}", "mend what it names")
+    if parts is not None:
+        dropped = {reason: count for reason, count in parts.facts["dropped"].items() if reason != "rows_with_problems"}
+        reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in dropped.items())
+        count = sum(dropped.values())
+        message = f"{counted(count, 'row was', 'rows were')} dropped by the split: {reasons}"
+        yield Finding("split.dropped", "info", count, len(corpus), message, "see the findings on leakage and labels")
+
+
+def _counts(corpus: Corpus, parts: Parts | None) -> dict[str, Any]:
+    return {
+        "read": len(corpus) + len(corpus.unusable),
+        "unusable": len(corpus.unusable),
+        "given": dict(sorted(Counter(corpus.given).items())),
+        "parts": None if parts is None else {name: len(getattr(parts, name)) for name in PARTS},
+        "dropped": None if parts is None else parts.facts["dropped"],
+    }
+
+
+def _labels(parts: Parts | None) -> list[dict[str, Any]]:
+    """One object a label, the most frequent in train first."""
+    if parts is None:
+        return []
+    counts = {
+        name: Counter(label for example in getattr(parts, name) for label in example.labels) for name in LABELLED
+    }
+    order = sorted(parts.labels, key=lambda label: (-counts["train"][label], label))
+    return [{"label": label} | {name: counts[name][label] for name in LABELLED} for label in order]
+
+
+def _sizes(found: dict[str, list]) -> dict[str, int]:
+    return {key: len(found[key]) for key in sorted(found, key=lambda key: (-len(found[key]), key))}

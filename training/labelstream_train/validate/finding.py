@@ -1,0 +1,89 @@
+"""What a check has found: one kind of fault, how often, where, and what to do about it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from ..data.rows import Row
+from .personal import mask
+from .settings import ValidateSettings
+
+Severity = Literal["error", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+
+EXAMPLE_CHARACTERS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`id` is AREA.FAULT and never changes; `count` of `total` (rows, unless `message` says otherwise) have it.
+
+    `examples` hold places (FILE:LINE) and shortened texts in which personal data is masked.
+    """
+
+    id: str
+    severity: Severity
+    count: int
+    total: int
+    message: str
+    action: str
+    examples: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def share(self) -> float:
+        """`count` over `total`, 0 where there is nothing."""
+        return self.count / self.total if self.total else 0.0
+
+    def line(self) -> str:
+        """One line for a terminal or a log; no text of the data is in it."""
+        places = ", ".join(str(each["place"]) for each in self.examples[:3] if "place" in each)
+        return f"{self.id}: {self.message}" + (f" (such as {places})" if places else "")
+
+    def json(self) -> dict[str, Any]:
+        """As in report.json."""
+        return {
+            "id": self.id,
+            "severity": self.severity,
+            "count": self.count,
+            "share": round(self.share, 6),
+            "message": self.message,
+            "action": self.action,
+            "examples": list(self.examples),
+        }
+
+
+def shown(row: Row, **more: Any) -> dict[str, Any]:
+    """A row as an example: place, the masked and shortened text, its labels, and whatever else is given."""
+    return {"place": row.place, "text": shorten(row.example.text), "labels": list(row.example.labels)} | more
+
+
+def shorten(text: str) -> str:
+    """The start of a text on one line, with personal data masked and control characters written out."""
+    masked = mask(text[: 4 * EXAMPLE_CHARACTERS])
+    visible = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in " ".join(masked.split(" ")))
+    return visible if len(visible) <= EXAMPLE_CHARACTERS else visible[: EXAMPLE_CHARACTERS - 1] + "…"
+
+
+def settle(findings: Iterable[Finding], settings: ValidateSettings) -> list[Finding]:
+    """Applies the user's severities and limits; errors first, then by id. Findings that count nothing are dropped."""
+    settled = []
+    for finding in findings:
+        severity = settings.severity.get(finding.id, finding.severity)
+        if severity != "off" and finding.count > 0:
+            settled.append(replace(finding, severity=severity, examples=finding.examples[: settings.examples_max]))
+    return sorted(settled, key=lambda each: (SEVERITIES.index(each.severity), each.id))
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """`1 text`, `2 texts`, `1,234 texts`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share of 0..1 as a percentage that never rounds a few down to nothing."""
+    return "under 0.1 %" if 0 < share < 0.001 else f"{share:.1%}".replace("%", " %")
+
+
+def head(rows: Sequence[Row], limit: int) -> tuple[dict[str, Any], ...]:
+    """The first rows as examples."""
+    return tuple(shown(row) for row in rows[:limit])

@@ -1,0 +1,77 @@
+"""Languages and scripts of the texts, by py3langid (BSD, 4 MB, offline) and by Unicode names.
+
+Short texts have no recognisable language, and a guess that is not sure is none: shares are of the sure guesses.
+"""
+
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ..data.rows import Row
+from ..progress import Progress
+from .corpus import Corpus
+from .finding import Finding, head, percent
+from .settings import ValidateSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Languages:
+    """ISO 639 code -> rows; script ("LATIN", "CYRILLIC", ...) -> rows; and how many rows had no sure language."""
+
+    languages: dict[str, list[Row]]
+    scripts: dict[str, list[Row]]
+    unsure: int
+
+    @classmethod
+    def detect(cls, corpus: Corpus, settings: ValidateSettings) -> "Languages":
+        """Looks at the first 400 characters of every text."""
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+        identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+        languages, scripts, unsure = defaultdict(list), defaultdict(list), 0
+        with Progress("recognising languages", len(corpus), "texts") as progress:
+            for row in corpus.rows:
+                text = row.example.text[:400]
+                scripts[script(text)].append(row)
+                language, probability = identifier.classify(text)
+                is_long_enough = len(text) >= settings.language_characters_min or not text.isascii()
+                if is_long_enough and probability >= settings.language_probability_min:
+                    languages[language].append(row)
+                else:
+                    unsure += 1
+                progress.add(1)
+        return cls(dict(languages), dict(scripts), unsure)
+
+    def check(self, settings: ValidateSettings) -> Iterator[Finding]:
+        """Languages and scripts besides the most frequent one."""
+        for name, found, severity in (("mixed", self.languages, "warning"), ("scripts", self.scripts, "info")):
+            known = {key: rows for key, rows in found.items() if key != "none"}
+            total = sum(map(len, known.values()))
+            ranked = sorted(known, key=lambda key: (-len(known[key]), key))
+            others = [key for key in ranked[1:] if len(known[key]) >= max(2, settings.language_share_min * total)]
+            rows = [row for key in others for row in known[key]]
+            shares = ", ".join(f"{key} {percent(len(known[key]) / total)}" for key in ranked[:1] + others)
+            yield Finding(
+                f"language.{name}",
+                severity,
+                len(rows),
+                total,
+                f"texts in several {'languages' if name == 'mixed' else 'scripts'}: {shares}",
+                "check that the base model knows them all and that test has them, too",
+                head(rows, settings.examples_max),
+            )
+
+
+def script(text: str) -> str:
+    """The script of most letters, by the first word of their Unicode names; "none" without letters."""
+    scripts = Counter(_script_of(each) for each in text if each.isalpha())
+    return max(scripts, key=lambda name: (scripts[name], name)) if scripts else "none"
+
+
+@lru_cache(maxsize=65536)
+def _script_of(letter: str) -> str:
+    """HAN and the two Japanese syllabaries have names of their own; FULLWIDTH LATIN is LATIN."""
+    name = unicodedata.name(letter, "UNKNOWN").removeprefix("FULLWIDTH ").removeprefix("MODIFIER LETTER ")
+    return "HAN" if name.startswith("CJK") else name.split(" ")[0].split("-")[0]

@@ -1,0 +1,98 @@
+"""Recognises personal data by patterns, confirmed by check digits wherever a number has them, and masks it.
+
+A hint is not proof, and no hint is no proof of the contrary: names and postal addresses are not searched.
+Masking is broader than recognising: it also hides what only looks like a number of a person.
+"""
+
+import importlib
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
+
+from stdnum import iban, luhn
+
+KINDS = ("email", "phone", "iban", "card", "ip", "national_id")
+
+_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})*\.[A-Za-z]{2,24}\b")
+_PHONE = re.compile(
+    r"(?<![\w.,])(?:(?:\+|00)\d[\d ()./-]{6,18}\d|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}|0\d{2,4}[ /-]\d{3}[\d -]{2,8}\d)(?!\w)"
+)
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", re.IGNORECASE)
+_CARD = re.compile(r"(?<![\w.,-])[2-6]\d{3}(?:[ -]?\d{2,6}){2,4}(?![\w-])")
+_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)")
+_IPV6 = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{0,4}(?![\w:])")
+_LONG_NUMBER = re.compile(r"\d(?:[ ./-]?\d){6,}")
+_TOKEN = re.compile(r"\b(?=\w*\d)[A-Za-z0-9_]{20,}\b")
+
+NATIONAL_IDS = {
+    "br.cpf": r"\d{3}\.\d{3}\.\d{3}-\d{2}",
+    "de.idnr": r"\d{2} ?\d{3} ?\d{3} ?\d{3}",
+    "es.dni": r"\d{8}-?[A-Z]",
+    "es.nie": r"[XYZ]-?\d{7}-?[A-Z]",
+    "fr.nir": r"[12] ?\d{2} ?\d{2} ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}",
+    "it.codicefiscale": r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]",
+    "pl.pesel": r"\d{11}",
+    "us.ssn": r"\d{3}-\d{2}-\d{4}",
+}
+"""How each number is written, narrowly: its check digits are tested too (modules of python-stdnum). Numbers whose
+test lets a tenth of all digits through (Dutch BSN, British NHS) are left out: they would be found in any orders."""
+
+
+def kinds(text: str, national_ids: Iterable[str] = ()) -> set[str]:
+    """Which of `KINDS` a text has hints of."""
+    tests: dict[str, Callable[[], bool]] = {
+        "email": lambda: "@" in text and _EMAIL.search(text) is not None,
+        "phone": lambda: any(_is_phone(found.group()) for found in _PHONE.finditer(text)),
+        "iban": lambda: any(_is_iban(found.group()) for found in _IBAN.finditer(text)),
+        "card": lambda: any(_is_card(found.group()) for found in _CARD.finditer(text)),
+        "ip": lambda: any(_is_ip(found.group()) for each in (_IPV4, _IPV6) for found in each.finditer(text)),
+        "national_id": lambda: any(_has_national_id(text, name) for name in national_ids),
+    }
+    return {kind for kind, is_there in tests.items() if is_there()}
+
+
+def mask(text: str) -> str:
+    """The text with everything hidden that could name a person: [email], [phone], [iban], [number], [ip], [id]."""
+    for pattern, name in (
+        (_EMAIL, "[email]"),
+        (_IBAN, "[iban]"),
+        *((re.compile(rf"\b{NATIONAL_IDS[name]}\b"), "[id]") for name in NATIONAL_IDS),
+        (_IPV4, "[ip]"),
+        (_IPV6, "[ip]"),
+        (_PHONE, "[phone]"),
+        (_LONG_NUMBER, "[number]"),
+        (_TOKEN, "[token]"),
+    ):
+        text = pattern.sub(name, text)
+    return text
+
+
+def _is_phone(found: str) -> bool:
+    return 8 <= sum(each.isdigit() for each in found) <= 15
+
+
+def _is_iban(found: str) -> bool:
+    """Words after the number may have been caught with it, so the last groups are dropped one by one."""
+    while found:
+        if iban.is_valid(found):
+            return True
+        found = found.rpartition(" ")[0]
+    return False
+
+
+def _is_card(found: str) -> bool:
+    digits = re.sub(r"\D", "", found)
+    return 13 <= len(digits) <= 19 and len(set(digits)) > 2 and luhn.is_valid(digits)
+
+
+def _is_ip(found: str) -> bool:
+    """Addresses of the internet only: private ones, and versions like 10.0.0.1, say nothing about a person."""
+    try:
+        return ipaddress.ip_address(found).is_global
+    except ValueError:
+        return False
+
+
+def _has_national_id(text: str, name: str) -> bool:
+    found = [match.group() for match in re.finditer(rf"(?<![\w.-]){NATIONAL_IDS[name]}(?![\w-])", text)]
+    return bool(found) and any(map(importlib.import_module(f"stdnum.{name}").is_valid, found))

@@ -1,0 +1,121 @@
+"""The report about the data: report.json for programs, whose keys stay, and report.html for people."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..data.load import Loaded
+from ..page import Badge, Section, Table, Tone, page, plain, plot
+from .checks import Checked
+from .finding import SEVERITIES, Finding, Severity, percent
+
+FORMAT = 1
+TONES: dict[Severity, Tone] = {"error": "bad", "warning": "warn", "info": "quiet"}
+LABELS_DRAWN_MAX = 60
+
+
+def write(checked: Checked, loaded: Loaded, name: str, folder: Path) -> None:
+    """Writes both files into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content(checked, loaded, name), indent=1, ensure_ascii=False) + "\n"
+    (folder / "report.json").write_text(text, encoding="utf-8")
+    (folder / "report.html").write_text(html(checked, loaded, name), encoding="utf-8")
+
+
+def content(checked: Checked, loaded: Loaded, name: str) -> dict[str, Any]:
+    """What report.json holds."""
+    counts = {severity: sum(each.severity == severity for each in checked.findings) for severity in SEVERITIES}
+    return {
+        "format": FORMAT,
+        "passed": not checked.errors,
+        "data": name,
+        "files": list(loaded.files),
+        "ignored_files": list(loaded.ignored),
+        "severities": counts,
+        "findings": [finding.json() for finding in checked.findings],
+        **checked.figures,
+    }
+
+
+def html(checked: Checked, loaded: Loaded, name: str) -> str:
+    """The page."""
+    rows = checked.figures["counts"]["read"]
+    if checked.errors:
+        verdict = f"Refused: {len(checked.errors)} kinds of errors in {rows:,} rows."
+    else:
+        verdict = f"No errors in {rows:,} rows; {len(checked.findings)} kinds of things to know."
+    sections = [_findings(checked), *map(_finding, checked.findings), _parts(checked, loaded)]
+    if checked.figures["labels"]:
+        sections.append(_labels(checked.figures["labels"]))
+    sections.append(_texts(checked.figures))
+    return page(f"Data check: {name}", sections, verdict)
+
+
+def _findings(checked: Checked) -> Section:
+    rows = [
+        (Badge(each.severity, TONES[each.severity]), each.id, each.count, percent(each.share), each.message)
+        for each in checked.findings
+    ]
+    table = Table(("", "finding", "count", "share", "what"), rows)
+    return Section("Findings", [table] if rows else ["None."])
+
+
+def _finding(finding: Finding) -> Section:
+    parts: list[str | Table] = [f"{finding.message}.\nWhat to do: {finding.action}."]
+    if finding.examples:
+        columns = list(dict.fromkeys(key for example in finding.examples for key in example))
+        rows = [[_cell(example.get(column)) for column in columns] for example in finding.examples]
+        parts.append(Table(columns, rows, f"{len(rows)} of {finding.count:,}; personal data masked, long texts cut"))
+    return Section(finding.id, parts)
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, dict):
+        return f"{value['place']}: {value['text']} [{', '.join(value['labels'])}]"
+    return ", ".join(value) if isinstance(value, list) else value
+
+
+def _parts(checked: Checked, loaded: Loaded) -> Section:
+    files = [(each["part"], each["name"], each["rows"], each["sha256"][:16]) for each in loaded.files]
+    parts = checked.figures["counts"]["parts"] or {}
+    return Section(
+        "Files and parts",
+        [
+            Table(("part", "file", "rows", "sha256, its start"), files, "As read"),
+            Table(("part", "texts"), list(parts.items()), "As cut for training, after dropping overlaps"),
+        ],
+    )
+
+
+def _labels(labels: list[dict[str, Any]]) -> Section:
+    drawn = labels[:LABELS_DRAWN_MAX]
+    names, counts = [plain(each["label"], 30) for each in drawn], [each["train"] for each in drawn]
+
+    def paint(axes: Any) -> None:
+        axes.barh(range(len(drawn)), counts)
+        axes.set_yticks(range(len(drawn)), names, fontsize=8)
+        axes.invert_yaxis()
+        axes.set_xlabel("texts in train")
+        axes.margins(y=0.01)
+
+    caption = "Texts per label" + (f": the first {LABELS_DRAWN_MAX}" if len(labels) > LABELS_DRAWN_MAX else "")
+    figure = plot(paint, caption, "bars: texts in train for each label", height=1 + 0.17 * len(drawn))
+    columns = ("label", "train", "held_out", "test")
+    table = Table(columns, [[each[column] for column in columns] for each in labels], "All labels", folded=True)
+    return Section(f"Labels: {len(labels)}", [figure, table])
+
+
+def _texts(figures: dict[str, Any]) -> Section:
+    parts: list[str | Table] = []
+    lengths = {unit: found for unit, found in figures["lengths"].items() if found is not None}
+    if lengths:
+        columns = ("mean", "p50", "p95", "p99", "max")
+        rows = [[unit, *(found[column] for column in columns)] for unit, found in lengths.items()]
+        parts.append(Table(("length in", *columns), rows, "Lengths of all texts"))
+    for name in ("languages", "scripts"):
+        parts.append(Table((name, "texts"), list(figures[name].items())[:20], f"The most frequent {name}"))
+    if figures["time"] is not None:
+        parts.append(f"Times from {figures['time']['from']} to {figures['time']['to']} (UTC).")
+    if figures["groups"] is not None:
+        parts.append(f"{figures['groups']:,} groups.")
+    return Section("Texts", parts)

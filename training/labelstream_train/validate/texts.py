@@ -1,0 +1,95 @@
+"""Faults of single rows: what could not be read, and texts that are too long, broken or of control characters."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import ftfy
+
+from ..data.rows import Row
+from ..progress import Progress
+from .corpus import Corpus
+from .finding import Finding, counted, head, percent
+from .settings import ValidateSettings
+
+PROBLEMS = {
+    "text_missing": ("the text is missing", "fill it in or drop the row"),
+    "text_not_a_string": ("the text is not a string", "write it as a string, or name another column by --text"),
+    "text_blank": ("the text is blank", "fill it in or drop the row"),
+    "text_too_long": ("the text is longer than any message", "check whether a quote or a line end is missing"),
+    "label_missing": ("the label is missing", "label the text or drop the row"),
+    "label_blank": ("a label is blank", "label the text or drop the row"),
+    "label_repeated": ("a label stands twice with one text", "name each label once"),
+    "time_unreadable": ("the time cannot be read", "write it as ISO 8601 or Unix time"),
+}
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffb]")
+_INVISIBLE = re.compile(r"[\u200b\u2060\u00ad\ufeff\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
+_MARKUP = re.compile(r"</?(?:p|br|div|span|a|b|i|li|ul|table|td|tr|html|body|script)\b[^>]*>|&(?:amp|lt|gt|quot|nbsp|#\d+);")
+
+
+def check(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
+    """Unusable rows by their problem, then faults of the usable ones."""
+    yield from _unusable(corpus, settings)
+    tests: dict[str, Callable[[str], bool]] = {name: test for name, (test, _, _) in _FAULTS.items()}
+    tests["too_long"] = lambda text: len(text) > settings.characters_max
+    found: dict[str, list[Row]] = {name: [] for name in tests}
+    with Progress("checking texts", len(corpus), "texts") as progress:
+        for row in corpus.rows:
+            for name, test in tests.items():
+                if test(row.example.text):
+                    found[name].append(row)
+            progress.add(1)
+    for name, rows in found.items():
+        _, says, action = _FAULTS.get(name, (None, f"more than {settings.characters_max:,} characters", _TOO_LONG))
+        message = f"{counted(len(rows), 'text')} with {says}"
+        examples = head(rows, settings.examples_max)
+        yield Finding(f"text.{name}", "warning", len(rows), len(corpus), message, action, examples)
+
+
+def _unusable(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
+    total = len(corpus) + len(corpus.unusable)
+    too_many = len(corpus.unusable) > settings.unusable_share_max * total
+    for problem, count in Counter(row.problem for row in corpus.unusable).items():
+        says, action = PROBLEMS[str(problem)]
+        rows = [row for row in corpus.unusable if row.problem == problem]
+        message = f"in {counted(count, 'row')} ({percent(count / total)}) {says}"
+        examples = head(rows, settings.examples_max)
+        yield Finding(f"row.{problem}", "error" if too_many else "warning", count, total, message, action, examples)
+    if not corpus.rows:
+        yield Finding("row.none_usable", "error", max(1, total), total, "there is no usable row", "see the other errors")
+
+
+_FAULTS: dict[str, tuple[Callable[[str], bool], str, str]] = {
+    "replacement_character": (
+        lambda text: "\ufffd" in text,
+        "characters that an earlier program could not read (U+FFFD)",
+        "read the original again in its real encoding, the characters are lost here",
+    ),
+    "mojibake": (
+        lambda text: not text.isascii() and ftfy.is_bad(text),
+        "signs of a wrong encoding (such as Ã© for é)",
+        "read the original again in its real encoding, or mend it by ftfy.fix_text",
+    ),
+    "control_character": (
+        lambda text: _CONTROL.search(text) is not None,
+        "control characters",
+        "remove them, or check how the texts were exported",
+    ),
+    "invisible_character": (
+        lambda text: _INVISIBLE.search(text) is not None,
+        "invisible or direction-changing characters",
+        "remove them: the model would see another text than a reader does",
+    ),
+    "markup": (
+        lambda text: ("<" in text or "&" in text) and _MARKUP.search(text) is not None,
+        "HTML tags or entities",
+        "take the text out of the markup, unless live messages have it too",
+    ),
+    "no_letter": (
+        lambda text: not any(each.isalpha() for each in text),
+        "not a single letter",
+        "check whether such texts can be classified at all",
+    ),
+}
+_TOO_LONG = "classifiers read only the first few hundred words; cut or split such texts as live messages will be"
