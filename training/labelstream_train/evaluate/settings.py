@@ -19,10 +19,13 @@ class EvaluateSettings(Section):
         None, description="File with text and identity terms; absent: test texts that name an identity are used."
     )
     bias_texts_max: int = Field(15_000, ge=0, description="Texts of the bias report; 0 leaves it out.")
-    bias_positive_label: str | None = Field(
-        None, description="The package's label that means harm, e.g. toxic; absent: only shifts are reported."
+    bias_harmful: tuple[str, ...] = Field(
+        (), description="The package's labels that mean harm, e.g. toxic; none: only flips and shifts are reported."
     )
-    bias_positive_truth: str = Field("toxic", description="The label in bias_data that means harm.")
+    bias_harmful_truth: str = Field("toxic", description="The label in bias_data that means harm.")
     speed_repeats: int = Field(400, ge=0, le=100_000, description="Timed calls for each length; 0 leaves it out.")
     speed_minutes_max: float = Field(3.0, gt=0, le=600, description="The timing stops after these.")
+    card: Path | None = Field(
+        None, description="Markdown about use and limits that the model card takes over; absent: general words."
+    )
     accuracy_target: float = Field(0.98, gt=0, lt=1, description="The abstain threshold shown is that of this accuracy.")
