@@ -1,12 +1,17 @@
 """All settings of a run: one section a room, from one TOML file, each with a default and a range."""
 
+import difflib
+import textwrap
 import tomllib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
+import tomli_w
 from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from .data.settings import DataSettings, SplitSettings
 from .encoder.settings import EncoderSettings
@@ -67,7 +72,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def override(values: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
     """`values` with each `section.key=value` put in; a value is TOML, or else the string as it stands."""
-    changed = {section: dict(keys) if isinstance(keys, dict) else keys for section, keys in values.items()}
+    changed = merge(values)
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         section, dot, name = key.strip().partition(".")
@@ -77,8 +82,57 @@ def override(values: dict[str, Any], assignments: Iterable[str]) -> dict[str, An
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             value = text
-        changed.setdefault(section, {})[name] = value
+        changed = merge(changed, {section: {name: value}})
     return changed
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Section -> key -> value; a later layer wins, key by key."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for section, keys in layer.items():
+            is_section = isinstance(keys, Mapping) and isinstance(merged.get(section, {}), Mapping)
+            merged[section] = {**merged.get(section, {}), **keys} if is_section else keys
+    return merged
+
+
+def to_toml(values: Mapping[str, Any]) -> str:
+    """Settings (or a part of them) as a file that `read` takes; a key without a value is left out."""
+    return tomli_w.dumps({section: {key: value for key, value in keys.items() if value is not None}
+                          for section, keys in values.items()})  # fmt: skip
+
+
+def document() -> str:
+    """A settings file with every key, its default and what it means; keys without a default are commented out."""
+    lines = ["# Every setting of labelstream-train with its default. All may be left out.", ""]
+    defaults = Settings().dump()
+    for section, field in Settings.model_fields.items():
+        about = (field.annotation.__doc__ or "").strip() if field.annotation else ""
+        lines += [*(f"# {line.strip()}".rstrip() for line in about.splitlines()), f"[{section}]"]
+        for key, known in field.annotation.model_fields.items():  # type: ignore[union-attr]
+            value = defaults[section][key]
+            shown = f"# {key} =" if value is None else _line(key, value)
+            lines += [*textwrap.wrap(_about(known), 116, initial_indent="# ", subsequent_indent="#   "), shown]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _line(key: str, value: Any) -> str:
+    """A table is written inline, as a header would end the section."""
+    if not isinstance(value, dict):
+        return tomli_w.dumps({key: value}).strip()
+    return f"{key} = {{{', '.join(_line(name, each) for name, each in value.items())}}}"
+
+
+def _about(field: FieldInfo) -> str:
+    """Description, range and choices of a setting."""
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    limits = [f"{sign} {getattr(each, name)}" for each in field.metadata for name, sign in signs.items()
+              if getattr(each, name, None) is not None]  # fmt: skip
+    choices = [str(each) for each in get_args(field.annotation)] if get_origin(field.annotation) is Literal else []
+    about = " ".join((field.description or "").split())
+    extra = ", ".join([*limits, *([f"one of {', '.join(choices)}"] if choices else [])])
+    return f"{about} ({extra})" if extra else about
 
 
 def check(values: dict[str, Any]) -> Settings:
@@ -86,8 +140,16 @@ def check(values: dict[str, Any]) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as cause:
-        wrong = [
-            f"{'.'.join(map(str, each['loc']))}: {each['msg'].lower()}, found {each['input']!r}"
-            for each in cause.errors()
-        ]
+        wrong = [_sentence(each) for each in cause.errors()]
         raise UserError(f"use the settings: {'; '.join(wrong)}") from cause
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Key, what is expected, what was found."""
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        keys = [section if len(error["loc"]) == 1 else f"{section}.{name}" for section, field
+                in Settings.model_fields.items() for name in field.annotation.model_fields]  # type: ignore[union-attr]
+        near = difflib.get_close_matches(key, keys, 1)
+        return f"there is no {key}" + (f", expected {near[0]}?" if near else ", see `settings` for all")
+    return f"{key}: {error['msg'][:1].lower()}{error['msg'][1:]}, found {error['input']!r}"

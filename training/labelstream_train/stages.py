@@ -5,20 +5,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+from .errors import UserError
 from .run import Run
 from .settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`function` is module:function; `reads` and `writes` are paths in the run folder, `sections` are settings."""
+    """One step from texts to a registered package.
+
+    `function` is module:function. `settings` are the keys or whole sections that its result depends on (`TIER`
+    stands for the section of the tier in use), `files` those keys that name a file or folder, whose content counts.
+    `reads` and `writes` are paths in the run folder. What `is_costly` is never done again unasked.
+    """
 
     name: str
+    help: str
     function: str
-    sections: tuple[str, ...]
+    settings: tuple[str, ...]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
-    help: str
+    files: tuple[str, ...] = ()
+    is_costly: bool = False
 
     def call(self, run: Run) -> None:
         """Loads the stage's module now, so that a stage without torch runs without torch."""
@@ -26,24 +34,56 @@ class Stage:
         cast(Callable[[Run], None], getattr(importlib.import_module(f"labelstream_train.{module}"), name))(run)
 
     def is_wanted(self, settings: Settings) -> bool:
-        """Tuning and registering happen only where settings ask for them."""
+        """Tuning and registering happen only where the settings ask for them."""
         if self.name == "tune":
             return settings.tune.trials > 0
         return self.name != "register" or settings.register.registry is not None
 
 
+_TRAINED_ON = ("data/train.parquet", "data/held_out.parquet")
+_MODEL = ("package", "fp32", "int8_dynamic", "export.json")
+_LEARNING = ("run.tier", "run.seed", "data.multi_label", "TIER")
+
 STAGES = (
-    Stage("validate", "validate.stage:validate", ("data", "split", "validate"), (),
-          ("data", "validate"), "read, check and split the data"),
-    Stage("tune", "tune.stage:tune", ("run", "tune", "TIER"), ("data",), ("tune",), "search better settings"),
-    Stage("train", "tiers:train", ("run", "TIER"), ("data", "tune/best.toml"), ("train",), "learn from train"),
-    Stage("export", "package.stage:export", ("run", "data", "export", "TIER"), ("data", "train"),
-          ("package", "fp32", "int8_dynamic", "export.json"), "write the package, prove that it computes the same"),
-    Stage("evaluate", "evaluate.stage:evaluate", ("evaluate",),
-          ("data", "package", "fp32", "int8_dynamic", "export.json"), ("evaluate",), "measure the package"),
-    Stage("gate", "gate.stage:gate", ("gate",), ("data", "package", "evaluate", "export.json"), ("gate",),
-          "refuse a package that is not good enough"),
-    Stage("register", "register.stage:register", ("register",), ("package", "evaluate", "gate", "train/train.json"),
-          ("register",), "put the package into a registry"),
-)
-"""`TIER` stands for the section of the tier in use."""
+    Stage(
+        "validate", "read, check and split the data", "validate.stage:validate",
+        settings=("data", "split", "validate"), reads=(), writes=("data", "validate"),
+        files=("data.path", "data.validation", "data.test", "data.out_of_scope"),
+    ),
+    Stage(
+        "tune", "search for better settings", "tune.stage:tune",
+        settings=(*_LEARNING, "tune"), reads=_TRAINED_ON, writes=("tune",),
+        files=("encoder.base", "encoder.teachers", "fast.teacher"), is_costly=True,
+    ),
+    Stage(
+        "train", "learn from the train part", "tiers:train",
+        settings=_LEARNING, reads=_TRAINED_ON, writes=("train",),
+        files=("encoder.base", "encoder.teachers", "fast.teacher"), is_costly=True,
+    ),
+    Stage(
+        "export", "write the package and prove that it computes the same", "package.stage:export",
+        settings=("run.tier", "run.name", "run.version", "data", "export", "TIER"), reads=("data", "train"),
+        writes=_MODEL,
+    ),
+    Stage(
+        "evaluate", "measure the package", "evaluate.stage:evaluate",
+        settings=("evaluate",), reads=("data", *_MODEL), writes=("evaluate",),
+    ),
+    Stage(
+        "gate", "refuse a package that is not good enough", "gate.stage:gate",
+        settings=("gate",), reads=("data", "package", "evaluate", "export.json"), writes=("gate",),
+        files=("gate.rules", "gate.champion"),
+    ),
+    Stage(
+        "register", "put the package into a registry", "register.stage:register",
+        settings=("register",), reads=("package", "evaluate", "gate"), writes=("register",),
+    ),
+)  # fmt: skip
+
+
+def stage(name: str) -> Stage:
+    """The stage called `name`."""
+    for each in STAGES:
+        if each.name == name:
+            return each
+    raise UserError(f"find the stage {name!r}: there are {', '.join(each.name for each in STAGES)}")

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ..errors import UserError
 from ..section import Section
 
 
@@ -30,10 +31,20 @@ class DataSettings(Section):
 class SplitSettings(Section):
     """How train, held-out and test are cut where the data does not say."""
 
-    by: Literal["random", "group", "time"] = Field("random", description="`time`: the newest part is test.")
+    by: Literal["auto", "random", "group", "time"] = Field(
+        "auto", description="`time`: the newest part is test; `auto`: by `data.group` or `data.time` where one is set."
+    )
     seed: int = Field(0, ge=0, description="Of the split only, so that runs with several seeds can share one.")
     validation: Literal["held_out", "train"] = Field(
         "held_out", description="What a validation file is for: to be held out, or to learn from as well."
     )
     test_share: float = Field(0.2, gt=0, lt=1, description="Part of the texts that is test where no test file is.")
     held_out_share: float = Field(0.05, gt=0, lt=1, description="Part of train held out to choose and calibrate by.")
+
+    def chosen(self, data: DataSettings) -> Literal["random", "group", "time"]:
+        """`by`, decided. Both a group and a time are an error here: which of them must not leak?"""
+        if self.by != "auto":
+            return self.by
+        if data.group and data.time:
+            raise UserError("split the data: data.group and data.time are set; say which by split.by (--split)")
+        return "group" if data.group else "time" if data.time else "random"

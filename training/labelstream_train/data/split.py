@@ -28,18 +28,19 @@ def split(loaded: Loaded, data: DataSettings, settings: SplitSettings) -> Parts:
     validation = None if loaded.validation is None else examples(loaded.validation)
     if validation is not None and settings.validation == "train":
         train, validation = train + validation, None
-    cut = _cutter(settings)
+    by = settings.chosen(data)
+    cut = {"random": stratified, "group": by_group, "time": by_time}[by]
     if loaded.test is None:
         train, test = cut(train, settings.test_share, random.Random(settings.seed))
     else:
         test = examples(loaded.test)
-    train = _apart(train, test, settings, dropped, "train_in_test")
+    train = _apart(train, test, by, dropped, "train_in_test")
     if validation is None:
         train, held_out = cut(train, settings.held_out_share, random.Random(settings.seed))
-        train = _apart(train, held_out, settings, dropped, "train_in_held_out")
+        train = _apart(train, held_out, by, dropped, "train_in_held_out")
     else:
-        held_out = _apart(validation, test, settings, dropped, "held_out_in_test")
-        train = _apart(train, held_out, settings, dropped, "train_in_held_out")
+        held_out = _apart(validation, test, by, dropped, "held_out_in_test")
+        train = _apart(train, held_out, by, dropped, "train_in_held_out")
     labels = tuple(sorted({label for example in train for label in example.labels}))
     if len(labels) < (1 if data.multi_label else 2):
         raise UserError(f"train on {len(labels)} label(s): at least {1 if data.multi_label else 2} needed")
@@ -47,7 +48,7 @@ def split(loaded: Loaded, data: DataSettings, settings: SplitSettings) -> Parts:
     for name, part in known.items():
         if not part:
             raise UserError(f"split the data: no text is left for {name}; {len(train)} are for train")
-    outside = _apart(examples(loaded.out_of_scope), train, settings, dropped, "out_of_scope_in_train")
+    outside = _apart(examples(loaded.out_of_scope), train, by, dropped, "out_of_scope_in_train")
     return Parts(labels, data.multi_label, tuple(train), known["held_out"], known["test"], tuple(outside),
                  facts=_facts(loaded, data, settings, dropped))  # fmt: skip
 
@@ -102,20 +103,16 @@ def by_time(given: Sequence[Example], share: float, dice: random.Random) -> Cut:
     return _by(given, lambda example: example.time_ms is not None and example.time_ms >= first)
 
 
-def _cutter(settings: SplitSettings) -> Callable[[Sequence[Example], float, random.Random], Cut]:
-    return {"random": stratified, "group": by_group, "time": by_time}[settings.by]
-
-
 def _by(given: Sequence[Example], is_cut: Callable[[Example], bool]) -> Cut:
     return [each for each in given if not is_cut(each)], [each for each in given if is_cut(each)]
 
 
-def _apart(given: list[Example], other: Sequence[Example], settings: SplitSettings, dropped: Counter, name: str) -> list[Example]:
+def _apart(given: list[Example], other: Sequence[Example], by: str, dropped: Counter, name: str) -> list[Example]:
     """`given` without what `other` has too: texts, and groups where the split is by group."""
     texts = {normal(example.text) for example in other}
     kept = [example for example in given if normal(example.text) not in texts]
     dropped[name] += len(given) - len(kept)
-    if settings.by == "group":
+    if by == "group":
         groups = {example.group for example in other if example.group is not None}
         apart = [example for example in kept if example.group not in groups]
         dropped[f"{name}_by_group"] += len(kept) - len(apart)
@@ -148,6 +145,6 @@ def _facts(loaded: Loaded, data: DataSettings, settings: SplitSettings, dropped:
         "ignored_files": list(loaded.ignored),
         "fingerprint": hashlib.sha256(digests.encode()).hexdigest(),
         "dropped": {reason: count for reason, count in sorted(dropped.items()) if count},
-        "split": settings.model_dump(mode="json"),
+        "split": settings.model_dump(mode="json") | {"by": settings.chosen(data)},
         "data": {"name": name, "licence": data.licence, "attribution": data.attribution},
     }

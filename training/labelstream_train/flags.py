@@ -1,0 +1,70 @@
+"""The flags of `run` and of each stage. Nearly all of them are short for a key of the settings file."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+KEYS = {
+    "data": ("data.path", "FILE_OR_DIR", "labelled texts: CSV, TSV, JSON (lines), Parquet, also .gz and .zst; a folder "
+             "with train and test files of these; a Hugging Face dataset folder"),
+    "validation": ("data.validation", "FILE", "labelled texts to choose and calibrate by"),
+    "test": ("data.test", "FILE", "labelled texts to test with"),
+    "out-of-scope": ("data.out_of_scope", "FILE", "texts that belong to none of the labels"),
+    "out-of-scope-label": ("data.out_of_scope_label", "LABEL", "rows with this label belong to none of the others"),
+    "text": ("data.text", "COLUMN", "column of the text [text, sentence, ...]"),
+    "label": ("data.label", "COLUMN", "column of the label or labels [label, labels, intent, ...]"),
+    "label-separator": ("data.label_separator", "TEXT", "what stands between several labels in one string"),
+    "time": ("data.time", "COLUMN", "column of the time; without a test file, the newest texts are test"),
+    "group": ("data.group", "COLUMN", "column of what stays on one side of a split: author, ticket, ..."),
+    "slice": ("data.slices", "COLUMN", "a column to report figures by; repeat it for more"),
+    "split": ("split.by", "HOW", "auto, random, group or time"),
+    "split-seed": ("split.seed", "N", "seed of the split"),
+    "tier": ("run.tier", "TIER", "encoder (the best figures) or fast (the highest rate, no torch)"),
+    "seed": ("run.seed", "N", "seed of the training"),
+    "threads": ("run.threads", "N", "threads to compute with"),
+    "base": ("TIER.base", "BASE", "base model: an installed Python package, a folder, or a hub's OWNER/NAME"),
+    "epochs": ("TIER.epochs", "N", "passes over the train part"),
+    "trials": ("tune.trials", "N", "trials of the search for better settings; 0 does not search"),
+    "name": ("run.name", "NAME", "name of the package"),
+    "version": ("run.version", "VERSION", "version of the package"),
+    "data-name": ("data.name", "NAME", "name of the data, for the package's manifest and card"),
+    "data-licence": ("data.licence", "LICENCE", "licence of the data, such as CC-BY-4.0"),
+    "data-attribution": ("data.attribution", "TEXT", "whom the data is from"),
+    "rules": ("gate.rules", "FILE", "rules of the gate"),
+    "champion": ("gate.champion", "PACKAGE", "what the package must not be worse than: a folder, or models:/NAME@ALIAS"),
+    "registry": ("register.registry", "ADDRESS", "MLflow server to register the package with"),
+}  # fmt: skip
+"""Flag -> key of the settings file (`TIER` is the tier in use), name of the value, help."""
+
+
+def add_flags(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace], int]) -> None:
+    """Adds all flags of a run; a flag that is not given is None."""
+    parser.set_defaults(act=act)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run; made if needed")
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="settings file (`settings` prints one)")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="any setting; repeatable")
+    parser.add_argument("--minutes", type=float, metavar="M", help="stop, resumable, when these are over")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out; it must be there")
+    parser.add_argument("--force", action="store_true", help="do again what is done, from the beginning")
+    parser.add_argument("--quiet", action="store_true", help="no progress; errors only")
+    parser.add_argument("--json", action="store_true", help="the summary as JSON, alone on stdout")
+    short = parser.add_argument_group("short for settings")
+    short.add_argument("--multi-label", action="store_true", default=None, help="a text has any number of labels")
+    for flag, (key, value, text) in KEYS.items():
+        action = "append" if flag == "slice" else "store"
+        short.add_argument(f"--{flag}", action=action, metavar=value, help=f"{text} ({key})")
+
+
+def given(parsed: argparse.Namespace, below: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The settings that flags name: section -> key -> value. `below` is what they are laid over."""
+    flags = vars(parsed)
+    tier = flags["tier"] or below.get("run", {}).get("tier", "encoder")
+    found: dict[str, dict[str, Any]] = {}
+    keys = {flag: key for flag, (key, _, _) in KEYS.items()} | {"multi-label": "data.multi_label"}
+    for flag, key in keys.items():
+        value = flags[flag.replace("-", "_")]
+        if value is not None:
+            section, _, name = key.partition(".")
+            found.setdefault(tier if section == "TIER" else section, {})[name] = value
+    return found

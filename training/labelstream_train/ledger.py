@@ -1,0 +1,164 @@
+"""What a stage was done with, so that `run` does again only what has changed: OUT/STAGE/{started,done}.json.
+
+Both hold the settings that the stage depends on and the SHA-256 of everything it reads. `started.json` is
+written before the stage, so that half a training is never gone on with under other settings; `done.json`
+after it, with the seconds it took and the names of the files it left.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .data import files
+from .data.load import sha256
+from .run import Run
+from .stages import Stage
+
+OWN = ("started.json", "done.json")
+ITEMS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a stage's result depends on: setting -> value, and path -> SHA-256 (of the files below it)."""
+
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+
+    def difference(self, other: "Basis") -> str | None:
+        """What is other than in `other` (the older one), in words; None when nothing is."""
+        found = []
+        for key in sorted(self.settings.keys() | other.settings.keys()):
+            now, then = self.settings.get(key), other.settings.get(key)
+            if now != then:
+                found.append(f"{key} was {then!r} and is {now!r}")
+        changed = sorted(name for name in self.inputs.keys() | other.inputs.keys()
+                         if self.inputs.get(name) != other.inputs.get(name))  # fmt: skip
+        found += [f"{name} has changed" for name in changed]
+        more = len(found) - ITEMS_SHOWN
+        return ", ".join([*found[:ITEMS_SHOWN], *([f"{more} more"] if more > 0 else [])]) or None
+
+
+def basis(stage: Stage, run: Run) -> Basis:
+    """What the stage's result would depend on if it ran now."""
+    dump = run.settings.dump()
+    settings: dict[str, Any] = {}
+    for each in stage.settings:
+        section, _, key = (dump["run"]["tier"] if each == "TIER" else each).partition(".")
+        keys = [key] if key else list(dump[section])
+        settings |= {f"{section}.{name}": dump[section][name] for name in keys}
+    inputs = {name: digest for path in stage.reads for name, digest in _digests(run.out, run.out / path).items()}
+    for each in stage.files:
+        section, _, key = each.partition(".")
+        named = dump[section].get(key)
+        if each in settings and named:
+            for place in [named] if isinstance(named, str) else named:
+                inputs |= _content(each, Path(place))
+    return Basis(settings, inputs)
+
+
+def started(stage: Stage, run: Run) -> Basis | None:
+    """What the stage was last started with."""
+    return _basis(_read(_place(stage, run) / "started.json"))
+
+
+def done(stage: Stage, run: Run) -> Basis | None:
+    """What the stage was last finished with, if every file that it left is still there."""
+    record = _read(_place(stage, run) / "done.json")
+    if record is None or not all((run.out / name).is_file() for name in record.get("outputs", [])):
+        return None
+    return _basis(record)
+
+
+def seconds(stage: Stage, run: Run) -> float | None:
+    """How long the stage took when it was done; where it was stopped and gone on with, all of that."""
+    record = _read(_place(stage, run) / "done.json")
+    return None if record is None else record.get("seconds")
+
+
+def start(stage: Stage, run: Run) -> None:
+    """Notes that the stage starts now; seconds that an unfinished attempt took are kept."""
+    place = _place(stage, run)
+    spent = (_read(place / "started.json") or {}).get("seconds", 0.0) if not (place / "done.json").is_file() else 0.0
+    (place / "done.json").unlink(missing_ok=True)
+    _write(place / "started.json", _record(stage, basis(stage, run)) | {"seconds": spent})
+
+
+def interrupt(stage: Stage, run: Run, seconds_more: float) -> None:
+    """Notes how long an attempt took that did not finish."""
+    path = _place(stage, run) / "started.json"
+    record = _read(path)
+    if record is not None:
+        _write(path, record | {"seconds": round(record.get("seconds", 0.0) + seconds_more, 3)})
+
+
+def finish(stage: Stage, run: Run, seconds_more: float) -> None:
+    """Notes that the stage is done. Its inputs are read again: `evaluate` completes the card of the package."""
+    place = _place(stage, run)
+    spent = (_read(place / "started.json") or {}).get("seconds", 0.0)
+    outputs = [name for path in stage.writes for name in _names(run.out, run.out / path)]
+    record = _record(stage, basis(stage, run)) | {"seconds": round(spent + seconds_more, 3), "outputs": outputs}
+    _write(place / "done.json", record)
+
+
+def forget(stage: Stage, run: Run) -> None:
+    """Removes what the stage wrote, and that it was ever done."""
+    for path in (*(run.out / name for name in stage.writes), _place(stage, run)):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _place(stage: Stage, run: Run) -> Path:
+    return run.out / stage.name
+
+
+def _record(stage: Stage, of: Basis) -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"stage": stage.name, "time": now, "settings": of.settings, "inputs": of.inputs}
+
+
+def _basis(record: dict[str, Any] | None) -> Basis | None:
+    return None if record is None else Basis(record["settings"], record["inputs"])
+
+
+def _content(key: str, place: Path) -> dict[str, str]:
+    """Digests of a file or folder that a setting names; of data, only files with rows count."""
+    if key == "data.path" and place.is_dir():
+        found = files.find(place)
+        paths = sorted({*found.train, *found.validation, *found.test})
+        return {f"{key} {path.relative_to(place)}": sha256(path) for path in paths}
+    if place.is_dir():
+        return {f"{key} {name}": digest for name, digest in _digests(place, place).items()}
+    return {f"{key} {place.name}": sha256(place)} if place.is_file() else {}
+
+
+def _digests(root: Path, path: Path) -> dict[str, str]:
+    return {name: sha256(root / name) for name in _names(root, path)}
+
+
+def _names(root: Path, path: Path) -> list[str]:
+    """Files at or below `path`, relative to `root`, without the ledger's own and unfinished ones."""
+    below = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [str(each.relative_to(root)) for each in below
+            if each.is_file() and each.name not in OWN and not each.name.endswith(".unfinished")]  # fmt: skip
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """None where there is no such file, or half of one: the stage then counts as not done."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(unfinished, path)

@@ -1,0 +1,49 @@
+"""Commands about a finished package, whoever made it: golden scores, and what longer texts do to it."""
+
+import argparse
+import json
+from pathlib import Path
+
+from .data import load
+from .data.examples import Example
+from .data.settings import DataSettings
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the commands to those of the command line."""
+    golden = commands.add_parser("golden", help="write or check the golden scores of a package")
+    _add_package(golden)
+    golden.set_defaults(act=_golden)
+    golden.add_argument("--out", type=Path, required=True, metavar="FILE", help="the golden file")
+    golden.add_argument("--check", action="store_true", help="compare with the file instead of writing it")
+    lengths = commands.add_parser("lengths", help="accuracy when texts are longer than trained on")
+    _add_package(lengths)
+    lengths.set_defaults(act=_lengths)
+    lengths.add_argument("--data", type=Path, required=True, metavar="FILE", help="a file of labelled texts")
+
+
+def _golden(parsed: argparse.Namespace) -> int:
+    from .package import golden
+
+    if not parsed.check:
+        golden.write(parsed.package, parsed.out)
+        return 0
+    wrong = golden.differences(parsed.package, json.loads(parsed.out.read_text(encoding="utf-8")))
+    print("\n".join(wrong) if wrong else "agrees")
+    return 1 if wrong else 0
+
+
+def _lengths(parsed: argparse.Namespace) -> int:
+    from .package import lengths
+
+    for row in lengths.measure(parsed.package, parsed.data, _examples(parsed.data)):
+        print(json.dumps(row))
+    return 0
+
+
+def _examples(path: Path) -> list[Example]:
+    return load.examples(load.read_rows(path, DataSettings()))
+
+
+def _add_package(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--package", type=Path, required=True, metavar="DIR", help="folder with labelstream.json")
