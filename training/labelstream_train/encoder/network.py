@@ -1,7 +1,7 @@
 """The network: a BERT encoder, mean pooling over the real tokens, dropout, one linear head.
 
-Written out instead of taken from a library: it is short, its ONNX graph holds nothing surprising, and
-parameter names equal those of Hugging Face's `BertModel`, so that base weights load by name. Padding
+Written out instead of taken from a library: it is short, and its ONNX graph holds nothing surprising.
+`architectures` brings the weights of BERT and its kin here; the tests compare with Transformers. Padding
 cannot change a result: masked keys get weight exp(-10000) = 0 and pooling multiplies by the mask.
 """
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from ..errors import UserError
 
 MASKED_SCORE = -10_000.0
 """Added to the attention score of a padded key: its exponential is exactly 0 in 32 bits, and it does
@@ -103,41 +105,21 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        return self.classifier(self.dropout(self.pooled(input_ids, attention_mask, token_type_ids))).float()
+
+    def pooled(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        """Mean of the last layer's states over the real tokens: [batch, hidden] f32."""
         mask = attention_mask.to(torch.float32)
         mask_scores = ((1.0 - mask) * MASKED_SCORE)[:, None, None, :]
         states = self.embeddings(input_ids, token_type_ids)
         for layer in self.layers:
             states = layer(states, mask_scores)
         weights = mask[:, :, None]
-        pooled = (states.float() * weights).sum(dim=1) / weights.sum(dim=1)
-        return self.classifier(self.dropout(pooled)).float()
+        return (states.float() * weights).sum(dim=1) / weights.sum(dim=1)
 
     def load_base(self, weights: dict[str, Tensor]) -> None:
-        """Takes the encoder's weights from a Hugging Face `BertModel` state; the head stays as it is.
-
-        The base model's own pooler is dropped, as we pool by the mean.
-        """
-        renamed = {}
-        for name, value in weights.items():
-            name = name.removeprefix("bert.")
-            if name.startswith("pooler.") or name.endswith("position_ids"):
-                continue
-            for old, new in _RENAMED:
-                name = name.replace(old, new)
-            renamed[name] = value.float()
-        missing, unexpected = self.load_state_dict(renamed, strict=False)
+        """Takes the encoder's weights, by our names (`architectures.rename`); the head stays as it is."""
+        missing, unexpected = self.load_state_dict(weights, strict=False)
         wrong = [name for name in missing if not name.startswith("classifier.")] + unexpected
         if wrong:
-            raise ValueError(f"base weights do not fit the encoder: {wrong}")
-
-
-_RENAMED = (
-    ("encoder.layer.", "layers."),
-    ("attention.self.", "attention."),
-    ("attention.output.dense.", "attention.output."),
-    ("attention.output.LayerNorm.", "attention.LayerNorm."),
-    ("intermediate.dense.", "intermediate."),
-    ("output.dense.", "output."),
-    ("output.LayerNorm.", "LayerNorm."),
-)
-"""Hugging Face nests each linear layer in a module of its own; here it is flat. Order matters."""
+            raise UserError(f"use the base model: its weights do not fit the encoder: {', '.join(wrong[:5])}")

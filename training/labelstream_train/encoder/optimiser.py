@@ -5,23 +5,34 @@ Lower layers hold what pre-training found and move slower (layer-wise decay: How
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 
 from .network import Classifier
-from .recipe import Recipe
 
 
-def build(model: Classifier, recipe: Recipe, steps: int) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LambdaLR]:
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Peak learning rates, and how they come and go; see `EncoderSettings`."""
+
+    top_layer: float
+    head: float
+    layer_decay: float
+    weight_decay: float
+    warmup_share: float
+
+
+def build(model: Classifier, rates: Rates, steps: int) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LambdaLR]:
     """The optimiser and its schedule over `steps` steps: linear warm-up, then a cosine to 0."""
-    groups = {}
+    groups: dict[tuple[float, float], dict] = {}
     for name, parameter in model.named_parameters():
-        rate = _rate(name, recipe, len(model.layers))
-        decay = 0.0 if parameter.ndim == 1 else recipe.weight_decay
+        rate = _rate(name, rates, len(model.layers))
+        decay = 0.0 if parameter.ndim == 1 else rates.weight_decay
         group = groups.setdefault((rate, decay), {"params": [], "lr": rate, "weight_decay": decay})
         group["params"].append(parameter)
     optimiser = torch.optim.AdamW(list(groups.values()), fused=True)
-    warmup = max(1, round(steps * recipe.warmup_share))
+    warmup = max(1, round(steps * rates.warmup_share))
 
     def factor(step: int) -> float:
         if step < warmup:
@@ -31,9 +42,9 @@ def build(model: Classifier, recipe: Recipe, steps: int) -> tuple[torch.optim.Ad
     return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
 
 
-def _rate(name: str, recipe: Recipe, layers: int) -> float:
+def _rate(name: str, rates: Rates, layers: int) -> float:
     """Peak learning rate of a parameter: head, layer by depth, or embeddings (below all layers)."""
     if name.startswith("classifier."):
-        return recipe.head_learning_rate
+        return rates.head
     depth = int(name.split(".")[1]) if name.startswith("layers.") else -1
-    return recipe.learning_rate * recipe.layer_decay ** (layers - 1 - depth)
+    return rates.top_layer * rates.layer_decay ** (layers - 1 - depth)

@@ -84,7 +84,9 @@ class Training:
         self.model = build_model(base, len(split.labels), recipe)
         self.average = build_model(base, len(split.labels), recipe)
         steps = recipe.epochs * -(-len(self.train.ids) // recipe.batch_items)
-        self.optimiser, self.schedule = optimiser.build(self.model, recipe, steps)
+        self.optimiser, self.schedule = optimiser.build(self.model, optimiser.Rates(
+            recipe.learning_rate, recipe.head_learning_rate, recipe.layer_decay, recipe.weight_decay,
+            recipe.warmup_share), steps)
         self.epoch = 0
         self.history: list[dict] = []
 
