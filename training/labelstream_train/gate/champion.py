@@ -92,9 +92,10 @@ def _in_columns(scorer: Scorer, texts: list[str], columns: dict[str, int]) -> np
     return scores
 
 
-def _thresholds(scorer: Scorer, columns: dict[str, int]) -> list[float]:
-    own = scorer.manifest.get("thresholds", {}).get("per_label", {})
-    return [float(own.get(label, 0.5)) for label in columns]
+def _thresholds(scorer: Scorer, columns: dict[str, int]) -> np.ndarray:
+    """The score from which each column is given, for packages that give several; a single label is the best one."""
+    own = dict(zip(scorer.labels, scorer.floors, strict=True))
+    return np.array([own.get(label, 1.0) for label in columns], np.float32)
 
 
 def _sources(about: dict[str, Any]) -> list[str]:

@@ -47,8 +47,8 @@ def _ceiling(
     return judged
 
 
-def _estimate(name: str) -> Callable[..., Figure | None]:
-    return lambda case, *_: case.evaluation.figure("estimates", name)
+def _from(report: str, *keys: str) -> Callable[..., Figure | None]:
+    return lambda case, *_: getattr(case, report).figure(*keys)
 
 
 def _out_of_scope(case: Case, rule: OutOfScope) -> Figure | None:
@@ -105,15 +105,19 @@ def _golden(case: Case, rule: GoldenTexts) -> Outcome:
 
 
 _JUDGES: dict[str, Callable[[Case, Rule], Outcome]] = {
-    "accuracy": _floor("accuracy", "accuracy", _estimate("accuracy")),
-    "macro_f1": _floor("macro_f1", "macro F1", _estimate("macro_f1")),
-    "micro_f1": _floor("micro_f1", "micro F1", _estimate("micro_f1")),
+    "accuracy": _floor("accuracy", "accuracy", _from("evaluation", "estimates", "accuracy")),
+    "macro_f1": _floor("macro_f1", "macro F1", _from("evaluation", "estimates", "macro_f1")),
+    "micro_f1": _floor("micro_f1", "micro F1", _from("evaluation", "estimates", "micro_f1")),
     "class_recall": lambda case, rule: worst.class_recall(case.evaluation, rule),
-    "calibration_error": _ceiling("calibration_error", "calibration error", _estimate("calibration_error")),
+    "calibration_error": _ceiling("calibration_error", "calibration error", _from("evaluation", "estimates", "calibration_error")),
     "slice_gap": lambda case, rule: worst.slice_gap(case.evaluation, rule),
     "robustness_drop": lambda case, rule: worst.robustness_drop(case.evaluation, rule),
     "out_of_scope_auroc": _floor("out_of_scope_auroc", "AUROC of out-of-scope texts", _out_of_scope),
+    "bias_flip_rate": _ceiling("bias_flip_rate", "share of flips by identity words", _from("evaluation", "bias", "flip_rate")),
+    "int8_agreement": _floor("int8_agreement", "agreement of the int8 model with fp32", _from("export", "int8", "agreement")),
+    "int8_accuracy_loss": _ceiling("int8_accuracy_loss", "accuracy lost by int8", _from("export", "int8", "accuracy_loss")),
     "package_bytes": _package_bytes,
+    "p99_ms": _ceiling("p99_ms", "p99 of one text's milliseconds", _from("evaluation", "speed", "p99_ms")),
     "champion": _champion,
     "golden_texts": _golden,
 }

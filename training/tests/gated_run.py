@@ -1,0 +1,58 @@
+"""A run folder as it stands before `gate`, with a tiny package and a report of the schema that `evaluate` writes."""
+
+from pathlib import Path
+from typing import Any
+
+from labelstream_train import settings
+from labelstream_train.evaluate import report
+from labelstream_train.evaluate.intervals import Estimate, share
+from labelstream_train.package import manifest
+from labelstream_train.package.scorer import Scorer
+from labelstream_train.run import Run
+
+from . import tiny_package
+
+
+def make(out: Path, sections: dict[str, Any] | None = None, **package: Any) -> Run:
+    """OUT with data, package, evaluate/report.json; `package` goes to `tiny_package.write`."""
+    run = Run(settings.check(sections or {}), out)
+    parts = tiny_package.parts()
+    parts.write(run.data)
+    tiny_package.write(run.package, **package)
+    run.train.mkdir()
+    (run.train / "train.json").write_text('{"tier": "fast"}', encoding="utf-8")
+    (out / "settings.toml").write_text("", encoding="utf-8")
+    report.write(evaluation(run), run.evaluate / "report.json")
+    return run
+
+
+def evaluation(run: Run) -> dict[str, Any]:
+    """The part of report.json that the gate reads, measured on the test texts."""
+    scorer, parts = Scorer(run.package, threads=1), run.parts()
+    right = scorer.probabilities([each.text for each in parts.test]).argmax(axis=1) == parts.truth(parts.test)
+    accuracy = share(int(right.sum()), len(right))
+    recalls = [share(int(right[parts.truth(parts.test) == place].sum()), 40) for place in range(len(parts.labels))]
+    named = {name: accuracy for name in ("accuracy", "macro_f1", "micro_f1")}
+    return {
+        "schema": report.SCHEMA,
+        "package": {"model_sha256": manifest.file_digest(run.package / "model.onnx")["sha256"]},
+        "estimates": named | {"calibration_error": Estimate(0.02, 0.01, 0.03, len(right), "bootstrap")},
+        "classes": [{"label": label, "recall": recall} for label, recall in zip(parts.labels, recalls, strict=True)],
+        "slices": [_slice("length", 60, -0.05), _slice("source", 12, -0.9)],
+        "robustness": [{"name": "typos", "change": Estimate(-0.1, -0.15, -0.05, 100, "bonett-price")}],
+        "bias": None,
+        "out_of_scope": None,
+        "speed": None,
+    }
+
+
+def rules(folder: Path, text: str) -> Path:
+    """A file of rules with this text."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "rules.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _slice(name: str, count: int, gap: float) -> dict[str, Any]:
+    return {"slice": name, "value": "x", "n": count, "gap": Estimate(gap, gap - 0.1, gap + 0.1, count, "newcombe")}
