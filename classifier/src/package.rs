@@ -5,6 +5,7 @@
 //! anything runs. Malformed ones are errors that name the file and the place, never a panic. Nothing of a package is
 //! code: custom operators are not loaded, weights in other files are refused.
 
+pub mod calibration;
 pub mod check;
 pub mod config;
 pub mod error;

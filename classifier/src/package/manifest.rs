@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::calibration::Calibration;
 use super::config::ModelConfig;
 use super::error::PackageError;
 use super::files;
@@ -27,6 +28,8 @@ pub struct Manifest {
     /// Divides the logits, so that scores are calibrated.
     pub temperature: f32,
     pub thresholds: Thresholds,
+    /// How good the scores are; shown, and not used for any label.
+    pub calibration: Option<Calibration>,
     /// Texts with the scores that the package must give them on every machine.
     pub golden: Vec<Golden>,
     /// Largest difference of a golden score, 0..=1; for regression in the unit of the model.
@@ -49,6 +52,7 @@ impl Default for Manifest {
             tokens_max: None,
             temperature: 1.0,
             thresholds: Thresholds::default(),
+            calibration: None,
             golden: Vec::new(),
             golden_tolerance: GOLDEN_TOLERANCE,
             licence: None,
@@ -104,8 +108,25 @@ pub struct DataSource {
     pub licence: Option<String>,
     #[serde(default)]
     pub attribution: Option<String>,
+    /// Of the only file, or over the digests of `files`.
     #[serde(default)]
     pub sha256: Option<String>,
+    /// The files as they lay on disk.
+    #[serde(default)]
+    pub files: Vec<DataFile>,
+    /// Texts that were not used, counted by reason.
+    #[serde(default)]
+    pub dropped: BTreeMap<String, u64>,
+}
+
+/// One file of labelled texts.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFile {
+    pub name: String,
+    pub sha256: String,
+    #[serde(default)]
+    pub rows: Option<u64>,
 }
 
 impl Manifest {
@@ -136,6 +157,9 @@ impl Manifest {
         let abstain = self.thresholds.abstain_below.iter().map(|share| ("thresholds.abstain_below".to_owned(), share));
         if let Some((field, share)) = shares.chain(abstain).find(|(_, share)| !(0.0..=1.0).contains(*share)) {
             return fail(&field, format!("is {share}: expected 0 to 1"));
+        }
+        if let Some((field, problem)) = self.calibration.as_ref().and_then(Calibration::problem) {
+            return fail(&field, problem);
         }
         let known = |label: &str| config.labels.iter().any(|own| &**own == label);
         if let Some(label) = self.thresholds.per_label.keys().find(|label| !known(label)) {

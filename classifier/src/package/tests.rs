@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::error::chain;
 
 /// What `sha256sum config.json labelstream.json model.onnx tokenizer.json | sha256sum` gave before the package had a
 /// drift reference.
@@ -58,4 +59,56 @@ fn a_drift_reference_outside_of_the_package_is_refused() {
     fs::write(&manifest, content).expect("writable");
     let error = Package::open(dir.path()).err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.contains("drift_reference.file") && error.contains("../drift.profile"), "{error}");
+}
+
+/// Puts members into the copy's `labelstream.json`, before the others.
+fn with_members(members: &str) -> tempfile::TempDir {
+    let dir = copy();
+    let manifest = dir.path().join(MANIFEST);
+    let content = fs::read_to_string(&manifest).expect("the copy");
+    fs::write(&manifest, content.replacen('{', &format!("{{{members},"), 1)).expect("writable");
+    dir
+}
+
+#[test]
+fn what_training_knows_of_scores_and_data_is_read_and_checked() {
+    let calibration = |curve: &str| {
+        format!(
+            r#""calibration": {{"method": "temperature", "texts": 499, "ece_held_out": 0.02,
+                "ece_held_out_without": 0.04, "score_curve": [{curve}],
+                "margin_curve": [{{"at_least": 0.01, "coverage": 1, "accuracy": 0.92}}]}}"#
+        )
+    };
+    let good =
+        r#"{"at_least": 0.1, "coverage": 1, "accuracy": 0.92}, {"at_least": 0.5, "coverage": 0.8, "accuracy": 1}"#;
+    let package = Package::open(with_members(&calibration(good)).path()).expect("these are the fields");
+    let read = package.manifest.calibration.expect("it was read");
+    assert_eq!((read.texts, read.score_curve.len(), read.margin_curve.len()), (499, 2, 1));
+
+    let bad = r#"{"at_least": 0.5, "coverage": 1, "accuracy": 0.9}, {"at_least": 0.1, "coverage": 1, "accuracy": 0.9}"#;
+    for (members, expected) in [
+        (calibration(bad), "calibration.score_curve"),
+        (calibration(r#"{"at_least": 0.5, "coverage": 1, "acuracy": 0.9}"#), "acuracy"),
+        (
+            r#""calibration": {"method": "magic", "texts": 1, "ece_held_out": 0, "ece_held_out_without": 0}"#.into(),
+            "magic",
+        ),
+    ] {
+        let error = Package::open(with_members(&members).path()).err().expect("it is wrong");
+        assert!(chain(&error).contains(expected), "{}", chain(&error));
+    }
+}
+
+#[test]
+fn data_may_be_listed_by_file_and_older_packages_still_load() {
+    let older = r#"{"name": "m", "thresholds": {"abstain_below": null}, "data": [{"name": "one", "sha256": "ab"}]}"#;
+    let older = Manifest::parse(Path::new(MANIFEST), older.as_bytes()).expect("fields of the first version");
+    assert_eq!((older.calibration, older.data[0].files.len(), older.data[0].dropped.len()), (None, 0, 0));
+    let content = r#"{"data": [{"name": "two", "sha256": "ab", "files": [{"name": "a.csv", "sha256": "cd", "rows": 7},
+        {"name": "b.csv", "sha256": "ef"}], "dropped": {"in_test": 3}}]}"#;
+    let manifest = Manifest::parse(Path::new(MANIFEST), content.as_bytes()).expect("these are the fields");
+    let data = &manifest.data[0];
+    assert_eq!((data.files[0].rows, data.files[1].rows, data.dropped["in_test"]), (Some(7), None, 3));
+    let wrong = content.replace("rows", "row");
+    assert!(Manifest::parse(Path::new(MANIFEST), wrong.as_bytes()).is_err());
 }
