@@ -1,0 +1,214 @@
+"""A run does again what has changed and nothing else, never throws a training away, and stops in time."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from labelstream_train import cli
+from labelstream_train.errors import Refused, Stopped, UserError
+from labelstream_train.run import Run
+from labelstream_train.stages import Stage
+
+
+class Stages:
+    """Stands in for all stages: each writes what it says it writes, from what it reads."""
+
+    def __init__(self):
+        self.calls: list[str] = []
+        self.raises: dict[str, Exception] = {}
+
+    def call(self, stage: Stage, run: Run) -> None:
+        self.calls.append(stage.name)
+        for path in stage.writes:
+            if path == "data":
+                for part in ("train", "held_out"):
+                    self.write(run.data / f"{part}.parquet", Path(run.settings.data.path).read_text())
+                self.write(run.data / "parts.json", str(run.settings.data))
+            elif path == "tune":
+                self.write(run.tune / "best.toml", "[encoder]\nepochs = 77\n")
+            elif path.endswith(".json"):
+                self.write(run.out / path, "{}")
+            else:
+                keys = (run.settings.encoder.epochs, run.settings.run.version, run.settings.evaluate.seed)
+                told = keys[:1] if stage.name == "train" else keys
+                self.write(run.out / path / "file", f"{stage.name} {told}")
+        if stage.name == "evaluate":  # completes the card of the package, which it reads
+            self.write(run.package / "README.md", "card")
+        if stage.name in self.raises:
+            raise self.raises[stage.name]
+
+    def write(self, path: Path, text: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.fixture
+def stages(monkeypatch) -> Stages:
+    found = Stages()
+    monkeypatch.setattr(Stage, "call", lambda stage, run: found.call(stage, run))
+    return found
+
+
+@pytest.fixture
+def call(tmp_path, stages, capsys):
+    """Runs a command in a folder with data.csv; gives exit code, stages that ran, and stderr."""
+    (tmp_path / "data.csv").write_text("text,label\na,b\n")
+
+    def run(command: str, *arguments: str) -> tuple[int, list[str], str]:
+        stages.calls.clear()
+        code = cli.main([command, "--out", str(tmp_path / "run"), *arguments])
+        return code, list(stages.calls), capsys.readouterr().err
+
+    return run
+
+
+ALL = ["validate", "train", "export", "evaluate", "gate"]
+
+
+def test_a_second_run_skips_everything(tmp_path, call):
+    data = ["--data", str(tmp_path / "data.csv")]
+    assert call("run", *data)[:2] == (0, ALL)
+    code, ran, err = call("run", *data)
+    assert (code, ran) == (0, [])
+    assert err.count("skipped, it is done and nothing it depends on has changed") == 5
+    assert call("run", "--resume")[1] == [], "the run keeps its settings"
+    assert call("run", "--force")[1] == ALL
+
+
+@pytest.mark.parametrize(
+    ("change", "ran"),
+    [
+        (["--champion", "other"], ["gate"]),
+        (["--set", "evaluate.seed=3"], ["evaluate", "gate"]),
+        (["--version", "2.0.0"], ["export", "evaluate", "gate"]),
+        (["--data-licence", "CC0-1.0"], ["validate", "export", "evaluate", "gate"]),
+        (["--registry", "http://127.0.0.1:1"], ["register"]),
+        (["--threads", "1"], []),
+    ],
+)
+def test_only_what_depends_on_a_change_is_done_again(tmp_path, call, change, ran):
+    call("run", "--data", str(tmp_path / "data.csv"))
+    assert call("run", *change)[1] == ran
+    assert call("run")[1] == []
+
+
+def test_files_that_are_gone_or_changed_are_noticed(tmp_path, call):
+    call("run", "--data", str(tmp_path / "data.csv"))
+    (tmp_path / "run" / "fp32" / "file").unlink()
+    assert "export" in call("run")[1]
+    (tmp_path / "run" / "package" / "file").write_text("tampered with")
+    assert call("run")[1] == ["evaluate", "gate"]
+    (tmp_path / "run" / "train" / "done.json").write_text("{half")
+    assert call("run")[1][0] == "train"
+
+
+def test_a_training_is_not_thrown_away_unasked(tmp_path, call):
+    call("run", "--data", str(tmp_path / "data.csv"))
+    code, ran, err = call("run", "--epochs", "3")
+    assert (code, ran) == (2, [])
+    assert "encoder.epochs was 12 and is 3" in err and "--force" in err and err.count("\n") == 1
+    assert call("evaluate", "--epochs", "3")[0] == 2, "a later stage with other settings is a mistake as well"
+    assert call("run")[:2] == (0, []), "a refused change is not written down"
+    (tmp_path / "data.csv").write_text("text,label\nother,b\n")
+    code, ran, err = call("run")
+    assert (code, ran) == (2, ["validate"])
+    assert "data/held_out.parquet has changed, data/train.parquet has changed" in err
+    assert call("train", "--force", "--epochs", "3")[:2] == (0, ["train"])
+    assert call("run")[1] == ["export", "evaluate", "gate"]
+
+
+def test_half_a_training_goes_on(tmp_path, call, stages):
+    stages.raises["train"] = Stopped("the budget of --minutes is over")
+    code, ran, err = call("run", "--data", str(tmp_path / "data.csv"))
+    assert (code, ran) == (3, ["validate", "train"])
+    assert "stopped: the budget" in err
+    half = tmp_path / "run" / "train" / "file"
+    half.write_text("half")
+    assert call("run", "--seed", "4")[0] == 2
+    assert half.read_text() == "half"
+    stages.raises.clear()
+    code, ran, _ = call("run")
+    assert (code, ran) == (0, ["train", "export", "evaluate", "gate"])
+    assert json.loads((tmp_path / "run" / "train" / "done.json").read_text())["seconds"] > 0
+
+
+def test_time_that_is_over_stops_before_the_next_stage(tmp_path, call):
+    code, ran, err = call("run", "--data", str(tmp_path / "data.csv"), "--minutes", "0")
+    assert (code, ran) == (3, [])
+    assert "before `validate`" in err and "the same command goes on" in err
+    assert call("run")[:2] == (0, ALL)
+
+
+def test_a_refused_package_is_not_registered(tmp_path, call, stages):
+    stages.raises["gate"] = Refused("pass the gate: macro_f1 is 0.2, at least 0.8 is needed")
+    data = ["--data", str(tmp_path / "data.csv"), "--registry", "http://127.0.0.1:1"]
+    for _ in range(2):
+        code, ran, err = call("run", *data)
+        assert (code, ran[-1]) == (4, "gate")
+        assert "refused: pass the gate: macro_f1" in err
+    stages.raises.clear()
+    assert call("run", *data)[:2] == (0, ["gate", "register"])
+
+
+def test_tuned_settings_are_those_that_are_trained_with(tmp_path, call):
+    assert call("run", "--data", str(tmp_path / "data.csv"), "--trials", "2")[:2] == (0, ["validate", "tune", *ALL[1:]])
+    assert (tmp_path / "run" / "train" / "file").read_text() == "train (77,)"
+    assert call("run")[1] == []
+    code, _, err = call("run", "--trials", "0")
+    assert code == 2 and "encoder.epochs was 77 and is 12" in err
+
+
+def test_stages_alone_share_the_folder(tmp_path, call):
+    assert call("validate", "--data", str(tmp_path / "data.csv"))[:2] == (0, ["validate"])
+    assert call("train", "--epochs", "2")[:2] == (0, ["train"])
+    assert call("run")[:2] == (0, ["export", "evaluate", "gate"])
+    assert call("tune")[:2] == (0, ["tune"]), "a stage that is asked for by name runs"
+
+
+def test_folders_that_are_no_run_are_left_alone(tmp_path, call):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.doc").write_text("precious")
+    code, ran, err = call("run", "--data", "x")
+    assert (code, ran) == (2, []) and "expected an empty folder, or a run" in err
+    assert [each.name for each in (tmp_path / "run").iterdir()] == ["thesis.doc"]
+
+
+def test_resume_wants_a_run(call):
+    code, ran, err = call("run", "--resume")
+    assert (code, ran) == (2, []) and "there is no settings.toml" in err
+
+
+def test_an_error_of_ours_is_not_hidden(tmp_path, call, stages):
+    stages.raises["export"] = ZeroDivisionError("ours")
+    with pytest.raises(ZeroDivisionError):
+        call("run", "--data", str(tmp_path / "data.csv"))
+    stages.raises["export"] = UserError("write x:\n two lines")
+    code, ran, err = call("run")
+    assert (code, ran) == (2, ["export"]) and err.endswith("error: failed to write x:  two lines\n")
+
+
+def test_ctrl_c_is_resumable(tmp_path, call, stages):
+    stages.raises["train"] = KeyboardInterrupt()
+    assert call("run", "--data", str(tmp_path / "data.csv"))[0] == 3
+
+
+def test_json_is_alone_on_stdout(tmp_path, stages, capsys):
+    (tmp_path / "data.csv").write_text("x")
+    place = ["--data", str(tmp_path / "data.csv"), "--out", str(tmp_path / "run")]
+    assert cli.main(["run", *place, "--json", "--quiet"]) == 0
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert [each["stage"] for each in found["stages"]] == ALL and told.err == ""
+    assert all(each["seconds"] >= 0 and each["skipped"] is None for each in found["stages"])
+    cli.main(["run", *place, "--json"])
+    assert [each["skipped"] for each in json.loads(capsys.readouterr().out)["stages"]] == ["done before"] * 5
+
+
+def test_seconds_left_never_fall_below_zero(tmp_path):
+    from labelstream_train.settings import Settings
+
+    assert Run(Settings(), tmp_path).seconds_left() is None
+    assert Run(Settings(), tmp_path, time.monotonic() - 5).seconds_left() == 0.0
+    assert 4 < Run(Settings(), tmp_path, time.monotonic() + 5).seconds_left() <= 5
