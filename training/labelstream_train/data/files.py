@@ -72,7 +72,10 @@ def packing_of(path: Path) -> str | None:
 
 def saved(folder: Path) -> tuple[Path, ...]:
     """The Arrow files of one `Dataset.save_to_disk`, in their order."""
-    names = [each["filename"] for each in _json(folder / "state.json").get("_data_files", [])]
+    state = _json(folder / "state.json")
+    if state.get("_indices_data_files"):
+        raise UserError(f"read {folder}: its rows stand behind indices; save it again with datasets 2.0 or newer")
+    names = [each["filename"] for each in state.get("_data_files", [])]
     paths = tuple(folder / Path(name).name for name in names)
     if not paths:
         raise UserError(f"find the data: {folder / 'state.json'} names no files")

@@ -52,12 +52,13 @@ def load(settings: DataSettings) -> Loaded:
         places["validation"] = (_file(settings.validation, "validation"),)
     if settings.test is not None:
         places["test"] = (_file(settings.test, "test"),)
-    read = {part: [read_rows(path, settings) for path in paths] for part, paths in places.items()}
+    root = Path(settings.path)
+    read = {part: [read_rows(path, settings, root=root) for path in paths] for part, paths in places.items()}
     if settings.out_of_scope is not None:
         places["out_of_scope"] = (_file(settings.out_of_scope, "out_of_scope"),)
         read["out_of_scope"] = [read_rows(places["out_of_scope"][0], settings, is_labelled=False)]
     about = [
-        {"part": part, "name": path.name, "sha256": sha256(path), "rows": len(rows)}
+        {"part": part, "name": _name(path, root), "sha256": sha256(path), "rows": len(rows)}
         for part, paths in places.items()
         for path, rows in zip(paths, read[part], strict=True)
     ]
@@ -71,8 +72,8 @@ def load(settings: DataSettings) -> Loaded:
     return _without_outsiders(loaded, settings.out_of_scope_label)
 
 
-def read_rows(path: Path, settings: DataSettings, is_labelled: bool = True) -> list[Row]:
-    """The rows of one file, in order. Without labels, any label and a missing one are fine."""
+def read_rows(path: Path, settings: DataSettings, is_labelled: bool = True, root: Path | None = None) -> list[Row]:
+    """The rows of one file, in order, with places below `root`. Not labelled: any label and a missing one are fine."""
     is_arrow = files.format_of(path) in (".parquet", ".arrow")
     names = arrow_files.label_names(path) if is_arrow else {}
     source = arrow_files.rows(path) if is_arrow else text_files.rows(path)
@@ -81,7 +82,7 @@ def read_rows(path: Path, settings: DataSettings, is_labelled: bool = True) -> l
         return []
     found = list(dict.fromkeys(name for _, values in first for name in values))
     which = replace(columns(settings, found, str(path), is_labelled), names=names)
-    return [which.row(values, f"{path.name}:{number}") for number, values in chain(first, source)]
+    return [which.row(values, f"{_name(path, root)}:{number}") for number, values in chain(first, source)]
 
 
 def sha256(path: Path) -> str:
@@ -103,6 +104,11 @@ def _without_outsiders(loaded: Loaded, label: str | None) -> Loaded:
         for part, rows in (("train", loaded.train), ("validation", loaded.validation), ("test", loaded.test))
     }
     return replace(loaded, **kept, out_of_scope=(*loaded.out_of_scope, *outside))
+
+
+def _name(path: Path, root: Path | None) -> str:
+    """Short, without folders of the user's machine."""
+    return path.relative_to(root).as_posix() if root in path.parents else path.name
 
 
 def _file(name: str, key: str) -> Path:
