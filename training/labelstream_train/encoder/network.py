@@ -119,7 +119,11 @@ class Classifier(nn.Module):
 
     def load_base(self, weights: dict[str, Tensor]) -> None:
         """Takes the encoder's weights, by our names (`architectures.rename`); the head stays as it is."""
-        missing, unexpected = self.load_state_dict(weights, strict=False)
+        try:
+            missing, unexpected = self.load_state_dict(weights, strict=False)
+        except RuntimeError as cause:  # a tensor of another size
+            lines = " ".join(str(cause).split())
+            raise UserError(f"use the base model: its weights do not fit its config.json: {lines[:300]}") from cause
         wrong = [name for name in missing if not name.startswith("classifier.")] + unexpected
         if wrong:
             raise UserError(f"use the base model: its weights do not fit the encoder: {', '.join(wrong[:5])}")
