@@ -1,5 +1,6 @@
 """A run folder as it stands before `gate`, with a tiny package and a report of the schema that `evaluate` writes."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,21 @@ from labelstream_train.package import manifest
 from labelstream_train.package.scorer import Scorer
 from labelstream_train.run import Run
 
-from . import tiny_package
+from . import word_package
 
 
 def make(out: Path, sections: dict[str, Any] | None = None, **package: Any) -> Run:
-    """OUT with data, package, evaluate/report.json; `package` goes to `tiny_package.write`."""
+    """OUT with data, package, evaluate/report.json; `package` goes to `word_package.write`."""
     run = Run(settings.check(sections or {}), out)
-    parts = tiny_package.parts()
+    parts = word_package.parts()
     parts.write(run.data)
-    tiny_package.write(run.package, **package)
+    word_package.write(run.package, **package)
     run.train.mkdir()
     (run.train / "train.json").write_text('{"tier": "fast"}', encoding="utf-8")
     (out / "settings.toml").write_text("", encoding="utf-8")
     report.write(evaluation(run), run.evaluate / "report.json")
+    stored = {"storage": "int8", "int8": {"agreement": 0.99, "accuracy_loss": -0.001}}
+    (out / "export.json").write_text(json.dumps(stored), encoding="utf-8")
     return run
 
 

@@ -29,7 +29,7 @@ def judge(rules: Rules, case: Case) -> tuple[Outcome, ...]:
     return tuple(_JUDGES[name](case, rule) for name, rule in rules.asked().items())
 
 
-def _floor(name: str, words: str, find: Callable[[Case, Floor], Figure | None]) -> Callable[[Case, Floor], Outcome]:
+def _floor(name: str, words: str, find: Callable[..., Figure | None]) -> Callable[[Case, Floor], Outcome]:
     def judged(case: Case, rule: Floor) -> Outcome:
         figure = find(case, rule)
         return missing(name, rule, f"no report has {words}") if figure is None else at_least(name, words, figure, rule)
@@ -38,17 +38,40 @@ def _floor(name: str, words: str, find: Callable[[Case, Floor], Figure | None]) 
 
 
 def _ceiling(
-    name: str, words: str, find: Callable[[Case], Figure | None]
+    name: str, words: str, find: Callable[..., Figure | None]
 ) -> Callable[[Case, Ceiling | Milliseconds], Outcome]:
     def judged(case: Case, rule: Ceiling | Milliseconds) -> Outcome:
-        figure = find(case)
+        figure = find(case, rule)
         return missing(name, rule, f"no report has {words}") if figure is None else at_most(name, words, figure, rule)
 
     return judged
 
 
-def _from(report: str, *keys: str) -> Callable[..., Figure | None]:
-    return lambda case, *_: getattr(case, report).figure(*keys)
+def _estimate(*keys: str) -> Callable[..., Figure | None]:
+    return lambda case, *_: case.evaluation.figure(*keys)
+
+
+def _stored(name: str, of_fp32: float) -> Callable[..., Figure | None]:
+    """A figure of the storage that ships, against fp32; what ships as fp32 is equal to itself."""
+
+    def found(case: Case, *_: object) -> Figure | None:
+        storage = case.export.at("storage")
+        if storage is None:
+            return None
+        if case.export.text(storage, ("storage",)) == "fp32":
+            return Figure.exact(of_fp32, "weights that ship as fp32")
+        return case.export.figure(storage, name)
+
+    return found
+
+
+def _p99(case: Case, rule: Milliseconds) -> Figure | None:
+    rows = [row for row in case.evaluation.rows("speed", "single") or [] if row.get("threads") == 1 and row.get("tokens")]
+    if not rows:
+        return None
+    rows.sort(key=lambda row: (row["tokens"] < rule.tokens, abs(row["tokens"] - rule.tokens)))
+    what = f"{rows[0]['tokens']} tokens on one thread"
+    return case.evaluation.as_figure(rows[0].get("p99_ms") or {}, ("speed", "single", "p99_ms"), what)
 
 
 def _out_of_scope(case: Case, rule: OutOfScope) -> Figure | None:
@@ -105,19 +128,19 @@ def _golden(case: Case, rule: GoldenTexts) -> Outcome:
 
 
 _JUDGES: dict[str, Callable[[Case, Rule], Outcome]] = {
-    "accuracy": _floor("accuracy", "accuracy", _from("evaluation", "estimates", "accuracy")),
-    "macro_f1": _floor("macro_f1", "macro F1", _from("evaluation", "estimates", "macro_f1")),
-    "micro_f1": _floor("micro_f1", "micro F1", _from("evaluation", "estimates", "micro_f1")),
+    "accuracy": _floor("accuracy", "accuracy", _estimate("estimates", "accuracy")),
+    "macro_f1": _floor("macro_f1", "macro F1", _estimate("estimates", "macro_f1")),
+    "micro_f1": _floor("micro_f1", "micro F1", _estimate("estimates", "micro_f1")),
     "class_recall": lambda case, rule: worst.class_recall(case.evaluation, rule),
-    "calibration_error": _ceiling("calibration_error", "calibration error", _from("evaluation", "estimates", "calibration_error")),
+    "calibration_error": _ceiling("calibration_error", "calibration error", _estimate("estimates", "calibration_error")),
     "slice_gap": lambda case, rule: worst.slice_gap(case.evaluation, rule),
     "robustness_drop": lambda case, rule: worst.robustness_drop(case.evaluation, rule),
     "out_of_scope_auroc": _floor("out_of_scope_auroc", "AUROC of out-of-scope texts", _out_of_scope),
-    "bias_flip_rate": _ceiling("bias_flip_rate", "share of flips by identity words", _from("evaluation", "bias", "flip_rate")),
-    "int8_agreement": _floor("int8_agreement", "agreement of the int8 model with fp32", _from("export", "int8", "agreement")),
-    "int8_accuracy_loss": _ceiling("int8_accuracy_loss", "accuracy lost by int8", _from("export", "int8", "accuracy_loss")),
+    "bias_flip_rate": _ceiling("bias_flip_rate", "share of flips by identity words", _estimate("bias", "flip_rate")),
+    "int8_agreement": _floor("int8_agreement", "agreement of the stored weights with fp32", _stored("agreement", 1.0)),
+    "int8_accuracy_loss": _ceiling("int8_accuracy_loss", "accuracy lost by storing", _stored("accuracy_loss", 0.0)),
     "package_bytes": _package_bytes,
-    "p99_ms": _ceiling("p99_ms", "p99 of one text's milliseconds", _from("evaluation", "speed", "p99_ms")),
+    "p99_ms": _ceiling("p99_ms", "p99 of one text's milliseconds", _p99),
     "champion": _champion,
     "golden_texts": _golden,
 }

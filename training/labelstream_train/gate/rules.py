@@ -78,10 +78,11 @@ class Bytes(Rule):
 
 
 class Milliseconds(Rule):
-    """A latency."""
+    """The latency of one text on one thread: of the shortest measured one with at least `tokens`, or the longest."""
 
     max: Annotated[float, Field(gt=0)]
     use: End = "value"
+    tokens: Annotated[int, Field(ge=1)] = 32
 
 
 class GoldenTexts(Rule):
