@@ -16,6 +16,7 @@ from typing import Any
 
 from . import package_commands, settings, workflow
 from .errors import Refused, Stopped, UserError
+from .evaluate import alone
 from .flags import add_flags, given
 from .run import Run
 from .stages import STAGES, Stage, stage
@@ -26,8 +27,10 @@ DONE, USER_ERROR, STOPPED, REFUSED = 0, 2, 3, 4
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one command and returns the exit code."""
-    parsed = _parser().parse_args(arguments)
     try:
+        if arguments[:1] == ["evaluate"] and any(each.partition("=")[0] == "--package" for each in arguments):
+            return alone.main(arguments[1:])
+        parsed = _parser().parse_args(arguments)
         return parsed.act(parsed)
     except UserError as error:
         return _fail(f"error: failed to {error}", USER_ERROR)

@@ -39,6 +39,10 @@ class Stage:
             return settings.tune.trials > 0
         return self.name != "register" or settings.register.registry is not None
 
+    def asks_registry(self, settings: Settings) -> bool:
+        """Whether its result depends on a registry, which others change: then it is never skipped as done."""
+        return self.name == "register" or (self.name == "gate" and (settings.gate.champion or "").startswith("models:/"))
+
 
 _TRAINED_ON = ("data/train.parquet", "data/held_out.parquet")
 _MODEL = ("package", "fp32", "int8_dynamic", "export.json")
@@ -68,6 +72,7 @@ STAGES = (
     Stage(
         "evaluate", "measure the package", "evaluate.stage:evaluate",
         settings=("evaluate",), reads=("data", *_MODEL), writes=("evaluate",),
+        files=("evaluate.bias_data", "evaluate.card"),
     ),
     Stage(
         "gate", "refuse a package that is not good enough", "gate.stage:gate",

@@ -17,8 +17,11 @@ classes          [{label, n, guessed, precision, recall, f1 : estimates;
                    multi-label also threshold, average_precision, auroc, calibration_error}]    by label
 confusions       [{truth, guess, n, share: estimate of the texts of `truth`}]    largest first; single-label
 confusion_matrix [[int]] rows truth, columns guess; null when multi-label
+calibration      {by_chance} the calibration error that a perfect model has at this size; null when multi-label
 reliability      [{low, high, n, confidence, accuracy: estimate}]
-abstaining       {score: {area: estimate, points: [{threshold, coverage, accuracy : estimates}], target}, margin: same}
+abstaining       {score: {area: estimate, points: [{threshold, coverage, accuracy : estimates}], target: null or a point with
+                 wanted and chosen_on}, margin: same, shipped: null or the point of the package's own threshold};
+                 null when multi-label
 slices           [{slice, value, n, figure, estimate, gap: estimate, p, p_adjusted, is_small}]
                  figure: accuracy, or sample_f1 when multi-label; gap: this slice minus all texts, negative is worse
 robustness       [{name, example, n, accuracy, change, flips : estimates}]    change: after minus before, paired
@@ -56,7 +59,7 @@ def plain(value: Any) -> Any:
 def write(report: dict[str, Any], path: Path) -> None:
     """Writes report.json through a temporary name, so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".part")
+    half = path.with_suffix(".json.unfinished")
     half.write_text(json.dumps(plain(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     half.replace(path)
 

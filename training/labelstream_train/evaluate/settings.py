@@ -12,7 +12,6 @@ class EvaluateSettings(Section):
 
     seed: int = Field(0, ge=0, description="Of bootstrap draws, perturbations and samples.")
     bootstrap_repeats: int = Field(1000, ge=200, le=20_000, description="Draws of a bootstrap interval.")
-    threads: int = Field(0, ge=0, le=256, description="Threads that score; 0 for all cores.")
     slice_texts_min: int = Field(30, ge=1, description="A slice with fewer texts is called too small to judge.")
     robustness_texts_max: int = Field(1000, ge=0, description="Test texts that are perturbed; 0 leaves it out.")
     bias_data: Path | None = Field(
@@ -25,7 +24,5 @@ class EvaluateSettings(Section):
     bias_harmful_truth: str = Field("toxic", description="The label in bias_data that means harm.")
     speed_repeats: int = Field(400, ge=0, le=100_000, description="Timed calls for each length; 0 leaves it out.")
     speed_minutes_max: float = Field(3.0, gt=0, le=600, description="The timing stops after these.")
-    card: Path | None = Field(
-        None, description="Markdown about use and limits that the model card takes over; absent: general words."
-    )
+    card: Path | None = Field(None, description="Markdown that the card takes over: intended use, limits.")
     accuracy_target: float = Field(0.98, gt=0, lt=1, description="The abstain threshold shown is that of this accuracy.")

@@ -1,0 +1,56 @@
+"""The part of the report page about identity-swap bias."""
+
+from typing import Any
+
+from ..page import Badge, Section, Table
+from .wording import area, chance, percent, points
+
+TERMS_OPEN = 20
+"""A longer table is folded."""
+
+
+def bias(report: dict[str, Any]) -> Section | None:
+    """Flips and shifts of every term, and where labels mean harm the rates by term."""
+    found = report["bias"]
+    if found is None:
+        return None
+    what = f"the probability of {found['target']}" if found["target"] else "the probability of the context's usual label"
+    said = (
+        f"{found['contexts']:,} sentences ({found['source']}), each with up to {found['terms']} identity terms in the same "
+        f"place, {found['texts']:,} texts. Two terms of a sentence get different labels in {percent(found['flip_rate'])} of "
+        f"the pairs; {what} moves by {points(found['shift'])} points on average."
+    )
+    clear = [row for row in found["by_term"] if row["is_clear"]]
+    named = ", ".join(f"{row['term']} {points(row['shift'])}" for row in clear[:5])
+    verdict = (
+        f"{len(clear)} of {found['terms']} terms move it in one direction for sure (at most 5 % of these by chance); most: {named}."
+        if clear else "No term moves it in one direction for sure."
+    )
+    rows = [
+        [row["term"], row["n"], points(row["shift"]), percent(row["flips"]), chance(row["p_adjusted"]),
+         Badge("too small", "quiet") if row["is_small"] else Badge("moves", "warn") if row["is_clear"] else ""]
+        for row in found["by_term"]
+    ]  # fmt: skip
+    columns = ["term", "sentences", "shift in points", "other label than most", "p, corrected", ""]
+    parts: list[Any] = [said, verdict, Table(columns, rows, "Terms by size of shift", folded=len(rows) > TERMS_OPEN)]
+    if found["harm"] is not None:
+        parts += _harm(found["harm"])
+    parts.append(
+        "Harm that is the same for all terms does not show here, nor do terms and sentences that the file does not have."
+    )
+    return Section("Identity swaps", parts)
+
+
+def _harm(harm: dict[str, Any]) -> list[Any]:
+    said = (
+        f"Over all terms: false alarms {percent(harm['false_alarms'])}, misses {percent(harm['misses'])}, AUROC "
+        f"{area(harm['auroc'])}. BPSN is low where harmless sentences with the term score as high as harmful ones without; "
+        "BNSP where harm with the term goes unseen."
+    )
+    rows = [
+        [row["term"], row["n"], points(row["false_alarms_gap"]), points(row["misses_gap"]), area(row["subgroup_auc"]),
+         area(row["bpsn_auc"]), area(row["bnsp_auc"])]
+        for row in harm["by_term"]
+    ]  # fmt: skip
+    columns = ["term", "texts", "false alarms, gap", "misses, gap", "subgroup AUC", "BPSN AUC", "BNSP AUC"]
+    return [said, Table(columns, rows, "Terms by gap of false alarms, in points", folded=len(rows) > TERMS_OPEN)]

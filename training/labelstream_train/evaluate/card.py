@@ -1,0 +1,218 @@
+"""The model card, README.md of a package: what it is, how good, how it was made, what it is for and its limits.
+
+Every number comes from the report or the run, and every figure stands with its interval. What the model is meant for
+only its maker knows: `evaluate.card` names a file of Markdown that says so, otherwise the words are general.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import settings as all_settings
+from ..errors import UserError
+from ..package import manifest as manifests
+from ..run import Run
+from .wording import area, figure, number, percent, points, rate
+
+WORST = 5
+"""Labels, confusions, changes and terms that are named."""
+
+
+def of_run(run: Run, report: dict[str, Any]) -> str:
+    """The whole card of a run's package, Markdown. `report` as `report.read` gives it."""
+    manifest = manifests.read(run.package)
+    parts = [
+        _head(manifest, report), _figures(report), _weak(report), _bias(report), _outside(report), _speed(report),
+        _made(run, manifest), _use(run.settings.evaluate.card, manifest, report), _licence(manifest),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(manifest: Mapping[str, Any], report: dict[str, Any]) -> str:
+    labels = [row["label"] for row in report["classes"]]
+    named = ", ".join(_code(label) for label in labels[:3])
+    what = "any number of" if report["is_multi_label"] else "one of"
+    return (
+        f"# {manifest['name']} {manifest['version']}\n\n"
+        f"Gives a text {what} {len(labels)} labels ({named}{', ...' if len(labels) > 3 else ''}). "
+        f"{report['package']['bytes'] / 1e6:.1f} MB, runs on a CPU with ONNX Runtime; at most {report['package']['tokens_max']} "
+        "tokens of a text are read, from its beginning. `labelstream.json` holds digests, golden scores and all figures."
+    )
+
+
+def _figures(report: dict[str, Any]) -> str:
+    rows = [figure(name, each, report["is_multi_label"]) for name, each in report["estimates"].items()]
+    lines = ["## Figures", "", f"On {report['data']['texts']} test texts of {report['data']['name']}, with 95 % intervals:", "",
+             "| figure | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), ""]  # fmt: skip
+    lines.append(_looked(report))
+    return "\n".join(lines)
+
+
+def _code(label: str) -> str:
+    """A label from data as Markdown code: on one line, without the mark that would end it."""
+    return f"`{' '.join(label.replace('`', chr(39)).replace('|', '/').split())}`"
+
+
+def _looked(report: dict[str, Any]) -> str:
+    """How often the test was used, which a reader needs to believe the figures."""
+    said = (
+        "The intervals cover the choice of test texts, not that of the seed. The test texts chose nothing: epoch, temperature "
+        "and thresholds come from held-out texts."
+    )
+    times = report["data"]["evaluations"]
+    if times == 1:
+        return f"{said} They were scored once."
+    return said if times is None else (
+        f"{said} They were scored {times} times in this run's folder, on {report['data']['models']} model(s): where a "
+        "choice was made by what was seen, the figures are too good."
+    )
+
+
+def _weak(report: dict[str, Any]) -> str:
+    lines = ["## Where it is weak", ""]
+    seen = [row for row in report["classes"] if row["n"] and row["f1"]["value"] is not None]
+    worst = sorted(seen, key=lambda row: row["f1"]["value"])[:WORST]
+    lines.append("- Lowest F1: " + "; ".join(f"{_code(row['label'])} {percent(row['f1'])}, {row['n']} texts" for row in worst) + ".")
+    if report["confusions"]:
+        pairs = "; ".join(f"{_code(row['truth'])} to be {_code(row['guess'])}, {percent(row['share'])} of its texts"
+                          for row in report["confusions"][:WORST])  # fmt: skip
+        lines.append(f"- Most often it takes {pairs}.")
+    bad = [row for row in report["slices"] if not row["is_small"] and row["p_adjusted"] < 0.05 and row["gap"]["value"] < 0]
+    if bad:
+        named = "; ".join(f"{row['slice']} {row['value']} by {points(row['gap'])} points" for row in bad[:WORST])
+        lines.append(f"- Worse than on the whole: {named}.")
+    elif report["slices"]:
+        lines.append("- No slice of the test texts that is large enough to judge is worse than the whole beyond chance.")
+    changes = sorted(report["robustness"], key=lambda row: row["change"]["value"])[:WORST]
+    if changes:
+        named = "; ".join(f"{row['name']} {points(row['change'])}" for row in changes)
+        lines.append(f"- Points lost when the same texts are written otherwise: {named}.")
+    return "\n".join(lines)
+
+
+def _bias(report: dict[str, Any]) -> str:
+    found = report["bias"]
+    lines = ["## Identity terms", ""]
+    if found is None:
+        return "\n".join([*lines, "Not measured."])
+    lines.append(
+        f"In {found['contexts']} sentences ({found['source']}) the identity term was exchanged, {found['terms']} terms. Two "
+        f"terms of a sentence get different labels in {percent(found['flip_rate'])} of the pairs."
+    )
+    what = f"the probability of {found['target']}" if found["target"] else "the probability of a sentence's usual label"
+    clear = [row for row in found["by_term"] if row["is_clear"]][:WORST]
+    if clear:
+        named = "; ".join(f"{row['term']} {points(row['shift'])}" for row in clear)
+        lines.append(f"Terms that move {what} most, in points: {named}.")
+    if found["harm"] is not None:
+        lines.append(f"AUROC of harm over all terms: {area(found['harm']['auroc'])}.")
+    return "\n".join(lines)
+
+
+def _outside(report: dict[str, Any]) -> str:
+    found = report["out_of_scope"]
+    if found is None:
+        return ("## Texts out of scope\n\nNot measured. " + (
+            "A text about something else may get a label all the same." if report["is_multi_label"] else
+            "Any text gets one of the labels, also one about something else."))  # fmt: skip
+    lines = ["## Texts out of scope", "", f"On {found['n_out']} texts that belong to no label:", "",
+             "| by | AUROC | wrongly accepted where 95 % of in-scope texts are |", "|---|---|---|"]  # fmt: skip
+    lines += [f"| {row['name']} | {area(row['auroc'])} | {percent(row['fpr_at_95'])} |" for row in found["scores"]]
+    first = found["scores"][0]
+    lines += ["", f"Abstaining below a score of {first['threshold']:.3f} (chosen on the {first['chosen_on']} texts) refuses "
+              f"{percent(first['rejected'])} of them and keeps {percent(first['kept'])} of the texts in scope."]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _speed(report: dict[str, Any]) -> str:
+    found = report["speed"]
+    if found is None:
+        return ""
+    one = [row for row in found["single"] if row["threads"] == 1]
+    lines = ["## Speed", "", "One text on one thread, in Python with the tokenizer, ms:", "",
+             "| tokens | p50 | p99 |", "|---|---|---|"]  # fmt: skip
+    lines += [f"| {row['tokens']} | {number(row['p50_ms'])} | {number(row['p99_ms'])} |" for row in one]
+    many = "; ".join(f"{rate(row['texts_per_second'])} on {row['threads']} thread(s)" for row in found["batch"])
+    on = found["machine"]
+    lines += ["", f"Texts a second, {found['batch'][0]['tokens']:.0f} tokens on average: {many}. Machine: "
+              f"{on['processor'] or on['system']}, {on['cores']} cores, {', '.join(on['instructions'])}; load "
+              f"{found['load_before']} when it began."]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _made(run: Run, manifest: Mapping[str, Any]) -> str:
+    parts = run.parts()
+    files = "".join(f"\n- `{each['name']}` ({each['part']}, {each['rows']} rows), sha256 `{each['sha256']}`"
+                    for each in parts.facts.get("files", []))  # fmt: skip
+    counts = {name: len(getattr(parts, name)) for name in ("train", "held_out", "test", "out_of_scope")}
+    dropped = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in parts.facts.get("dropped", {}).items() if count)
+    data = "; ".join(f"{each['name']} ({each['licence']}): {each['attribution']}" for each in manifest.get("data", []))
+    chosen = _changed(run)
+    learned = _learned(run)
+    base = learned.get("base")
+    began = f"Base: {base['name']}, weights with sha256 `{base['sha256']}`. " if isinstance(base, dict) else ""
+    return "\n".join([
+        "## How it was made", "", f"Data: {data}. Files:{files}", "",
+        f"{counts['train']} texts to learn from, {counts['held_out']} held out, {counts['test']} to test, "
+        f"{counts['out_of_scope']} out of scope. Dropped: {dropped or 'nothing'}.", "",
+        f"{began}Tier `{run.settings.run.tier}`, seed {run.settings.run.seed}. To make it again, with these lines as settings.toml "
+        "(what they leave out is as by default) and the files above:", "",
+        "```toml", all_settings.to_toml(chosen).strip(), "```", "",
+        "```", "labelstream-train run --settings settings.toml --out OUT", "```", "",
+        "Another processor adds up in another order, so the last digits will differ.",
+    ])  # fmt: skip
+
+
+def _learned(run: Run) -> dict[str, Any]:
+    """train.json, or nothing where the package came from elsewhere."""
+    try:
+        return json.loads((run.train / "train.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _changed(run: Run) -> dict[str, dict[str, Any]]:
+    """Settings that are not as by default; of paths only the name, as folders are of one machine."""
+    plain, own = type(run.settings)().dump(), run.settings.dump()
+    found: dict[str, dict[str, Any]] = {}
+    for section, keys in own.items():
+        if section in ("evaluate", "gate", "register"):
+            continue
+        for key, value in keys.items():
+            if value != plain[section][key]:
+                found.setdefault(section, {})[key] = _name(value)
+    return found
+
+
+def _name(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_name(each) for each in value]
+    return Path(value).name if isinstance(value, str) and ("/" in value or "\\" in value) and "://" not in value else value
+
+
+def _use(file: Path | None, manifest: Mapping[str, Any], report: dict[str, Any]) -> str:
+    if file is not None:
+        try:
+            words = file.read_text(encoding="utf-8").strip()
+        except OSError as cause:
+            raise UserError(f"read evaluate.card {file}: {cause}") from cause
+    else:
+        words = (
+            f"- Meant for texts like those of {report['data']['name']}: their language, length and topics. What it does on others "
+            "is not known.\n"
+            "- Labels are what the data's annotators chose, with their errors, which bound what any model can reach.\n"
+            "- Do not let it decide about a person without someone looking."
+        )
+    floor = manifest.get("thresholds", {}).get("abstain_below")
+    if floor is None and not report["is_multi_label"]:
+        words += "\n- It never abstains: `thresholds.abstain_below` is not set."
+    return f"## Use and limits\n\n{words}"
+
+
+def _licence(manifest: Mapping[str, Any]) -> str:
+    terms = "; ".join(f"{each['name']} is {each['licence']}: {each['attribution']}" for each in manifest.get("data", []))
+    return (
+        f"## Licence\n\nThe weights are under {manifest.get('licence') or 'no stated licence'}. Of the training data, {terms}. "
+        "Whoever passes the model on should keep this attribution."
+    )

@@ -1,0 +1,175 @@
+"""The report as one HTML page: every table and figure of report.json, each number with its interval."""
+
+from typing import Any
+
+from ..page import Badge, Section, Table, page
+from . import plots
+from .bias_section import bias
+from .wording import area, chance, figure, number, percent, points, rate
+
+SLICES_DRAWN = 25
+"""Bars that can be read; the table has all."""
+
+
+def html(report: dict[str, Any]) -> str:
+    """The whole page of a report, as `report.read` gives it."""
+    package, data = report["package"], report["data"]
+    lead = (
+        f"{package['name']} {package['version']}: {package['labels']} labels, {package['bytes'] / 1e6:.1f} MB, on "
+        f"{data['texts']:,} test texts of {data['name']}. In brackets: the 95 % interval, which covers the choice of "
+        "test texts, not that of the seed that the model was trained with."
+    )
+    made = [
+        _summary(report), _classes(report), _confusions(report), _calibration(report), _abstaining(report),
+        _slices(report), _robustness(report), bias(report), _out_of_scope(report), _speed(report), _method(report),
+    ]
+    return page(f"How good {package['name']} is", [each for each in made if each is not None], lead)
+
+
+def _summary(report: dict[str, Any]) -> Section:
+    rows = [[*figure(name, each, report["is_multi_label"]), each["method"]] for name, each in report["estimates"].items()]
+    warned = [f"Note: {sentence}" for sentence in report["warnings"]]
+    return Section("Figures", [*warned, Table(["figure", "value", "interval by"], rows)])
+
+
+def _classes(report: dict[str, Any]) -> Section:
+    rows = sorted(report["classes"], key=lambda row: 2.0 if row["f1"]["value"] is None else row["f1"]["value"])
+    columns = ["label", "texts", "answered", "precision", "recall", "F1"]
+    cells = [[row["label"], row["n"], row["guessed"], *(percent(row[key]) for key in ("precision", "recall", "f1"))]
+             for row in rows]  # fmt: skip
+    if report["is_multi_label"]:
+        columns += ["threshold", "average precision", "AUROC", "calibration error"]
+        extra = [[f"{row['threshold']:.3f}", percent(row["average_precision"]), area(row["auroc"]),
+                  percent(row["calibration_error"])] for row in rows]  # fmt: skip
+        cells = [first + second for first, second in zip(cells, extra, strict=True)]
+    return Section("Labels", [Table(columns, cells, "Every label, the worst F1 first", folded=len(cells) > 30)])
+
+
+def _confusions(report: dict[str, Any]) -> Section | None:
+    if report["confusion_matrix"] is None:
+        return None
+    rows = [[row["truth"], row["guess"], row["n"], percent(row["share"])] for row in report["confusions"]]
+    table = Table(["true label", "answered", "texts", "of this label's texts"], rows, "The largest confusions")
+    labels = [row["label"] for row in report["classes"]]
+    sentence = [f"Most often, {each['truth']} is taken for {each['guess']}: {each['n']} texts, {percent(each['share'])} "
+                "of that label's." for each in report["confusions"][:1]]  # fmt: skip
+    return Section("Confusions", [*sentence, table, plots.confusion(report["confusion_matrix"], labels)])
+
+
+def _calibration(report: dict[str, Any]) -> Section:
+    found = report["estimates"]["calibration_error"]
+    said = f"The scores are off by {percent(found, 2)} on average: that is the calibration error."
+    if report["calibration"] is not None:
+        said += f" A perfectly calibrated model would show {100 * report['calibration']['by_chance']:.2f} % by chance."
+    rows = [[f"{row['low']:.2f} to {row['high']:.2f}", row["n"], f"{row['confidence']:.3f}", area(row["accuracy"])]
+            for row in report["reliability"]]  # fmt: skip
+    table = Table(["scores", "number", "mean score", "share right"], rows, "The bins", folded=True)
+    return Section("Calibration", [said, plots.reliability(report["reliability"], report["is_multi_label"]), table])
+
+
+def _abstaining(report: dict[str, Any]) -> Section | None:
+    found = report["abstaining"]
+    if found is None:
+        return None
+    parts: list[Any] = [plots.abstaining(found)]
+    for name in ("score", "margin"):
+        target = found[name]["target"]
+        if target is not None:
+            parts.append(
+                f"For {100 * target['wanted']:g} % accuracy by {name}: threshold {target['threshold']:.3f} (chosen on "
+                f"{target['chosen_on']}) answers {percent(target['coverage'])} of the test texts, of these "
+                f"{percent(target['accuracy'])} right."
+            )
+        rows = [[f"{each['threshold']:.4f}", percent(each["coverage"]), percent(each["accuracy"], 2)]
+                for each in found[name]["points"]]  # fmt: skip
+        caption = f"By {name}; area under error over coverage {percent(found[name]['area'], 2)}"
+        parts.append(Table(["threshold", "answered", "accuracy of these"], rows, caption, folded=True))
+    if found["shipped"] is not None:
+        shipped = found["shipped"]
+        parts.insert(0, f"The package itself abstains below a score of {shipped['threshold']:.3f}: it answers "
+                     f"{percent(shipped['coverage'])} of the texts, of these {percent(shipped['accuracy'], 2)} right.")  # fmt: skip
+    return Section("Abstaining", parts)
+
+
+def _slices(report: dict[str, Any]) -> Section | None:
+    if not report["slices"]:
+        return None
+
+    def verdict(row: dict[str, Any]) -> Badge:
+        if row["is_small"]:
+            return Badge("too small", "quiet")
+        if row["p_adjusted"] >= 0.05:
+            return Badge("as the whole", "quiet")
+        return Badge("worse", "bad") if row["gap"]["value"] < 0 else Badge("better", "good")
+
+    rows = [[row["slice"], row["value"], row["n"], percent(row["estimate"]), points(row["gap"]), chance(row["p_adjusted"]),
+             verdict(row)] for row in report["slices"]]  # fmt: skip
+    drawn = [(f"{row['slice']}: {row['value']}", row["gap"]) for row in report["slices"] if not row["is_small"]]
+    parts: list[Any] = [
+        f"Differences of parts of the test texts to all of them, in {report['slices'][0]['figure'].replace('_', ' ')}. The "
+        "p values are corrected for looking at all slices at once; a slice that is too small may hide anything."
+    ]
+    if drawn:
+        parts.append(plots.bars(sorted(drawn, key=lambda each: each[1]["value"])[:SLICES_DRAWN], "Gap of each slice to the "
+                                "whole.", "Bars of differences with intervals.", "percentage points"))  # fmt: skip
+    parts.append(Table(["slice", "value", "texts", "figure", "gap in points", "p, corrected", ""], rows, folded=len(rows) > 40))
+    return Section("Slices", parts)
+
+
+def _robustness(report: dict[str, Any]) -> Section | None:
+    if not report["robustness"]:
+        return None
+    ordered = sorted(report["robustness"], key=lambda row: row["change"]["value"])
+    rows = [[row["name"], row["example"], row["n"], percent(row["accuracy"]), points(row["change"]), percent(row["flips"])]
+            for row in ordered]  # fmt: skip
+    drawn = plots.bars([(row["name"], row["change"]) for row in ordered], "Change when the same texts are written "
+                       "otherwise.", "Bars of changes with intervals.", "percentage points")  # fmt: skip
+    columns = ["change", "example", "texts", "figure after", "change in points", "answer is another"]
+    return Section("Robustness", [drawn, Table(columns, rows, "Only texts that the change does change; in pairs")])
+
+
+def _out_of_scope(report: dict[str, Any]) -> Section | None:
+    found = report["out_of_scope"]
+    if found is None:
+        return None
+    rows = [[row["name"], area(row["auroc"]), area(row["aupr_in"]), area(row["aupr_out"]), percent(row["fpr_at_95"]),
+             f"{row['threshold']:.4g}", percent(row["kept"]), percent(row["rejected"]), percent(row["accuracy_kept"])]
+            for row in found["scores"]]  # fmt: skip
+    columns = ["by", "AUROC", "AUPR in", "AUPR out", "false accepts at 95 %", "threshold", "in scope kept",
+               "out of scope refused", "accuracy of kept"]  # fmt: skip
+    said = (
+        f"{found['n_out']:,} texts that belong to no label against {found['n_in']:,} that do: how well a low score gives the "
+        f"former away. Best by AUROC: {found['best']}. The threshold keeps 95 % of the in-scope texts it was chosen on "
+        f"({found['scores'][0]['chosen_on']})."
+    )
+    return Section("Out of scope", [said, Table(columns, rows)])
+
+
+def _speed(report: dict[str, Any]) -> Section | None:
+    found = report["speed"]
+    if found is None:
+        return None
+    on = found["machine"]
+    steal = "unknown" if found["steal"] is None else f"{100 * found['steal']:.1f} %"
+    said = (
+        f"{on['processor'] or on['system']}, {on['cores']} cores, {', '.join(on['instructions']) or 'instruction sets unknown'}; "
+        f"load {found['load_before']} before and {found['load_after']} after, {steal} of the time taken by the host. Measured "
+        "in Python with the tokenizer; the classifier itself is measured by `labelstream bench`."
+    )
+    single = [[row["tokens"], row["threads"], number(row["p50_ms"]), number(row["p99_ms"])] for row in found["single"]]
+    batch = [[row["threads"], row["texts"], f"{row['tokens']:.1f}", rate(row["texts_per_second"])] for row in found["batch"]]
+    return Section("Speed", [
+        said, Table(["tokens", "threads", "p50, ms", "p99, ms"], single, "One text at a time"),
+        Table(["threads", "texts at once", "mean tokens", "texts a second"], batch, "Many texts at once"),
+    ])  # fmt: skip
+
+
+def _method(report: dict[str, Any]) -> Section:
+    data = report["data"]
+    times = "" if data["evaluations"] is None else f" This run folder saw {data['evaluations']} evaluation(s) on these texts."
+    return Section("Method", [
+        f"Test fingerprint {data['fingerprint']}; model {report['package']['model_sha256']}.{times}",
+        "Shares: Wilson's interval. Differences of shares: Newcombe's; in pairs: Bonett and Price's. AUROC: DeLong's or "
+        "bootstrap. All else: stratified bootstrap of the texts, percentiles; of calibration errors with the bootstrap's own "
+        "bias taken off. Many tests at once are corrected by Benjamini and Hochberg's method.",
+    ])  # fmt: skip

@@ -1,0 +1,41 @@
+"""The stage `evaluate`: measures the shipped package on the test texts, writes the report and the model card.
+
+It uses the package's own files through ONNX Runtime, so it needs no torch, and what it says is about what is served.
+"""
+
+import numpy as np
+
+from ..package import manifest
+from ..package.scorer import Scorer
+from ..run import Run
+from . import card, measure, report, sections, subject, uses
+from .flat import flat
+
+
+def evaluate(run: Run) -> None:
+    """Writes OUT/evaluate/{report.json, report.html, test_scores.npz}, the package's README.md and its metrics.
+
+    test_scores.npz has `probabilities` [texts, labels] f32 of the test texts in order, for paired comparisons.
+    """
+    found = of_run(run)
+    used = uses.count(run.out, uses.fingerprint(found.test.examples), found.model_sha256())
+    made = report.plain(measure.measure(found, run.settings.evaluate, used))
+    run.evaluate.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(run.evaluate / "test_scores.npz", probabilities=found.test.probabilities.astype(np.float32))
+    manifest.update_metrics(run.package, flat(made))
+    (run.package / "README.md").write_text(card.of_run(run, made), encoding="utf-8")
+    (run.evaluate / "report.html").write_text(sections.html(made), encoding="utf-8")
+    report.write(made, run.evaluate / "report.json")
+
+
+def of_run(run: Run) -> subject.Subject:
+    """The package of a run with the parts of its data, scored."""
+    parts = run.parts()
+    scorer = Scorer(run.package, threads=run.settings.run.threads)
+    name = str(parts.facts.get("data", {}).get("name") or run.data.name)
+    return subject.Subject(
+        folder=run.package, scorer=scorer, data_name=name,
+        test=subject.score(scorer, parts.test, "the test part"),
+        held_out=subject.score(scorer, parts.held_out, "the held-out part") if parts.held_out else None,
+        out_of_scope=parts.out_of_scope, label_counts=subject.label_counts(parts.train),
+    )

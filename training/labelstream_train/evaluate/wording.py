@@ -1,0 +1,78 @@
+"""How an estimate is written for people: always with its interval. Takes estimates as report.json has them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Estimate = Mapping[str, Any]
+NONE = "–"
+
+
+def percent(estimate: Estimate | None, digits: int = 1) -> str:
+    """`93.7 % (92.8 to 94.5)`; a dash where there is nothing to count."""
+    if estimate is None or estimate["value"] is None:
+        return NONE
+    value, low, high = (f"{100 * estimate[key]:.{digits}f}" for key in ("value", "low", "high"))
+    return f"{value} % ({low} to {high})"
+
+
+def points(estimate: Estimate | None) -> str:
+    """A difference of shares in percentage points with its sign: `-1.2 (-2.0 to -0.4)`."""
+    if estimate is None or estimate["value"] is None:
+        return NONE
+    value, low, high = (f"{100 * estimate[key]:+.1f}" for key in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def number(estimate: Estimate | None, digits: int = 3) -> str:
+    """Anything else: `0.934 (0.921 to 0.947)`; three significant digits."""
+    if estimate is None or estimate["value"] is None:
+        return NONE
+    return "{} ({} to {})".format(*(f"{estimate[key]:.{digits}g}" for key in ("value", "low", "high")))
+
+
+def area(estimate: Estimate | None) -> str:
+    """An area under a curve or another number 0..=1, in three places."""
+    if estimate is None or estimate["value"] is None:
+        return NONE
+    return "{} ({} to {})".format(*(f"{estimate[key]:.3f}" for key in ("value", "low", "high")))
+
+
+def rate(estimate: Estimate | None) -> str:
+    """Texts a second, whole."""
+    if estimate is None or estimate["value"] is None:
+        return NONE
+    return "{} ({} to {})".format(*(f"{estimate[key]:,.0f}" for key in ("value", "low", "high")))
+
+
+def chance(p: float | None) -> str:
+    """A p value."""
+    if p is None:
+        return NONE
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+NAMES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "weighted_f1": "weighted F1",
+    "sample_f1": "mean F1 of the texts",
+    "mean_average_precision": "mean average precision",
+    "macro_auroc": "mean AUROC of the labels",
+    "ranking_loss": "label-ranking loss",
+    "nll": "negative log-likelihood (nats)",
+    "brier": "Brier score",
+    "calibration_error": "calibration error, 15 equal bins",
+    "calibration_error_adaptive": "calibration error, 15 equally full bins",
+    "calibration_error_untempered": "calibration error without the temperature",
+    "top_3": "true label among the best 3",
+    "top_5": "true label among the best 5",
+    "top_10": "true label among the best 10",
+}
+"""Key of `estimates` -> words."""
+
+
+def figure(name: str, estimate: Estimate, is_multi_label: bool = False) -> tuple[str, str]:
+    """(name in words, value with interval) of one of `estimates`."""
+    words = "whole label set right" if name == "accuracy" and is_multi_label else NAMES.get(name, name)
+    return words, number(estimate) if name in ("nll", "brier") else percent(estimate, 2)
