@@ -34,6 +34,8 @@ KEYS = {
     "rules": ("gate.rules", "FILE", "rules of the gate"),
     "champion": ("gate.champion", "PACKAGE", "what the package must not be worse than: a folder, or models:/NAME@ALIAS"),
     "registry": ("register.registry", "ADDRESS", "MLflow server to register the package with"),
+    "model-name": ("register.model_name", "NAME", "name of the registered model [the package's]"),
+    "alias": ("register.alias", "ALIAS", "alias of the registered version [challenger]"),
 }  # fmt: skip
 """Flag -> key of the settings file (`TIER` is the tier in use), name of the value, help."""
 

@@ -1,4 +1,4 @@
-"""Commands about a finished package, whoever made it: golden scores, and what longer texts do to it."""
+"""Commands about a finished package: golden scores, what longer texts do to it, and which one a registry serves."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 from .data import load
 from .data.examples import Example
 from .data.settings import DataSettings
+from .register import commands as registry
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -20,6 +21,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     _add_package(lengths)
     lengths.set_defaults(act=_lengths)
     lengths.add_argument("--data", type=Path, required=True, metavar="FILE", help="a file of labelled texts")
+    registry.add(commands)
 
 
 def _golden(parsed: argparse.Namespace) -> int:

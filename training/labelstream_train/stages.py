@@ -45,7 +45,7 @@ class Stage:
 
 
 _TRAINED_ON = ("data/train.parquet", "data/held_out.parquet")
-_MODEL = ("package", "fp32", "int8_dynamic", "export.json")
+_MODEL = ("package", "fp32", "int8", "int8_dynamic", "export.json")
 _LEARNING = ("run.tier", "run.seed", "data.multi_label", "TIER")
 
 STAGES = (

@@ -48,7 +48,8 @@ def execute(stages: Sequence[Stage], run: Run, force: bool, say: Say) -> Iterato
     for place, stage in enumerate(wanted, start=1):
         name = f"[{place}/{len(wanted)}] {stage.name}"
         tuned = after_tuning(stage, run)
-        if not force and (found := ledger.done(stage, tuned)) is not None and found == ledger.basis(stage, tuned):
+        is_new = force or stage.asks_registry(tuned.settings)
+        if not is_new and (found := ledger.done(stage, tuned)) is not None and found == ledger.basis(stage, tuned):
             say(f"{name}: skipped, it is done and nothing it depends on has changed")
             yield Outcome(stage.name, ledger.seconds(stage, tuned), "done before")
             continue

@@ -1,0 +1,31 @@
+"""`promote` and `rollback`: which registered version serves."""
+
+import argparse
+from collections.abc import Callable
+
+from . import promote
+from .promote import Moved
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds both commands to those of the command line."""
+    moves = {
+        "promote": (promote.promote, "make the challenger the champion, and keep the champion as `previous`"),
+        "rollback": (promote.rollback, "make the previous champion the champion again"),
+    }
+    for name, (move, text) in moves.items():
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--registry", required=True, metavar="ADDRESS", help="MLflow server, http://HOST:PORT")
+        command.add_argument("--model-name", required=True, metavar="NAME", help="name of the registered model")
+        command.set_defaults(act=_act(move))
+
+
+def _act(move: Callable[[str, str], Moved]) -> Callable[[argparse.Namespace], int]:
+    def act(parsed: argparse.Namespace) -> int:
+        moved = move(parsed.registry, parsed.model_name)
+        before = "none" if moved.previous is None else f"version {moved.previous}"
+        word = "is now" if moved.changed else "was already"
+        print(f"models:/{parsed.model_name}@champion {word} version {moved.champion}; previous: {before}")
+        return 0
+
+    return act
