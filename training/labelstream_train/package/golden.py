@@ -7,6 +7,8 @@ onnxruntime and tokenizers. A long text is kept as a piece and a count: `text` =
 
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +33,20 @@ PACKAGE_TEXTS = (
     "What do I need to show to prove who I am?",
     "I'd like to close my account, I am not happy with your service.",
 )
-"""Are put into labelstream.json; a loader scores them before the package goes into use."""
+"""Of the default package: put into labelstream.json; a loader scores them before the package goes into use."""
+
+_EDGES_OF_EVERY_PACKAGE = (
+    "emoji between words", "accents", "chinese", "arabic", "url", "word of 101 letters, unknown",
+    "long, question at the end is cut",
+)
+"""Go into any package beside texts of its own: together they use every step of a tokenizer."""
+
+CHARACTERS_MAX = 500
+"""Longest text of the data that becomes a golden text: labelstream.json is read by people, too."""
+
+SURE = 0.02
+"""A golden text's best score must lie this far from the second best and from any threshold: on another CPU scores move
+by 1e-6, and a tie would turn."""
 
 _EDGES: tuple[tuple[str, str, int], ...] = (
     ("empty", "", 1),
@@ -95,13 +110,46 @@ _EDGES: tuple[tuple[str, str, int], ...] = (
 """(name, piece, repeat)."""
 
 
-def package_scores(scorer: Scorer) -> list[dict]:
-    """The entries of `golden` in labelstream.json: text, most likely label, its score."""
-    rows = [scorer.probabilities([text])[0] for text in PACKAGE_TEXTS]
-    return [
-        {"text": text, "label": scorer.labels[int(row.argmax())], "score": round(float(row.max()), 6)}
-        for text, row in zip(PACKAGE_TEXTS, rows, strict=True)
-    ]
+def package_scores(scorer: Scorer, texts: Sequence[str]) -> list[dict]:
+    """The entries of `golden` in labelstream.json: text, label (null where none is given), score. Each scored alone."""
+    found = []
+    for text in texts:
+        row = scorer.probabilities([text])
+        label, score = scorer.answers(row)[0]
+        found.append({"text": text, "label": label, "score": round(score, 6)})
+    return found
+
+
+def choose(scorer: Scorer, texts: Sequence[str], count: int) -> list[str]:
+    """`count` of the texts, of different labels and lengths, then edge cases: emoji, scripts, a word too long, a cut.
+
+    Texts are taken at even steps through their lengths, each next one of the rarest label so far. Those too near to
+    another answer are left out.
+    """
+    short = sorted({text for text in texts if text.strip() and len(text) <= CHARACTERS_MAX}, key=lambda text: (len(text), text))
+    rows = scorer.probabilities(short) if short else np.zeros((0, len(scorer.labels)))
+    sure = np.flatnonzero(is_sure(scorer, rows))
+    labels = rows.argmax(axis=1)
+    uses: Counter[int] = Counter()
+    chosen = []
+    for part in np.array_split(sure, min(count, len(sure)) or 1):
+        if len(part):
+            place = min(part, key=lambda each: (uses[int(labels[each])], each))
+            uses[int(labels[place])] += 1
+            chosen.append(short[place])
+    edges = [piece * repeat for name, piece, repeat in _EDGES if name in _EDGES_OF_EVERY_PACKAGE]
+    return chosen[:count] + [edge for edge in edges if is_sure(scorer, scorer.probabilities([edge]))[0]]
+
+
+def is_sure(scorer: Scorer, probabilities: np.ndarray) -> np.ndarray:
+    """[texts] bool: no other machine could give another label."""
+    near_floor = np.abs(probabilities - scorer.floors) < SURE
+    ranked = np.sort(probabilities, axis=1)
+    tied = ranked[:, -1] - ranked[:, -2] < SURE if ranked.shape[1] > 1 else np.zeros(len(ranked), bool)
+    if scorer.is_multi_label:
+        return ~near_floor.any(axis=1) & ~(tied & (ranked[:, -1] > SURE))
+    best = probabilities.argmax(axis=1)
+    return ~near_floor[np.arange(len(best)), best] & ~tied
 
 
 def document(package: Path) -> dict:

@@ -9,9 +9,9 @@ cut, so that row shows what a longer cut wins.
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..data.examples import Example, truth_of
+from ..errors import UserError
 from ..evaluate import metrics
-from ..data.old import Example
-from ..evaluate.figures import truth_of
 from .scorer import Scorer
 
 CUTS = (64, 128, 256)
@@ -35,7 +35,9 @@ def measure(package: Path, file: Path, examples: list[Example]) -> Iterator[dict
         "after the small talk": lambda text: f"{talk} {text}",
     }
     scorer = Scorer(package)
-    truth = truth_of(scorer, examples, file)
+    if scorer.is_multi_label:
+        raise UserError(f"measure lengths on {file}: {package} gives several labels a text, and this counts one")
+    truth = truth_of(scorer.labels, False, examples)
     for place, wrap in places.items():
         for cut in CUTS:
             scorer.tokenizer.enable_truncation(cut)

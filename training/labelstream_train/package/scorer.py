@@ -43,6 +43,9 @@ class Scorer:
         self.pad_id = int(config.get("pad_token_id", 0))
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_padding()
+        self.tokenizer.no_truncation()
+        self.special_tokens = self.tokenizer.num_special_tokens_to_add(is_pair=False)
+        self.unknown_id = _unknown_id(self.tokenizer)
         self.tokenizer.enable_truncation(self.tokens_max)
         self.session = open_session(folder / "model.onnx", threads)
         self.inputs = {each.name for each in self.session.get_inputs()}
@@ -51,6 +54,13 @@ class Scorer:
         """Token ids of each text, specials included, at most `tokens_max`."""
         read = self.tokens_max * CHARACTERS_PER_TOKEN
         return [coded.ids for coded in self.tokenizer.encode_batch([text[:read] for text in texts])]
+
+    def tokens_uncut(self, text: str) -> list[int]:
+        """The ids of the text's own tokens, all of them."""
+        self.tokenizer.no_truncation()
+        ids = self.tokenizer.encode(text, add_special_tokens=False).ids
+        self.tokenizer.enable_truncation(self.tokens_max)
+        return ids
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """[texts, labels] f32 in the order of `texts`; computed in batches of similar length."""
@@ -93,6 +103,14 @@ class Scorer:
         best[np.arange(len(scores)), scores.argmax(axis=1)] = True
         return best & reached
 
+    def answers(self, probabilities: np.ndarray) -> list[tuple[str | None, float]]:
+        """Each text's label and its score; where none is given, None and the best score."""
+        found: list[tuple[str | None, float]] = []
+        for row, given in zip(probabilities, self.given(probabilities), strict=True):
+            place = int(np.where(given, row, -1.0).argmax()) if given.any() else int(row.argmax())
+            found.append((self.labels[place] if given.any() else None, float(row[place])))
+        return found
+
 
 def open_session(model: Path, threads: int = 0) -> onnxruntime.InferenceSession:
     """A CPU session as the classifier opens it; `threads` 0 takes all cores."""
@@ -112,6 +130,13 @@ def _floors(thresholds: dict, labels: Sequence[str], is_multi_label: bool) -> np
     usual = SIGMOID_THRESHOLD if is_multi_label else 0.0
     own = [thresholds.get("per_label", {}).get(label, usual) for label in labels]
     return np.maximum(np.array(own, np.float32), np.float32(thresholds.get("abstain_below") or 0.0))
+
+
+def _unknown_id(tokenizer: Tokenizer) -> int | None:
+    """The id of the piece that stands for unknown words, where the tokenizer has one."""
+    model = json.loads(tokenizer.to_str())["model"]
+    piece = model.get("unk_token")
+    return tokenizer.token_to_id(piece) if piece else model.get("unk_id")
 
 
 def _batches(lengths: list[int]) -> list[list[int]]:

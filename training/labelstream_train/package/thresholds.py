@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..evaluate import metrics
+from .settings import ExportSettings
 
 PLAIN = 0.5
 """What the classifier takes for a multi-label package without thresholds."""
@@ -60,6 +61,15 @@ def for_precision(scores: np.ndarray, is_right: np.ndarray, precision: float) ->
             f"{best:.3f} for sure; ask for less, or hold out more texts"
         )
     return _floor(floor)
+
+
+def floor_of_best(scores: np.ndarray, is_right: np.ndarray, settings: ExportSettings) -> float | None:
+    """`abstain_below` as the settings want it, from the best scores [texts]; None where they want none."""
+    if settings.abstain_coverage is not None:
+        return for_coverage(scores, settings.abstain_coverage)
+    if settings.abstain_precision is not None:
+        return for_precision(scores, is_right, settings.abstain_precision)
+    return None
 
 
 def per_label(probabilities: np.ndarray, truth: np.ndarray, texts_min: int, weight: float) -> PerLabel:
