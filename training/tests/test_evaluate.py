@@ -18,7 +18,7 @@ from labelstream_train.errors import UserError
 from labelstream_train.evaluate import report, stage, wording
 from labelstream_train.run import Run
 
-from . import tiny_package
+from . import bag_of_words
 
 LABELS = ("card", "money", "pin")
 WORDS = {"card": (3, 0, 0), "money": (0, 3, 0), "pin": (0, 0, 3), "lost": (0.5, 0, 0.2), "sent": (0, 0.5, 0), "wife": (0.4, 0, 0)}
@@ -55,7 +55,7 @@ def make_run(out: Path, is_multi_label: bool = False, **more: object) -> Run:
     run = Run(settings.check(settings.override({}, [f"{key}={value}" for key, value in (FAST | more).items()])), out)
     out.mkdir(parents=True)
     parts.write(run.data)
-    tiny_package.write(run.package, LABELS, WORDS, is_multi_label, temperature=0.8)
+    bag_of_words.write(run.package, LABELS, WORDS, is_multi_label, temperature=0.8)
     return run
 
 
@@ -225,7 +225,7 @@ class Alone(unittest.TestCase):
     def test_a_package_on_a_file(self) -> None:
         with tempfile.TemporaryDirectory() as place:
             root = Path(place)
-            tiny_package.write(root / "package", LABELS, WORDS)
+            bag_of_words.write(root / "package", LABELS, WORDS)
             file = root / "labelled.csv"
             rows = "".join(f"{each.text},{each.labels[0]}\n" for each in examples(60, 5))
             file.write_text("utterance,intent\n" + rows)

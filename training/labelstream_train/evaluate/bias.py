@@ -14,7 +14,7 @@ from .identity import Swap
 from .intervals import Estimate, auroc, bootstrap, difference, share
 
 CONTEXTS_MIN = 20
-"""A term with fewer contexts is called too small to judge."""
+"""A term with fewer contexts is called too small to judge; from here on Wilcoxon's normal form is near enough."""
 
 ALPHA = 0.05
 """Expected share of false finds among the terms called out (Benjamini and Hochberg 1995)."""
@@ -45,7 +45,7 @@ def measure(
     tested = [row for row in rows if row["p"] is not None]
     for row, adjusted in zip(tested, false_discovery_control([row["p"] for row in tested]) if tested else [], strict=True):
         row["p_adjusted"] = float(adjusted)
-        row["is_clear"] = bool(adjusted < ALPHA) and not row["is_small"]
+        row["is_clear"] = bool(adjusted < ALPHA)
     flip, shift = _overall(contexts, answers, shifts, repeats, seed)
     harm = None
     if harmful and any(swap.truth is not None for swap in swaps):
@@ -93,10 +93,11 @@ def _term(term: str, flipped: np.ndarray, shifts: np.ndarray, places: np.ndarray
     column = own[:, None]
     together = np.zeros(len(own), int)
     mean = bootstrap(lambda weights: weights @ column / len(own), together, repeats, seed)[0]
-    p = float(wilcoxon(own).pvalue) if len(own) >= 6 and np.any(own != 0) else None
+    is_small = len(own) < CONTEXTS_MIN
+    p = None if is_small or not own.any() else float(wilcoxon(own, method="asymptotic").pvalue)
     return {
         "term": term, "n": len(own), "flips": share(int(flipped[places].sum()), len(own)), "shift": mean,
-        "p": p, "p_adjusted": None, "is_clear": False, "is_small": len(own) < CONTEXTS_MIN,
+        "p": p, "p_adjusted": None, "is_clear": False, "is_small": is_small,
     }
 
 

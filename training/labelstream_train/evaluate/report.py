@@ -5,7 +5,7 @@ counted, `method` how the interval was made. Shares are 0..=1. Absent measuremen
 
 ```
 schema           1; another number means that a key changed its meaning or went
-package          {name, version, model_sha256, bytes, tokens_max, temperature, labels}
+package          {name, version, model_sha256, bytes, tokens_max, temperature, labels}; of a run also digest
 data             {name, texts, fingerprint, evaluations, models}    fingerprint: sha256 of texts and labels in order
 is_multi_label   bool
 estimates        {NAME: estimate}

@@ -23,6 +23,7 @@ def evaluate(run: Run) -> None:
     run.evaluate.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(run.evaluate / "test_scores.npz", probabilities=found.test.probabilities.astype(np.float32))
     manifest.update_metrics(run.package, flat(made))
+    made["package"]["digest"] = manifest.package_digest(run.package)  # with the metrics: what the gate judges
     (run.package / "README.md").write_text(card.of_run(run, made), encoding="utf-8")
     (run.evaluate / "report.html").write_text(sections.html(made), encoding="utf-8")
     report.write(made, run.evaluate / "report.json")
