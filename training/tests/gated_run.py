@@ -38,7 +38,7 @@ def evaluation(run: Run) -> dict[str, Any]:
     named = {name: accuracy for name in ("accuracy", "macro_f1", "micro_f1")}
     return {
         "schema": report.SCHEMA,
-        "package": {"model_sha256": manifest.file_digest(run.package / "model.onnx")["sha256"]},
+        "package": {"digest": manifest.package_digest(run.package)},
         "estimates": named | {"calibration_error": Estimate(0.02, 0.01, 0.03, len(right), "bootstrap")},
         "classes": [{"label": label, "recall": recall} for label, recall in zip(parts.labels, recalls, strict=True)],
         "slices": [_slice("length", 60, -0.05), _slice("source", 12, -0.9)],

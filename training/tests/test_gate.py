@@ -153,12 +153,13 @@ def test_a_report_of_wrong_types_is_an_error_that_names_the_key(tmp_path: Path) 
         assert expected in str(error.value)
 
 
-def test_a_report_of_another_package_is_an_error_and_leaves_no_older_verdict(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["model.onnx", "labelstream.json", "tokenizer.json", "config.json"])
+def test_a_report_of_another_package_is_an_error_and_leaves_no_older_verdict(tmp_path: Path, file: str) -> None:
     run = gated_run.make(tmp_path / "out")
     gate(run)
-    other = word_package.write(tmp_path / "other", weight=5.0)
-    (run.package / "model.onnx").write_bytes((other / "model.onnx").read_bytes())
-    with pytest.raises(UserError, match="another model"):
+    with (run.package / file).open("ab") as opened:
+        opened.write(b" ")
+    with pytest.raises(UserError, match="about another package"):
         gate(run)
     assert not (run.gate / "verdict.json").exists()
 

@@ -43,12 +43,11 @@ def gate(run: Run) -> None:
 
 
 def _check_same_package(evaluation: Report, package: Path) -> None:
-    """The report must be of the files that are there: its digest of the model, temperature and labels agree."""
+    """The report must be of the files that are there, by the digest that names a package."""
     if not evaluation.content:
         raise UserError(f"read {evaluation.path}: run `evaluate` first")
-    found = evaluation.at("package", "model_sha256")
-    if found != manifest.file_digest(package / "model.onnx")["sha256"]:
-        raise UserError(f"read {evaluation.path}: it is about another model than {package}; run `evaluate` again")
+    if evaluation.at("package", "digest") != manifest.package_digest(package):
+        raise UserError(f"read {evaluation.path}: it is about another package than {package}; run `evaluate` again")
 
 
 def _match(run: Run) -> tuple[champion.Match | None, str]:
