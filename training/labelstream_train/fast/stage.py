@@ -1,0 +1,198 @@
+"""The fast tier: train it, write it as ONNX, answer as numpy does. Needs no torch.
+
+OUT/train then holds `tokenizer.json`, `best.npz` (see `network`) and `train.json` (what was done, how long it took, how
+good it is).
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from tokenizers import Tokenizer
+
+from ..data import load
+from ..data.examples import Parts
+from ..encoder import quality, teacher
+from ..encoder.checkpoint import same_run, write_json
+from ..errors import Stopped, UserError
+from ..progress import Progress
+from ..run import Run
+from ..tiers import Storage
+from . import graph, rows, start, words
+from .invent import invent
+from .learn import Learner, Task
+from .network import Network
+from .settings import FastSettings
+from .storage import SUMMANDS_MAX
+
+NO_BASE = "none"
+
+
+def train(run: Run) -> None:
+    """Learns into OUT/train; goes on with what is there, and raises `Stopped` at the deadline."""
+    settings, parts = run.settings.fast, run.parts()
+    _check(settings)
+    run.train.mkdir(parents=True, exist_ok=True)
+    same_run(run.train / "run.json", _about(run, parts))
+    run.stop_if_over("before the first epoch")
+    tokenizer = _tokenizer(run, parts)
+    task = _task(run, parts, tokenizer)
+    run.stop_if_over("before the first epoch")
+    learner = Learner(_start(run, parts, tokenizer, task), task, settings, run.settings.run.seed, run.train)
+    learner.load()
+    with Progress("fast", settings.epochs, "epochs") as progress:
+        progress.add(len(learner.history))
+
+        def report(row: dict) -> None:
+            progress.add(1, f"quality {row[f'plain_{quality.quality_name(row)}']:.4f}")
+            run.report(row["epoch"], {"quality": row[f"plain_{quality.quality_name(row)}"], "nll": row["plain_nll"], "loss": row["loss"]})
+
+        finished = learner.run(lambda: run.seconds_left() == 0.0, report)
+    if not finished:
+        raise Stopped(f"the budget of --minutes is over, in epoch {len(learner.history) + 1} of {settings.epochs}; "
+                      "the same command goes on from here")
+    _write_summary(run, learner)
+
+
+def write_model(run: Run, folder: Path, storage: Storage) -> None:
+    """Writes model.onnx, tokenizer.json and config.json of the chosen epoch.
+
+    `int8_dynamic` is the same model as `int8`: its one small matrix product is not worth quantised activations.
+    """
+    network, parts = _trained(run), run.parts()
+    if len(network.bias) != len(parts.labels):
+        raise UserError(f"export {run.train}: it was trained for other labels")
+    folder.mkdir(parents=True, exist_ok=True)
+    model = graph.build(network, int8=storage != "fp32")
+    onnx.checker.check_model(model, full_check=True)
+    (folder / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
+    tokenizer = _saved_tokenizer(run)
+    (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=False), encoding="utf-8")
+    text = json.dumps(_config(run, parts, tokenizer), indent=1, ensure_ascii=False) + "\n"
+    (folder / "config.json").write_text(text, encoding="utf-8")
+
+
+def logits(run: Run, texts: Sequence[str]) -> np.ndarray:
+    """[texts, labels] f32 by numpy, from the vectors as they were learnt."""
+    ids = words.token_ids(_saved_tokenizer(run), texts, _tokens_max(run))
+    return _trained(run).logits(ids).astype(np.float32)
+
+
+def _check(settings: FastSettings) -> None:
+    if settings.tokens_max * settings.row_words_max > SUMMANDS_MAX:
+        raise UserError(f"use fast.tokens_max {settings.tokens_max}: with rows of {settings.row_words_max} words at most "
+                        f"{SUMMANDS_MAX // settings.row_words_max} tokens can be added up exactly")
+    if settings.unlabelled is not None and settings.teacher is None:
+        raise UserError("use fast.unlabelled: texts without labels need a fast.teacher")
+
+
+def _about(run: Run, parts: Parts) -> dict:
+    """What must be the same for a run to go on."""
+    settings = run.settings.fast
+    return {
+        "seed": run.settings.run.seed, "fast": run.settings.dump()["fast"], "labels": list(parts.labels),
+        "data": parts.facts.get("fingerprint"), "train": len(parts.train),
+        "teacher": None if settings.teacher is None else teacher.digest(teacher.find(settings.teacher)),
+    }  # fmt: skip
+
+
+def _tokenizer(run: Run, parts: Parts) -> Tokenizer:
+    settings = run.settings.fast
+    if settings.base == NO_BASE:
+        made = words.learnt([example.text for example in parts.train], settings.words_max)
+    else:
+        made = words.of_base(words.BaseFiles.find(settings.base))
+    (run.train / "tokenizer.json").write_text(made.to_str(pretty=False), encoding="utf-8")
+    return made
+
+
+def _task(run: Run, parts: Parts, tokenizer: Tokenizer) -> Task:
+    """Train texts; with a teacher, invented and unlabelled ones behind them, and its answers to all."""
+    settings = run.settings.fast
+    texts, soft = [example.text for example in parts.train], None
+    if settings.teacher is not None:
+        texts += invent(texts, [example.labels for example in parts.train], settings.invented, run.settings.split.seed)
+        if settings.unlabelled is not None:
+            found = load.read_rows(Path(settings.unlabelled), run.settings.data, is_labelled=False)
+            texts += [example.text for example in load.examples(found)]
+        threads = run.settings.run.threads
+        known = teacher.teacher_logits([settings.teacher], parts.labels, texts, run.train / "teachers", threads)
+        soft = teacher.soft_labels(known, settings.teacher_temperature, parts.is_multi_label)
+    held_out = [example.text for example in parts.held_out]
+    return Task(
+        ids=words.token_ids(tokenizer, texts, settings.tokens_max),
+        truth=parts.truth(parts.train),
+        soft=soft,
+        held_out_ids=words.token_ids(tokenizer, held_out, settings.tokens_max),
+        held_out_truth=parts.truth(parts.held_out),
+        labels=len(parts.labels),
+    )
+
+
+def _start(run: Run, parts: Parts, tokenizer: Tokenizer, task: Task) -> Network:
+    """The network before the first step: vectors of words as the base has them, of rows zero, a random head."""
+    settings, seed = run.settings.fast, run.settings.run.seed
+    size = tokenizer.get_vocab_size()
+    flat = rows.Flat.of(task.ids[: len(parts.train)])
+    known = rows.learn(flat, size, settings.row_words_max, settings.row_count_min, settings.rows_max)
+    if settings.base == NO_BASE:
+        vectors = start.at_random(size, settings.dimensions, seed)
+    else:
+        counts = np.bincount(np.unique(np.stack([flat.ids, flat.owner]), axis=1)[0], minlength=size)
+        base, cache = words.BaseFiles.find(settings.base), run.train / "words"
+        vectors = start.of_base(base, counts, flat.texts, settings.dimensions, cache, run.settings.run.threads)
+    vectors = np.concatenate([vectors, np.zeros((known.count + 1, settings.dimensions), np.float32)])
+    dice = np.random.default_rng([seed, 0])
+    head = (0.02 * dice.standard_normal((settings.dimensions, len(parts.labels)))).astype(np.float32)
+    return Network(known, vectors, head, np.zeros(len(parts.labels), np.float32))
+
+
+def _write_summary(run: Run, learner: Learner) -> None:
+    chosen = quality.choose(learner.history, len(learner.task.held_out_ids))
+    row = learner.history[chosen["epoch"] - 1]
+    names = (quality.quality_name(row), "nll")
+    write_json(run.train / "train.json", {
+        "tier": "fast", "epochs": len(learner.history), "epoch": chosen["epoch"],
+        "seconds": round(sum(each["seconds"] for each in learner.history), 1),
+        "figures": {f"held_out_{name}": row[f"plain_{name}"] for name in names},
+        "rows": learner.rows.count,
+        "texts": {"train": len(learner.task.truth), "without_labels": len(learner.task.ids) - len(learner.task.truth),
+                  "held_out": len(learner.task.held_out_ids)},
+        "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    })  # fmt: skip
+
+
+def _trained(run: Run) -> Network:
+    path = run.train / "best.npz"
+    if not path.is_file():
+        raise UserError(f"read {path}: run `train` first")
+    return Network.load(path)
+
+
+def _saved_tokenizer(run: Run) -> Tokenizer:
+    path = run.train / "tokenizer.json"
+    if not path.is_file():
+        raise UserError(f"read {path}: run `train` first")
+    return Tokenizer.from_file(str(path))
+
+
+def _tokens_max(run: Run) -> int:
+    """What the package is told to read of a text."""
+    return min(run.settings.export.tokens_max or run.settings.fast.tokens_max, run.settings.fast.tokens_max)
+
+
+def _config(run: Run, parts: Parts, tokenizer: Tokenizer) -> dict:
+    """Hugging Face's layout, as far as a classifier needs it."""
+    kind = "multi_label_classification" if parts.is_multi_label else "single_label_classification"
+    return {
+        "model_type": "labelstream-fast",
+        "problem_type": kind,
+        "id2label": {str(place): label for place, label in enumerate(parts.labels)},
+        "label2id": {label: place for place, label in enumerate(parts.labels)},
+        "pad_token_id": tokenizer.token_to_id(words.PADDING),
+        "vocab_size": tokenizer.get_vocab_size(),
+        "max_position_embeddings": run.settings.fast.tokens_max,
+    }

@@ -1,0 +1,119 @@
+"""The vectors that words begin with: what a base encoder says of each word alone.
+
+A word alone through the whole encoder gives a better vector than its row of the embedding table (Tulkens and van
+Dongen 2024, "Model2Vec"): on Banking77 a linear model on them has 88.1 instead of 86.7 % (held out). Only words of train
+and the commonest are sent through it; for all others a linear map from the table's rows is fitted to these. The vectors
+are turned to their principal axes, the first ones kept, and weighted by the rarity of the word in train.
+"""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from ..encoder import graph
+from ..errors import UserError
+from ..package.scorer import open_session
+from ..progress import Progress
+from .network import read_arrays, write_arrays
+from .words import BaseFiles
+
+WORDS_AT_ONCE = 256
+COMMON_WORDS = 6000
+"""First words of a base's vocabulary that are sent through it besides those of train: they are the commonest."""
+RIDGE = 1e-3
+"""Of the linear map, as a share of the mean square of a row's numbers."""
+RANDOM_SCALE = 0.3
+"""Standard deviation of a vector that begins at random."""
+
+_NAMES = (
+    ("encoder.layer.", "layers."),
+    ("attention.self.", "attention."),
+    ("attention.output.dense.", "attention.output."),
+    ("attention.output.LayerNorm.", "attention.LayerNorm."),
+    ("intermediate.dense.", "intermediate."),
+    ("output.dense.", "output."),
+    ("output.LayerNorm.", "LayerNorm."),
+)
+"""From Hugging Face's names of a BERT to those of `encoder.graph`. Order matters."""
+
+
+def at_random(words: int, dimensions: int, seed: int) -> np.ndarray:
+    """[words, dimensions] f32."""
+    dice = np.random.default_rng(seed)
+    return (RANDOM_SCALE * dice.standard_normal((words, dimensions))).astype(np.float32)
+
+
+def of_base(base: BaseFiles, counts: np.ndarray, texts: int, dimensions: int, cache: Path, threads: int) -> np.ndarray:
+    """[words, dimensions] f32 with standard deviation 1 over the words of train.
+
+    `counts` [words] says in how many of the `texts` texts each word is.
+    """
+    seen = counts > 0
+    alone = _alone(base, seen, cache, threads)
+    alone = alone - alone[seen].mean(axis=0)
+    weighted = alone[seen] * np.sqrt(counts[seen] / texts)[:, None]
+    axes = np.linalg.svd(weighted, full_matrices=False)[2][:dimensions]
+    rarity = np.log((1 + texts) / (1 + counts)) + 1
+    vectors = np.zeros((len(alone), dimensions))
+    vectors[:, : len(axes)] = alone @ axes.T * rarity[:, None]
+    return (vectors / vectors[seen].std()).astype(np.float32)
+
+
+def _alone(base: BaseFiles, seen: np.ndarray, cache: Path, threads: int) -> np.ndarray:
+    """[words, width of the base] f32: the base's answer to each word alone, or what the linear map says. Kept in `cache`."""
+    config, weights = base.config(), _weights(base)
+    table = weights["embeddings.word_embeddings.weight"]
+    chosen = np.flatnonzero(seen | (np.arange(len(seen)) < COMMON_WORDS))
+    digest = hashlib.sha256(table.tobytes() + chosen.tobytes()).hexdigest()
+    path = cache / f"words-{digest[:16]}.npz"
+    if not path.is_file():
+        write_arrays(path, {"answers": _answers(config, weights, chosen, threads)})
+    answers = read_arrays(path)["answers"]
+    known = table[chosen].astype(np.float64)
+    ridge = RIDGE * len(known) * np.square(known).mean() * np.eye(table.shape[1])
+    alone = (table @ np.linalg.solve(known.T @ known + ridge, known.T @ answers)).astype(np.float32)
+    alone[chosen] = answers
+    return alone
+
+
+def _answers(config: dict, weights: dict[str, np.ndarray], chosen: np.ndarray, threads: int) -> np.ndarray:
+    """[chosen, width] f32: mean over [CLS], the word and [SEP] of the last layer."""
+    width = weights["embeddings.word_embeddings.weight"].shape[1]
+    head = {"classifier.weight": np.eye(width, dtype=np.float32), "classifier.bias": np.zeros(width, np.float32)}
+    sizes = config["num_hidden_layers"], config["num_attention_heads"], config["layer_norm_eps"]
+    with tempfile.TemporaryDirectory() as folder:
+        graph.save(graph.build(weights | head, *sizes, int8=False), Path(folder) / "model.onnx")
+        session = open_session(Path(folder) / "model.onnx", threads)
+    rows = []
+    first, last = config.get("cls_token_id", 101), config.get("sep_token_id", 102)
+    with Progress("words of the base", len(chosen), "words") as progress:
+        for start in range(0, len(chosen), WORDS_AT_ONCE):
+            ids = np.array([[first, word, last] for word in chosen[start : start + WORDS_AT_ONCE]])
+            feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+            rows.append(session.run(["logits"], feed)[0])
+            progress.add(len(ids))
+    return np.concatenate(rows)
+
+
+def _weights(base: BaseFiles) -> dict[str, np.ndarray]:
+    """The encoder's weights by the names of `encoder.graph`, without a head."""
+    kind = base.config().get("model_type")
+    if kind != "bert":
+        raise UserError(f"begin with the words of {base.folder}: model_type {kind!r} is not 'bert'")
+    try:
+        found = load_file(base.folder / "model.safetensors")
+    except (SafetensorError, OSError) as cause:
+        raise UserError(f"read {base.folder / 'model.safetensors'}: {cause}") from cause
+    weights = {}
+    for name, value in found.items():
+        name = name.removeprefix("bert.")
+        if name.startswith("pooler.") or name.endswith("position_ids"):
+            continue
+        for old, new in _NAMES:
+            name = name.replace(old, new)
+        weights[name] = value.astype(np.float32)
+    return weights
