@@ -38,5 +38,8 @@ def tier(name: str) -> Tier:
 
 
 def train(run: "Run") -> None:
-    """The stage `train`: that of the tier which the settings choose."""
-    tier(run.settings.run.tier).train(run)
+    """The stage `train`: that of the tier which the settings choose, logged where they name a server."""
+    from .tune.tracking import following
+
+    with following(run, run.settings.run.name or f"train {run.settings.run.tier}") as followed:
+        tier(run.settings.run.tier).train(followed)

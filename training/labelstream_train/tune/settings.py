@@ -3,9 +3,9 @@
 Not tuned: the split, seeds, sizes of the input (`tokens_max`), and what only costs time without bound.
 """
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ..section import Section
 
@@ -29,6 +29,11 @@ class Range(Section):
                 raise ValueError("log needs a low above 0")
         return self
 
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A settings file has no word for None."""
+        return {key: value for key, value in dump(self).items() if value is not None}
+
     @property
     def is_whole(self) -> bool:
         """Whether only whole numbers are drawn."""
@@ -44,7 +49,14 @@ DEFAULT_SPACE: dict[str, dict[str, Range]] = {
         "dropout": Range(low=0.0, high=0.3),
         "batch_items": Range(choices=(16, 32, 64)),
     },
-    "fast": {},
+    "fast": {
+        "learning_rate": Range(low=5e-4, high=2e-2, log=True),
+        "dimensions": Range(choices=(128, 256, 384)),
+        "dropout": Range(low=0.0, high=0.6),
+        "word_dropout": Range(low=0.0, high=0.4),
+        "label_smoothing": Range(low=0.0, high=0.2),
+        "weight_decay": Range(low=1e-4, high=0.3, log=True),
+    },
 }
 """Tier -> key of its section -> what it is drawn from, where the settings name no space."""
 

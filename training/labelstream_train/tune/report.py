@@ -1,0 +1,92 @@
+"""What the search found: report.json for programs, report.html for people."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..page import COLOURS, Figure, Section, Table, page, plain, plot
+from ..run import Run
+from .study import ERROR, Study, state
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BAR_INCHES = 0.4
+"""Height of a bar of the figure of importances, inches."""
+
+
+def write(run: Run, study: Study) -> None:
+    """Both files into OUT/tune."""
+    found = document(run, study)
+    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    (run.tune / "report.json").write_text(text, encoding="utf-8")
+    (run.tune / "report.html").write_text(html(found), encoding="utf-8")
+
+
+def document(run: Run, study: Study) -> dict[str, Any]:
+    """Trials in their order, the best one, and how much each key mattered."""
+    best = study.best()
+    trials = [
+        {"trial": trial.number, "state": state(trial), "figure": _figure(trial), "steps": len(trial.intermediate_values),
+         "seconds": round(trial.duration.total_seconds(), 2) if trial.duration else None, "values": trial.params,
+         "error": trial.user_attrs.get(ERROR)}
+        for trial in study.ended()
+    ]  # fmt: skip
+    return {
+        "tier": run.settings.run.tier, "figure": run.settings.tune.figure,
+        "best": None if best is None else {"trial": best.number, "figure": best.value, "values": best.params},
+        "importances": study.importances(), "trials": trials,
+    }  # fmt: skip
+
+
+def html(found: dict[str, Any]) -> str:
+    """The page: history, importances, all trials."""
+    keys = sorted({key for trial in found["trials"] for key in trial["values"]})
+    best, of = found["best"], found["figure"]
+    lead = (f"{len(found['trials'])} trials of the {found['tier']} tier; the best {of} on the held-out texts is "
+            f"{best['figure']:.4f}, of trial {best['trial']}. The best of many is chosen by luck as well: only the "
+            f"test texts, which no trial has seen, say how good it is.")
+    sections = [Section("History", [_history(found)])]
+    if found["importances"]:
+        sections.append(Section("What mattered", [_importances(found["importances"])]))
+    sections.append(Section("Best settings", [Table(["key", "value"], list(best["values"].items()))]))
+    rows = [[trial["trial"], trial["state"], trial["figure"], trial["steps"], trial["seconds"],
+             *(trial["values"].get(key) for key in keys)] for trial in found["trials"]]
+    sections.append(Section("Trials", [Table(["trial", "", of, "steps", "seconds", *keys], rows)]))
+    return page("Search for better settings", sections, lead)
+
+
+def _figure(trial: Any) -> float | None:
+    """Of a pruned trial the last one it reported."""
+    if trial.value is not None:
+        return trial.value
+    steps = trial.intermediate_values
+    return steps[max(steps)] if steps else None
+
+
+def _history(found: dict[str, Any]) -> Figure:
+    def paint(axes: "Axes") -> None:
+        for name, colour, marker in (("completed", COLOURS[0], "o"), ("pruned", COLOURS[5], "x")):
+            these = [each for each in found["trials"] if each["state"] == name and each["figure"] is not None]
+            axes.scatter([each["trial"] for each in these], [each["figure"] for each in these],
+                         color=colour, marker=marker, label=name)
+        done = [each for each in found["trials"] if each["state"] == "completed"]
+        running = np.maximum.accumulate if found["figure"] == "quality" else np.minimum.accumulate
+        axes.step([each["trial"] for each in done], running([each["figure"] for each in done]),
+                  where="post", color=COLOURS[1], label="best so far")
+        axes.set_xlabel("trial")
+        axes.set_ylabel(f"{found['figure']} on held-out texts")
+        axes.legend()
+
+    return plot(paint, "Each trial's figure; of a pruned one, the last before it was ended.", "Figure of each trial")
+
+
+def _importances(shares: dict[str, float]) -> Figure:
+    def paint(axes: "Axes") -> None:
+        keys = sorted(shares, key=lambda key: shares[key])
+        axes.barh([plain(key) for key in keys], [shares[key] for key in keys])
+        axes.set_xlabel("share of the variation between completed trials")
+
+    caption = "Functional analysis of variance (Hutter et al. 2014) over the completed trials; few trials say little."
+    return plot(paint, caption, "Importance of each key", height=1.0 + BAR_INCHES * len(shares))

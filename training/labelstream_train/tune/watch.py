@@ -1,0 +1,58 @@
+"""Hears what one trial reports while it trains, and ends it early when it is hopeless."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import optuna
+
+from ..errors import UserError
+from .tracking import Tracked
+
+
+class Hopeless(Exception):
+    """Ends a trial from within its training; caught where the trial was started."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """Hears the reports of one trial: keeps them, passes them on, and ends it when it is hopeless."""
+
+    trial: optuna.Trial
+    figure: str
+    path: Path
+    tracked: Tracked | None
+    seen: dict[int, dict[str, float]] = field(default_factory=dict)
+
+    def __call__(self, step: int, figures: Mapping[str, float]) -> None:
+        if step not in self.seen:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([step, dict(figures)]) + "\n")
+        self._take(step, dict(figures))
+        if self.trial.should_prune():
+            raise Hopeless
+
+    def read(self) -> None:
+        """Takes what an interrupted try at the same values has reported; a torn last line is not taken."""
+        if not self.path.is_file():
+            return
+        whole = self.path.read_text(encoding="utf-8").rpartition("\n")[0]
+        self.path.write_text(whole + "\n" if whole else "", encoding="utf-8")
+        for step, figures in map(json.loads, whole.splitlines()):
+            self._take(step, figures)
+
+    def best(self) -> float:
+        """The best figure of all steps: as `train` keeps the weights of the best epoch."""
+        if not self.seen:
+            raise UserError("tune: the tier reported no figure")
+        values = [figures[self.figure] for figures in self.seen.values()]
+        return max(values) if self.figure == "quality" else min(values)
+
+    def _take(self, step: int, figures: dict[str, float]) -> None:
+        if step in self.seen:
+            return
+        self.seen[step] = figures
+        self.trial.report(figures[self.figure], step)
+        if self.tracked is not None:
+            self.tracked.log(step, figures)
