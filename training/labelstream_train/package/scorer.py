@@ -23,6 +23,9 @@ CHARACTERS_PER_TOKEN = 64
 """Characters read for each of the tokens that the model may see, as the classifier does (classifier/src/tokens.rs): so
 work is bounded, and a text beginning with thousands of spaces is cut at the same place."""
 
+DYNAMIC = b"DynamicQuantizeLinear"
+"""The operator of a model whose scores depend on the other texts of a batch; the classifier gives it one at a time."""
+
 MULTI_LABEL = "multi_label_classification"
 SIGMOID_THRESHOLD = 0.5
 """Over this a label of a multi-label package is given, unless it has a threshold of its own."""
@@ -48,6 +51,7 @@ class Scorer:
         self.unknown_id = _unknown_id(self.tokenizer)
         self.tokenizer.enable_truncation(self.tokens_max)
         self.session = open_session(folder / "model.onnx", threads)
+        self.is_dynamic = DYNAMIC in (folder / "model.onnx").read_bytes()
         self.inputs = {each.name for each in self.session.get_inputs()}
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
@@ -63,10 +67,11 @@ class Scorer:
         return ids
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """[texts, labels] f32 in the order of `texts`; computed in batches of similar length."""
+        """[texts, labels] f32 in the order of `texts`; computed in batches of similar length, or one by one."""
         ids = self.ids(texts)
         rows = np.zeros((len(ids), len(self.labels)), np.float32)
-        for places in _batches([len(each) for each in ids]):
+        alone = [[place] for place in range(len(ids))]
+        for places in alone if self.is_dynamic else _batches([len(each) for each in ids]):
             rows[places] = self.logits_of_ids([ids[place] for place in places])
         return rows
 
