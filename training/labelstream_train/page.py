@@ -102,7 +102,7 @@ def _inline(svg: str) -> str:
 
 def _cell(value: object) -> str | Markup:
     if value is None:
-        return "–"
+        return "\u2013"
     if isinstance(value, Badge):
         return Markup('<span class="badge {}">{}</span>').format(value.tone, value.text)
     if isinstance(value, bool):

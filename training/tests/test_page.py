@@ -76,7 +76,7 @@ class PageTest(unittest.TestCase):
             '<td class="number">0.1235</td>',
             '<td class="words">yes</td>',
             '<span class="badge bad">failed</span>',
-            '<td class="words">–</td>',
+            '<td class="words">\u2013</td>',
             '<td class="number">93.4 %</td>',
             "<summary>all (1 rows)</summary>",
         ):

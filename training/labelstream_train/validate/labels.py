@@ -124,4 +124,5 @@ def _spellings(known: Counter, total: int, settings: ValidateSettings) -> Iterat
 
 def _named(found: dict[str, int], limit: int) -> tuple[dict, ...]:
     """Labels as examples, the rarest first."""
-    return tuple({"label": label, "texts": found[label]} for label in sorted(found, key=lambda each: found[each])[:limit])
+    rarest = sorted(found, key=lambda label: (found[label], label))[:limit]
+    return tuple({"label": label, "texts": found[label]} for label in rarest)

@@ -7,13 +7,17 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 from ..data.rows import Row
 from ..progress import Progress
 from .corpus import Corpus
 from .finding import Finding, head, percent
 from .settings import ValidateSettings
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +31,7 @@ class Languages:
     @classmethod
     def detect(cls, corpus: Corpus, settings: ValidateSettings) -> "Languages":
         """Looks at the first 400 characters of every text."""
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-        identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+        identifier = _identifier()
         languages, scripts, unsure = defaultdict(list), defaultdict(list), 0
         with Progress("recognising languages", len(corpus), "texts") as progress:
             for row in corpus.rows:
@@ -62,6 +64,14 @@ class Languages:
                 "check that the base model knows them all and that test has them, too",
                 head(rows, settings.examples_max),
             )
+
+
+@cache
+def _identifier() -> "LanguageIdentifier":
+    """Reading the model takes longer than a thousand texts do, so it is read once."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 def script(text: str) -> str:

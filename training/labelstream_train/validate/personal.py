@@ -15,10 +15,13 @@ KINDS = ("email", "phone", "iban", "card", "ip", "national_id")
 
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})*\.[A-Za-z]{2,24}\b")
 _PHONE = re.compile(
-    r"(?<![\w.,])(?:(?:\+|00)\d[\d ()./-]{6,18}\d|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}|0\d{2,4}[ /-]\d{3}[\d -]{2,8}\d)(?!\w)"
+    r"(?<![\w.,])(?<!\d )(?:(?:\+|00)\d[\d ()./-]{6,18}\d|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}"
+    r"|0\d{2,4}[ /-]\d{3}[\d -]{2,8}\d)(?!\w)"
 )
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b", re.IGNORECASE)
-_CARD = re.compile(r"(?<![\w.,-])[2-6]\d{3}(?:[ -]?\d{2,6}){2,4}(?![\w-])")
+_CARD = re.compile(
+    r"(?<![\w.,-])(?<!\d )(?=[2-6])(?:\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}|\d{4}[ -]\d{6}[ -]\d{5}|\d{13,19})(?![\w-])"
+)
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d)")
 _IPV6 = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 _LONG_NUMBER = re.compile(r"\d(?:[ ./-]?\d){6,}")
@@ -82,7 +85,7 @@ def _is_iban(found: str) -> bool:
 
 def _is_card(found: str) -> bool:
     digits = re.sub(r"\D", "", found)
-    return 13 <= len(digits) <= 19 and len(set(digits)) > 2 and luhn.is_valid(digits)
+    return len(set(digits)) > 1 and luhn.is_valid(digits)
 
 
 def _is_ip(found: str) -> bool:
@@ -94,5 +97,7 @@ def _is_ip(found: str) -> bool:
 
 
 def _has_national_id(text: str, name: str) -> bool:
+    if not any(map(str.isdigit, text)):
+        return False
     found = [match.group() for match in re.finditer(rf"(?<![\w.-]){NATIONAL_IDS[name]}(?![\w-])", text)]
     return bool(found) and any(map(importlib.import_module(f"stdnum.{name}").is_valid, found))

@@ -16,6 +16,9 @@ from ..progress import Progress
 RUN = 4
 """Characters in a run: with 3 unrelated short questions look alike, with 5 one mistyped letter hides a pair."""
 
+FRAME = "\x02\x02"
+"""Before and after each text; spaces would be joined to one."""
+
 BANDS, BAND_ROWS = 16, 4
 BUCKET_MAX = 32
 """Texts of one bucket that are all compared with each other; in a larger bucket only with the next few, so that
@@ -40,12 +43,12 @@ def pairs(texts: Sequence[str], similarity: float, seed: int = 0) -> tuple[np.nd
 
 
 def _runs(texts: Sequence[str]) -> csr_matrix:
-    """[texts, hashes] 0 or 1: which runs a text has. A frame of spaces gives the shortest texts a run, too."""
+    """[texts, hashes] 0 or 1: which runs a text has. Frames give the shortest texts a run, too."""
     hashing = HashingVectorizer(
         analyzer="char", ngram_range=(RUN, RUN), n_features=2**31 - 1, binary=True, norm=None,
         alternate_sign=False, lowercase=False, dtype=np.int32,
     )  # fmt: skip
-    return hashing.transform([f"  {text}  " for text in texts])
+    return hashing.transform([FRAME + text + FRAME for text in texts])
 
 
 def _signatures(runs: csr_matrix, seed: int) -> np.ndarray:

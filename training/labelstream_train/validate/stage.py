@@ -1,5 +1,7 @@
 """The stage `validate`: reads the data, checks it, cuts it, reports, and refuses data with errors."""
 
+import sys
+
 from ..data.load import load
 from ..data.split import split
 from ..errors import Refused, UserError
@@ -22,7 +24,7 @@ def validate(run: Run) -> None:
     report.write(checked, loaded, name, run.validate)
     for finding in checked.findings:
         if finding.severity != "error":
-            print(f"{finding.severity}: {finding.line()}")
+            print(f"{finding.severity}: {finding.line()}", file=sys.stderr)
     if checked.errors or parts is None:
         raise Refused(_refusal(checked, run))
     parts.write(run.data)

@@ -24,8 +24,10 @@ PROBLEMS = {
 }
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufff9-\ufffb]")
-_INVISIBLE = re.compile(r"[\u200b\u2060\u00ad\ufeff\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
-_MARKUP = re.compile(r"</?(?:p|br|div|span|a|b|i|li|ul|table|td|tr|html|body|script)\b[^>]*>|&(?:amp|lt|gt|quot|nbsp|#\d+);")
+_INVISIBLE = re.compile(r"[\u200b\u2060\u00ad\ufeff\u202a-\u202e\u2066-\u2069]")
+_MARKUP = re.compile(
+    r"</?(?:p|br|div|span|a|b|i|li|ul|table|td|tr|html|body|script)\b[^>]*>|&(?:amp|lt|gt|quot|nbsp|#\d+);"
+)
 
 
 def check(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
@@ -57,7 +59,8 @@ def _unusable(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
         examples = head(rows, settings.examples_max)
         yield Finding(f"row.{problem}", "error" if too_many else "warning", count, total, message, action, examples)
     if not corpus.rows:
-        yield Finding("row.none_usable", "error", max(1, total), total, "there is no usable row", "see the other errors")
+        message = "there is no usable row"
+        yield Finding("row.none_usable", "error", max(1, total), total, message, "see the other errors")
 
 
 _FAULTS: dict[str, tuple[Callable[[str], bool], str, str]] = {

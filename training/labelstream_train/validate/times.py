@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from .corpus import LEARNT_FROM, Corpus
 from .finding import Finding, counted, head, percent, shown
@@ -46,7 +47,7 @@ def _gaps(timed: list, settings: ValidateSettings) -> Iterator[Finding]:
     span = times[-1] - times[0]
     wide = [
         (earlier, later)
-        for earlier, later in zip(times, times[1:], strict=False)
+        for earlier, later in pairwise(times)
         if later - earlier >= max(86_400_000, settings.gap_share_min * span)
     ]
     if len(times) >= 20:
@@ -55,7 +56,7 @@ def _gaps(timed: list, settings: ValidateSettings) -> Iterator[Finding]:
             "warning",
             len(wide),
             len(times),
-            f"{counted(len(wide), 'gap')} of at least {percent(settings.gap_share_min)} of the time span without a text",
+            f"{counted(len(wide), 'gap')} of at least {percent(settings.gap_share_min)} of the time without a text",
             "check whether an export is missing; figures by time mean little across a gap",
             tuple({"from": day(start), "to": day(end)} for start, end in wide[: settings.examples_max]),
         )
