@@ -7,6 +7,7 @@ import numpy as np
 from scipy.stats import beta, norm
 from sklearn import metrics as reference
 
+from labelstream_train.data.examples import Example
 from labelstream_train.evaluate import abstain, calibration, intervals, multi, out_of_scope, ranking, single, slices
 from labelstream_train.evaluate.compare import compare, mcnemar
 from labelstream_train.evaluate.metrics import ece, nll, softmax
@@ -74,6 +75,11 @@ class Multi(unittest.TestCase):
         self.assertAlmostEqual(found["macro_auroc"].value, reference.roc_auc_score(wanted, rows, average="macro"), 6)
         for place, row in enumerate(multi.classes(rows, wanted, thresholds, list("abcd"), 200, 0)):
             self.assertAlmostEqual(row["auroc"].value, reference.roc_auc_score(wanted[:, place], rows[:, place]), 6)
+            average = reference.average_precision_score(wanted[:, place], rows[:, place])
+            self.assertAlmostEqual(row["average_precision"].value, average, 6)
+            means = [(wanted[inside, place].mean() - rows[inside, place].mean()) * inside.mean()
+                     for low in range(15) if (inside := (rows[:, place] * 15).astype(int) == low).any()]  # fmt: skip
+            self.assertAlmostEqual(row["calibration_error"].value, float(np.abs(means).sum()), 6)
             self.assertEqual(row["threshold"], thresholds[place])
 
     def test_calibration_of_pairs_by_hand(self) -> None:
@@ -240,10 +246,12 @@ class Slices(unittest.TestCase):
         self.assertLess(app["gap"].high, 0)
         self.assertLess(app["p_adjusted"], 0.001)
 
-    def test_scripts_and_lengths(self) -> None:
-        cases = {"Where is it?": "Latin", "Где моя карта": "Cyrillic", "我的银行卡": "Cjk", "123 !": "no letters"}
-        for text, script in cases.items():
-            self.assertEqual(slices.script(text), script)
+    def test_lengths_languages_and_scripts(self) -> None:
+        cases = {"Where is my new card, please?": "en", "Wo ist denn meine neue Karte geblieben?": "de", "ok": None}
+        for text, language in cases.items():
+            self.assertEqual(slices.language(text), language)
+        members = slices.memberships([Example("Где моя карта", ("a",), slices={"source": "web"})], {})
+        self.assertEqual((members["script"], members["source"]), (["cyrillic"], ["web"]))
         self.assertEqual(slices.length("a b c d e f"), "6 to 10 words")
         self.assertEqual(slices.length("word " * 81), "more than 80 words")
 

@@ -84,12 +84,16 @@ def classes(
     """The rows of `single.class_rows` with threshold, average precision, AUROC and calibration of each label."""
     together = np.zeros(len(wanted), int)
     rows = class_rows(probabilities >= thresholds, wanted, labels, together, repeats, seed)
+    ranked = [ranking.statistic(probabilities[:, place], wanted[:, place]) for place in range(len(rows))]
+    errors = [
+        calibration.error(column, right, calibration.even_bins(column))
+        for column, right in zip(probabilities.T, wanted.T, strict=True)
+    ]
+    areas = bootstrap(lambda weights: np.hstack([each(weights)[:, :2] for each in ranked]), together, repeats, seed)
+    off = bootstrap(lambda weights: np.stack([each(weights) for each in errors], axis=1), together, repeats, seed, True)
     for place, row in enumerate(rows):
-        column, right = probabilities[:, place], wanted[:, place]
-        area, average, _ = bootstrap(ranking.statistic(column, right), together, repeats, seed)
-        error = calibration.error(column, right, calibration.even_bins(column))
         row |= {
-            "threshold": float(thresholds[place]), "average_precision": average, "auroc": area,
-            "calibration_error": bootstrap(error, together, repeats, seed, centred=True)[0],
+            "threshold": float(thresholds[place]), "average_precision": areas[2 * place + 1], "auroc": areas[2 * place],
+            "calibration_error": off[place],
         }
     return rows

@@ -1,22 +1,32 @@
 """Figures of parts of the test texts: where the model is worse than on the whole, and whether that is chance.
 
-Parts are made from the texts (length, script), from how often their label is in train, and from the data's own
+Parts are made from the texts (length, language, script), from how often their label is in train, and from the data's own
 slice columns. Whether a part differs is asked of every part at once (Benjamini and Hochberg), as among thirty
 parts one or two look bad by chance.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import false_discovery_control, fisher_exact, mannwhitneyu
 
 from ..data.examples import Example
+from ..validate.languages import script
 from .intervals import Estimate, bootstrap, difference, share
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
 
 LENGTHS = (5, 10, 20, 40, 80)
 """Upper edges in words."""
+
+LANGUAGE_CHARACTERS_MIN = 20
+"""Shorter texts have no recognisable language (in ASCII; other letters tell more)."""
+
+LANGUAGE_PROBABILITY_MIN = 0.9
 
 SLICES_MAX = 40
 """Values of one slice column; the rest is `other`, as a column of ids would fill the report."""
@@ -26,7 +36,8 @@ def memberships(examples: Sequence[Example], label_counts: Mapping[str, int]) ->
     """Slice name -> value of each text; None is in no part. `label_counts` are texts in train, empty if unknown."""
     found: dict[str, list[str | None]] = {
         "length": [length(each.text) for each in examples],
-        "script": [script(each.text) for each in examples],
+        "language": _most_common([language(each.text) for each in examples]),
+        "script": [script(each.text[:400]).lower() for each in examples],
     }
     if label_counts:
         found["label frequency in train"] = _frequencies(examples, label_counts)
@@ -45,10 +56,19 @@ def length(text: str) -> str:
     return f"more than {LENGTHS[-1]} words"
 
 
-def script(text: str) -> str:
-    """The script of most letters (first word of their Unicode names: LATIN, CYRILLIC, CJK, ...)."""
-    names = Counter(unicodedata.name(each, "unnamed").split()[0] for each in text[:2000] if each.isalpha())
-    return names.most_common(1)[0][0].capitalize() if names else "no letters"
+def language(text: str) -> str | None:
+    """ISO 639 code; None where the text is too short or the guess not sure."""
+    code, probability = _identifier().classify(text[:400])
+    is_long_enough = len(text) >= LANGUAGE_CHARACTERS_MIN or not text.isascii()
+    return code if is_long_enough and probability >= LANGUAGE_PROBABILITY_MIN else None
+
+
+@cache
+def _identifier() -> "LanguageIdentifier":
+    """Read once, as that takes longer than a thousand texts do."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 def measure(
@@ -93,7 +113,8 @@ def _of_means(right: np.ndarray, inside: np.ndarray, repeats: int, seed: int) ->
         Estimate(each.value, each.low, each.high, int(inside.sum()), each.method)
         for each in bootstrap(statistic, inside.astype(int), repeats, seed)
     )
-    return estimate, gap, float(mannwhitneyu(right[inside], right[~inside]).pvalue)
+    p = float(mannwhitneyu(right[inside], right[~inside]).pvalue)
+    return estimate, gap, p if np.isfinite(p) else 1.0  # all texts alike
 
 
 def _frequencies(examples: Sequence[Example], label_counts: Mapping[str, int]) -> list[str | None]:
