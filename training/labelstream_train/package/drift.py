@@ -27,13 +27,13 @@ HOUR_MS = 3_600_000
 def write_reference(program: Path, folder: Path, texts: Sequence[str]) -> dict[str, Any]:
     """Writes drift.profile beside the package's other files and lists it in the manifest; returns what is listed."""
     name = manifest.read(folder).get("name") or folder.name
-    profile = folder / manifest.DRIFT_PROFILE
+    profile = (folder / manifest.DRIFT_PROFILE).resolve()  # the program runs in another folder
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / f"{name.replace('/', '-')}.jsonl"
         with file.open("w", encoding="utf-8") as lines:
             for event in events(folder, texts):
                 lines.write(json.dumps(event, ensure_ascii=False) + "\n")
-        _calibrate([program, "drift", "calibrate", file, "--out", profile, "--name", f"{name}-held-out",
+        _calibrate([program.resolve(), "drift", "calibrate", file, "--out", profile, "--name", f"{name}-held-out",
                     "--granularity", "1h"], Path(scratch))
     listed = {"file": profile.name} | manifest.file_digest(profile)
     manifest.write(folder, manifest.read(folder) | {"drift_reference": listed})
