@@ -42,7 +42,10 @@ def evaluation(run: Run) -> dict[str, Any]:
         "estimates": named | {"calibration_error": Estimate(0.02, 0.01, 0.03, len(right), "bootstrap")},
         "classes": [{"label": label, "recall": recall} for label, recall in zip(parts.labels, recalls, strict=True)],
         "slices": [_slice("length", 60, -0.05), _slice("source", 12, -0.9)],
-        "robustness": [{"name": "typos", "change": Estimate(-0.1, -0.15, -0.05, 100, "bonett-price")}],
+        "robustness": [
+            {"name": "all upper case", "change": Estimate(-0.1, -0.15, -0.05, 100, "bonett-price")},
+            {"name": "leetspeak", "change": Estimate(-0.7, -0.8, -0.6, 100, "bonett-price")},
+        ],
         "bias": None,
         "out_of_scope": None,
         "speed": None,

@@ -88,8 +88,9 @@ def test_a_bad_package_is_refused_with_every_failed_rule_named(tmp_path: Path, c
         ("[int8_agreement]\nmin = 0.99", {}, True),
         ("[int8_agreement]\nmin = 0.995", {}, False),
         ("[int8_accuracy_loss]\nmax = 0.0", {}, True),
-        ("[robustness_drop]\nmax = 0.09", {}, False),
-        ("[robustness_drop]\nmax = 0.09\nuse = 'low'", {}, True),  # 0.10 lost, 0.05 to 0.15
+        ("[robustness_drop]\nmax = 0.5", {}, False),
+        ("[robustness_drop]\nmax = 0.09\nleave_out = ['leetspeak']", {}, False),
+        ("[robustness_drop]\nmax = 0.09\nleave_out = ['leetspeak']\nuse = 'low'", {}, True),  # 0.10 lost, 0.05 to 0.15
         ("[slice_gap]\nmax = 0.04\nuse = 'value'", {}, False),
         ("[slice_gap]\nmax = 0.04", {}, True),  # 0.05 behind, but -0.05 to 0.15
         ("[slice_gap]\nmax = 0.04\nsupport_min = 12", {}, False),  # 0.90 behind, with 12 texts

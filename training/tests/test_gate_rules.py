@@ -25,6 +25,7 @@ FAULTS = (
     ("[accuracy]\nmin = 0.9\n[accuracy]\nmin = 0.1\n", "Cannot declare"),
     ("[accuracy\n", "at line 1"),
     ("# nothing\n", "expected at least one rule of accuracy"),
+    ("[robustness_drop]\nmax = 0.1\nleave_out = ['leet']\n", ":3: [robustness_drop] leave_out: no disturbance is called 'leet'"),
     ("[champion]\nmargin = 0.0\n", ":2: [champion] margin: input should be greater than 0"),
 )
 

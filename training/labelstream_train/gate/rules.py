@@ -9,9 +9,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import UserError
+from ..evaluate.perturb import PERTURBATIONS
 
 DEFAULT = Path(__file__).with_name("default_rules.toml")
 
@@ -55,6 +56,18 @@ class SliceGap(Rule):
     max: Share
     support_min: Annotated[int, Field(ge=1)] = 30
     use: End = "low"
+
+
+def _known(names: list[str]) -> list[str]:
+    if unknown := sorted(set(names) - set(PERTURBATIONS)):
+        raise ValueError(f"no disturbance is called {unknown[0]!r}; expected some of {', '.join(PERTURBATIONS)}")
+    return names
+
+
+class RobustnessDrop(Ceiling):
+    """No disturbance may cost more than `max` of the accuracy, except those in `leave_out`."""
+
+    leave_out: Annotated[list[str], AfterValidator(_known)] = []
 
 
 class OutOfScope(Floor):
@@ -102,7 +115,7 @@ class Rules(BaseModel):
     class_recall: ClassRecall | None = None
     calibration_error: Ceiling | None = None
     slice_gap: SliceGap | None = None
-    robustness_drop: Ceiling | None = None
+    robustness_drop: RobustnessDrop | None = None
     out_of_scope_auroc: OutOfScope | None = None
     bias_flip_rate: Ceiling | None = None
     int8_agreement: Floor | None = None
@@ -143,7 +156,7 @@ def _fault(path: Path, text: str, error: dict) -> str:
         return f"{place}: is no {'key of this rule' if key else 'rule'}; expected one of {', '.join(known)}"
     if error["type"] in ("model_type", "model_attributes_type"):
         return f"{place}: expected a table, found {error['input']!r}"
-    return f"{place}: {error['msg'].lower()}, found {error['input']!r}"
+    return f"{place}: {error['msg'].removeprefix('Value error, ').lower()}, found {error['input']!r}"
 
 
 def _keys(rule: str) -> list[str]:

@@ -4,7 +4,7 @@ from scipy.stats import binom
 
 from .figures import Figure, Report
 from .outcome import at_most, described, missing, number
-from .rules import Ceiling, ClassRecall, SliceGap
+from .rules import ClassRecall, RobustnessDrop, SliceGap
 from .verdict import Outcome
 
 CHANCE = 0.025
@@ -58,13 +58,13 @@ def slice_gap(report: Report, rule: SliceGap) -> Outcome:
     return at_most("slice_gap", f"of {len(known)} slices, the largest lag behind all texts", worst, rule)
 
 
-def robustness_drop(report: Report, rule: Ceiling) -> Outcome:
-    """The disturbance that costs most."""
-    rows = report.rows("robustness") or []
+def robustness_drop(report: Report, rule: RobustnessDrop) -> Outcome:
+    """The disturbance that costs most, among those that the rule does not leave out."""
+    rows = [row for row in report.rows("robustness") or [] if row.get("name") not in rule.leave_out]
     losses = [_loss(report, row.get("change"), "change", str(row.get("name")), "robustness") for row in rows]
     known = [each for each in losses if each is not None]
     if not known:
-        return missing("robustness_drop", rule, "no texts were disturbed")
+        return missing("robustness_drop", rule, "no texts were disturbed in a way that counts")
     worst = max(known, key=lambda each: each.end(rule.use))
     return at_most("robustness_drop", f"of {len(known)} disturbances, the largest loss", worst, rule)
 
