@@ -33,8 +33,8 @@ def test_average_precision_equals_scikit_learns() -> None:
 
 
 def test_the_latest_epoch_that_cannot_be_told_from_the_best_is_chosen() -> None:
-    assert quality.choose(history([0.5, 0.92, 0.915, 0.8]), 500)["epoch"] == 3
-    assert quality.choose(history([0.5, 0.92, 0.915, 0.8]), 500_000)["epoch"] == 2
+    for texts, expected in ((100, 3), (10_000, 2)):  # sqrt(0.9 * 0.1 / 100) = 0.03
+        assert quality.choose(history([0.8, 0.9, 0.88, 0.86]), texts)["epoch"] == expected
 
 
 def test_the_more_accurate_weights_of_an_epoch_are_chosen_and_at_a_tie_the_surer() -> None:

@@ -70,9 +70,8 @@ class Base:
         return tokenizer
 
 
-def find(name: str | Path | None = DEFAULT_BASE) -> Base:
+def find(name: str = DEFAULT_BASE) -> Base:
     """The base model called `name`: a folder, or else an installed package, or else a name on a model hub."""
-    name = DEFAULT_BASE if name is None else str(name)
     folder = Path(name)
     if folder.is_dir():
         return _checked(Base(folder, folder.resolve().name))
