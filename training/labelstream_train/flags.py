@@ -49,6 +49,7 @@ def add_flags(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace
     parser.add_argument("--minutes", type=float, metavar="M", help="stop, resumable, when these are over")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out; it must be there")
     parser.add_argument("--force", action="store_true", help="do again what is done, from the beginning")
+    parser.add_argument("--redo-changed", action="store_true", help="replace a training whose settings or data changed")
     parser.add_argument("--quiet", action="store_true", help="no progress; errors only")
     parser.add_argument("--json", action="store_true", help="the summary as JSON, alone on stdout")
     short = parser.add_argument_group("short for settings")

@@ -42,7 +42,7 @@ def opened(out: Path, given: Settings, deadline: float | None, force: bool) -> R
     return run
 
 
-def execute(stages: Sequence[Stage], run: Run, force: bool, say: Say) -> Iterator[Outcome]:
+def execute(stages: Sequence[Stage], run: Run, force: bool, redo_changed: bool, say: Say) -> Iterator[Outcome]:
     """Each stage that is wanted, in order; what a stage raises ends the rest."""
     wanted = [stage for stage in stages if len(stages) == 1 or stage.is_wanted(run.settings)]
     for place, stage in enumerate(wanted, start=1):
@@ -54,7 +54,7 @@ def execute(stages: Sequence[Stage], run: Run, force: bool, say: Say) -> Iterato
             yield Outcome(stage.name, ledger.seconds(stage, tuned), "done before")
             continue
         run.stop_if_over(f"before `{stage.name}`")
-        _prepare(stage, tuned, force)
+        _prepare(stage, tuned, force, force or redo_changed)
         say(f"{name}: {stage.help}")
         _call(stage, tuned)
         seconds = ledger.seconds(stage, tuned)
@@ -74,11 +74,11 @@ def after_tuning(stage: Stage, run: Run) -> Run:
     return replace(run, settings=settings.check(values))
 
 
-def _prepare(stage: Stage, run: Run, force: bool) -> None:
+def _prepare(stage: Stage, run: Run, force: bool, may_replace: bool) -> None:
     """Half a stage is gone on with only under the same settings; a costly one is never thrown away unasked."""
     before = ledger.started(stage, run)
     changed = None if before is None else ledger.basis(stage, run).difference(before)
-    if stage.is_costly and changed and not force:
+    if stage.is_costly and changed and not may_replace:
         raise _other(stage, run, changed)
     if force or changed:
         ledger.forget(stage, run)
@@ -98,7 +98,7 @@ def _refuse_change(stage: Stage, run: Run) -> None:
 def _other(stage: Stage, run: Run, changed: str) -> UserError:
     return UserError(
         f"{stage.name} in {run.out}: it was begun with other settings or data ({changed}); "
-        "another --out keeps both, --force does it again from the beginning"
+        "another --out keeps both, --redo-changed replaces it"
     )
 
 

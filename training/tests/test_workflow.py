@@ -108,7 +108,7 @@ def test_a_training_is_not_thrown_away_unasked(tmp_path, call):
     call("run", "--data", str(tmp_path / "data.csv"))
     code, ran, err = call("run", "--epochs", "3")
     assert (code, ran) == (2, [])
-    assert "encoder.epochs was 12 and is 3" in err and "--force" in err and err.count("\n") == 1
+    assert "encoder.epochs was 12 and is 3" in err and "--redo-changed" in err and err.count("\n") == 1
     assert call("evaluate", "--epochs", "3")[0] == 2, "a later stage with other settings is a mistake as well"
     assert call("run")[:2] == (0, []), "a refused change is not written down"
     (tmp_path / "data.csv").write_text("text,label\nother,b\n")
@@ -117,6 +117,18 @@ def test_a_training_is_not_thrown_away_unasked(tmp_path, call):
     assert "data/held_out.parquet has changed, data/train.parquet has changed" in err
     assert call("train", "--force", "--epochs", "3")[:2] == (0, ["train"])
     assert call("run")[1] == ["export", "evaluate", "gate"]
+
+
+def test_what_changed_is_replaced_on_demand_and_what_did_not_is_kept(tmp_path, call, stages):
+    call("run", "--data", str(tmp_path / "data.csv"))
+    assert call("run", "--redo-changed")[:2] == (0, [])
+    assert call("run", "--redo-changed", "--epochs", "3")[1] == ["train", "export", "evaluate", "gate"]
+    stages.raises["train"] = Stopped("the budget of --minutes is over")
+    call("train", "--redo-changed", "--epochs", "4")
+    (tmp_path / "run" / "train" / "checkpoint").write_text("half")
+    del stages.raises["train"]
+    assert call("train", "--redo-changed")[:2] == (0, ["train"])
+    assert (tmp_path / "run" / "train" / "checkpoint").read_text() == "half", "half a training is gone on with"
 
 
 def test_half_a_training_goes_on(tmp_path, call, stages):
