@@ -3,13 +3,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kills check lint doc build bench bench-drift tools clean-tools
+.PHONY: help demo train test test-kills test-training check lint doc build bench bench-drift tools clean-tools
 
 # Shown before anything long, so that a quiet compiler is no surprise.
 say = @echo "make: $(1)" >&2
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | while IFS=$$'\t' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
 
 # The quick profile: dependencies are optimised, and the model runs in ONNX Runtime's own library, so a release
 # build would only make a newcomer wait longer.
@@ -19,10 +19,29 @@ demo: ## run the whole pipeline in one process on sample messages (ARGS="--secon
 	@cargo build --locked --package cli
 	@target/debug/labelstream demo $(ARGS)
 
+# A package from labelled texts. TIER=fast needs no torch; `make train ARGS=--help` lists what else there is to say.
+DATA ?= ../shared/datasets/banking77
+TIER ?= encoder
+OUT ?= training/runs/$(basename $(notdir $(DATA)))-$(TIER)
+with_torch = $(if $(filter fast,$(TIER)),training,training-torch)
+
+train: ## train a model package (DATA=FILE_OR_DIR TIER=encoder|fast OUT=DIR ARGS="--minutes 30")
+	@tools/install $(with_torch)
+	@PYTHONPATH=training .tools/$(with_torch)/bin/python -m labelstream_train run --data "$(DATA)" --tier $(TIER) \
+	  --out "$(OUT)" $(ARGS)
+
 test: tools lint doc ## every check and every test, on devbroker and on Apache Kafka
 	$(call say,building labelstream and its tests)
 	@cargo build --locked --workspace --all-targets
 	@tools/kafka/kafka with cargo test --locked --workspace --no-fail-fast
+	$(call say,testing training without torch; NOT RUN here: what needs torch (make test-training))
+	@cd training && ../.tools/training/bin/python -m pytest -q -rs -m "not torch" $(PYTEST_ARGS)
+
+test-training: ## every test of training, with torch too (installs 6 GB)
+	@tools/install build onnxruntime training-torch
+	$(call say,building the labelstream program that the tests of training compare with)
+	@cargo build --locked --package cli
+	@cd training && ../.tools/training-torch/bin/python -m pytest -q -rs $(PYTEST_ARGS)
 
 test-kills: tools ## the long campaign: kill -9 for 10 minutes on real text (LABELSTREAM_KILL_MINUTES)
 	@cargo build --locked --workspace --all-targets
@@ -60,7 +79,7 @@ bench-drift: ## measure the drift tests: false alarms, power beside Evidently, d
 	  "delay target/bench-drift" "month target/bench-drift"; do target/release/bench-drift $$question; done
 
 tools: ## install all that tests need; says what it does
-	@tools/install build onnxruntime java kafka kcat python
+	@tools/install build onnxruntime java kafka kcat python training
 
 clean-tools: ## remove what was installed into .tools
 	@tools/kafka/kafka stop
