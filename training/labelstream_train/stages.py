@@ -46,6 +46,7 @@ class Stage:
 
 _TRAINED_ON = ("data/train.parquet", "data/held_out.parquet")
 _MODEL = ("package", "fp32", "int8", "int8_dynamic", "export.json")
+_LEARNT_FROM = ("encoder.base", "encoder.teachers", "fast.base", "fast.teacher", "fast.unlabelled")
 _LEARNING = ("run.tier", "run.seed", "data.multi_label", "TIER")
 
 STAGES = (
@@ -57,17 +58,17 @@ STAGES = (
     Stage(
         "tune", "search for better settings", "tune.stage:tune",
         settings=(*_LEARNING, "tune"), reads=_TRAINED_ON, writes=("tune",),
-        files=("encoder.base", "encoder.teachers", "fast.teacher"), is_costly=True,
+        files=_LEARNT_FROM, is_costly=True,
     ),
     Stage(
         "train", "learn from the train part", "tiers:train",
         settings=_LEARNING, reads=_TRAINED_ON, writes=("train",),
-        files=("encoder.base", "encoder.teachers", "fast.teacher"), is_costly=True,
+        files=_LEARNT_FROM, is_costly=True,
     ),
     Stage(
         "export", "write the package and prove that it computes the same", "package.stage:export",
         settings=("run.tier", "run.name", "run.version", "data", "export", "TIER"), reads=("data", "train"),
-        writes=_MODEL,
+        writes=(*_MODEL, "int8"),
     ),
     Stage(
         "evaluate", "measure the package", "evaluate.stage:evaluate",
