@@ -11,7 +11,10 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 
 def write(
-    folder: Path, labels: Sequence[str], words: Mapping[str, Sequence[float]], is_multi_label: bool = False,
+    folder: Path,
+    labels: Sequence[str],
+    words: Mapping[str, Sequence[float]],
+    is_multi_label: bool = False,
     temperature: float = 1.0,
 ) -> None:
     """`words` maps a word to its weight for each label; any other word weighs nothing."""
@@ -23,14 +26,24 @@ def write(
     tokenizer.save(str(folder / "tokenizer.json"))
     kind = "multi" if is_multi_label else "single"
     config = {
-        "model_type": "bert", "id2label": {str(place): label for place, label in enumerate(labels)}, "pad_token_id": 0,
-        "label2id": {label: place for place, label in enumerate(labels)}, "max_position_embeddings": 64,
+        "model_type": "bert",
+        "id2label": {str(place): label for place, label in enumerate(labels)},
+        "pad_token_id": 0,
+        "label2id": {label: place for place, label in enumerate(labels)},
+        "max_position_embeddings": 64,
         "problem_type": f"{kind}_label_classification",
     }
     (folder / "config.json").write_text(json.dumps(config))
     manifest = {
-        "name": "tiny", "version": "1.0.0", "files": {}, "tokens_max": 64, "temperature": temperature, "licence": "CC0-1.0",
-        "thresholds": {"abstain_below": None, "per_label": {}}, "golden": [], "metrics": {},
+        "name": "tiny",
+        "version": "1.0.0",
+        "files": {},
+        "tokens_max": 64,
+        "temperature": temperature,
+        "licence": "CC0-1.0",
+        "thresholds": {"abstain_below": None, "per_label": {}},
+        "golden": [],
+        "metrics": {},
         "data": [{"name": "toy", "licence": "CC0-1.0", "attribution": "nobody", "sha256": "0" * 64}],
     }
     (folder / "labelstream.json").write_text(json.dumps(manifest))

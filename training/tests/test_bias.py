@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from labelstream_train.evaluate import bias, identity
+from labelstream_train.evaluate.intervals import Draws
 
-LABELS = ("nontoxic", "toxic")
+TOXIC = bias.Harmful((1,), ("toxic",), "toxic")
 GOOD, BAD = ("great", "kind", "lovely", "wise") * 8, ("vile", "stupid", "awful", "nasty") * 8
 
 
@@ -30,11 +31,11 @@ def answer(swaps: list[identity.Swap], unfair: float, seed: int = 0) -> np.ndarr
     return np.stack([1 - toxic, toxic], axis=1)
 
 
-def report(unfair: float, harmful: tuple[str, ...] = ("toxic",)) -> dict:
+def report(unfair: float, harmful: bias.Harmful = TOXIC) -> dict:
     swaps = identity.from_rows(sentences(), "text", "label")
     rows = answer(swaps, unfair)
     given = rows == rows.max(axis=1, keepdims=True)
-    return bias.measure(swaps, rows, given, LABELS, harmful, "toxic", 300, 0)
+    return bias.measure(swaps, rows, given, harmful, Draws(300))
 
 
 class Swaps(unittest.TestCase):
@@ -97,9 +98,7 @@ class Report(unittest.TestCase):
         self.assertAlmostEqual(row["subgroup_auc"].value, roc_auc_score(toxic[own], rows[own, 1]))
 
     def test_any_classifier_without_harmful_labels(self) -> None:
-        found = report(3.0, harmful=())
+        found = report(3.0, bias.Harmful())
         self.assertIsNone(found["harm"])
         self.assertEqual(found["by_term"][0]["term"], "gay")
         self.assertTrue(found["by_term"][0]["flips"].value > 0.3)
-
-

@@ -21,10 +21,20 @@ from labelstream_train.run import Run
 from . import bag_of_words
 
 LABELS = ("card", "money", "pin")
-WORDS = {"card": (3, 0, 0), "money": (0, 3, 0), "pin": (0, 0, 3), "lost": (0.5, 0, 0.2), "sent": (0, 0.5, 0), "wife": (0.4, 0, 0)}
+WORDS = {
+    "card": (3, 0, 0),
+    "money": (0, 3, 0),
+    "pin": (0, 0, 3),
+    "lost": (0.5, 0, 0.2),
+    "sent": (0, 0.5, 0),
+    "wife": (0.4, 0, 0),
+}
 FAST = {
-    "evaluate.bootstrap_repeats": 200, "evaluate.speed_repeats": 8, "evaluate.robustness_texts_max": 60,
-    "evaluate.slice_texts_min": 10, "evaluate.accuracy_target": 0.85,
+    "evaluate.bootstrap_repeats": 200,
+    "evaluate.speed_repeats": 8,
+    "evaluate.robustness_texts_max": 60,
+    "evaluate.slice_texts_min": 10,
+    "evaluate.accuracy_target": 0.85,
 }
 
 
@@ -47,8 +57,10 @@ def make_run(out: Path, is_multi_label: bool = False, **more: object) -> Run:
     """A run folder as the stages before `evaluate` leave it."""
     outside = tuple(Example(f"weather in {town}?", ("oos",)) for town in ("Rome", "Oslo", "Lima", "Bonn") * 8)
     facts = {
-        "files": [{"part": "train", "name": "toy.csv", "sha256": "0" * 64, "rows": 300}], "fingerprint": "0" * 64,
-        "dropped": {"train_in_test": 2}, "data": {"name": "toy", "licence": "CC0-1.0", "attribution": "nobody"},
+        "files": [{"part": "train", "name": "toy.csv", "sha256": "0" * 64, "rows": 300}],
+        "fingerprint": "0" * 64,
+        "dropped": {"train_in_test": 2},
+        "data": {"name": "toy", "licence": "CC0-1.0", "attribution": "nobody"},
     }
     parts = Parts(LABELS, is_multi_label, examples(120, 1, is_multi_label), examples(60, 2, is_multi_label),
                   examples(150, 3, is_multi_label), outside, facts)  # fmt: skip
@@ -160,8 +172,8 @@ class Stage(unittest.TestCase):
         tags = Tags()
         tags.feed(self.page)
         self.assertEqual(tags.open, [])
-        self.assertEqual(tags.headings, ["Figures", "Labels", "Confusions", "Calibration", "Abstaining", "Slices",
-                                         "Robustness", "Identity swaps", "Out of scope", "Speed", "Method"])  # fmt: skip
+        named = ["Figures", "Labels", "Confusions", "Calibration", "Abstaining", "Slices", "Robustness"]
+        self.assertEqual(tags.headings, [*named, "Identity swaps", "Out of scope", "Speed", "Method"])
 
     def test_manifest_has_the_figures_and_no_timings(self) -> None:
         metrics = json.loads((self.run_.package / "labelstream.json").read_text())["metrics"]
@@ -200,7 +212,7 @@ class Stage(unittest.TestCase):
 
     def test_ready_sentences_and_harmful_labels(self) -> None:
         rows = [{"text": f"the {term} {word} {place}", "label": "toxic" if word == "pin" else "fine"}
-                for place in range(30) for term in ("gay", "muslim", "christian") for word in ("pin", "card")]  # fmt: skip
+                for place in range(30) for term in ("gay", "muslim", "sikh") for word in ("pin", "card")]  # fmt: skip
         file = self.root / "sentences.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         more = {"evaluate.bias_data": f'"{file}"', "evaluate.bias_harmful": '["pin"]', "evaluate.speed_repeats": 0}

@@ -10,6 +10,7 @@ from sklearn import metrics as reference
 from labelstream_train.data.examples import Example
 from labelstream_train.evaluate import abstain, calibration, intervals, multi, out_of_scope, ranking, single, slices
 from labelstream_train.evaluate.compare import compare, mcnemar
+from labelstream_train.evaluate.intervals import Draws
 from labelstream_train.evaluate.metrics import ece, nll, softmax
 
 
@@ -32,7 +33,7 @@ class Single(unittest.TestCase):
     def test_agrees_with_scikit_learn(self) -> None:
         rows, truth = toy()
         guess = rows.argmax(axis=1)
-        found = single.estimates(rows, rows, truth, 200, 0)
+        found = single.estimates(rows, rows, truth, Draws(200, 0))
         for name, average in (("macro_f1", "macro"), ("micro_f1", "micro"), ("weighted_f1", "weighted")):
             self.assertAlmostEqual(found[name].value, reference.f1_score(truth, guess, average=average), 6, name)
         self.assertAlmostEqual(found["accuracy"].value, reference.accuracy_score(truth, guess))
@@ -42,7 +43,7 @@ class Single(unittest.TestCase):
         self.assertAlmostEqual(found["brier"].value, float(((rows - np.eye(5)[truth]) ** 2).sum(axis=1).mean()), 5)
         self.assertAlmostEqual(found["top_3"].value, reference.top_k_accuracy_score(truth, rows, k=3))
         precision, recall, f1, support = reference.precision_recall_fscore_support(truth, guess)
-        for place, row in enumerate(single.classes(rows, truth, list("abcde"), 200, 0)):
+        for place, row in enumerate(single.classes(rows, truth, list("abcde"), Draws(200, 0))):
             self.assertAlmostEqual(row["precision"].value, precision[place])
             self.assertAlmostEqual(row["recall"].value, recall[place])
             self.assertAlmostEqual(row["f1"].value, f1[place], 6)
@@ -63,7 +64,7 @@ class Multi(unittest.TestCase):
         rows, wanted = toy_sets()
         thresholds = np.array([0.5, 0.4, 0.6, 0.3])
         guess = rows >= thresholds
-        found = multi.estimates(rows, rows, wanted, thresholds, 200, 0)
+        found = multi.estimates(rows, rows, wanted, thresholds, Draws(200, 0))
         for name, average in (("macro_f1", "macro"), ("micro_f1", "micro"), ("weighted_f1", "weighted")):
             self.assertAlmostEqual(found[name].value, reference.f1_score(wanted, guess, average=average), 6, name)
         samples = reference.f1_score(wanted, guess, average="samples", zero_division=1.0)
@@ -73,7 +74,7 @@ class Multi(unittest.TestCase):
         average = reference.average_precision_score(wanted, rows, average="macro")
         self.assertAlmostEqual(found["mean_average_precision"].value, average, 6)
         self.assertAlmostEqual(found["macro_auroc"].value, reference.roc_auc_score(wanted, rows, average="macro"), 6)
-        for place, row in enumerate(multi.classes(rows, wanted, thresholds, list("abcd"), 200, 0)):
+        for place, row in enumerate(multi.classes(rows, wanted, thresholds, list("abcd"), Draws(200, 0))):
             self.assertAlmostEqual(row["auroc"].value, reference.roc_auc_score(wanted[:, place], rows[:, place]), 6)
             average = reference.average_precision_score(wanted[:, place], rows[:, place])
             self.assertAlmostEqual(row["average_precision"].value, average, 6)
@@ -84,7 +85,7 @@ class Multi(unittest.TestCase):
 
     def test_calibration_of_pairs_by_hand(self) -> None:
         rows, wanted = np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([[True, False], [False, False]])
-        found = multi.estimates(rows, rows, wanted, np.array([0.5, 0.5]), 200, 0)
+        found = multi.estimates(rows, rows, wanted, np.array([0.5, 0.5]), Draws(200, 0))
         # 2 pairs of 0.9, one right: |0.5 - 0.9|; 2 of 0.1, none right: |0 - 0.1|; halves each.
         self.assertAlmostEqual(found["calibration_error"].value, 0.5 * 0.4 + 0.5 * 0.1)
 
@@ -113,7 +114,7 @@ class Ranking(unittest.TestCase):
         scores = rows[:, 1]
         found = intervals.auroc(scores[truth == 1], scores[truth == 0])
         self.assertAlmostEqual(found.value, reference.roc_auc_score(truth, scores))
-        drawn = intervals.bootstrap(ranking.statistic(scores, truth == 1), truth, 4000, 0)[0]
+        drawn = intervals.bootstrap(ranking.statistic(scores, truth == 1), truth, Draws(4000, 0))[0]
         self.assertAlmostEqual(found.low, drawn.low, delta=0.006)
         self.assertAlmostEqual(found.high, drawn.high, delta=0.006)
         perfect = intervals.auroc(np.arange(5.0) + 9, np.arange(7.0))
@@ -161,7 +162,7 @@ class Intervals(unittest.TestCase):
 
     def test_bootstrap_of_a_mean_is_near_the_normal_interval(self) -> None:
         values = np.random.default_rng(0).normal(size=(2000, 1))
-        found = intervals.bootstrap(lambda weights: weights @ values / 2000, np.zeros(2000, int), 4000, 0)[0]
+        found = intervals.bootstrap(lambda weights: weights @ values / 2000, np.zeros(2000, int), Draws(4000, 0))[0]
         self.assertAlmostEqual(found.low, values.mean() - 1.96 / np.sqrt(2000), delta=0.003)
         self.assertAlmostEqual(found.high, values.mean() + 1.96 / np.sqrt(2000), delta=0.003)
 
@@ -171,7 +172,7 @@ class Intervals(unittest.TestCase):
         held = 0
         for place in range(100):
             part = slice(place * 400, place * 400 + 400)
-            found = single.estimates(rows[part], rows[part], truth[part], 200, place)["macro_f1"]
+            found = single.estimates(rows[part], rows[part], truth[part], Draws(200, place))["macro_f1"]
             held += found.low <= wanted <= found.high
         self.assertGreaterEqual(held, 88)  # 95 of 100 expected; under 88 has a chance of 1 in 800
 
@@ -194,7 +195,7 @@ class Calibration(unittest.TestCase):
         scores = dice.uniform(0.3, 1, 3000)
         right = dice.random(3000) < scores
         statistic = calibration.error(scores, right, calibration.even_bins(scores))
-        found = intervals.bootstrap(statistic, np.zeros(3000, int), 500, 0, centred=True)[0]
+        found = intervals.bootstrap(statistic, np.zeros(3000, int), Draws(500, 0), centred=True)[0]
         self.assertTrue(0 <= found.low <= found.value <= found.high)
         self.assertAlmostEqual(calibration.error_by_chance(scores, 0), found.value, delta=0.02)
 
@@ -209,7 +210,7 @@ class Calibration(unittest.TestCase):
 class Abstaining(unittest.TestCase):
     def test_by_hand(self) -> None:
         scores, right = np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, True])
-        found = abstain.curve(scores, right, 200, 0)
+        found = abstain.curve(scores, right, Draws(200, 0))
         # errors of the 1, 2, 3, 4 surest: 0, 0, 1/3, 1/4
         self.assertAlmostEqual(found["area"].value, (1 / 3 + 1 / 4) / 4)
         row = abstain.at(scores, right, 0.7)
@@ -227,7 +228,7 @@ class Abstaining(unittest.TestCase):
         inside, outside = dice.normal(size=(300, 6)), dice.normal(size=(200, 6)) * 0.1
         inside[np.arange(300), dice.integers(0, 6, 300)] += 6
         parts = [out_of_scope.scores(each, softmax(each), 1.0, False) for each in (inside, outside)]
-        found = out_of_scope.measure(*parts, np.ones(300, bool), None, 200, 0)
+        found = out_of_scope.measure(*parts, np.ones(300, bool), None, Draws(200, 0))
         for row in found["scores"]:
             self.assertGreater(row["auroc"].low, 0.95, row["name"])
             self.assertGreaterEqual(row["kept"].value, 0.95)
@@ -239,7 +240,7 @@ class Abstaining(unittest.TestCase):
 class Slices(unittest.TestCase):
     def test_gap_is_against_the_whole_and_small_slices_say_so(self) -> None:
         right = np.array([True] * 90 + [False] * 10 + [False] * 8 + [True] * 2)
-        rows = slices.measure(right, {"source": ["web"] * 100 + ["app"] * 10}, 30, 200, 0)
+        rows = slices.measure(right, {"source": ["web"] * 100 + ["app"] * 10}, 30, Draws(200, 0))
         app, web = sorted(rows, key=lambda row: row["value"])
         self.assertAlmostEqual(app["gap"].value, 0.2 - right.mean())
         self.assertTrue(app["is_small"] and not web["is_small"])
@@ -261,22 +262,25 @@ class Comparing(unittest.TestCase):
         dice = np.random.default_rng(0)
         rows, truth = toy(2000)
         worse = rows + 0.6 * dice.random(rows.shape)
-        found = compare(rows, worse, truth, repeats=300)
+        found = compare(rows, worse, truth, draws=Draws(300))
         self.assertLess(found.accuracy_difference.high, 0)
         self.assertFalse(found.not_worse(0.0))
         self.assertIn("challenger worse", found.sentence())
-        self.assertTrue(compare(worse, rows, truth, repeats=300).not_worse(0.0))
-        self.assertTrue(compare(rows, rows, truth, repeats=300).not_worse(0.005))
-        self.assertEqual(compare(rows, rows, truth, repeats=300).p_mid, 1.0)
+        self.assertTrue(compare(worse, rows, truth, draws=Draws(300)).not_worse(0.0))
+        self.assertTrue(compare(rows, rows, truth, draws=Draws(300)).not_worse(0.005))
+        self.assertEqual(compare(rows, rows, truth, draws=Draws(300)).p_mid, 1.0)
         self.assertAlmostEqual(
             found.macro_f1_difference.value,
             reference.f1_score(truth, worse.argmax(axis=1), average="macro")
-            - reference.f1_score(truth, rows.argmax(axis=1), average="macro"), 6,
+            - reference.f1_score(truth, rows.argmax(axis=1), average="macro"),
+            6,
         )
 
     def test_label_sets(self) -> None:
         rows, wanted = toy_sets()
-        found = compare(rows, rows, wanted.astype(np.float32), thresholds=[0.5] * 4, champion_thresholds=0.99, repeats=200)
+        found = compare(
+            rows, rows, wanted.astype(np.float32), thresholds=[0.5] * 4, champion_thresholds=0.99, draws=Draws(200)
+        )
         self.assertGreater(found.micro_f1_difference.low, 0)
 
 
@@ -286,7 +290,7 @@ class Quiet(unittest.TestCase):
         padded = np.column_stack([rows, np.zeros(100)])
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            last = single.classes(padded, truth, list("abcd"), 200, 0)[-1]
+            last = single.classes(padded, truth, list("abcd"), Draws(200, 0))[-1]
         self.assertEqual(last["n"], 0)
         self.assertTrue(np.isnan(last["f1"].value))
         self.assertEqual((last["recall"].low, last["recall"].high), (0.0, 1.0))

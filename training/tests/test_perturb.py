@@ -6,6 +6,7 @@ from random import Random
 import numpy as np
 
 from labelstream_train.evaluate import perturb, robustness
+from labelstream_train.evaluate.intervals import Draws
 
 TEXT = "Why was my café payment declined, please?"
 
@@ -51,7 +52,7 @@ class Robustness(unittest.TestCase):
             yes = np.array([0.9 if "yes" in text else 0.1 for text in given])
             return np.stack([1 - yes, yes], axis=1)
 
-        rows = {row["name"]: row for row in robustness.measure(score, texts, truth, np.zeros(2), 200, 0)}
+        rows = {row["name"]: row for row in robustness.measure(score, texts, truth, np.zeros(2), Draws(200, 0))}
         self.assertEqual(rows["all upper case"]["change"].value, -0.5)
         self.assertLess(rows["all upper case"]["change"].high, -0.3)
         self.assertEqual(rows["all upper case"]["flips"].value, 0.5)
@@ -64,9 +65,10 @@ class Robustness(unittest.TestCase):
             return np.array([[0.9 * ("yes" in text), 0.9 * ("now" in text)] for text in given])
 
         truth = np.ones((40, 2), np.float32)
-        rows = robustness.measure(score, ["yes and now"] * 40, truth, np.array([0.5, 0.5]), 200, 0, ["second half cut off"])
-        self.assertAlmostEqual(rows[0]["accuracy"].value, 2 / 3)
-        self.assertAlmostEqual(rows[0]["change"].value, 2 / 3 - 1)
+        found = robustness.measure(score, ["yes and now"] * 40, truth, np.array([0.5, 0.5]), Draws(200))
+        rows = {row["name"]: row for row in found}
+        self.assertAlmostEqual(rows["second half cut off"]["accuracy"].value, 2 / 3)
+        self.assertAlmostEqual(rows["second half cut off"]["change"].value, 2 / 3 - 1)
 
     def test_sample_is_in_proportion(self) -> None:
         truth = np.repeat([0, 1, 2], [100, 200, 300])

@@ -5,7 +5,7 @@ A cascade asks the same: which texts may the fast model keep, and which must the
 
 import numpy as np
 
-from .intervals import Statistic, bootstrap, share
+from .intervals import Draws, Statistic, bootstrap, share
 
 COVERAGES = (1.0, 0.99, 0.975, 0.95, 0.925, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 ANSWERED_MIN = 20
@@ -18,7 +18,7 @@ def margins(probabilities: np.ndarray) -> np.ndarray:
     return top[:, 1] - top[:, 0]
 
 
-def curve(scores: np.ndarray, right: np.ndarray, repeats: int, seed: int) -> dict:
+def curve(scores: np.ndarray, right: np.ndarray, draws: Draws) -> dict:
     """Coverage and accuracy at thresholds of `scores` [texts], and the area under error over coverage.
 
     The area (AURC, Geifman and El-Yaniv 2017) is the mean error of the n most certain answers, over all n.
@@ -27,10 +27,10 @@ def curve(scores: np.ndarray, right: np.ndarray, repeats: int, seed: int) -> dic
     ordered = np.sort(scores)[::-1]
     points = []
     for coverage in COVERAGES:
-        threshold = float(ordered[max(0, int(round(coverage * count)) - 1)])
+        threshold = float(ordered[max(0, round(coverage * count) - 1)])
         if not points or threshold > points[-1]["threshold"]:
             points.append({"threshold": threshold} | at(scores, right, threshold))
-    return {"area": bootstrap(_area(scores, right), np.zeros(count, int), repeats, seed)[0], "points": points}
+    return {"area": bootstrap(_area(scores, right), np.zeros(count, int), draws)[0], "points": points}
 
 
 def at(scores: np.ndarray, right: np.ndarray, threshold: float) -> dict:

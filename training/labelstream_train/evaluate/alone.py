@@ -10,6 +10,7 @@ from ..data.settings import DataSettings
 from ..package.scorer import Scorer
 from . import measure, multi, report, sections, single, subject
 from .flat import flat
+from .intervals import Draws
 from .settings import EvaluateSettings
 
 
@@ -32,7 +33,11 @@ def of_file(package: Path, file: Path, given: argparse.Namespace) -> subject.Sub
     """The package with the labelled texts of one file, scored."""
     scorer = Scorer(package, threads=given.threads)
     columns = DataSettings(
-        path=str(file), text=given.text, label=given.label, slices=tuple(given.slice), multi_label=scorer.is_multi_label,
+        path=str(file),
+        text=given.text,
+        label=given.label,
+        slices=tuple(given.slice),
+        multi_label=scorer.is_multi_label,
         label_separator=given.label_separator,
     )
     outside = [] if given.out_of_scope is None else load.read_rows(given.out_of_scope, columns, is_labelled=False)
@@ -42,12 +47,12 @@ def of_file(package: Path, file: Path, given: argparse.Namespace) -> subject.Sub
 
 def figures(found: subject.Subject, settings: EvaluateSettings) -> dict[str, float]:
     """Only the figures of the whole, as flat numbers."""
-    test, draws = found.test, (settings.bootstrap_repeats, settings.seed)
+    test, draws = found.test, Draws(settings.bootstrap_repeats, settings.seed)
     if found.scorer.is_multi_label:
         wanted, floors = test.truth.astype(bool), found.scorer.floors
-        made = multi.estimates(test.probabilities, found.untempered(), wanted, floors, *draws)
+        made = multi.estimates(test.probabilities, found.untempered(), wanted, floors, draws)
     else:
-        made = single.estimates(test.probabilities, found.untempered(), test.truth, *draws)
+        made = single.estimates(test.probabilities, found.untempered(), test.truth, draws)
     count = len(test.examples)
     return flat(report.plain({"data": {"texts": count}, "estimates": made, "out_of_scope": None, "bias": None}))
 
@@ -59,10 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--text", metavar="COLUMN", help="column of the text [text, sentence, ...]")
     parser.add_argument("--label", metavar="COLUMN", help="column of the label or labels [label, labels, intent, ...]")
     parser.add_argument("--label-separator", metavar="TEXT", help="what stands between several labels in one string")
-    parser.add_argument("--slice", metavar="COLUMN", action="append", default=[], help="a column to report by; repeatable")
+    parser.add_argument(
+        "--slice", metavar="COLUMN", action="append", default=[], help="a column to report by; repeatable"
+    )
     parser.add_argument("--out-of-scope", type=Path, metavar="FILE", help="texts that belong to none of the labels")
     parser.add_argument("--bias-data", type=Path, metavar="FILE", help="sentences with identity terms")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 for all cores [0]")
     parser.add_argument("--speed-repeats", type=int, default=400, metavar="N", help="timed calls of a length [400]")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json and report.html with everything there")
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="write report.json and report.html with everything there"
+    )
     return parser

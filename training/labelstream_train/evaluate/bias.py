@@ -6,12 +6,13 @@ What it cannot show: harm that is the same for all terms, and terms or sentences
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import false_discovery_control, wilcoxon
 
 from .identity import Swap
-from .intervals import Estimate, auroc, bootstrap, difference, share
+from .intervals import Draws, Estimate, auroc, bootstrap, difference, share
 
 CONTEXTS_MIN = 20
 """A term with fewer contexts is called too small to judge; from here on Wilcoxon's normal form is near enough."""
@@ -20,12 +21,20 @@ ALPHA = 0.05
 """Expected share of false finds among the terms called out (Benjamini and Hochberg 1995)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Harmful:
+    """The package's labels that mean harm, by column and by name, and the label of the sentences that means it."""
+
+    columns: tuple[int, ...] = ()
+    labels: tuple[str, ...] = ()
+    truth: str = ""
+
+
 def measure(
-    swaps: Sequence[Swap], probabilities: np.ndarray, given: np.ndarray, labels: Sequence[str],
-    harmful: Sequence[str], harmful_truth: str, repeats: int, seed: int,
+    swaps: Sequence[Swap], probabilities: np.ndarray, given: np.ndarray, harmful: Harmful, draws: Draws
 ) -> dict:
-    """{texts, contexts, terms: count, flip_rate: estimate, shift: estimate, by_term: [{term, n, flips, shift, p, p_adjusted,
-    is_clear, is_small}], harm: null or see `_harm`}.
+    """{texts, contexts, terms: count, flip_rate: estimate, shift: estimate, by_term: [{term, n, flips, shift, p,
+    p_adjusted, is_clear, is_small}], harm: null or see `_harm`}.
 
     `probabilities` and `given` (bool) are [swaps, labels]. `flip_rate` is the chance that two terms of a context get
     different labels. A `shift` is of the probability of harm, or without harmful labels of the context's most usual
@@ -35,27 +44,36 @@ def measure(
     terms, term_of = np.unique([swap.term for swap in swaps], return_inverse=True)
     answers = np.unique(given, axis=0, return_inverse=True)[1].reshape(-1)
     usual = _usual(contexts, answers)
-    harm_scores = _harm_score(probabilities, given, labels, harmful)
-    target = harm_scores if harmful else _usual_probability(probabilities, contexts, usual)
+    harm_scores = _harm_score(probabilities, harmful.columns)
+    target = harm_scores if harmful.columns else _usual_probability(probabilities, contexts, usual)
     shifts = _against_others(target, contexts)
     rows = [
-        _term(str(term), answers != usual, shifts, np.flatnonzero(term_of == place), repeats, seed)
+        _term(str(term), answers != usual, shifts, np.flatnonzero(term_of == place), draws)
         for place, term in enumerate(terms)
     ]
     tested = [row for row in rows if row["p"] is not None]
-    for row, adjusted in zip(tested, false_discovery_control([row["p"] for row in tested]) if tested else [], strict=True):
+    for row, adjusted in zip(
+        tested, false_discovery_control([row["p"] for row in tested]) if tested else [], strict=True
+    ):
         row["p_adjusted"] = float(adjusted)
         row["is_clear"] = bool(adjusted < ALPHA)
-    flip, shift = _overall(contexts, answers, shifts, repeats, seed)
+    flip, shift = _overall(contexts, answers, shifts, draws)
     harm = None
-    if harmful and any(swap.truth is not None for swap in swaps):
-        is_harm = np.array([swap.truth == harmful_truth for swap in swaps])
-        columns = [labels.index(label) for label in harmful]
-        harm = _harm(harm_scores, given[:, columns].any(axis=1), is_harm, term_of, [str(term) for term in terms])
+    if harmful.columns and any(swap.truth is not None for swap in swaps):
+        is_harm = np.array([swap.truth == harmful.truth for swap in swaps])
+        harm = _harm(
+            harm_scores, given[:, harmful.columns].any(axis=1), is_harm, term_of, [str(term) for term in terms]
+        )
     rows.sort(key=lambda row: -abs(row["shift"].value))
     return {
-        "texts": len(swaps), "contexts": int(contexts.max()) + 1, "terms": len(terms), "target": ", ".join(harmful) or None,
-        "flip_rate": flip, "shift": shift, "by_term": rows, "harm": harm,
+        "texts": len(swaps),
+        "contexts": int(contexts.max()) + 1,
+        "terms": len(terms),
+        "target": ", ".join(harmful.labels) or None,
+        "flip_rate": flip,
+        "shift": shift,
+        "by_term": rows,
+        "harm": harm,
     }
 
 
@@ -73,9 +91,8 @@ def _usual_probability(probabilities: np.ndarray, contexts: np.ndarray, usual: n
     return probabilities[np.arange(len(probabilities)), total.argmax(axis=1)[contexts]]
 
 
-def _harm_score(probabilities: np.ndarray, given: np.ndarray, labels: Sequence[str], harmful: Sequence[str]) -> np.ndarray:
+def _harm_score(probabilities: np.ndarray, columns: Sequence[int]) -> np.ndarray:
     """[swaps] the probability of harm: the sum over harmful labels of one distribution, else the largest of them."""
-    columns = [labels.index(label) for label in harmful]
     if not columns:
         return np.zeros(len(probabilities))
     is_one = np.allclose(probabilities.sum(axis=1), 1.0, atol=1e-3)
@@ -88,38 +105,44 @@ def _against_others(values: np.ndarray, contexts: np.ndarray) -> np.ndarray:
     return values - (total - values) / np.maximum(count - 1, 1)
 
 
-def _term(term: str, flipped: np.ndarray, shifts: np.ndarray, places: np.ndarray, repeats: int, seed: int) -> dict:
+def _term(term: str, flipped: np.ndarray, shifts: np.ndarray, places: np.ndarray, draws: Draws) -> dict:
     own = shifts[places]
     column = own[:, None]
     together = np.zeros(len(own), int)
-    mean = bootstrap(lambda weights: weights @ column / len(own), together, repeats, seed)[0]
+    mean = bootstrap(lambda weights: weights @ column / len(own), together, draws)[0]
     is_small = len(own) < CONTEXTS_MIN
     p = None if is_small or not own.any() else float(wilcoxon(own, method="asymptotic").pvalue)
     return {
-        "term": term, "n": len(own), "flips": share(int(flipped[places].sum()), len(own)), "shift": mean,
-        "p": p, "p_adjusted": None, "is_clear": False, "is_small": is_small,
+        "term": term,
+        "n": len(own),
+        "flips": share(int(flipped[places].sum()), len(own)),
+        "shift": mean,
+        "p": p,
+        "p_adjusted": None,
+        "is_clear": False,
+        "is_small": is_small,
     }
 
 
-def _overall(
-    contexts: np.ndarray, answers: np.ndarray, shifts: np.ndarray, repeats: int, seed: int
-) -> tuple[Estimate, Estimate]:
+def _overall(contexts: np.ndarray, answers: np.ndarray, shifts: np.ndarray, draws: Draws) -> tuple[Estimate, Estimate]:
     """Flip rate and mean absolute shift; draws are of contexts, whose texts hang together."""
     counts = np.zeros((contexts.max() + 1, answers.max() + 1))
     np.add.at(counts, (contexts, answers), 1)
     size = counts.sum(axis=1)
     flips = 1 - (counts * (counts - 1)).sum(axis=1) / (size * (size - 1))
     values = np.stack([flips, np.bincount(contexts, np.abs(shifts)) / size], axis=1)
-    flip, shift = bootstrap(lambda weights: weights @ values / len(values), np.zeros(len(values), int), repeats, seed)
+    flip, shift = bootstrap(lambda weights: weights @ values / len(values), np.zeros(len(values), int), draws)
     return flip, shift
 
 
-def _harm(scores: np.ndarray, alarms: np.ndarray, is_harm: np.ndarray, term_of: np.ndarray, terms: Sequence[str]) -> dict:
+def _harm(
+    scores: np.ndarray, alarms: np.ndarray, is_harm: np.ndarray, term_of: np.ndarray, terms: Sequence[str]
+) -> dict:
     """{false_alarms, misses, auroc : estimates, by_term: [{term, n, false_alarms, false_alarms_gap, misses, misses_gap,
     subgroup_auc, bpsn_auc, bnsp_auc : estimates}]}.
 
-    A gap is the term's rate minus that of all other texts. BPSN: harmful texts of the others against harmless ones of the
-    term, low where harmless texts of the term score high; BNSP the other way round, low where harm done to the term
+    A gap is the term's rate minus that of all other texts. BPSN: harmful texts of the others against harmless ones of
+    the term, low where harmless texts of the term score high; BNSP the other way round, low where harm done to the term
     goes unseen.
     """
     rows = []
@@ -138,5 +161,6 @@ def _harm(scores: np.ndarray, alarms: np.ndarray, is_harm: np.ndarray, term_of: 
     return {
         "false_alarms": share(int((alarms & ~is_harm).sum()), int((~is_harm).sum())),
         "misses": share(int((~alarms & is_harm).sum()), int(is_harm.sum())),
-        "auroc": auroc(scores[is_harm], scores[~is_harm]), "by_term": rows,
+        "auroc": auroc(scores[is_harm], scores[~is_harm]),
+        "by_term": rows,
     }

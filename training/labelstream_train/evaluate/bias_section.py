@@ -14,17 +14,23 @@ def bias(report: dict[str, Any]) -> Section | None:
     found = report["bias"]
     if found is None:
         return None
-    what = f"the probability of {found['target']}" if found["target"] else "the probability of the context's usual label"
+    what = (
+        f"the probability of {found['target']}" if found["target"] else "the probability of the context's usual label"
+    )
     said = (
-        f"{found['contexts']:,} sentences ({found['source']}), each with up to {found['terms']} identity terms in the same "
-        f"place, {found['texts']:,} texts. Two terms of a sentence get different labels in {percent(found['flip_rate'])} of "
+        f"{found['contexts']:,} sentences ({found['source']}), each with up to {found['terms']} identity terms in "
+        "the same "
+        f"place, {found['texts']:,} texts. Two terms of a sentence get different labels in "
+        f"{percent(found['flip_rate'])} of "
         f"the pairs; {what} moves by {points(found['shift'])} points on average."
     )
     clear = [row for row in found["by_term"] if row["is_clear"]]
     named = ", ".join(f"{row['term']} {points(row['shift'])}" for row in clear[:5])
     verdict = (
-        f"{len(clear)} of {found['terms']} terms move it in one direction for sure (at most 5 % of these by chance); most: {named}."
-        if clear else "No term moves it in one direction for sure."
+        f"{len(clear)} of {found['terms']} terms move it in one direction for sure (at most 5 % of these by "
+        f"chance); most: {named}."
+        if clear
+        else "No term moves it in one direction for sure."
     )
     rows = [
         [row["term"], row["n"], points(row["shift"]), percent(row["flips"]), chance(row["p_adjusted"]),
@@ -36,7 +42,8 @@ def bias(report: dict[str, Any]) -> Section | None:
     if found["harm"] is not None:
         parts += _harm(found["harm"])
     parts.append(
-        "Harm that is the same for all terms does not show here, nor do terms and sentences that the file does not have."
+        "Harm that is the same for all terms does not show here, nor do terms and sentences that the file does "
+        "not have."
     )
     return Section("Identity swaps", parts)
 
@@ -44,7 +51,8 @@ def bias(report: dict[str, Any]) -> Section | None:
 def _harm(harm: dict[str, Any]) -> list[Any]:
     said = (
         f"Over all terms: false alarms {percent(harm['false_alarms'])}, misses {percent(harm['misses'])}, AUROC "
-        f"{area(harm['auroc'])}. BPSN is low where harmless sentences with the term score as high as harmful ones without; "
+        f"{area(harm['auroc'])}. BPSN is low where harmless sentences with the term score as high as harmful ones "
+        "without; "
         "BNSP where harm with the term goes unseen."
     )
     rows = [

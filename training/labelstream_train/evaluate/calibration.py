@@ -46,10 +46,15 @@ def reliability(scores: np.ndarray, right: np.ndarray) -> list[dict]:
         inside = bins == place
         count = int(inside.sum())
         if count:
-            rows.append({
-                "low": place / BINS, "high": (place + 1) / BINS, "n": count,
-                "confidence": float(scores[inside].mean()), "accuracy": share(int(right[inside].sum()), count),
-            })
+            rows.append(
+                {
+                    "low": place / BINS,
+                    "high": (place + 1) / BINS,
+                    "n": count,
+                    "confidence": float(scores[inside].mean()),
+                    "accuracy": share(int(right[inside].sum()), count),
+                }
+            )
     return rows
 
 

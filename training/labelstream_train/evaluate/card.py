@@ -23,8 +23,15 @@ def of_run(run: Run, report: dict[str, Any]) -> str:
     """The whole card of a run's package, Markdown. `report` as `report.read` gives it."""
     manifest = manifests.read(run.package)
     parts = [
-        _head(manifest, report), _figures(report), _weak(report), _bias(report), _outside(report), _speed(report),
-        _made(run, manifest), _use(run.settings.evaluate.card, manifest, report), _licence(manifest),
+        _head(manifest, report),
+        _figures(report),
+        _weak(report),
+        _bias(report),
+        _outside(report),
+        _speed(report),
+        _made(run, manifest),
+        _use(run.settings.evaluate.card, manifest, report),
+        _licence(manifest),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -36,17 +43,19 @@ def _head(manifest: Mapping[str, Any], report: dict[str, Any]) -> str:
     return (
         f"# {manifest['name']} {manifest['version']}\n\n"
         f"Gives a text {what} {len(labels)} labels ({named}{', ...' if len(labels) > 3 else ''}). "
-        f"{report['package']['bytes'] / 1e6:.1f} MB, runs on a CPU with ONNX Runtime; at most {report['package']['tokens_max']} "
-        "tokens of a text are read, from its beginning. `labelstream.json` holds digests, golden scores and all figures."
+        f"{report['package']['bytes'] / 1e6:.1f} MB, runs on a CPU with ONNX Runtime; at most "
+        f"{report['package']['tokens_max']} "
+        "tokens of a text are read, from its beginning. `labelstream.json` holds digests, golden scores and all "
+        "figures."
     )
 
 
 def _figures(report: dict[str, Any]) -> str:
     rows = [figure(name, each, report["is_multi_label"]) for name, each in report["estimates"].items()]
-    lines = ["## Figures", "", f"On {report['data']['texts']} test texts of {report['data']['name']}, with 95 % intervals:", "",
-             "| figure | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), ""]  # fmt: skip
-    lines.append(_looked(report))
-    return "\n".join(lines)
+    about = f"On {report['data']['texts']} test texts of {report['data']['name']}, with 95 % intervals:"
+    lines = ["## Figures", "", about, "", "| figure | value |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in rows]
+    return "\n".join([*lines, "", _looked(report)])
 
 
 def _code(label: str) -> str:
@@ -57,15 +66,21 @@ def _code(label: str) -> str:
 def _looked(report: dict[str, Any]) -> str:
     """How often the test was used, which a reader needs to believe the figures."""
     said = (
-        "The intervals cover the choice of test texts, not that of the seed. The test texts chose nothing: epoch, temperature "
+        "The intervals cover the choice of test texts, not that of the seed. The test texts chose nothing: "
+        "epoch, temperature "
         "and thresholds come from held-out texts."
     )
     times = report["data"]["evaluations"]
     if times == 1:
         return f"{said} They were scored once."
-    return said if times is None else (
-        f"{said} They were scored {times} times in this run's folder, on {report['data']['models']} model(s): where a "
-        "choice was made by what was seen, the figures are too good."
+    return (
+        said
+        if times is None
+        else (
+            f"{said} They were scored {times} times in this run's folder, on {report['data']['models']} model(s): "
+            "where a "
+            "choice was made by what was seen, the figures are too good."
+        )
     )
 
 
@@ -73,17 +88,25 @@ def _weak(report: dict[str, Any]) -> str:
     lines = ["## Where it is weak", ""]
     seen = [row for row in report["classes"] if row["n"] and row["f1"]["value"] is not None]
     worst = sorted(seen, key=lambda row: row["f1"]["value"])[:WORST]
-    lines.append("- Lowest F1: " + "; ".join(f"{_code(row['label'])} {percent(row['f1'])}, {row['n']} texts" for row in worst) + ".")
+    lines.append(
+        "- Lowest F1: "
+        + "; ".join(f"{_code(row['label'])} {percent(row['f1'])}, {row['n']} texts" for row in worst)
+        + "."
+    )
     if report["confusions"]:
         pairs = "; ".join(f"{_code(row['truth'])} to be {_code(row['guess'])}, {percent(row['share'])} of its texts"
                           for row in report["confusions"][:WORST])  # fmt: skip
         lines.append(f"- Most often it takes {pairs}.")
-    bad = [row for row in report["slices"] if not row["is_small"] and row["p_adjusted"] < 0.05 and row["gap"]["value"] < 0]
+    bad = [
+        row for row in report["slices"] if not row["is_small"] and row["p_adjusted"] < 0.05 and row["gap"]["value"] < 0
+    ]
     if bad:
         named = "; ".join(f"{row['slice']} {row['value']} by {points(row['gap'])} points" for row in bad[:WORST])
         lines.append(f"- Worse than on the whole: {named}.")
     elif report["slices"]:
-        lines.append("- No slice of the test texts that is large enough to judge is worse than the whole beyond chance.")
+        lines.append(
+            "- No slice of the test texts that is large enough to judge is worse than the whole beyond chance."
+        )
     changes = sorted(report["robustness"], key=lambda row: row["change"]["value"])[:WORST]
     if changes:
         named = "; ".join(f"{row['name']} {points(row['change'])}" for row in changes)
@@ -97,7 +120,8 @@ def _bias(report: dict[str, Any]) -> str:
     if found is None:
         return "\n".join([*lines, "Not measured."])
     lines.append(
-        f"In {found['contexts']} sentences ({found['source']}) the identity term was exchanged, {found['terms']} terms. Two "
+        f"In {found['contexts']} sentences ({found['source']}) the identity term was exchanged, {found['terms']} "
+        "terms. Two "
         f"terms of a sentence get different labels in {percent(found['flip_rate'])} of the pairs."
     )
     what = f"the probability of {found['target']}" if found["target"] else "the probability of a sentence's usual label"
@@ -120,8 +144,11 @@ def _outside(report: dict[str, Any]) -> str:
              "| by | AUROC | wrongly accepted where 95 % of in-scope texts are |", "|---|---|---|"]  # fmt: skip
     lines += [f"| {row['name']} | {area(row['auroc'])} | {percent(row['fpr_at_95'])} |" for row in found["scores"]]
     first = found["scores"][0]
-    lines += ["", f"Abstaining below a score of {first['threshold']:.3f} (chosen on the {first['chosen_on']} texts) refuses "
-              f"{percent(first['rejected'])} of them and keeps {percent(first['kept'])} of the texts in scope."]  # fmt: skip
+    lines += [
+        "",
+        f"Abstaining below a score of {first['threshold']:.3f} (chosen on the {first['chosen_on']} texts) refuses "
+        f"{percent(first['rejected'])} of them and keeps {percent(first['kept'])} of the texts in scope.",
+    ]
     return "\n".join(lines)
 
 
@@ -146,7 +173,9 @@ def _made(run: Run, manifest: Mapping[str, Any]) -> str:
     files = "".join(f"\n- `{each['name']}` ({each['part']}, {each['rows']} rows), sha256 `{each['sha256']}`"
                     for each in parts.facts.get("files", []))  # fmt: skip
     counts = {name: len(getattr(parts, name)) for name in ("train", "held_out", "test", "out_of_scope")}
-    dropped = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in parts.facts.get("dropped", {}).items() if count)
+    dropped = ", ".join(
+        f"{count} {reason.replace('_', ' ')}" for reason, count in parts.facts.get("dropped", {}).items() if count
+    )
     data = "; ".join(f"{each['name']} ({each['licence']}): {each['attribution']}" for each in manifest.get("data", []))
     chosen = _changed(run)
     learned = _learned(run)
@@ -156,7 +185,8 @@ def _made(run: Run, manifest: Mapping[str, Any]) -> str:
         "## How it was made", "", f"Data: {data}. Files:{files}", "",
         f"{counts['train']} texts to learn from, {counts['held_out']} held out, {counts['test']} to test, "
         f"{counts['out_of_scope']} out of scope. Dropped: {dropped or 'nothing'}.", "",
-        f"{began}Tier `{run.settings.run.tier}`, seed {run.settings.run.seed}. To make it again, with these lines as settings.toml "
+        f"{began}Tier `{run.settings.run.tier}`, seed {run.settings.run.seed}. To make it again, with these lines "
+        "as settings.toml "
         "(what they leave out is as by default) and the files above:", "",
         "```toml", all_settings.to_toml(chosen).strip(), "```", "",
         "```", "labelstream-train run --settings settings.toml --out OUT", "```", "",
@@ -188,7 +218,9 @@ def _changed(run: Run) -> dict[str, dict[str, Any]]:
 def _name(value: Any) -> Any:
     if isinstance(value, list):
         return [_name(each) for each in value]
-    return Path(value).name if isinstance(value, str) and ("/" in value or "\\" in value) and "://" not in value else value
+    return (
+        Path(value).name if isinstance(value, str) and ("/" in value or "\\" in value) and "://" not in value else value
+    )
 
 
 def _use(file: Path | None, manifest: Mapping[str, Any], report: dict[str, Any]) -> str:
@@ -199,7 +231,8 @@ def _use(file: Path | None, manifest: Mapping[str, Any], report: dict[str, Any])
             raise UserError(f"read evaluate.card {file}: {cause}") from cause
     else:
         words = (
-            f"- Meant for texts like those of {report['data']['name']}: their language, length and topics. What it does on others "
+            f"- Meant for texts like those of {report['data']['name']}: their language, length and topics. What "
+            "it does on others "
             "is not known.\n"
             "- Labels are what the data's annotators chose, with their errors, which bound what any model can reach.\n"
             "- Do not let it decide about a person without someone looking."
@@ -211,8 +244,11 @@ def _use(file: Path | None, manifest: Mapping[str, Any], report: dict[str, Any])
 
 
 def _licence(manifest: Mapping[str, Any]) -> str:
-    terms = "; ".join(f"{each['name']} is {each['licence']}: {each['attribution']}" for each in manifest.get("data", []))
+    terms = "; ".join(
+        f"{each['name']} is {each['licence']}: {each['attribution']}" for each in manifest.get("data", [])
+    )
     return (
-        f"## Licence\n\nThe weights are under {manifest.get('licence') or 'no stated licence'}. Of the training data, {terms}. "
+        f"## Licence\n\nThe weights are under {manifest.get('licence') or 'no stated licence'}. Of the training "
+        f"data, {terms}. "
         "Whoever passes the model on should keep this attribution."
     )

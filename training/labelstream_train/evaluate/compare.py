@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import binom, binomtest
 
 from . import counts
-from .intervals import Estimate, bootstrap, paired_difference, share
+from .intervals import Draws, Estimate, bootstrap, paired_difference, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,7 @@ def compare(
     truth: np.ndarray,
     thresholds: float | Sequence[float] = 0.5,
     champion_thresholds: float | Sequence[float] | None = None,
-    repeats: int = 1000,
-    seed: int = 0,
+    draws: Draws = Draws(),  # noqa: B008  frozen
 ) -> Comparison:
     """Compares two models' probabilities [n, labels] with columns in the same order.
 
@@ -67,7 +66,10 @@ def compare(
         raise ValueError("champion, challenger and truth must be of the same texts and labels")
     is_multi_label = truth.ndim == 2
     own = thresholds if champion_thresholds is None else champion_thresholds
-    pair = [counts.given(champion_scores, own, is_multi_label), counts.given(challenger_scores, thresholds, is_multi_label)]
+    pair = [
+        counts.given(champion_scores, own, is_multi_label),
+        counts.given(challenger_scores, thresholds, is_multi_label),
+    ]
     wanted = truth.astype(bool) if is_multi_label else counts.one_hot(truth, champion_scores.shape[1])
     before, after = ((each == wanted).all(axis=1) for each in pair)
     strata = np.zeros(len(truth), int) if is_multi_label else truth
@@ -76,12 +78,20 @@ def compare(
         first, second = (counts.f1(*counts.of_draws(each, wanted, weights)) for each in pair)
         return np.stack([second.macro - first.macro, second.micro - first.micro], axis=1)
 
-    macro, micro = bootstrap(f1_difference, strata, repeats, seed)
+    macro, micro = bootstrap(f1_difference, strata, draws)
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
     exact, mid = mcnemar(lost, gained)
     return Comparison(
-        len(truth), share(int(before.sum()), len(truth)), share(int(after.sum()), len(truth)),
-        paired_difference(before, after), macro, micro, lost, gained, exact, mid,
+        len(truth),
+        share(int(before.sum()), len(truth)),
+        share(int(after.sum()), len(truth)),
+        paired_difference(before, after),
+        macro,
+        micro,
+        lost,
+        gained,
+        exact,
+        mid,
     )
 
 

@@ -7,7 +7,10 @@ from typing import Any
 
 
 def flat(report: dict[str, Any]) -> dict[str, float]:
-    """NAME, NAME_low and NAME_high of each estimate, shares 0..=1; names begin with `test_`, `out_of_scope_` or `bias_`."""
+    """NAME, NAME_low and NAME_high of each estimate, shares 0..=1.
+
+    Names begin with `test_`, `out_of_scope_` or `bias_`.
+    """
     found: dict[str, float] = {"n_test": report["data"]["texts"]}
     for name, estimate in report["estimates"].items():
         _add(found, f"test_{name}", estimate)

@@ -10,14 +10,54 @@ from dataclasses import dataclass
 from random import Random
 
 TERMS: dict[str, tuple[str, ...]] = {
-    "religion": ("christian", "muslim", "jewish", "buddhist", "hindu", "sikh", "taoist", "catholic", "protestant", "atheist"),
+    "religion": (
+        "christian",
+        "muslim",
+        "jewish",
+        "buddhist",
+        "hindu",
+        "sikh",
+        "taoist",
+        "catholic",
+        "protestant",
+        "atheist",
+    ),
     "origin": (
-        "african american", "middle eastern", "african", "american", "arab", "asian", "canadian", "chinese", "european",
-        "french", "german", "hispanic", "indian", "japanese", "latina", "latino", "latinx", "mexican", "nigerian", "polish",
-        "russian", "turkish", "black", "white",
+        "african american",
+        "middle eastern",
+        "african",
+        "american",
+        "arab",
+        "asian",
+        "canadian",
+        "chinese",
+        "european",
+        "french",
+        "german",
+        "hispanic",
+        "indian",
+        "japanese",
+        "latina",
+        "latino",
+        "latinx",
+        "mexican",
+        "nigerian",
+        "polish",
+        "russian",
+        "turkish",
+        "black",
+        "white",
     ),
     "orientation": (
-        "bisexual", "gay", "heterosexual", "homosexual", "lesbian", "lgbt", "lgbtq", "queer", "straight",
+        "bisexual",
+        "gay",
+        "heterosexual",
+        "homosexual",
+        "lesbian",
+        "lgbt",
+        "lgbtq",
+        "queer",
+        "straight",
     ),
     "gender": ("cis", "female", "male", "nonbinary", "trans", "transgender"),
     "age": ("elderly", "middle aged", "millenial", "millennial", "old", "older", "teenage", "young", "younger"),
@@ -32,8 +72,30 @@ TERMS: dict[str, tuple[str, ...]] = {
 """Groups of terms that can take each other's place. Those of Unintended Bias's madlibs and some more."""
 
 AMBIGUOUS = frozenset(
-    "american black blind canadian chinese deaf european french german indian japanese mexican old older polish russian "
-    "straight turkish white young younger".split()
+    {
+        "american",
+        "black",
+        "blind",
+        "canadian",
+        "chinese",
+        "deaf",
+        "european",
+        "french",
+        "german",
+        "indian",
+        "japanese",
+        "mexican",
+        "old",
+        "older",
+        "polish",
+        "russian",
+        "straight",
+        "t",
+        "turkish",
+        "white",
+        "young",
+        "younger",
+    }
 )
 """Mean something else too often ("old card", "white noise", "european account"): not looked for in users' texts."""
 
@@ -115,7 +177,9 @@ def _put(text: str, place: re.Match[str], term: str) -> str:
     if place.group()[:1].isupper():
         term = term[:1].upper() + term[1:]
     before = re.sub(
-        r"\b(a)n?( )$", lambda found: found.group(1) + ("n" if term[0].lower() in "aeio" else "") + found.group(2),
-        text[: place.start()], flags=re.IGNORECASE,
+        r"\b(a)n?( )$",
+        lambda found: found.group(1) + ("n" if term[0].lower() in "aeio" else "") + found.group(2),
+        text[: place.start()],
+        flags=re.IGNORECASE,
     )
     return before + term + text[place.end() :]

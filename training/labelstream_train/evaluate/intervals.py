@@ -38,6 +38,14 @@ class Estimate:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """How many bootstrap samples, and the seed that fixes them."""
+
+    repeats: int = 1000
+    seed: int = 0
+
+
 def share(hits: int, count: int) -> Estimate:
     """A proportion with Wilson's (1927) score interval, which stays inside 0..=1; of nothing: 0 to 1."""
     if count == 0:
@@ -97,8 +105,8 @@ def auroc(positive: np.ndarray, negative: np.ndarray) -> Estimate:
     return Estimate(value, float(low), float(high), ups + downs, "delong")
 
 
-def weights(strata: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """[draws, items] f32: how often each item falls into a sample drawn with replacement within its stratum.
+def weights(strata: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """[count, items] f32: how often each item falls into a sample drawn with replacement within its stratum.
 
     `strata` is [items] int. All draws of all strata are counted in one pass.
     """
@@ -106,23 +114,23 @@ def weights(strata: np.ndarray, draws: int, seed: int) -> np.ndarray:
     items = len(strata)
     order = np.argsort(strata, kind="stable")
     _, starts, counts = np.unique(strata[order], return_index=True, return_counts=True)
-    start, count = np.repeat(starts, counts), np.repeat(counts, counts)
-    chosen = order[start + (dice.random((draws, items)) * count).astype(np.int64)]
-    flat = (chosen + np.arange(draws)[:, None] * items).ravel()
-    return np.bincount(flat, minlength=draws * items).reshape(draws, items).astype(np.float32)
+    start, size = np.repeat(starts, counts), np.repeat(counts, counts)
+    chosen = order[start + (dice.random((count, items)) * size).astype(np.int64)]
+    flat = (chosen + np.arange(count)[:, None] * items).ravel()
+    return np.bincount(flat, minlength=count * items).reshape(count, items).astype(np.float32)
 
 
-def replicates(statistic: Statistic, strata: np.ndarray, repeats: int, seed: int) -> np.ndarray:
-    """The statistic of `repeats` bootstrap samples: [repeats, k], made in pieces of bounded size."""
+def replicates(statistic: Statistic, strata: np.ndarray, draws: Draws) -> np.ndarray:
+    """The statistic of each bootstrap sample: [repeats, k], made in pieces of bounded size."""
     step = max(1, CELLS_MAX // max(1, len(strata)))
     parts = []
-    for piece, start in enumerate(range(0, repeats, step)):
-        drawn = weights(strata, min(step, repeats - start), seed * 1_000_003 + piece)
+    for piece, start in enumerate(range(0, draws.repeats, step)):
+        drawn = weights(strata, min(step, draws.repeats - start), draws.seed * 1_000_003 + piece)
         parts.append(np.asarray(statistic(drawn)).reshape(len(drawn), -1))
     return np.concatenate(parts)
 
 
-def bootstrap(statistic: Statistic, strata: np.ndarray, repeats: int, seed: int, centred: bool = False) -> list[Estimate]:
+def bootstrap(statistic: Statistic, strata: np.ndarray, draws: Draws, centred: bool = False) -> list[Estimate]:
     """One figure for each value of the statistic, with the percentile interval of its replicates.
 
     `centred` takes the bootstrap's own bias off the interval first: an error that is a sum of absolute
@@ -131,7 +139,7 @@ def bootstrap(statistic: Statistic, strata: np.ndarray, repeats: int, seed: int,
     """
     count = len(strata)
     value = np.atleast_1d(np.asarray(statistic(np.ones((1, count), np.float32)))[0])
-    drawn = replicates(statistic, strata, repeats, seed)
+    drawn = replicates(statistic, strata, draws)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a column may be NaN throughout
         if centred:
@@ -154,6 +162,9 @@ def quantile(values: np.ndarray, level: float) -> Estimate:
     high = int(binom.ppf(0.975, count, level))
     method = "order statistics" if high < count else "order statistics, upper bound cut at the largest value"
     return Estimate(
-        float(np.quantile(ordered, level)), float(ordered[max(0, low - 1)]), float(ordered[min(count - 1, high)]),
-        count, method,
+        float(np.quantile(ordered, level)),
+        float(ordered[max(0, low - 1)]),
+        float(ordered[min(count - 1, high)]),
+        count,
+        method,
     )

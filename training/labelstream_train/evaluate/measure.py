@@ -1,6 +1,7 @@
 """Takes every measurement of a package and puts them together as the report; see `report` for its keys."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..errors import UserError
 from ..package.manifest import MODEL_FILES
 from ..progress import Progress
 from . import abstain, bias, calibration, identity, multi, out_of_scope, robustness, single, slices, speed, uses
+from .intervals import Draws
 from .report import SCHEMA
 from .settings import EvaluateSettings
 from .subject import Subject
@@ -47,8 +49,12 @@ def _about(subject: Subject, used: dict | None) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "package": {
-            "name": manifest.get("name"), "version": manifest.get("version"), "model_sha256": subject.model_sha256(),
-            "bytes": sum(sizes), "tokens_max": subject.scorer.tokens_max, "temperature": subject.scorer.temperature,
+            "name": manifest.get("name"),
+            "version": manifest.get("version"),
+            "model_sha256": subject.model_sha256(),
+            "bytes": sum(sizes),
+            "tokens_max": subject.scorer.tokens_max,
+            "temperature": subject.scorer.temperature,
             "labels": len(subject.labels),
         },
         "data": {"name": subject.data_name, "texts": len(subject.test.examples)} | (used or nobody),
@@ -57,12 +63,16 @@ def _about(subject: Subject, used: dict | None) -> dict[str, Any]:
 
 
 def _single(subject: Subject, settings: EvaluateSettings) -> dict[str, Any]:
-    rows, truth, draws = subject.test.probabilities, subject.test.truth, (settings.bootstrap_repeats, settings.seed)
+    rows, truth, draws = (
+        subject.test.probabilities,
+        subject.test.truth,
+        Draws(settings.bootstrap_repeats, settings.seed),
+    )
     matrix = single.confusion_matrix(rows, truth)
     right, best = rows.argmax(axis=1) == truth, rows.max(axis=1)
     return {
-        "estimates": single.estimates(rows, subject.untempered(), truth, *draws),
-        "classes": single.classes(rows, truth, subject.labels, *draws),
+        "estimates": single.estimates(rows, subject.untempered(), truth, draws),
+        "classes": single.classes(rows, truth, subject.labels, draws),
         "confusions": single.confusions(matrix, subject.labels),
         "confusion_matrix": matrix.tolist(),
         "calibration": {"by_chance": calibration.error_by_chance(best, settings.seed)},
@@ -83,7 +93,7 @@ def _abstaining(subject: Subject, settings: EvaluateSettings) -> dict[str, Any]:
         if threshold is not None:
             target = {"wanted": settings.accuracy_target, "chosen_on": chosen_on, "threshold": threshold}
             target |= abstain.at(scores, right, threshold)
-        curve = abstain.curve(scores, right, settings.bootstrap_repeats, settings.seed)
+        curve = abstain.curve(scores, right, Draws(settings.bootstrap_repeats, settings.seed))
         found[name] = curve | {"target": target}
     floor = subject.scorer.manifest.get("thresholds", {}).get("abstain_below")
     best = subject.test.probabilities.max(axis=1)
@@ -101,19 +111,22 @@ def _right(subject: Subject) -> np.ndarray:
 
 def _multi(subject: Subject, settings: EvaluateSettings) -> dict[str, Any]:
     rows, wanted = subject.test.probabilities, subject.test.truth.astype(bool)
-    thresholds, draws = subject.scorer.floors, (settings.bootstrap_repeats, settings.seed)
+    thresholds, draws = subject.scorer.floors, Draws(settings.bootstrap_repeats, settings.seed)
     return {
-        "estimates": multi.estimates(rows, subject.untempered(), wanted, thresholds, *draws),
-        "classes": multi.classes(rows, wanted, thresholds, subject.labels, *draws),
-        "confusions": [], "confusion_matrix": None, "calibration": None, "abstaining": None,
+        "estimates": multi.estimates(rows, subject.untempered(), wanted, thresholds, draws),
+        "classes": multi.classes(rows, wanted, thresholds, subject.labels, draws),
+        "confusions": [],
+        "confusion_matrix": None,
+        "calibration": None,
+        "abstaining": None,
         "reliability": calibration.reliability(rows.ravel(), wanted.ravel()),
     }
 
 
 def _slices(subject: Subject, settings: EvaluateSettings) -> list[dict]:
     members = slices.memberships(subject.test.examples, subject.label_counts)
-    draws = settings.bootstrap_repeats, settings.seed
-    return slices.measure(_right(subject), members, settings.slice_texts_min, *draws)
+    draws = Draws(settings.bootstrap_repeats, settings.seed)
+    return slices.measure(_right(subject), members, settings.slice_texts_min, draws)
 
 
 def _robustness(subject: Subject, settings: EvaluateSettings) -> list[dict]:
@@ -121,8 +134,8 @@ def _robustness(subject: Subject, settings: EvaluateSettings) -> list[dict]:
     if len(places) == 0:
         return []
     texts = [subject.test.examples[place].text for place in places]
-    draws = settings.bootstrap_repeats, settings.seed
-    return robustness.measure(subject.score, texts, subject.test.truth[places], subject.scorer.floors, *draws)
+    draws = Draws(settings.bootstrap_repeats, settings.seed)
+    return robustness.measure(subject.score, texts, subject.test.truth[places], subject.scorer.floors, draws)
 
 
 def _bias(subject: Subject, settings: EvaluateSettings, warnings: list[str]) -> dict | None:
@@ -130,10 +143,7 @@ def _bias(subject: Subject, settings: EvaluateSettings, warnings: list[str]) -> 
         raise UserError(f"use evaluate.bias_harmful: the package has no label {unknown[0]!r}")
     if settings.bias_texts_max == 0:
         return None
-    if settings.bias_data is None:
-        swaps = identity.from_texts(subject.test.texts)
-    else:
-        swaps = _sentences(settings)
+    swaps = _sentences(settings.bias_data) if settings.bias_data else identity.from_texts(subject.test.texts)
     swaps = identity.limited(swaps, settings.bias_texts_max, settings.seed)
     contexts = len({swap.context for swap in swaps})
     if contexts < CONTEXTS_MIN:
@@ -141,10 +151,9 @@ def _bias(subject: Subject, settings: EvaluateSettings, warnings: list[str]) -> 
         return None
     rows = subject.score([swap.text for swap in swaps])
     given = subject.scorer.given(rows) if subject.scorer.is_multi_label else _best(rows)
-    found = bias.measure(
-        swaps, rows, given, list(subject.labels), settings.bias_harmful, settings.bias_harmful_truth,
-        settings.bootstrap_repeats, settings.seed,
-    )
+    columns = tuple(subject.labels.index(label) for label in settings.bias_harmful)
+    harmful = bias.Harmful(columns, settings.bias_harmful, settings.bias_harmful_truth)
+    found = bias.measure(swaps, rows, given, harmful, Draws(settings.bootstrap_repeats, settings.seed))
     return {"source": "test texts" if settings.bias_data is None else settings.bias_data.name} | found
 
 
@@ -153,9 +162,8 @@ def _best(probabilities: np.ndarray) -> np.ndarray:
     return probabilities.argmax(axis=1)[:, None] == np.arange(probabilities.shape[1])
 
 
-def _sentences(settings: EvaluateSettings) -> list[identity.Swap]:
-    path = settings.bias_data
-    assert path is not None, "the caller looked"
+def _sentences(path: Path) -> list[identity.Swap]:
+    """Those of a file, by the usual names of its columns."""
     source = arrow_files.rows(path) if files.format_of(path) in (".parquet", ".arrow") else text_files.rows(path)
     rows = [values for _, values in source]
     text = next((name for name in TEXT_NAMES if rows and name in rows[0]), None)
@@ -176,8 +184,8 @@ def _out_of_scope(subject: Subject, settings: EvaluateSettings) -> dict | None:
 
     held_out = None if subject.held_out is None else scores(subject.held_out.logits)
     right = _right(subject) >= 1.0
-    draws = settings.bootstrap_repeats, settings.seed
-    return out_of_scope.measure(scores(subject.test.logits), scores(logits), right, held_out, *draws)
+    draws = Draws(settings.bootstrap_repeats, settings.seed)
+    return out_of_scope.measure(scores(subject.test.logits), scores(logits), right, held_out, draws)
 
 
 def _speed(subject: Subject, settings: EvaluateSettings, warnings: list[str]) -> dict | None:
@@ -186,8 +194,12 @@ def _speed(subject: Subject, settings: EvaluateSettings, warnings: list[str]) ->
     minutes = settings.speed_minutes_max
     found = speed.measure(subject.folder, subject.test.texts, settings.speed_repeats, minutes, settings.seed)
     if found["is_cut"]:
-        warnings.append(f"Timing stopped after {minutes:g} minutes, before all {settings.speed_repeats} calls of a length.")
+        warnings.append(
+            f"Timing stopped after {minutes:g} minutes, before all {settings.speed_repeats} calls of a length."
+        )
     cores = found["machine"]["cores"]
     if found["load_before"] is not None and found["load_before"] > 0.5 * cores:
-        warnings.append(f"Timed on a busy machine: load {found['load_before']} on {cores} cores. Expect faster when idle.")
+        warnings.append(
+            f"Timed on a busy machine: load {found['load_before']} on {cores} cores. Expect faster when idle."
+        )
     return found

@@ -9,24 +9,31 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import calibration, counts, ranking
-from .intervals import Estimate, bootstrap, share
+from .intervals import Draws, Estimate, bootstrap, share
 from .single import class_rows
 
 
 def estimates(
-    probabilities: np.ndarray, untempered: np.ndarray, wanted: np.ndarray, thresholds: np.ndarray, repeats: int, seed: int
+    probabilities: np.ndarray,
+    untempered: np.ndarray,
+    wanted: np.ndarray,
+    thresholds: np.ndarray,
+    draws: Draws,
 ) -> dict[str, Estimate]:
     """The figures of the whole, under the names of report.json."""
     count, labels = probabilities.shape
     guess = probabilities >= thresholds
     together = np.zeros(count, int)
     clipped = np.clip(probabilities, 1e-15, 1 - 1e-15)
-    means = np.stack([
-        -np.where(wanted, np.log(clipped), np.log1p(-clipped)).mean(axis=1),
-        ((probabilities - wanted) ** 2).mean(axis=1),
-        sample_f1(guess, wanted),
-        ranking_loss(probabilities, wanted),
-    ], axis=1)
+    means = np.stack(
+        [
+            -np.where(wanted, np.log(clipped), np.log1p(-clipped)).mean(axis=1),
+            ((probabilities - wanted) ** 2).mean(axis=1),
+            sample_f1(guess, wanted),
+            ranking_loss(probabilities, wanted),
+        ],
+        axis=1,
+    )
 
     def plain(weights: np.ndarray) -> np.ndarray:
         f1 = counts.f1(*counts.of_draws(guess, wanted, weights))
@@ -41,9 +48,9 @@ def estimates(
 
     found = {"accuracy": share(int((guess == wanted).all(axis=1).sum()), count)}
     names = ("macro_f1", "micro_f1", "weighted_f1", "nll", "brier", "sample_f1", "ranking_loss")
-    found |= dict(zip(names, bootstrap(plain, together, repeats, seed), strict=True))
-    found |= dict(zip(("mean_average_precision", "macro_auroc"), bootstrap(areas, together, repeats, seed), strict=True))
-    return found | _calibration(probabilities, untempered, wanted, repeats, seed)
+    found |= dict(zip(names, bootstrap(plain, together, draws), strict=True))
+    found |= dict(zip(("mean_average_precision", "macro_auroc"), bootstrap(areas, together, draws), strict=True))
+    return found | _calibration(probabilities, untempered, wanted, draws)
 
 
 def sample_f1(guess: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -63,7 +70,7 @@ def ranking_loss(probabilities: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def _calibration(
-    probabilities: np.ndarray, untempered: np.ndarray, wanted: np.ndarray, repeats: int, seed: int
+    probabilities: np.ndarray, untempered: np.ndarray, wanted: np.ndarray, draws: Draws
 ) -> dict[str, Estimate]:
     """Over all pairs of text and label: is a label with probability 0.3 right in 30 of 100?"""
     count, labels = probabilities.shape
@@ -75,25 +82,31 @@ def _calibration(
         "calibration_error_untempered": calibration.error(plain, right, calibration.even_bins(plain), texts),
     }
     together = np.zeros(count, int)
-    return {name: bootstrap(each, together, repeats, seed, centred=True)[0] for name, each in errors.items()}
+    return {name: bootstrap(each, together, draws, centred=True)[0] for name, each in errors.items()}
 
 
 def classes(
-    probabilities: np.ndarray, wanted: np.ndarray, thresholds: np.ndarray, labels: Sequence[str], repeats: int, seed: int
+    probabilities: np.ndarray,
+    wanted: np.ndarray,
+    thresholds: np.ndarray,
+    labels: Sequence[str],
+    draws: Draws,
 ) -> list[dict]:
     """The rows of `single.class_rows` with threshold, average precision, AUROC and calibration of each label."""
     together = np.zeros(len(wanted), int)
-    rows = class_rows(probabilities >= thresholds, wanted, labels, together, repeats, seed)
+    rows = class_rows(probabilities >= thresholds, wanted, labels, together, draws)
     ranked = [ranking.statistic(probabilities[:, place], wanted[:, place]) for place in range(len(rows))]
     errors = [
         calibration.error(column, right, calibration.even_bins(column))
         for column, right in zip(probabilities.T, wanted.T, strict=True)
     ]
-    areas = bootstrap(lambda weights: np.hstack([each(weights)[:, :2] for each in ranked]), together, repeats, seed)
-    off = bootstrap(lambda weights: np.stack([each(weights) for each in errors], axis=1), together, repeats, seed, True)
+    areas = bootstrap(lambda weights: np.hstack([each(weights)[:, :2] for each in ranked]), together, draws)
+    off = bootstrap(lambda weights: np.stack([each(weights) for each in errors], axis=1), together, draws, True)
     for place, row in enumerate(rows):
         row |= {
-            "threshold": float(thresholds[place]), "average_precision": areas[2 * place + 1], "auroc": areas[2 * place],
+            "threshold": float(thresholds[place]),
+            "average_precision": areas[2 * place + 1],
+            "auroc": areas[2 * place],
             "calibration_error": off[place],
         }
     return rows

@@ -3,13 +3,15 @@
 import numpy as np
 
 from . import abstain, ranking
-from .intervals import bootstrap, share
+from .intervals import Draws, bootstrap, share
 
 KEPT = ranking.TRUE_RATE
 """Share of the in-scope texts that the suggested threshold keeps."""
 
 
-def scores(logits: np.ndarray, probabilities: np.ndarray, temperature: float, is_multi_label: bool) -> dict[str, np.ndarray]:
+def scores(
+    logits: np.ndarray, probabilities: np.ndarray, temperature: float, is_multi_label: bool
+) -> dict[str, np.ndarray]:
     """Name -> [texts], higher is more in scope.
 
     Highest probability (Hendrycks and Gimpel 2017), negative entropy, margin, and free energy (Liu et al. 2020,
@@ -22,14 +24,19 @@ def scores(logits: np.ndarray, probabilities: np.ndarray, temperature: float, is
     scaled = logits.astype(np.float64) / temperature
     together = np.logaddexp(0.0, scaled).sum(axis=1) if is_multi_label else np.logaddexp.reduce(scaled, axis=1)
     return {
-        "score": probabilities.max(axis=1), "entropy": parts.sum(axis=1),
-        "margin": abstain.margins(probabilities), "energy": temperature * together,
+        "score": probabilities.max(axis=1),
+        "entropy": parts.sum(axis=1),
+        "margin": abstain.margins(probabilities),
+        "energy": temperature * together,
     }
 
 
 def measure(
-    inside: dict[str, np.ndarray], outside: dict[str, np.ndarray], right: np.ndarray,
-    held_out: dict[str, np.ndarray] | None, repeats: int, seed: int,
+    inside: dict[str, np.ndarray],
+    outside: dict[str, np.ndarray],
+    right: np.ndarray,
+    held_out: dict[str, np.ndarray] | None,
+    draws: Draws,
 ) -> dict:
     """{n_in, n_out, scores: [{name, auroc, aupr_in, aupr_out, fpr_at_95 : estimates, threshold, chosen_on,
     kept, rejected, accuracy_kept : estimates}], best}.
@@ -44,18 +51,25 @@ def measure(
         both = np.concatenate([values, others])
         wanted = np.arange(len(both)) < len(values)
         strata = wanted.astype(int)
-        auroc, aupr_in, false_rate = bootstrap(ranking.statistic(both, wanted), strata, repeats, seed)
-        aupr_out = bootstrap(ranking.statistic(-both, ~wanted), strata, repeats, seed)[1]
+        auroc, aupr_in, false_rate = bootstrap(ranking.statistic(both, wanted), strata, draws)
+        aupr_out = bootstrap(ranking.statistic(-both, ~wanted), strata, draws)[1]
         basis = values if held_out is None else held_out[name]
         threshold = float(np.quantile(basis, 1 - KEPT, method="lower"))
         kept = values >= threshold
-        rows.append({
-            "name": name, "auroc": auroc, "aupr_in": aupr_in, "aupr_out": aupr_out, "fpr_at_95": false_rate,
-            "threshold": threshold, "chosen_on": "test" if held_out is None else "held out",
-            "kept": share(int(kept.sum()), len(kept)),
-            "rejected": share(int((others < threshold).sum()), len(others)),
-            "accuracy_kept": share(int((kept & right).sum()), int(kept.sum())),
-        })
+        rows.append(
+            {
+                "name": name,
+                "auroc": auroc,
+                "aupr_in": aupr_in,
+                "aupr_out": aupr_out,
+                "fpr_at_95": false_rate,
+                "threshold": threshold,
+                "chosen_on": "test" if held_out is None else "held out",
+                "kept": share(int(kept.sum()), len(kept)),
+                "rejected": share(int((others < threshold).sum()), len(others)),
+                "accuracy_kept": share(int((kept & right).sum()), int(kept.sum())),
+            }
+        )
     best = max(rows, key=lambda row: row["auroc"].value)["name"]
     first = next(iter(inside))
     return {"n_in": len(inside[first]), "n_out": len(outside[first]), "scores": rows, "best": best}

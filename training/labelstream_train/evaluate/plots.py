@@ -51,9 +51,11 @@ def confusion(matrix: list[list[int]], labels: list[str]) -> Figure:
             axes.set_yticks(range(len(names)), names, fontsize=7)
 
     size = 4.5 if len(labels) <= 5 else 6.5
-    return plot(paint, "Confusions: share of the texts of each true label (row) by answer (column), in the order of the "
-                "table of labels; the scale is of square roots, so that single confusions can be seen.",
-                "Matrix of true labels against answers; a strong diagonal is good.", size + 1, size)  # fmt: skip
+    caption = (
+        "Confusions: share of the texts of each true label (row) by answer (column), labels in alphabetical order; the "
+        "scale is of square roots, so that single confusions can be seen."
+    )
+    return plot(paint, caption, "Matrix of true labels against answers; a strong diagonal is good.", size + 1, size)
 
 
 def abstaining(found: dict[str, Any]) -> Figure:

@@ -26,7 +26,9 @@ def statistic(scores: np.ndarray, wanted: np.ndarray) -> Statistic:
         hits_all, alarms_all = hits[:, -1:], alarms[:, -1:]
         with np.errstate(invalid="ignore", divide="ignore"):
             steps = np.diff(hits, axis=1, prepend=0.0)
-            auroc = (np.diff(alarms, axis=1, prepend=0.0) * (hits - steps / 2)).sum(axis=1) / (hits_all * alarms_all)[:, 0]
+            auroc = (np.diff(alarms, axis=1, prepend=0.0) * (hits - steps / 2)).sum(axis=1) / (hits_all * alarms_all)[
+                :, 0
+            ]
             precision = np.where(hits + alarms > 0, hits / (hits + alarms), 0.0)
             average = (steps * precision).sum(axis=1) / hits_all[:, 0]
             at = (hits >= TRUE_RATE * hits_all - 1e-9).argmax(axis=1)

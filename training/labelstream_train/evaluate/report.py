@@ -19,8 +19,8 @@ confusions       [{truth, guess, n, share: estimate of the texts of `truth`}]   
 confusion_matrix [[int]] rows truth, columns guess; null when multi-label
 calibration      {by_chance} the calibration error that a perfect model has at this size; null when multi-label
 reliability      [{low, high, n, confidence, accuracy: estimate}]
-abstaining       {score: {area: estimate, points: [{threshold, coverage, accuracy : estimates}], target: null or a point with
-                 wanted and chosen_on}, margin: same, shipped: null or the point of the package's own threshold};
+abstaining       {score: {area: estimate, points: [{threshold, coverage, accuracy : estimates}], target: null or a point
+                 with wanted and chosen_on}, margin: same, shipped: null or the point of the package's own threshold};
                  null when multi-label
 slices           [{slice, value, n, figure, estimate, gap: estimate, p, p_adjusted, is_small}]
                  figure: accuracy, or sample_f1 when multi-label; gap: this slice minus all texts, negative is worse

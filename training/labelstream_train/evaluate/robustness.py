@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from . import perturb
-from .intervals import Estimate, bootstrap, paired_difference, share
+from .intervals import Draws, Estimate, bootstrap, paired_difference, share
 from .multi import sample_f1
 
 Score = Callable[[Sequence[str]], np.ndarray]
@@ -25,8 +25,11 @@ def sample(truth: np.ndarray, texts_max: int, seed: int) -> np.ndarray:
 
 
 def measure(
-    score: Score, texts: Sequence[str], truth: np.ndarray, thresholds: np.ndarray, repeats: int, seed: int,
-    names: Sequence[str] = tuple(perturb.PERTURBATIONS),
+    score: Score,
+    texts: Sequence[str],
+    truth: np.ndarray,
+    thresholds: np.ndarray,
+    draws: Draws,
 ) -> list[dict]:
     """One row a perturbation, over the texts that it changes; `truth` as `Parts.truth` gives it.
 
@@ -35,20 +38,20 @@ def measure(
     """
     before = score(texts)
     rows = []
-    for name in names:
-        changed = perturb.apply(name, texts, seed)
+    for name in perturb.PERTURBATIONS:
+        changed = perturb.apply(name, texts, draws.seed)
         places = [place for place, (old, new) in enumerate(zip(texts, changed, strict=True)) if old != new]
         if not places:
             continue
         after = score([changed[place] for place in places])
         example = min(places, key=lambda place: (len(texts[place]) < 20, len(texts[place])))
         row = {"name": name, "example": changed[example], "n": len(places)}
-        rows.append(row | _row(before[places], after, truth[places], thresholds, repeats, seed))
+        rows.append(row | _row(before[places], after, truth[places], thresholds, draws))
     return rows
 
 
 def _row(
-    before: np.ndarray, after: np.ndarray, truth: np.ndarray, thresholds: np.ndarray, repeats: int, seed: int
+    before: np.ndarray, after: np.ndarray, truth: np.ndarray, thresholds: np.ndarray, draws: Draws
 ) -> dict[str, Estimate]:
     if truth.ndim == 1:
         old, new = before.argmax(axis=1), after.argmax(axis=1)
@@ -61,5 +64,5 @@ def _row(
     old, new, wanted = before >= thresholds, after >= thresholds, truth.astype(bool)
     was, now = sample_f1(old, wanted), sample_f1(new, wanted)
     values = np.stack([now, now - was], axis=1)
-    accuracy, change = bootstrap(lambda weights: weights @ values / len(now), np.zeros(len(now), int), repeats, seed)
+    accuracy, change = bootstrap(lambda weights: weights @ values / len(now), np.zeros(len(now), int), draws)
     return {"accuracy": accuracy, "change": change, "flips": share(int((old != new).any(axis=1).sum()), len(now))}

@@ -20,14 +20,25 @@ def html(report: dict[str, Any]) -> str:
         "test texts, not that of the seed that the model was trained with."
     )
     made = [
-        _summary(report), _classes(report), _confusions(report), _calibration(report), _abstaining(report),
-        _slices(report), _robustness(report), bias(report), _out_of_scope(report), _speed(report), _method(report),
+        _summary(report),
+        _classes(report),
+        _confusions(report),
+        _calibration(report),
+        _abstaining(report),
+        _slices(report),
+        _robustness(report),
+        bias(report),
+        _out_of_scope(report),
+        _speed(report),
+        _method(report),
     ]
     return page(f"How good {package['name']} is", [each for each in made if each is not None], lead)
 
 
 def _summary(report: dict[str, Any]) -> Section:
-    rows = [[*figure(name, each, report["is_multi_label"]), each["method"]] for name, each in report["estimates"].items()]
+    rows = [
+        [*figure(name, each, report["is_multi_label"]), each["method"]] for name, each in report["estimates"].items()
+    ]
     warned = [f"Note: {sentence}" for sentence in report["warnings"]]
     return Section("Figures", [*warned, Table(["figure", "value", "interval by"], rows)])
 
@@ -51,8 +62,10 @@ def _confusions(report: dict[str, Any]) -> Section | None:
     rows = [[row["truth"], row["guess"], row["n"], percent(row["share"])] for row in report["confusions"]]
     table = Table(["true label", "answered", "texts", "of this label's texts"], rows, "The largest confusions")
     labels = [row["label"] for row in report["classes"]]
-    sentence = [f"Most often, {each['truth']} is taken for {each['guess']}: {each['n']} texts, {percent(each['share'])} "
-                "of that label's." for each in report["confusions"][:1]]  # fmt: skip
+    sentence = [
+        f"Most often, {each['truth']} is taken for {each['guess']}: {each['n']} texts, {percent(each['share'])} of its."
+        for each in report["confusions"][:1]
+    ]
     return Section("Confusions", [*sentence, table, plots.confusion(report["confusion_matrix"], labels)])
 
 
@@ -86,8 +99,11 @@ def _abstaining(report: dict[str, Any]) -> Section | None:
         parts.append(Table(["threshold", "answered", "accuracy of these"], rows, caption, folded=True))
     if found["shipped"] is not None:
         shipped = found["shipped"]
-        parts.insert(0, f"The package itself abstains below a score of {shipped['threshold']:.3f}: it answers "
-                     f"{percent(shipped['coverage'])} of the texts, of these {percent(shipped['accuracy'], 2)} right.")  # fmt: skip
+        said = (
+            f"The package itself abstains below a score of {shipped['threshold']:.3f}: it answers "
+            f"{percent(shipped['coverage'])} of the texts, of these {percent(shipped['accuracy'], 2)} right."
+        )
+        parts.insert(0, said)
     return Section("Abstaining", parts)
 
 
@@ -102,17 +118,31 @@ def _slices(report: dict[str, Any]) -> Section | None:
             return Badge("as the whole", "quiet")
         return Badge("worse", "bad") if row["gap"]["value"] < 0 else Badge("better", "good")
 
-    rows = [[row["slice"], row["value"], row["n"], percent(row["estimate"]), points(row["gap"]), chance(row["p_adjusted"]),
-             verdict(row)] for row in report["slices"]]  # fmt: skip
+    rows = [
+        [
+            row["slice"],
+            row["value"],
+            row["n"],
+            percent(row["estimate"]),
+            points(row["gap"]),
+            chance(row["p_adjusted"]),
+            verdict(row),
+        ]
+        for row in report["slices"]
+    ]
     drawn = [(f"{row['slice']}: {row['value']}", row["gap"]) for row in report["slices"] if not row["is_small"]]
     parts: list[Any] = [
-        f"Differences of parts of the test texts to all of them, in {report['slices'][0]['figure'].replace('_', ' ')}. The "
+        "Differences of parts of the test texts to all of them, in "
+        f"{report['slices'][0]['figure'].replace('_', ' ')}. The "
         "p values are corrected for looking at all slices at once; a slice that is too small may hide anything."
     ]
     if drawn:
-        parts.append(plots.bars(sorted(drawn, key=lambda each: each[1]["value"])[:SLICES_DRAWN], "Gap of each slice to the "
-                                "whole.", "Bars of differences with intervals.", "percentage points"))  # fmt: skip
-    parts.append(Table(["slice", "value", "texts", "figure", "gap in points", "p, corrected", ""], rows, folded=len(rows) > 40))
+        worst = sorted(drawn, key=lambda each: each[1]["value"])[:SLICES_DRAWN]
+        caption = "Gap of each slice to the whole: green is better, red worse, grey not told apart."
+        parts.append(plots.bars(worst, caption, "Bars of differences with intervals.", "percentage points"))
+    parts.append(
+        Table(["slice", "value", "texts", "figure", "gap in points", "p, corrected", ""], rows, folded=len(rows) > 40)
+    )
     return Section("Slices", parts)
 
 
@@ -120,10 +150,18 @@ def _robustness(report: dict[str, Any]) -> Section | None:
     if not report["robustness"]:
         return None
     ordered = sorted(report["robustness"], key=lambda row: row["change"]["value"])
-    rows = [[row["name"], row["example"], row["n"], percent(row["accuracy"]), points(row["change"]), percent(row["flips"])]
-            for row in ordered]  # fmt: skip
-    drawn = plots.bars([(row["name"], row["change"]) for row in ordered], "Change when the same texts are written "
-                       "otherwise.", "Bars of changes with intervals.", "percentage points")  # fmt: skip
+    rows = [
+        [
+            row["name"],
+            row["example"],
+            row["n"],
+            *(percent(row["accuracy"]), points(row["change"]), percent(row["flips"])),
+        ]
+        for row in ordered
+    ]
+    caption = "Change when the same texts are written otherwise: red is a loss beyond chance."
+    changes = [(row["name"], row["change"]) for row in ordered]
+    drawn = plots.bars(changes, caption, "Bars of changes with intervals.", "percentage points")
     columns = ["change", "example", "texts", "figure after", "change in points", "answer is another"]
     return Section("Robustness", [drawn, Table(columns, rows, "Only texts that the change does change; in pairs")])
 
@@ -138,7 +176,8 @@ def _out_of_scope(report: dict[str, Any]) -> Section | None:
     columns = ["by", "AUROC", "AUPR in", "AUPR out", "false accepts at 95 %", "threshold", "in scope kept",
                "out of scope refused", "accuracy of kept"]  # fmt: skip
     said = (
-        f"{found['n_out']:,} texts that belong to no label against {found['n_in']:,} that do: how well a low score gives the "
+        f"{found['n_out']:,} texts that belong to no label against {found['n_in']:,} that do: how well a low "
+        "score gives the "
         f"former away. Best by AUROC: {found['best']}. The threshold keeps 95 % of the in-scope texts it was chosen on "
         f"({found['scores'][0]['chosen_on']})."
     )
@@ -152,12 +191,16 @@ def _speed(report: dict[str, Any]) -> Section | None:
     on = found["machine"]
     steal = "unknown" if found["steal"] is None else f"{100 * found['steal']:.1f} %"
     said = (
-        f"{on['processor'] or on['system']}, {on['cores']} cores, {', '.join(on['instructions']) or 'instruction sets unknown'}; "
-        f"load {found['load_before']} before and {found['load_after']} after, {steal} of the time taken by the host. Measured "
+        f"{on['processor'] or on['system']}, {on['cores']} cores, "
+        f"{', '.join(on['instructions']) or 'instruction sets unknown'}; "
+        f"load {found['load_before']} before and {found['load_after']} after, {steal} of the time taken by the "
+        "host. Measured "
         "in Python with the tokenizer; the classifier itself is measured by `labelstream bench`."
     )
     single = [[row["tokens"], row["threads"], number(row["p50_ms"]), number(row["p99_ms"])] for row in found["single"]]
-    batch = [[row["threads"], row["texts"], f"{row['tokens']:.1f}", rate(row["texts_per_second"])] for row in found["batch"]]
+    batch = [
+        [row["threads"], row["texts"], f"{row['tokens']:.1f}", rate(row["texts_per_second"])] for row in found["batch"]
+    ]
     return Section("Speed", [
         said, Table(["tokens", "threads", "p50, ms", "p99, ms"], single, "One text at a time"),
         Table(["threads", "texts at once", "mean tokens", "texts a second"], batch, "Many texts at once"),
@@ -166,10 +209,16 @@ def _speed(report: dict[str, Any]) -> Section | None:
 
 def _method(report: dict[str, Any]) -> Section:
     data = report["data"]
-    times = "" if data["evaluations"] is None else f" This run folder saw {data['evaluations']} evaluation(s) on these texts."
+    times = (
+        ""
+        if data["evaluations"] is None
+        else f" This run folder saw {data['evaluations']} evaluation(s) on these texts."
+    )
     return Section("Method", [
         f"Test fingerprint {data['fingerprint']}; model {report['package']['model_sha256']}.{times}",
-        "Shares: Wilson's interval. Differences of shares: Newcombe's; in pairs: Bonett and Price's. AUROC: DeLong's or "
-        "bootstrap. All else: stratified bootstrap of the texts, percentiles; of calibration errors with the bootstrap's own "
+        "Shares: Wilson's interval. Differences of shares: Newcombe's; in pairs: Bonett and Price's. AUROC: "
+        "DeLong's or "
+        "bootstrap. All else: stratified bootstrap of the texts, percentiles; of calibration errors with the "
+        "bootstrap's own "
         "bias taken off. Many tests at once are corrected by Benjamini and Hochberg's method.",
     ])  # fmt: skip

@@ -25,4 +25,6 @@ class EvaluateSettings(Section):
     speed_repeats: int = Field(400, ge=0, le=100_000, description="Timed calls for each length; 0 leaves it out.")
     speed_minutes_max: float = Field(3.0, gt=0, le=600, description="The timing stops after these.")
     card: Path | None = Field(None, description="Markdown that the card takes over: intended use, limits.")
-    accuracy_target: float = Field(0.98, gt=0, lt=1, description="The abstain threshold shown is that of this accuracy.")
+    accuracy_target: float = Field(
+        0.98, gt=0, lt=1, description="The abstain threshold shown is that of this accuracy."
+    )

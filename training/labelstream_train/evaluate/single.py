@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import calibration, counts
-from .intervals import Estimate, bootstrap, share
+from .intervals import Draws, Estimate, bootstrap, share
 
 TOPS = (3, 5, 10)
 CONFUSIONS_MAX = 20
 
 
 def estimates(
-    probabilities: np.ndarray, untempered: np.ndarray, truth: np.ndarray, repeats: int, seed: int
+    probabilities: np.ndarray, untempered: np.ndarray, truth: np.ndarray, draws: Draws
 ) -> dict[str, Estimate]:
     """The figures of the whole, under the names of report.json. Draws are stratified by true label."""
     count, labels = probabilities.shape
@@ -30,14 +30,14 @@ def estimates(
 
     names = ("macro_f1", "micro_f1", "weighted_f1", "nll", "brier")
     found = {"accuracy": share(int((probabilities.argmax(axis=1) == truth).sum()), count)}
-    found |= dict(zip(names, bootstrap(plain, truth, repeats, seed), strict=True))
+    found |= dict(zip(names, bootstrap(plain, truth, draws), strict=True))
     ranks = (probabilities > own[:, None]).sum(axis=1)
     found |= {f"top_{top}": share(int((ranks < top).sum()), count) for top in TOPS if top < labels}
-    return found | _calibration(probabilities, untempered, truth, repeats, seed)
+    return found | _calibration(probabilities, untempered, truth, draws)
 
 
 def _calibration(
-    probabilities: np.ndarray, untempered: np.ndarray, truth: np.ndarray, repeats: int, seed: int
+    probabilities: np.ndarray, untempered: np.ndarray, truth: np.ndarray, draws: Draws
 ) -> dict[str, Estimate]:
     right = probabilities.argmax(axis=1) == truth
     tempered, plain = probabilities.max(axis=1), untempered.max(axis=1)
@@ -46,25 +46,27 @@ def _calibration(
         "calibration_error_adaptive": calibration.error(tempered, right, calibration.adaptive_bins(tempered)),
         "calibration_error_untempered": calibration.error(plain, right, calibration.even_bins(plain)),
     }
-    return {name: bootstrap(each, truth, repeats, seed, centred=True)[0] for name, each in errors.items()}
+    return {name: bootstrap(each, truth, draws, centred=True)[0] for name, each in errors.items()}
 
 
-def classes(probabilities: np.ndarray, truth: np.ndarray, labels: Sequence[str], repeats: int, seed: int) -> list[dict]:
+def classes(probabilities: np.ndarray, truth: np.ndarray, labels: Sequence[str], draws: Draws) -> list[dict]:
     """One row a label: precision and recall with Wilson's intervals, F1 bootstrapped."""
     wanted = counts.one_hot(truth, len(labels))
     guess = counts.given(probabilities, 0.5, is_multi_label=False)
-    return class_rows(guess, wanted, labels, truth, repeats, seed)
+    return class_rows(guess, wanted, labels, truth, draws)
 
 
 def class_rows(
-    guess: np.ndarray, wanted: np.ndarray, labels: Sequence[str], strata: np.ndarray, repeats: int, seed: int
+    guess: np.ndarray, wanted: np.ndarray, labels: Sequence[str], strata: np.ndarray, draws: Draws
 ) -> list[dict]:
     """The rows of `classes` from [texts, labels] bool; also used when multi-label."""
-    each = bootstrap(lambda weights: counts.f1(*counts.of_draws(guess, wanted, weights)).each, strata, repeats, seed)
+    each = bootstrap(lambda weights: counts.f1(*counts.of_draws(guess, wanted, weights)).each, strata, draws)
     hits, guessed, true = (part.sum(axis=0).astype(int) for part in (guess & wanted, guess, wanted))
     return [
         {
-            "label": label, "n": int(true[place]), "guessed": int(guessed[place]),
+            "label": label,
+            "n": int(true[place]),
+            "guessed": int(guessed[place]),
             "precision": share(int(hits[place]), int(guessed[place])),
             "recall": share(int(hits[place]), int(true[place])),
             "f1": each[place],
@@ -86,7 +88,12 @@ def confusions(matrix: np.ndarray, labels: Sequence[str]) -> list[dict]:
     order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS_MAX]
     pairs = [divmod(int(place), len(labels)) for place in order]
     return [
-        {"truth": labels[row], "guess": labels[column], "n": int(wrong[row, column]),
-         "share": share(int(wrong[row, column]), int(matrix[row].sum()))}
-        for row, column in pairs if wrong[row, column]
+        {
+            "truth": labels[row],
+            "guess": labels[column],
+            "n": int(wrong[row, column]),
+            "share": share(int(wrong[row, column]), int(matrix[row].sum())),
+        }
+        for row, column in pairs
+        if wrong[row, column]
     ]

@@ -1,7 +1,7 @@
 """Figures of parts of the test texts: where the model is worse than on the whole, and whether that is chance.
 
-Parts are made from the texts (length, language, script), from how often their label is in train, and from the data's own
-slice columns. Whether a part differs is asked of every part at once (Benjamini and Hochberg), as among thirty
+Parts are made from the texts (length, language, script), from how often their label is in train, and from the data's
+own slice columns. Whether a part differs is asked of every part at once (Benjamini and Hochberg), as among thirty
 parts one or two look bad by chance.
 """
 
@@ -15,7 +15,7 @@ from scipy.stats import false_discovery_control, fisher_exact, mannwhitneyu
 
 from ..data.examples import Example
 from ..validate.languages import script
-from .intervals import Estimate, bootstrap, difference, share
+from .intervals import Draws, Estimate, bootstrap, difference, share
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -71,26 +71,24 @@ def _identifier() -> "LanguageIdentifier":
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
-def measure(
-    right: np.ndarray, members: Mapping[str, Sequence[str | None]], texts_min: int, repeats: int, seed: int
-) -> list[dict]:
+def measure(right: np.ndarray, members: Mapping[str, Sequence[str | None]], texts_min: int, draws: Draws) -> list[dict]:
     """One row for each part. `right` is [texts]: bool (accuracy), or F1 of each text when multi-label."""
     rows = []
     for name, values in members.items():
         held = sorted({value for value in values if value is not None}, key=_natural)
         for value in held if len(held) > 1 else []:
             inside = np.array([each == value for each in values])
-            rows.append({"slice": name, "value": value} | _row(right, inside, texts_min, repeats, seed))
+            rows.append({"slice": name, "value": value} | _row(right, inside, texts_min, draws))
     adjusted = false_discovery_control([row["p"] for row in rows]) if rows else []
     return [row | {"p_adjusted": float(p)} for row, p in zip(rows, adjusted, strict=True)]
 
 
-def _row(right: np.ndarray, inside: np.ndarray, texts_min: int, repeats: int, seed: int) -> dict:
+def _row(right: np.ndarray, inside: np.ndarray, texts_min: int, draws: Draws) -> dict:
     count = int(inside.sum())
     if right.dtype == bool:
         estimate, gap, p = _of_shares(right, inside)
     else:
-        estimate, gap, p = _of_means(right, inside, repeats, seed)
+        estimate, gap, p = _of_means(right, inside, draws)
     figure = "accuracy" if right.dtype == bool else "sample_f1"
     return {"n": count, "figure": figure, "estimate": estimate, "gap": gap, "p": p, "is_small": count < texts_min}
 
@@ -104,14 +102,14 @@ def _of_shares(right: np.ndarray, inside: np.ndarray) -> tuple[Estimate, Estimat
     return share(hits, count), gap, float(fisher_exact([[hits, count - hits], [rest_hits, rest - rest_hits]]).pvalue)
 
 
-def _of_means(right: np.ndarray, inside: np.ndarray, repeats: int, seed: int) -> tuple[Estimate, Estimate, float]:
+def _of_means(right: np.ndarray, inside: np.ndarray, draws: Draws) -> tuple[Estimate, Estimate, float]:
     def statistic(weights: np.ndarray) -> np.ndarray:
         part = (weights * inside) @ right / (weights @ inside.astype(float))
         return np.stack([part, part - weights @ right / weights.sum(axis=1)], axis=1)
 
     estimate, gap = (
         Estimate(each.value, each.low, each.high, int(inside.sum()), each.method)
-        for each in bootstrap(statistic, inside.astype(int), repeats, seed)
+        for each in bootstrap(statistic, inside.astype(int), draws)
     )
     p = float(mannwhitneyu(right[inside], right[~inside]).pvalue)
     return estimate, gap, p if np.isfinite(p) else 1.0  # all texts alike
@@ -128,7 +126,13 @@ def _frequencies(examples: Sequence[Example], label_counts: Mapping[str, int]) -
         if not example.labels:
             return None
         rarest = min(label_counts.get(label, 0) for label in example.labels)
-        return f"up to {low} texts" if rarest <= low else f"{low + 1} to {high} texts" if rarest <= high else f"over {high} texts"
+        return (
+            f"up to {low} texts"
+            if rarest <= low
+            else f"{low + 1} to {high} texts"
+            if rarest <= high
+            else f"over {high} texts"
+        )
 
     return [group(each) for each in examples]
 

@@ -5,7 +5,7 @@ while is slow for all of them. This is the speed in Python; `labelstream bench` 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -17,6 +17,9 @@ from .intervals import Estimate, quantile
 
 LENGTHS = (8, 16, 32, 64, 128)
 """Tokens, specials included."""
+
+Place = tuple[int, int]
+"""(threads, tokens) of one measurement."""
 
 WARM_UPS = 5
 BATCH_TEXTS = 256
@@ -44,15 +47,21 @@ def measure(folder: Path, texts: Sequence[str], repeats: int, minutes_max: float
     stolen, total = (after - first for after, first in zip(machine.ticks(), before, strict=True))
     mean_tokens = float(np.mean([len(ids) for ids in scorers[1].ids(batch)]))
     return {
-        "machine": machine.describe(), "load_before": load_before, "load_after": machine.load(),
+        "machine": machine.describe(),
+        "load_before": load_before,
+        "load_after": machine.load(),
         "steal": stolen / total if total else None,
         "single": [
             {"tokens": tokens, "threads": count, "p50_ms": _ms(seconds, 0.5), "p99_ms": _ms(seconds, 0.99)}
             for (count, tokens), seconds in sorted(single_s.items())
         ],
         "batch": [
-            {"threads": count, "texts": BATCH_TEXTS, "tokens": mean_tokens,
-             "texts_per_second": quantile(BATCH_TEXTS / np.array(seconds), 0.5)}
+            {
+                "threads": count,
+                "texts": BATCH_TEXTS,
+                "tokens": mean_tokens,
+                "texts_per_second": quantile(BATCH_TEXTS / np.array(seconds), 0.5),
+            }
             for (count, _), seconds in sorted(batch_s.items())
         ],
         "is_cut": len(single_s[places[0]]) < repeats,
@@ -60,7 +69,7 @@ def measure(folder: Path, texts: Sequence[str], repeats: int, minutes_max: float
 
 
 def of_lengths(scorer: Scorer, texts: Sequence[str]) -> dict[int, str]:
-    """Token count -> a text of so many tokens: words of the given texts, as many as fit. Impossible ones are left out."""
+    """Token count -> a text of so many tokens: words of the given texts, as many as fit. Others are left out."""
     words = [word for text in texts[:500] for word in text.split()] or ["text"]
     found = {}
     for wanted in LENGTHS:
@@ -76,9 +85,11 @@ def of_lengths(scorer: Scorer, texts: Sequence[str]) -> dict[int, str]:
     return found
 
 
-def _rounds(places: Sequence, repeats: int, deadline: float, dice: Random, call) -> dict[tuple[int, int], list[float]]:
+def _rounds(
+    places: Sequence[Place], repeats: int, deadline: float, dice: Random, call: Callable[[int, int], float]
+) -> dict[Place, list[float]]:
     """Seconds of each place's calls; warm-up calls are not among them. At least two rounds, whatever the time."""
-    found: dict[tuple[int, int], list[float]] = {place: [] for place in places}
+    found: dict[Place, list[float]] = {place: [] for place in places}
     for place in places:
         for _ in range(min(WARM_UPS, repeats)):
             call(*place)

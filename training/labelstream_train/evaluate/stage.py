@@ -35,8 +35,11 @@ def of_run(run: Run) -> subject.Subject:
     scorer = Scorer(run.package, threads=run.settings.run.threads)
     name = str(parts.facts.get("data", {}).get("name") or run.data.name)
     return subject.Subject(
-        folder=run.package, scorer=scorer, data_name=name,
+        folder=run.package,
+        scorer=scorer,
+        data_name=name,
         test=subject.score(scorer, parts.test, "the test part"),
         held_out=subject.score(scorer, parts.held_out, "the held-out part") if parts.held_out else None,
-        out_of_scope=parts.out_of_scope, label_counts=subject.label_counts(parts.train),
+        out_of_scope=parts.out_of_scope,
+        label_counts=subject.label_counts(parts.train),
     )

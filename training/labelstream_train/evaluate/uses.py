@@ -23,8 +23,8 @@ def fingerprint(examples: Sequence[Example]) -> str:
 def count(folder: Path, test: str, model: str) -> dict:
     """Notes one evaluation of the model (its digest) on the test (its fingerprint) in `folder`.
 
-    `folder` is the run's own, not that of the stage, which is emptied before the stage runs again. Returns {fingerprint,
-    evaluations, models}: how many there were, this one included, and of how many models.
+    `folder` is the run's own, not that of the stage, which is emptied before the stage runs again. Returns
+    {fingerprint, evaluations, models}: how many there were, this one included, and of how many models.
     """
     path = folder / NAME
     folder.mkdir(parents=True, exist_ok=True)

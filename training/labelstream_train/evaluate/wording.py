@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 Estimate = Mapping[str, Any]
-NONE = "–"
+NONE = "\u2013"
 
 
 def percent(estimate: Estimate | None, digits: int = 1) -> str:
