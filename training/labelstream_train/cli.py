@@ -16,7 +16,6 @@ from typing import Any
 
 from . import package_commands, settings, workflow
 from .errors import Refused, Stopped, UserError
-from .evaluate import alone
 from .flags import add_flags, given
 from .run import Run
 from .stages import STAGES, Stage, stage
@@ -29,6 +28,8 @@ def main(arguments: Sequence[str]) -> int:
     """Runs one command and returns the exit code."""
     try:
         if arguments[:1] == ["evaluate"] and any(each.partition("=")[0] == "--package" for each in arguments):
+            from .evaluate import alone
+
             return alone.main(arguments[1:])
         parsed = _parser().parse_args(arguments)
         return parsed.act(parsed)
