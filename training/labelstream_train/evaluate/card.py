@@ -176,7 +176,11 @@ def _made(run: Run, manifest: Mapping[str, Any]) -> str:
     dropped = ", ".join(
         f"{count} {reason.replace('_', ' ')}" for reason, count in parts.facts.get("dropped", {}).items() if count
     )
-    data = "; ".join(f"{each['name']} ({each['licence']}): {each['attribution']}" for each in manifest.get("data", []))
+    data = "; ".join(
+        f"{each['name']} (licence {each.get('licence') or 'not stated'}){': ' * bool(each.get('attribution'))}"
+        f"{each.get('attribution') or ''}"
+        for each in manifest.get("data", [])
+    )
     chosen = _changed(run)
     learned = _learned(run)
     base = learned.get("base")
