@@ -1,5 +1,6 @@
 """The gate: each rule passes and fails where it should, a missing figure never passes, and verdicts do not go stale."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,11 @@ from . import gated_run, word_package
 
 
 def judged(
-    tmp_path: Path, rules_text: str, change: dict[str, Any] | None = None, stored: dict[str, Any] | None = None, **package: Any
+    tmp_path: Path,
+    rules_text: str,
+    change: dict[str, Any] | None = None,
+    stored: dict[str, Any] | None = None,
+    **package: Any,
 ) -> tuple[bool, dict[str, Outcome]]:
     """The verdict by a file of rules on a report in which some members were replaced."""
     path = gated_run.rules(tmp_path, rules_text)
@@ -26,10 +31,8 @@ def judged(
     report.write_text(json.dumps(content), encoding="utf-8")
     if stored is not None:
         (run.out / "export.json").write_text(json.dumps(stored), encoding="utf-8")
-    try:
+    with contextlib.suppress(Refused):
         gate(run)
-    except Refused:
-        pass
     verdict = Verdict.read(run.gate / "verdict.json")
     return verdict.passed, {each.name: each for each in verdict.rules}
 
@@ -58,7 +61,9 @@ def test_the_default_rules_pass_a_good_package(tmp_path: Path) -> None:
     assert by_name["out_of_scope_auroc"]["skipped"] and "rule is optional" in by_name["out_of_scope_auroc"]["sentence"]
 
 
-def test_a_bad_package_is_refused_with_every_failed_rule_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_package_is_refused_with_every_failed_rule_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = gated_run.make(tmp_path / "out", is_bad=True)
     with pytest.raises(Refused, match="accuracy, macro_f1, class_recall"):
         gate(run)
@@ -98,49 +103,76 @@ def test_a_bad_package_is_refused_with_every_failed_rule_named(tmp_path: Path, c
         ("[package_bytes]\nmax = 1000000", {}, True),
     ],
 )
-def test_a_limit_is_held_against_the_end_that_the_rule_names(tmp_path: Path, rule: str, change: dict, passes: bool) -> None:
+def test_a_limit_is_held_against_the_end_that_the_rule_names(
+    tmp_path: Path, rule: str, change: dict, passes: bool
+) -> None:
     passed, found = judged(tmp_path, rule + "\n", change)
     assert passed is passes
     assert all(each.value is not None for each in found.values())
 
 
 def test_out_of_scope_is_judged_by_the_score_that_the_classifier_gives(tmp_path: Path) -> None:
-    scores = [{"name": "energy", "auroc": estimate(0.99, 0.98, 1.0)}, {"name": "score", "auroc": estimate(0.7, 0.6, 0.8)}]
+    scores = [
+        {"name": "energy", "auroc": estimate(0.99, 0.98, 1.0)},
+        {"name": "score", "auroc": estimate(0.7, 0.6, 0.8)},
+    ]
     passed, found = judged(tmp_path, "[out_of_scope_auroc]\nmin = 0.9\n", {"out_of_scope": {"scores": scores}})
     assert not passed and found["out_of_scope_auroc"].value == 0.7
 
 
 @pytest.mark.parametrize(("hits", "texts", "passes"), [(0, 3, True), (4, 20, True), (0, 20, False), (40, 200, False)])
-def test_a_label_fails_only_when_chance_does_not_explain_it(tmp_path: Path, hits: int, texts: int, passes: bool) -> None:
+def test_a_label_fails_only_when_chance_does_not_explain_it(
+    tmp_path: Path, hits: int, texts: int, passes: bool
+) -> None:
     recall = hits / texts
-    rows = [{"label": "rare", "recall": estimate(recall, 0.0, 1.0, texts)}, {"label": "usual", "recall": estimate(1.0, 0.9, 1.0, 50)}]
+    rows = [
+        {"label": "rare", "recall": estimate(recall, 0.0, 1.0, texts)},
+        {"label": "usual", "recall": estimate(1.0, 0.9, 1.0, 50)},
+    ]
     passed, found = judged(tmp_path, "[class_recall]\nmin = 0.4\nsupport_min = 1\n", {"classes": rows})
     assert passed is passes
     assert "'rare'" in found["class_recall"].sentence
 
 
 def test_labels_with_few_texts_are_counted_and_when_all_are_the_rule_fails(tmp_path: Path) -> None:
-    rows = [{"label": "rare", "recall": estimate(0.0, 0.0, 1.0, 9)}, {"label": "usual", "recall": estimate(1.0, 0.9, 1.0, 50)}]
+    rows = [
+        {"label": "rare", "recall": estimate(0.0, 0.0, 1.0, 9)},
+        {"label": "usual", "recall": estimate(1.0, 0.9, 1.0, 50)},
+    ]
     passed, found = judged(tmp_path / "a", "[class_recall]\nmin = 0.4\n", {"classes": rows})
     assert passed and "1 labels with fewer than 20 test texts were not judged" in found["class_recall"].sentence
     passed, found = judged(tmp_path / "b", "[class_recall]\nmin = 0.4\n", {"classes": rows[:1]})
     assert not passed and "none of the 1 labels has 20 test texts" in found["class_recall"].sentence
 
 
-ABSENT = ("out_of_scope_auroc", "bias_flip_rate", "p99_ms", "micro_f1", "int8_agreement", "int8_accuracy_loss", "champion")
+ABSENT = (
+    "out_of_scope_auroc",
+    "bias_flip_rate",
+    "p99_ms",
+    "micro_f1",
+    "int8_agreement",
+    "int8_accuracy_loss",
+    "champion",
+)
 
 
 @pytest.mark.parametrize("name", ABSENT)
 def test_a_figure_that_was_not_measured_fails_unless_the_rule_is_optional(tmp_path: Path, name: str) -> None:
-    key = {"champion": "margin", "int8_agreement": "min", "out_of_scope_auroc": "min", "micro_f1": "min"}.get(name, "max")
+    key = {"champion": "margin", "int8_agreement": "min", "out_of_scope_auroc": "min", "micro_f1": "min"}.get(
+        name, "max"
+    )
     for folder, optional in (("a", "false"), ("b", "true")):
-        passed, found = judged(tmp_path / folder, f"[{name}]\n{key} = 0.5\noptional = {optional}\n", {"estimates": None}, stored={})
+        passed, found = judged(
+            tmp_path / folder, f"[{name}]\n{key} = 0.5\noptional = {optional}\n", {"estimates": None}, stored={}
+        )
         assert (passed, found[name].skipped, found[name].value) == (optional == "true", optional == "true", None)
 
 
 def test_weights_that_ship_as_fp32_agree_with_themselves(tmp_path: Path) -> None:
     passed, found = judged(tmp_path, "[int8_agreement]\nmin = 1.0\n", stored={"storage": "fp32"})
-    assert passed and found["int8_agreement"].sentence.startswith("agreement of the stored weights with fp32 is 1.0000 for weights")
+    assert passed and found["int8_agreement"].sentence.startswith(
+        "agreement of the stored weights with fp32 is 1.0000 for weights"
+    )
 
 
 def test_a_report_of_wrong_types_is_an_error_that_names_the_key(tmp_path: Path) -> None:
@@ -149,7 +181,7 @@ def test_a_report_of_wrong_types_is_an_error_that_names_the_key(tmp_path: Path) 
         ({"estimates": {"accuracy": {"value": True}}}, "estimates.accuracy.value: expected a number, found 'True'"),
         ({"estimates": []}, "estimates: expected an object"),
     )):  # fmt: skip
-        with pytest.raises(UserError, match="report.json") as error:
+        with pytest.raises(UserError, match=r"report\.json") as error:
             judged(tmp_path / str(number), "[accuracy]\nmin = 0.5\n", change)
         assert expected in str(error.value)
 
@@ -188,7 +220,9 @@ def test_the_program_that_serves_checks_the_golden_texts(tmp_path: Path) -> None
     assert good.passed and good.texts == 1 and good.said == "all 1 as expected"
     wrong = word_package.write(tmp_path / "wrong")
     manifest = wrong / "labelstream.json"
-    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"label": "card"', '"label": "fee"'), encoding="utf-8")
+    manifest.write_text(
+        manifest.read_text(encoding="utf-8").replace('"label": "card"', '"label": "fee"'), encoding="utf-8"
+    )
     found = golden.check(program(), wrong, 60)
     assert not found.passed and "its golden texts have other scores" in found.said and "expected fee" in found.said
 
@@ -206,10 +240,8 @@ def test_a_program_that_is_named_and_absent_is_an_error(tmp_path: Path) -> None:
 def with_champion(tmp_path: Path, rule: str, champion: Path, **package: Any) -> Outcome:
     path = gated_run.rules(tmp_path, f"[champion]\n{rule}\n")
     run: Run = gated_run.make(tmp_path / "out", {"gate": {"rules": str(path), "champion": str(champion)}}, **package)
-    try:
+    with contextlib.suppress(Refused):
         gate(run)
-    except Refused:
-        pass
     return Verdict.read(run.gate / "verdict.json").rules[0]
 
 
@@ -244,6 +276,6 @@ def test_a_champion_that_is_no_package_is_an_error(tmp_path: Path) -> None:
 
 def test_a_rule_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     run = gated_run.make(tmp_path / "out", {"gate": {"rules": str(tmp_path / "none.toml")}})
-    with pytest.raises(UserError, match="none.toml"):
+    with pytest.raises(UserError, match=r"none\.toml"):
         gate(run)
     assert rules.DEFAULT.is_file()

@@ -22,12 +22,18 @@ PAD, UNKNOWN = "[PAD]", "[UNK]"
 
 
 def write(
-    folder: Path, words: Mapping[str, Sequence[str]] = WORDS, is_bad: bool = False, weight: float = 4.0, version: str = "1.0.0"
+    folder: Path,
+    words: Mapping[str, Sequence[str]] = WORDS,
+    is_bad: bool = False,
+    weight: float = 4.0,
+    version: str = "1.0.0",
 ) -> Path:
     """Writes the package and returns its folder."""
     folder.mkdir(parents=True)
     labels = sorted(words)
-    vocabulary = {token: place for place, token in enumerate([PAD, UNKNOWN, *(each for label in labels for each in words[label])])}
+    vocabulary = {
+        token: place for place, token in enumerate([PAD, UNKNOWN, *(each for label in labels for each in words[label])])
+    }
     table = np.zeros((len(vocabulary), len(labels)), np.float32)
     for place, label in enumerate(labels):
         for word in words[label]:
@@ -85,7 +91,10 @@ def _model(table: np.ndarray) -> onnx.ModelProto:
         helper.make_node("Mul", ["rows", "mask3"], ["kept"]),
         helper.make_node("ReduceSum", ["kept", "tokens"], ["logits"], keepdims=0),
     ]
-    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"]) for name in ("input_ids", "attention_mask")]
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
+        for name in ("input_ids", "attention_mask")
+    ]
     outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", table.shape[1]])]
     constants = [
         numpy_helper.from_array(table, "table"),

@@ -78,7 +78,7 @@ def match(package: Path, champion: Path, parts: Parts, threads: int = 0) -> Matc
 
 def _truth(places: list[list[int]], labels: int, is_multi_label: bool) -> np.ndarray:
     if not is_multi_label:
-        return np.array([place for place, in places], np.int64)
+        return np.array([place for (place,) in places], np.int64)
     truth = np.zeros((len(places), labels), np.float32)
     for row, each in enumerate(places):
         truth[row, each] = 1.0

@@ -90,7 +90,9 @@ class Report:
             if found.get("value") is None:
                 return None
             value = self._number(found["value"], (*keys, "value"))
-            ends = [value if found.get(end) is None else self._number(found[end], (*keys, end)) for end in ("low", "high")]
+            ends = [
+                value if found.get(end) is None else self._number(found[end], (*keys, end)) for end in ("low", "high")
+            ]
             count = None if found.get("n") is None else int(self._number(found["n"], (*keys, "n")))
             return Figure(value, *ends, count, what)
         return Figure.exact(self._number(found, keys), what)

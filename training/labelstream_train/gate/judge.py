@@ -66,7 +66,9 @@ def _stored(name: str, of_fp32: float) -> Callable[..., Figure | None]:
 
 
 def _p99(case: Case, rule: Milliseconds) -> Figure | None:
-    rows = [row for row in case.evaluation.rows("speed", "single") or [] if row.get("threads") == 1 and row.get("tokens")]
+    rows = [
+        row for row in case.evaluation.rows("speed", "single") or [] if row.get("threads") == 1 and row.get("tokens")
+    ]
     if not rows:
         return None
     rows.sort(key=lambda row: (row["tokens"] < rule.tokens, abs(row["tokens"] - rule.tokens)))
@@ -112,7 +114,12 @@ def _champion(case: Case, rule: Champion) -> Outcome:
     if match.lost and rule.labels == "same_or_more":
         passed = False
     return Outcome(
-        name, gap.value, [gap.low, gap.high], rule.margin, passed, "; ".join([f"{who}: {found.sentence()}", asked, *said])
+        name,
+        gap.value,
+        [gap.low, gap.high],
+        rule.margin,
+        passed,
+        "; ".join([f"{who}: {found.sentence()}", asked, *said]),
     )
 
 
@@ -132,7 +139,9 @@ _JUDGES: dict[str, Callable[[Case, Rule], Outcome]] = {
     "macro_f1": _floor("macro_f1", "macro F1", _estimate("estimates", "macro_f1")),
     "micro_f1": _floor("micro_f1", "micro F1", _estimate("estimates", "micro_f1")),
     "class_recall": lambda case, rule: worst.class_recall(case.evaluation, rule),
-    "calibration_error": _ceiling("calibration_error", "calibration error", _estimate("estimates", "calibration_error")),
+    "calibration_error": _ceiling(
+        "calibration_error", "calibration error", _estimate("estimates", "calibration_error")
+    ),
     "slice_gap": lambda case, rule: worst.slice_gap(case.evaluation, rule),
     "robustness_drop": lambda case, rule: worst.robustness_drop(case.evaluation, rule),
     "out_of_scope_auroc": _floor("out_of_scope_auroc", "AUROC of out-of-scope texts", _out_of_scope),

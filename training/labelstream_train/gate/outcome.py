@@ -26,7 +26,9 @@ def missing(name: str, rule: Rule, why: str) -> Outcome:
     limit = next((float(getattr(rule, key)) for key in ("min", "max", "margin") if hasattr(rule, key)), None)
     if rule.optional:
         return Outcome(name, None, None, limit, True, f"skipped: {why}; the rule is optional", skipped=True)
-    return Outcome(name, None, None, limit, False, f"not measured: {why}; mark the rule `optional = true` to allow that")
+    return Outcome(
+        name, None, None, limit, False, f"not measured: {why}; mark the rule `optional = true` to allow that"
+    )
 
 
 def described(figure: Figure) -> str:

@@ -51,7 +51,7 @@ class ClassRecall(Rule):
 
 
 class SliceGap(Rule):
-    """No slice may lag behind the rest by more than `max`; slices with fewer than `support_min` texts are not judged."""
+    """No slice may lag behind all texts by more than `max`; those of fewer than `support_min` texts are not judged."""
 
     max: Share
     support_min: Annotated[int, Field(ge=1)] = 30

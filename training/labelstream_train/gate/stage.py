@@ -39,7 +39,8 @@ def gate(run: Run) -> None:
     print(table(verdict.rules), file=sys.stderr)
     if not verdict.passed:
         failed = [each.name for each in verdict.rules if not each.passed]
-        raise Refused(f"pass the gate: {len(failed)} of {len(verdict.rules)} rules failed: {', '.join(failed)}; see {verdict_path}")
+        count = f"{len(failed)} of {len(verdict.rules)} rules failed"
+        raise Refused(f"pass the gate: {count}: {', '.join(failed)}; see {verdict_path}")
 
 
 def _check_same_package(evaluation: Report, package: Path) -> None:

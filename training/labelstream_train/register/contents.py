@@ -33,7 +33,9 @@ def tags(run: Run, verdict: Verdict) -> dict[str, str]:
         "labelstream.tier": run.settings.run.tier,
         "labelstream.licence": about.get("licence"),
         "labelstream.data_fingerprint": run.parts().facts.get("fingerprint"),
-        "labelstream.data": "; ".join(f"{each.get('name')} ({each.get('licence')})" for each in about.get("data") or []),
+        "labelstream.data": "; ".join(
+            f"{each.get('name')} ({each.get('licence')})" for each in about.get("data") or []
+        ),
         "labelstream.git_commit": _git_commit(),
     }
     return {name: str(value) for name, value in known.items() if value}
@@ -81,7 +83,11 @@ def description(run: Run, verdict: Verdict) -> str:
     about, found = manifest.read(run.package), figures(run)
     lines = [f"{about.get('name')} {about.get('version')}, {run.settings.run.tier} tier, {about.get('licence')}"]
     for name in (name for name in HEADLINE if name in found):
-        ends = f" (95 % interval {found[f'{name}.low']:.4f} to {found[f'{name}.high']:.4f})" if f"{name}.low" in found else ""
+        ends = (
+            f" (95 % interval {found[f'{name}.low']:.4f} to {found[f'{name}.high']:.4f})"
+            if f"{name}.low" in found
+            else ""
+        )
         lines.append(f"{name.replace('_', ' ')} on test: {found[name]:.4f}{ends}")
     skipped = sum(each.skipped for each in verdict.rules)
     lines.append(f"gate: {len(verdict.rules) - skipped} rules passed, {skipped} skipped")

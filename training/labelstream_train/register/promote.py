@@ -36,7 +36,9 @@ def promote(registry: str, model_name: str) -> Moved:
     with talking_to(registry, f"promote {model_name}"):
         challenger = version_of(client, model_name, CHALLENGER)
         if challenger is None:
-            raise UserError(f"promote {model_name}: it has no version with the alias `{CHALLENGER}`; run `register` first")
+            raise UserError(
+                f"promote {model_name}: it has no version with the alias `{CHALLENGER}`; run `register` first"
+            )
         if challenger.tags.get(GATE_TAG) != "passed":
             raise Refused(f"promote {model_name}: version {challenger.version} has not passed a gate")
         old = version_of(client, model_name, CHAMPION)
@@ -58,7 +60,9 @@ def rollback(registry: str, model_name: str) -> Moved:
             missing = CHAMPION if champion is None else PREVIOUS
             raise UserError(f"roll back {model_name}: it has no version with the alias `{missing}`")
         if champion == previous:
-            raise UserError(f"roll back {model_name}: version {champion} is champion and previous, nothing to go back to")
+            raise UserError(
+                f"roll back {model_name}: version {champion} is champion and previous, nothing to go back to"
+            )
         client.set_registered_model_alias(model_name, CHAMPION, str(previous))
         client.set_registered_model_alias(model_name, PREVIOUS, str(champion))
         return Moved(previous, champion, True)

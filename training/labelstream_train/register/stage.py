@@ -70,7 +70,9 @@ def passed(run: Run) -> Verdict:
         raise Refused(f"register {run.package}: it has not passed its gate ({failed}); see {path}")
     files = file_digests(run.package)
     if verdict.files != files or verdict.package_digest != manifest.package_digest(run.package):
-        changed = sorted(name for name in verdict.files.keys() | files.keys() if verdict.files.get(name) != files.get(name))
+        changed = sorted(
+            name for name in verdict.files.keys() | files.keys() if verdict.files.get(name) != files.get(name)
+        )
         raise Refused(f"register {run.package}: {', '.join(changed) or 'it'} changed after the gate; run `gate` again")
     return verdict
 
