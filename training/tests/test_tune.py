@@ -162,7 +162,7 @@ def test_a_trial_that_is_stopped_is_repeated(tmp_path: Path, monkeypatch: pytest
     asked = iter(range(1000))
     with monkeypatch.context() as patched:  # over at the second trial's third step: 1 + 4 + 1 + 2 looks before
         patched.setattr(Run, "seconds_left", lambda self: 0.0 if next(asked) >= 8 else None)
-        with pytest.raises(Stopped, match="at step 3.*1 of 8 trials are done"):
+        with pytest.raises(Stopped, match=r"at step 3.*1 of 8 trials are done"):
             tune(run)
     tune(run)
     assert state_names(run)[:3] == ["COMPLETE", "FAIL", "COMPLETE"]
@@ -238,7 +238,7 @@ def test_a_training_is_a_run_too_and_survives_the_loss_of_its_server(
     def lost(*arguments: object, **named: object) -> None:
         raise Unreachable("gone")
 
-    monkeypatch.setattr(MlflowClient, "log_batch", lambda self, run_id, metrics=(), params=(): lost() if metrics else None)
+    monkeypatch.setattr(MlflowClient, "log_batch", lambda *_, metrics=(), **__: lost() if metrics else None)
     tiers.train(make_run(tmp_path / "other", tracking=mlflow_server.uri))
     assert capsys.readouterr().err.count("going on without it") == 1
     with pytest.raises(UserError, match="it does not answer"):

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from labelstream_train.data.examples import Example, Parts
@@ -33,10 +34,11 @@ def write_tokenizer(folder: Path) -> None:
 def write_base(folder: Path) -> Path:
     """The three files of a base model, as Transformers writes them."""
     import torch
-    from transformers import BertConfig, BertModel
 
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
     torch.manual_seed(3)
-    BertModel(BertConfig(**SIZES, initializer_range=0.3)).save_pretrained(folder)
+    config = transformers.BertConfig(**SIZES, initializer_range=0.3)
+    transformers.BertModel(config).save_pretrained(folder)
     write_tokenizer(folder)
     return folder
 

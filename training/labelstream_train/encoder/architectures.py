@@ -59,7 +59,8 @@ def shape(config: dict, name: str) -> Shape:
     activation = config.get("activation" if kind == "distilbert" else "hidden_act", "gelu")
     positions = config.get("position_embedding_type", "absolute")
     if activation != "gelu" or positions != "absolute":
-        raise UserError(f"use the base model {name}: expected gelu and absolute positions, found {activation}, {positions}")
+        found = f"{activation}, {positions}"
+        raise UserError(f"use the base model {name}: expected gelu and absolute positions, found {found}")
     if config.get("embedding_size", config.get("hidden_size")) != config.get("hidden_size"):
         raise UserError(f"use the base model {name}: expected embedding_size to equal hidden_size")
     sizes = {field.name: config.get(field.name) for field in fields(Shape)}

@@ -80,13 +80,17 @@ def find(name: str = DEFAULT_BASE) -> Base:
     hub_name = _HUB_NAME.fullmatch(name)
     if hub_name and not name.startswith("."):
         return _checked(Base(_download(hub_name["repository"], hub_name["revision"]), name))
-    raise UserError(f"find the base model {name}: it is neither a folder, nor a package's name, nor OWNER/NAME of a hub")
+    raise UserError(
+        f"find the base model {name}: it is neither a folder, nor a package's name, nor OWNER/NAME of a hub"
+    )
 
 
 def _checked(base: Base) -> Base:
     for file in FILES:
         if not (base.folder / file).is_file():
-            raise UserError(f"find the base model {base.name}: {base.folder / file} is missing; needed: {', '.join(FILES)}")
+            raise UserError(
+                f"find the base model {base.name}: {base.folder / file} is missing; needed: {', '.join(FILES)}"
+            )
     return base
 
 
@@ -97,7 +101,9 @@ def _of_package(name: str) -> Path:
     except (ImportError, ValueError):
         module = None
     if module is None or module.origin is None:
-        raise UserError(f"find the base model {name}: no such folder and no such package; install {name}, or name a folder")
+        raise UserError(
+            f"find the base model {name}: no such folder and no such package; install {name}, or name a folder"
+        )
     root = Path(module.origin).parent
     inside = [root, *sorted(path.parent for path in root.glob("*/config.json"))]
     return next((folder for folder in inside if (folder / "config.json").is_file()), root)
@@ -105,9 +111,11 @@ def _of_package(name: str) -> Path:
 
 def _download(repository: str, revision: str | None) -> Path:
     """The three files from the hub, or from the hub library's cache when the hub cannot be reached."""
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
+    try:
+        import huggingface_hub
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError as cause:
+        raise UserError(f"download the base model {repository}: install huggingface_hub first") from cause
     try:
         return Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=list(FILES)))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as cause:

@@ -30,7 +30,9 @@ def same_run(path: Path, wanted: dict[str, Any]) -> None:
     if path.is_file():
         begun = _flat(json.loads(path.read_text(encoding="utf-8")))
         changed = [
-            f"{key} ({begun.get(key)!r} -> {value!r})" for key, value in _flat(wanted).items() if begun.get(key) != value
+            f"{key} ({begun.get(key)!r} -> {value!r})"
+            for key, value in _flat(wanted).items()
+            if begun.get(key) != value
         ]
         if changed:
             raise UserError(

@@ -28,9 +28,9 @@ def document(run: Run, study: Study) -> dict[str, Any]:
     """Trials in their order, the best one, and how much each key mattered."""
     best = study.best()
     trials = [
-        {"trial": trial.number, "state": state(trial), "figure": _figure(trial), "steps": len(trial.intermediate_values),
-         "seconds": round(trial.duration.total_seconds(), 2) if trial.duration else None, "values": trial.params,
-         "error": trial.user_attrs.get(ERROR)}
+        {"trial": trial.number, "state": state(trial), "figure": _figure(trial),
+         "steps": len(trial.intermediate_values), "values": trial.params, "error": trial.user_attrs.get(ERROR),
+         "seconds": round(trial.duration.total_seconds(), 2) if trial.duration else None}
         for trial in study.ended()
     ]  # fmt: skip
     return {

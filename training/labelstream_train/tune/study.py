@@ -90,7 +90,9 @@ def is_ended(trial: FrozenTrial) -> bool:
 
 def state(trial: FrozenTrial) -> Literal["completed", "pruned", "given up"]:
     """Of a trial that ended, in words."""
-    return {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned"}.get(trial.state, "given up")  # type: ignore[return-value]
+    if trial.state == TrialState.COMPLETE:
+        return "completed"
+    return "pruned" if trial.state == TrialState.PRUNED else "given up"
 
 
 def _pruner(settings: TuneSettings, steps: int | None) -> optuna.pruners.BasePruner:
