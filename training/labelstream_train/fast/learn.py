@@ -99,15 +99,16 @@ class Learner:
         self.saved = time.monotonic()
 
     def run(self, is_over: Callable[[], bool], report: Callable[[dict], None]) -> bool:
-        """Epochs until the last one or no gain; False when `is_over` said so, after saving."""
+        """Epochs until the last one or no gain; False when `is_over` said so, after saving. At least one epoch, so
+        that a run gets on however short its budgets are."""
         while not self.is_finished():
-            if is_over():
-                self.save()
-                return False
             self.epoch()
             report(self.history[-1])
-            if self.is_finished() or time.monotonic() - self.saved > SAVE_EVERY_S:
+            over = is_over() and not self.is_finished()
+            if over or self.is_finished() or time.monotonic() - self.saved > SAVE_EVERY_S:
                 self.save()
+            if over:
+                return False
         return True
 
     def is_finished(self) -> bool:

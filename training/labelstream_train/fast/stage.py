@@ -37,10 +37,8 @@ def train(run: Run) -> None:
     _check(settings)
     run.train.mkdir(parents=True, exist_ok=True)
     same_run(run.train / "run.json", _about(run, parts))
-    run.stop_if_over("before the first epoch")
     tokenizer = _tokenizer(run, parts)
     task = _task(run, parts, tokenizer)
-    run.stop_if_over("before the first epoch")
     learner = Learner(_start(run, parts, tokenizer, task), task, settings, run.settings.run.seed, run.train)
     learner.load()
     with Progress("fast", settings.epochs, "epochs") as progress:
