@@ -1,7 +1,11 @@
 """Registering against a real MLflow server: the good path, what is refused, and which version serves."""
 
 import json
+import threading
+from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +190,46 @@ def test_a_server_that_is_down_is_one_clear_line_and_soon(
         with pytest.raises(UserError, match=r"at the registry http://127\.0\.0\.1:9: it does not answer"):
             command("http://127.0.0.1:9", name)
     assert not run.register.exists()
+
+
+@contextmanager
+def server_with_a_password(asked: list[str | None]) -> Iterator[str]:
+    """Answers everything with 401, and notes what it was shown as credentials."""
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers.get("Authorization"))
+            self.send_error(401)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_credentials_come_from_the_environment_and_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+    with server_with_a_password(asked) as uri:
+        with pytest.raises(UserError, match="it refuses these credentials; set MLFLOW_TRACKING_USERNAME"):
+            promote(uri, "intents")
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "enchantress")
+        with pytest.raises(UserError) as error:
+            promote(uri, "intents")
+        monkeypatch.delenv("MLFLOW_TRACKING_USERNAME")
+        monkeypatch.delenv("MLFLOW_TRACKING_PASSWORD")
+        monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "number")
+        with pytest.raises(UserError):
+            promote(uri, "intents")
+    assert asked == [None, "Basic " + b64encode(b"ada:enchantress").decode(), "Bearer number"]
+    assert "enchantress" not in str(error.value)
+    for wrong in ("http://ada:enchantress@127.0.0.1:5000", "file:///tmp/mlruns", "mlruns"):
+        with pytest.raises(UserError, match="expected http://HOST:PORT") as error:
+            promote(wrong, "intents")
+        assert "enchantress" not in str(error.value)
 
 
 def test_without_a_registry_or_with_a_wrong_name_nothing_happens(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from ..errors import UserError
 
@@ -27,6 +28,10 @@ UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 def connect(uri: str, timeout_s: int = TIMEOUT_S, retries_max: int = RETRIES_MAX) -> "MlflowClient":
     """A client of the server at `uri`; nothing is sent yet. The environment's own limits win."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        form = "expected http://HOST:PORT or https://..., and credentials in MLFLOW_TRACKING_USERNAME and _PASSWORD"
+        raise UserError(f"use the registry {parts.scheme}://{parts.hostname}: {form}")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(timeout_s))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(retries_max))
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -49,7 +54,11 @@ def talking_to(uri: str, doing: str) -> Iterator[None]:
         yield
     except (MlflowException, RequestException) as cause:
         reason = " ".join(str(cause).split())
-        if "Max retries exceeded" in reason or isinstance(cause, RequestException):
+        if isinstance(cause, MlflowException) and cause.get_http_status_code() in (401, 403):
+            reason = (
+                "it refuses these credentials; set MLFLOW_TRACKING_USERNAME and _PASSWORD, or MLFLOW_TRACKING_TOKEN"
+            )
+        elif "Max retries exceeded" in reason or isinstance(cause, RequestException):
             reason = f"it does not answer ({_innermost(cause)}); is the address right and the server up?"
         raise UserError(f"{doing} at the registry {uri}: {reason[:400]}") from cause
 

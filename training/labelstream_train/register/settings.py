@@ -9,7 +9,7 @@ class RegisterSettings(Section):
     """Where a package that passed its gate is registered. User name, password and token come from the
     environment (`MLFLOW_TRACKING_USERNAME`, `MLFLOW_TRACKING_PASSWORD`, `MLFLOW_TRACKING_TOKEN`)."""
 
-    registry: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
+    registry: str | None = Field(default=None, pattern=r"^https?://[^\s@]+$")
     """Address of an MLflow server, `http://127.0.0.1:5000`; without one, nothing is registered."""
 
     model_name: str | None = Field(default=None, pattern=r"^[^/:@\s]{1,200}$")
