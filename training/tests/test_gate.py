@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from labelstream_train.data.examples import Example, Parts
 from labelstream_train.errors import Refused, UserError
-from labelstream_train.gate import golden, rules
+from labelstream_train.gate import champion, golden, rules
 from labelstream_train.gate.stage import gate
 from labelstream_train.gate.verdict import Outcome, Verdict
 from labelstream_train.run import Run
 
-from . import gated_run, word_package
+from . import bag_of_words, gated_run, word_package
 
 
 def judged(
@@ -237,9 +238,11 @@ def test_a_program_that_is_named_and_absent_is_an_error(tmp_path: Path) -> None:
     assert not found.passed and "did not answer within 0.2 s" in found.said
 
 
-def with_champion(tmp_path: Path, rule: str, champion: Path, **package: Any) -> Outcome:
+def with_champion(tmp_path: Path, rule: str, package_in_use: Path, **package: Any) -> Outcome:
     path = gated_run.rules(tmp_path, f"[champion]\n{rule}\n")
-    run: Run = gated_run.make(tmp_path / "out", {"gate": {"rules": str(path), "champion": str(champion)}}, **package)
+    run: Run = gated_run.make(
+        tmp_path / "out", {"gate": {"rules": str(path), "champion": str(package_in_use)}}, **package
+    )
     with contextlib.suppress(Refused):
         gate(run)
     return Verdict.read(run.gate / "verdict.json").rules[0]
@@ -261,12 +264,12 @@ def test_too_few_texts_to_exclude_the_loss_fail(tmp_path: Path) -> None:
 
 def test_other_labels_are_said_and_their_texts_left_out(tmp_path: Path) -> None:
     words = {"card": ("card", "chip"), "cash": ("cash", "coins"), "loan": ("loan", "credit")}
-    champion = word_package.write(tmp_path / "champion", words=words)
-    found = with_champion(tmp_path, "margin = 0.05", champion)
+    known = word_package.write(tmp_path / "champion", words=words)
+    found = with_champion(tmp_path, "margin = 0.05", known)
     assert not found.passed
     assert "no longer knows 1 of the champion's labels: loan" in found.sentence
     assert "40 test texts of labels unknown to the champion were left out" in found.sentence
-    assert with_champion(tmp_path / "any", "margin = 0.06\nlabels = 'any'", champion).passed
+    assert with_champion(tmp_path / "any", "margin = 0.06\nlabels = 'any'", known).passed
 
 
 def test_a_champion_that_is_no_package_is_an_error(tmp_path: Path) -> None:
@@ -279,3 +282,24 @@ def test_a_rule_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.toml"):
         gate(run)
     assert rules.DEFAULT.is_file()
+
+
+def test_packages_with_several_labels_a_text_are_compared_by_whole_label_sets(tmp_path: Path) -> None:
+    words = {"good": (4.0, -4.0, -4.0), "bad": (-4.0, 4.0, -4.0), "late": (-4.0, 4.0, 8.0)}
+    bag_of_words.write(tmp_path / "new", ("joy", "anger", "fear"), words, is_multi_label=True)
+    bag_of_words.write(
+        tmp_path / "old", ("anger", "joy"), {"good": (-4.0, 4.0), "bad": (-4.0, -4.0)}, is_multi_label=True
+    )
+    texts = (("good", ("joy",)), ("bad", ("anger",)), ("late", ("anger", "fear")), ("nothing", ()))
+    test = tuple(Example(text, labels) for text, labels in texts for _ in range(10))
+    parts = Parts(("anger", "fear", "joy"), True, test, test, test, (), {})
+    found = champion.match(tmp_path / "new", tmp_path / "old", parts)
+    assert (found.lost, found.gained, found.left_out) == ((), ("fear",), 10)
+    assert found.comparison is not None
+    # A word that none knows has logit 0, so sigmoid 0.5, which reaches the threshold: both are wrong on "nothing".
+    assert found.comparison.champion_accuracy.value == pytest.approx(1 / 3)
+    assert found.comparison.challenger_accuracy.value == pytest.approx(2 / 3)
+    assert (found.comparison.only_challenger_right, found.comparison.only_champion_right) == (10, 0)
+    single = word_package.write(tmp_path / "single")
+    with pytest.raises(UserError, match="only one of them gives a text several labels"):
+        champion.match(tmp_path / "new", single, parts)
