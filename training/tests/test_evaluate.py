@@ -222,6 +222,15 @@ class Stage(unittest.TestCase):
         self.assertEqual((bias["source"], bias["contexts"], bias["terms"]), ("sentences.jsonl", 60, 3))
         self.assertEqual(bias["harm"]["auroc"]["value"], 1.0)
         self.assertEqual(bias["flip_rate"]["value"], 0.0)
+        self.assertLess(bias["unlike"]["value"], 0.1)
+        self.assertNotIn("Read with care", (run.package / "README.md").read_text(encoding="utf-8"))
+        terms = ("gay", "muslim", "sikh")
+        strange = [{"text": f"the {term} bird {place}"} for place in range(30) for term in terms]
+        file.write_text("".join(json.dumps(row) + "\n" for row in strange))
+        run = make_run(self.root / "strange", **(more | {"evaluate.bias_harmful": "[]"}))
+        stage.evaluate(run)
+        self.assertEqual(report.read(run.evaluate / "report.json")["bias"]["unlike"]["value"], 1.0)
+        self.assertIn("Read with care", (run.package / "README.md").read_text(encoding="utf-8"))
         wrong = make_run(self.root / "wrong", **{"evaluate.bias_harmful": '["rude"]'})
         with self.assertRaisesRegex(UserError, "no label 'rude'"):
             stage.evaluate(wrong)
@@ -264,3 +273,4 @@ class Words(unittest.TestCase):
         self.assertEqual(wording.points(estimate | {"value": -0.0012}), "-0.1 (+92.8 to +94.5)")
         self.assertEqual(wording.percent(estimate | {"value": None}), wording.NONE)
         self.assertEqual(wording.number(estimate), "0.937 (0.928 to 0.945)")
+        self.assertEqual(wording.number(estimate | {"high": 1049.6}), "0.937 (0.928 to 1,050)")

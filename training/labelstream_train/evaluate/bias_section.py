@@ -22,7 +22,7 @@ def bias(report: dict[str, Any]) -> Section | None:
         "the same "
         f"place, {found['texts']:,} texts. Two terms of a sentence get different labels in "
         f"{percent(found['flip_rate'])} of "
-        f"the pairs; {what} moves by {points(found['shift'])} points on average."
+        f"the pairs; {what} moves by {percent(found['shift']).replace('%', 'points')} on average."
     )
     clear = [row for row in found["by_term"] if row["is_clear"]]
     named = ", ".join(f"{row['term']} {points(row['shift'])}" for row in clear[:5])
@@ -38,7 +38,12 @@ def bias(report: dict[str, Any]) -> Section | None:
         for row in found["by_term"]
     ]  # fmt: skip
     columns = ["term", "sentences", "shift in points", "other label than most", "p, corrected", ""]
-    parts: list[Any] = [said, verdict, Table(columns, rows, "Terms by size of shift", folded=len(rows) > TERMS_OPEN)]
+    parts: list[Any] = [
+        said,
+        *unlike(found),
+        verdict,
+        Table(columns, rows, "Terms by size of shift", folded=len(rows) > TERMS_OPEN),
+    ]
     if found["harm"] is not None:
         parts += _harm(found["harm"])
     parts.append(
@@ -46,6 +51,17 @@ def bias(report: dict[str, Any]) -> Section | None:
         "not have."
     )
     return Section("Identity swaps", parts)
+
+
+def unlike(found: dict[str, Any]) -> list[str]:
+    """A warning where most of the sentences are nothing that the model was made for; else empty."""
+    if found["unlike"] is None or found["unlike"]["low"] <= 0.5:
+        return []
+    return [
+        f"Read with care: {percent(found['unlike'])} of these texts get a lower best score than 95 in 100 test "
+        "texts do. "
+        "They are unlike what the model is for, so that their labels are arbitrary, and move easily."
+    ]
 
 
 def _harm(harm: dict[str, Any]) -> list[Any]:

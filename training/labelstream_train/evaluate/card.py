@@ -13,6 +13,7 @@ from .. import settings as all_settings
 from ..errors import UserError
 from ..package import manifest as manifests
 from ..run import Run
+from .bias_section import unlike
 from .wording import area, figure, number, percent, points, rate
 
 WORST = 5
@@ -124,6 +125,7 @@ def _bias(report: dict[str, Any]) -> str:
         "terms. Two "
         f"terms of a sentence get different labels in {percent(found['flip_rate'])} of the pairs."
     )
+    lines += unlike(found)
     what = f"the probability of {found['target']}" if found["target"] else "the probability of a sentence's usual label"
     clear = [row for row in found["by_term"] if row["is_clear"]][:WORST]
     if clear:
@@ -165,6 +167,8 @@ def _speed(report: dict[str, Any]) -> str:
     lines += ["", f"Texts a second, {found['batch'][0]['tokens']:.0f} tokens on average: {many}. Machine: "
               f"{on['processor'] or on['system']}, {on['cores']} cores, {', '.join(on['instructions'])}; load "
               f"{found['load_before']} when it began."]  # fmt: skip
+    if found["load_before"] is not None and found["load_before"] > 0.5 * on["cores"]:
+        lines.append("Other work ran beside it: expect faster when idle.")
     return "\n".join(lines)
 
 
@@ -176,11 +180,7 @@ def _made(run: Run, manifest: Mapping[str, Any]) -> str:
     dropped = ", ".join(
         f"{count} {reason.replace('_', ' ')}" for reason, count in parts.facts.get("dropped", {}).items() if count
     )
-    data = "; ".join(
-        f"{each['name']} (licence {each.get('licence') or 'not stated'}){': ' * bool(each.get('attribution'))}"
-        f"{each.get('attribution') or ''}"
-        for each in manifest.get("data", [])
-    )
+    data = "; ".join(f"{each['name']} ({_terms(each)})" for each in manifest.get("data", []))
     chosen = _changed(run)
     learned = _learned(run)
     base = learned.get("base")
@@ -248,11 +248,15 @@ def _use(file: Path | None, manifest: Mapping[str, Any], report: dict[str, Any])
 
 
 def _licence(manifest: Mapping[str, Any]) -> str:
-    terms = "; ".join(
-        f"{each['name']} is {each['licence']}: {each['attribution']}" for each in manifest.get("data", [])
-    )
+    terms = "; ".join(f"{each['name']} is under {_terms(each)}" for each in manifest.get("data", []))
     return (
         f"## Licence\n\nThe weights are under {manifest.get('licence') or 'no stated licence'}. Of the training "
         f"data, {terms}. "
         "Whoever passes the model on should keep this attribution."
     )
+
+
+def _terms(data: Mapping[str, Any]) -> str:
+    """Licence and attribution of one data set, as far as they were stated."""
+    licence, whose = data.get("licence") or "no stated licence", data.get("attribution")
+    return f"{licence}: {whose}" if whose else licence

@@ -12,7 +12,7 @@ from ..errors import UserError
 from ..package.manifest import MODEL_FILES
 from ..progress import Progress
 from . import abstain, bias, calibration, identity, multi, out_of_scope, robustness, single, slices, speed, uses
-from .intervals import Draws
+from .intervals import Draws, Estimate, share
 from .report import SCHEMA
 from .settings import EvaluateSettings
 from .subject import Subject
@@ -154,7 +154,15 @@ def _bias(subject: Subject, settings: EvaluateSettings, warnings: list[str]) -> 
     columns = tuple(subject.labels.index(label) for label in settings.bias_harmful)
     harmful = bias.Harmful(columns, settings.bias_harmful, settings.bias_harmful_truth)
     found = bias.measure(swaps, rows, given, harmful, Draws(settings.bootstrap_repeats, settings.seed))
-    return {"source": "test texts" if settings.bias_data is None else settings.bias_data.name} | found
+    unlike = None if subject.scorer.is_multi_label else _unlike(subject, rows)
+    source = "test texts" if settings.bias_data is None else settings.bias_data.name
+    return {"source": source, "unlike": unlike} | found
+
+
+def _unlike(subject: Subject, probabilities: np.ndarray) -> Estimate:
+    """Share of texts with a lower best score than 95 % of the test texts have; 5 % where they are alike."""
+    floor = np.quantile(subject.test.probabilities.max(axis=1), 0.05)
+    return share(int((probabilities.max(axis=1) < floor).sum()), len(probabilities))
 
 
 def _best(probabilities: np.ndarray) -> np.ndarray:

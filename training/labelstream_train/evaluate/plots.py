@@ -87,7 +87,7 @@ def bars(rows: list[tuple[str, dict[str, Any]]], caption: str, description: str,
         spread = np.maximum([value - low, high - value], 0)
         axes.errorbar(value, places, xerr=spread, fmt="none", ecolor=COLOURS[5], capsize=2, linewidth=1)
         axes.axvline(0, linewidth=1, color=COLOURS[5])
-        axes.set_yticks(places, [plain(name, 36) for name, _ in rows], fontsize=8)
+        axes.set_yticks(places, [plain(name, 48) for name, _ in rows], fontsize=8)
         axes.set(xlabel=unit)
 
     return plot(paint, caption, description, 7.0, 0.8 + 0.26 * len(rows))

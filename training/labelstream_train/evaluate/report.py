@@ -25,7 +25,8 @@ abstaining       {score: {area: estimate, points: [{threshold, coverage, accurac
 slices           [{slice, value, n, figure, estimate, gap: estimate, p, p_adjusted, is_small}]
                  figure: accuracy, or sample_f1 when multi-label; gap: this slice minus all texts, negative is worse
 robustness       [{name, example, n, accuracy, change, flips : estimates}]    change: after minus before, paired
-bias             see `bias.measure`; null when left out
+bias             see `bias.measure`, with source (file name or "test texts") and unlike: estimate of the
+                 share of its texts that score lower than 95 % of the test texts; null when left out
 out_of_scope     see `out_of_scope.measure`; null when there are no such texts
 speed            see `speed.measure`; null when left out
 warnings         [sentence]

@@ -170,18 +170,24 @@ def _out_of_scope(report: dict[str, Any]) -> Section | None:
     found = report["out_of_scope"]
     if found is None:
         return None
-    rows = [[row["name"], area(row["auroc"]), area(row["aupr_in"]), area(row["aupr_out"]), percent(row["fpr_at_95"]),
-             f"{row['threshold']:.4g}", percent(row["kept"]), percent(row["rejected"]), percent(row["accuracy_kept"])]
-            for row in found["scores"]]  # fmt: skip
-    columns = ["by", "AUROC", "AUPR in", "AUPR out", "false accepts at 95 %", "threshold", "in scope kept",
-               "out of scope refused", "accuracy of kept"]  # fmt: skip
+    rows = [
+        [row["name"], area(row["auroc"]), area(row["aupr_in"]), area(row["aupr_out"]), percent(row["fpr_at_95"])]
+        for row in found["scores"]
+    ]
+    columns = ["by", "AUROC", "AUPR of texts in scope", "AUPR of texts out of scope", "wrongly accepted at 95 %"]
+    floors = [
+        [row["name"], f"{row['threshold']:.4g}", *(percent(row[key]) for key in ("kept", "rejected", "accuracy_kept"))]
+        for row in found["scores"]
+    ]
+    effects = ["by", "threshold", "in scope kept", "out of scope refused", "accuracy of kept"]
     said = (
         f"{found['n_out']:,} texts that belong to no label against {found['n_in']:,} that do: how well a low "
         "score gives the "
         f"former away. Best by AUROC: {found['best']}. The threshold keeps 95 % of the in-scope texts it was chosen on "
         f"({found['scores'][0]['chosen_on']})."
     )
-    return Section("Out of scope", [said, Table(columns, rows)])
+    tables = [Table(columns, rows), Table(effects, floors, "What a threshold on each score does")]
+    return Section("Out of scope", [said, *tables])
 
 
 def _speed(report: dict[str, Any]) -> Section | None:
@@ -195,7 +201,7 @@ def _speed(report: dict[str, Any]) -> Section | None:
         f"{', '.join(on['instructions']) or 'instruction sets unknown'}; "
         f"load {found['load_before']} before and {found['load_after']} after, {steal} of the time taken by the "
         "host. Measured "
-        "in Python with the tokenizer; the classifier itself is measured by `labelstream bench`."
+        "in Python with the tokenizer; `make bench` measures the classifier itself."
     )
     single = [[row["tokens"], row["threads"], number(row["p50_ms"]), number(row["p99_ms"])] for row in found["single"]]
     batch = [

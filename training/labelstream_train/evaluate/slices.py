@@ -40,7 +40,7 @@ def memberships(examples: Sequence[Example], label_counts: Mapping[str, int]) ->
         "script": [script(each.text[:400]).lower() for each in examples],
     }
     if label_counts:
-        found["label frequency in train"] = _frequencies(examples, label_counts)
+        found["label in train"] = _frequencies(examples, label_counts)
     for name in sorted({name for each in examples for name in each.slices}):
         found[name] = _most_common([each.slices.get(name) for each in examples])
     return found

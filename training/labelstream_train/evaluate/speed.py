@@ -1,7 +1,7 @@
 """How long one text takes and how many a second go through, on this machine, tokenizer included.
 
 Lengths and thread counts take turns within a round, in an order drawn anew, so that a machine that is slow for a
-while is slow for all of them. This is the speed in Python; `labelstream bench` measures the classifier itself.
+while is slow for all of them. This is the speed in Python; `make bench` measures the classifier itself.
 """
 
 import time

@@ -27,7 +27,8 @@ def number(estimate: Estimate | None, digits: int = 3) -> str:
     """Anything else: `0.934 (0.921 to 0.947)`; three significant digits."""
     if estimate is None or estimate["value"] is None:
         return NONE
-    return "{} ({} to {})".format(*(f"{estimate[key]:.{digits}g}" for key in ("value", "low", "high")))
+    shown = (f"{each:,.0f}" if abs(each) >= 1000 else f"{each:.{digits}g}" for each in _three(estimate))
+    return "{} ({} to {})".format(*shown)
 
 
 def area(estimate: Estimate | None) -> str:
@@ -42,6 +43,10 @@ def rate(estimate: Estimate | None) -> str:
     if estimate is None or estimate["value"] is None:
         return NONE
     return "{} ({} to {})".format(*(f"{estimate[key]:,.0f}" for key in ("value", "low", "high")))
+
+
+def _three(estimate: Estimate) -> list[float]:
+    return [estimate[key] for key in ("value", "low", "high")]
 
 
 def chance(p: float | None) -> str:
