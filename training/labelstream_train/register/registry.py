@@ -5,6 +5,7 @@ User name, password and token come from the environment (`MLFLOW_TRACKING_USERNA
 dead server hang a command for minutes.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ def connect(uri: str, timeout_s: int = TIMEOUT_S, retries_max: int = RETRIES_MAX
         from mlflow import MlflowClient
     except ImportError as cause:
         raise UserError("use a registry: the package mlflow-skinny is missing; pip install mlflow-skinny") from cause
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
