@@ -1,0 +1,110 @@
+"""The DVC pipeline: reproduced from data to verdict, a second time nothing, only what changed, pushed and pulled."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from labelstream_train import settings
+from labelstream_train.stages import STAGES
+
+from .pipeline_tools import TOOLS, TRAINING, Project, project
+
+DVC_YAML = TRAINING / "pipelines" / "dvc_yaml.py"
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@pytest.fixture
+def here(tmp_path) -> Project:
+    return project(tmp_path)
+
+
+@pytest.fixture
+def s3() -> Iterator[str]:
+    """The address of an S3 server on this machine, with a bucket named `models`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [TOOLS / "moto_server", "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, env=os.environ | KEYS,
+    )  # fmt: skip
+    try:
+        address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 120
+        while True:
+            try:
+                request = urllib.request.Request(f"{address}/models", method="PUT")
+                with urllib.request.urlopen(request, timeout=30):
+                    break
+            except (urllib.error.URLError, OSError):
+                assert time.monotonic() < deadline and server.poll() is None, "the S3 server did not start"
+                time.sleep(0.2)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def test_the_example_is_written_from_the_stages(here):
+    """training/dvc.yaml is what its generator writes for the default settings and a folder `data`."""
+    (here.folder / "mine.toml").write_text('[data]\npath = "data"\n', encoding="utf-8")
+    here.run(sys.executable, DVC_YAML, "--settings", "mine.toml")
+    written = (here.folder / "dvc.yaml").read_text(encoding="utf-8")
+    assert written == (TRAINING / "dvc.yaml").read_text(encoding="utf-8")
+    assert settings.read(here.folder / "run" / "settings.toml")["data"]["path"] == "data"
+    commands = str([stage["cmd"] for stage in yaml.safe_load(written)["stages"].values()])
+    for stage in STAGES:
+        assert commands.count(f"labelstream-train {stage.name} ") == (stage.name not in ("tune", "register"))
+
+
+def test_every_wanted_stage_is_there(here):
+    """With tuning and a registry all seven are, and what tuning finds is read by those that learn."""
+    more = '\n[tune]\ntrials = 3\n[register]\nregistry = "http://127.0.0.1:5000"\n'
+    path = here.folder / "mine.toml"
+    path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
+    here.run(sys.executable, DVC_YAML, "--settings", "mine.toml")
+    stages = yaml.safe_load((here.folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    assert list(stages) == ["validate", "tune", "train", "export", "gate", "register"]
+    assert "run/tune" in stages["train"]["deps"] and stages["register"]["always_changed"]
+    assert str(here.folder / "rules.toml") in stages["gate"]["deps"]
+    outputs = [path for stage in stages.values() for out in stage["outs"] for path in out]
+    assert len(outputs) == len(set(outputs))
+
+
+def test_reproduce_again_change_push_and_pull(here, s3):
+    here.run("git", "init", "-q")
+    here.run("dvc", "init", "-q")
+    here.run(sys.executable, DVC_YAML, "--settings", "mine.toml")
+    first = here.run("dvc", "repro")
+    assert [first.count(f"> labelstream-train {stage} ") for stage in ("validate", "train", "export", "gate")] == [1] * 4
+    assert json.loads((here.folder / "run" / "gate" / "verdict.json").read_text(encoding="utf-8"))["passed"]
+
+    again = here.run("dvc", "repro")
+    assert "labelstream-train" not in again and "Data and pipelines are up to date" in again
+
+    (here.folder / "rules.toml").write_text("[macro_f1]\nmin = 0.02\n", encoding="utf-8")
+    changed = here.run("dvc", "repro")
+    assert "> labelstream-train gate " in changed and changed.count("> labelstream-train") == 1
+
+    here.run("dvc", "remote", "add", "--default", "storage", "s3://models/runs")
+    here.run("dvc", "remote", "modify", "storage", "endpointurl", s3)
+    with_keys = Project(here.folder, here.environment | KEYS)
+    with_keys.run("dvc", "push")
+    package = (here.folder / "run" / "package" / "model.onnx").read_bytes()
+    for path in ("run/package", "run/data", "run/train", ".dvc/cache"):
+        here.run("rm", "-rf", path)
+    with_keys.run("dvc", "pull")
+    assert (here.folder / "run" / "package" / "model.onnx").read_bytes() == package
+    assert "up to date" in here.run("dvc", "status")
+
+    (here.folder / "rules.toml").write_text("[macro_f1]\nmin = 0.999\n", encoding="utf-8")
+    refused = here.try_run("dvc", "repro")
+    assert refused.returncode != 0 and "exited with 4" in refused.stdout
