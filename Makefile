@@ -42,6 +42,8 @@ test-training: ## every test of training, with torch too (installs 6 GB)
 	$(call say,building the labelstream program that the tests of training compare with)
 	@cargo build --locked --package cli
 	@cd training && ../.tools/training-torch/bin/python -m pytest -q -rs $(PYTEST_ARGS)
+	$(call say,holding Rust and Python to each other on 10000 texts a package)
+	@cargo test --locked --package tests --test parity -- --ignored --nocapture
 
 test-kills: tools ## the long campaign: kill -9 for 10 minutes on real text (LABELSTREAM_KILL_MINUTES)
 	@cargo build --locked --workspace --all-targets

@@ -66,7 +66,7 @@ impl Tally {
 
 /// Python with what scoring needs: what `make tools` installs, or a virtual environment in `training`.
 fn python() -> Option<PathBuf> {
-    [".tools/training/bin/python", "training/.venv/bin/python"]
+    [".tools/training/bin/python", ".tools/training-torch/bin/python", "training/.venv/bin/python"]
         .into_iter()
         .map(|path| workspace::root().join(path))
         .find(|path| path.exists())

@@ -16,9 +16,9 @@ LOGIT_DIFFERENCE_MAX = 1e-4
 """Largest accepted change of a logit from the training framework to the fp32 model. Rounding gives about 1e-5; a wrong
 graph gives more than 0.1."""
 
-ALONE_TEXTS_MAX = 512
+ALONE_TEXTS_MAX = 128
 ALONE_BATCH_ITEMS = 32
-SPEED_TEXTS_MAX = 200
+SPEED_TEXTS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class ExportSettings(Section):
     """Multi-label: a label's own best threshold is averaged with the common one, which weighs as many texts as this."""
     golden_texts: int = Field(12, ge=1, le=100)
     """Held-out texts whose scores a loader checks before it uses the package; edge cases come on top."""
-    compare_texts_max: int = Field(2000, ge=1)
+    compare_texts_max: int = Field(1000, ge=1)
     """Held-out and test texts, each at most this many, on which the storages are compared."""
     drift_reference: bool = True
     """Put a drift reference into the package: counts of the labels, scores and words of the held-out texts."""
