@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed")
 
 from labelstream_train import settings
-from labelstream_train.encoder import stage
+from labelstream_train.encoder import checkpoint, fine_tuning, stage
 from labelstream_train.errors import Stopped, UserError
 from labelstream_train.package.scorer import Scorer
 from labelstream_train.run import Run
@@ -83,6 +84,31 @@ def test_a_stopped_training_ends_with_the_weights_of_an_uninterrupted_one(
     assert_same(straight, stopped)
 
 
+@pytest.mark.parametrize("place", ["best.safetensors", "checkpoint.pt", "history.jsonl"])
+def test_a_training_killed_between_two_files_ends_with_the_same_weights(
+    tmp_path: Path, base: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight, killed = (make_run(tmp_path / name, base) for name in ("straight", "killed"))
+    stage.train(straight)
+    written = iter(range(100))
+
+    def kill(path: Path, write: Callable[[Path], object]) -> None:
+        if path.name == place and next(written) == 1:  # in the second epoch, before the file appears
+            write(path.with_name(path.name + ".unfinished"))
+            raise KeyboardInterrupt
+        checkpoint.replace(path, write)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fine_tuning, "replace", kill)
+        with pytest.raises(KeyboardInterrupt):
+            stage.train(killed)
+    stage.train(killed)
+    assert_same(straight, killed)
+    shown = [[{name: value for name, value in json.loads(line).items() if name != "seconds"} for line in lines]
+             for lines in ((run.train / "history.jsonl").read_text().splitlines() for run in (straight, killed))]
+    assert shown[0] == shown[1]
+
+
 def test_the_deadline_stops_between_steps(tmp_path: Path, base: str) -> None:
     run = make_run(tmp_path, base)
     with pytest.raises(Stopped):
@@ -115,7 +141,7 @@ def test_words_that_do_not_occur_keep_the_base_models_vectors(tmp_path: Path, ba
     stage.train(run)
     before = load_file(Path(base) / "model.safetensors")["embeddings.word_embeddings.weight"]
     after = weights(run)["embeddings.word_embeddings.weight"]
-    changed = [word for word, place in zip([*tiny_base.SPECIAL, *tiny_base.WORDS], range(len(before)))
+    changed = [word for place, word in enumerate([*tiny_base.SPECIAL, *tiny_base.WORDS])
                if not np.array_equal(before[place], after[place])]
     assert set(changed) >= {"card", "money", "pin"}
     assert not {"never", "seen", "words", "[MASK]"} & set(changed)

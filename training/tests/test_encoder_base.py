@@ -14,8 +14,10 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
 from labelstream_train.encoder import base as bases
+from labelstream_train.encoder import graph
 from labelstream_train.encoder.network import Classifier
 from labelstream_train.errors import UserError
+from labelstream_train.package.scorer import open_session
 
 from . import tiny_base
 
@@ -54,6 +56,14 @@ def test_computes_what_transformers_computes(tmp_path: Path, kind: str) -> None:
         expected = (states * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1)[:, None]
         found = ours.pooled(ids, mask, torch.zeros_like(ids))
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
+    weights, shape = {name: value.numpy() for name, value in ours.state_dict().items()}, base.shape()
+    graph.save(graph.build(weights, shape.num_hidden_layers, shape.num_attention_heads, shape.layer_norm_eps, False),
+               tmp_path / "model.onnx")
+    feed = {"input_ids": ids.numpy(), "attention_mask": mask.numpy(), "token_type_ids": torch.zeros_like(ids).numpy()}
+    (logits,) = open_session(tmp_path / "model.onnx", 1).run(["logits"], feed)
+    with torch.no_grad():
+        expected = ours(ids, mask, torch.zeros_like(ids))
+    torch.testing.assert_close(torch.from_numpy(logits), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_default_base_is_found_in_its_package() -> None:
@@ -138,6 +148,7 @@ def test_a_hub_name_is_downloaded_once_and_then_works_offline(tmp_path: Path, hu
 import sys
 from labelstream_train.encoder import base
 from labelstream_train.errors import UserError
+from labelstream_train.package.scorer import open_session
 try:
     found = base.find(sys.argv[1])
     print(found.name, found.shape().hidden_size, sorted(path.name for path in found.folder.iterdir()))

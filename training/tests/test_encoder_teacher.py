@@ -83,7 +83,7 @@ def test_a_student_follows_its_teachers_more_than_its_labels(tmp_path: Path, bas
 
 
 def test_wrong_teachers_are_named(tmp_path: Path, base: str, taught: Run) -> None:
-    with pytest.raises(UserError, match="expected a model package or an exported run, found no model.onnx"):
+    with pytest.raises(UserError, match=r"expected a model package or an exported run, found no model\.onnx"):
         stage.train(make_run(tmp_path / "none", base, teachers=[str(tmp_path)]))
     other = tmp_path / "other"
     shutil.copytree(taught.out / "fp32", other)

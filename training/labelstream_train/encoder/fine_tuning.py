@@ -90,7 +90,7 @@ class FineTuning:
         self.stages = (self._optimiser(settings.contrastive_epochs, settings.contrastive_learning_rate),
                        self._optimiser(settings.epochs, settings.learning_rate))
         self.epoch = self.step = 0
-        self.loss_sum = self.seconds = 0.0
+        self.loss_sum = self.mean_loss = self.seconds = 0.0
         self.history: list[dict] = []
 
     @property

@@ -1,8 +1,9 @@
 """Texts as token ids, in batches of similar length, over only the words that occur.
 
-A base model knows 30,000 words and more, a data set uses a few thousand of them. The optimiser would read
-and write the rows of all others at each step without changing them, which costs more than the network's own
-arithmetic; so a training keeps only the rows that occur (`Words`), and puts them back when it writes weights.
+A base model knows 30,000 words and more, a data set uses a few thousand of them. The optimiser would read and
+write the rows of all others at each step without changing them; so a training keeps only the rows that occur
+(`Words`), and puts them back when it writes weights. On CLINC150 (5,622 words, 32 texts a step, bfloat16, one
+thread of a loaded AMD EPYC) that makes 131 texts a second of 113, and checkpoints 42 % smaller.
 """
 
 import random
