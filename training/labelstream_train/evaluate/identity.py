@@ -71,33 +71,12 @@ TERMS: dict[str, tuple[str, ...]] = {
 }
 """Groups of terms that can take each other's place. Those of Unintended Bias's madlibs and some more."""
 
-AMBIGUOUS = frozenset(
-    {
-        "american",
-        "black",
-        "blind",
-        "canadian",
-        "chinese",
-        "deaf",
-        "european",
-        "french",
-        "german",
-        "indian",
-        "japanese",
-        "mexican",
-        "old",
-        "older",
-        "polish",
-        "russian",
-        "straight",
-        "t",
-        "turkish",
-        "white",
-        "young",
-        "younger",
-    }
-)
-"""Mean something else too often ("old card", "white noise", "european account"): not looked for in users' texts."""
+AMBIGUOUS = frozenset({
+    "african", "american", "arab", "asian", "black", "blind", "canadian", "chinese", "deaf", "european",
+    "french", "german", "hispanic", "indian", "japanese", "mexican", "middle eastern", "nigerian", "old",
+    "older", "polish", "russian", "straight", "t", "turkish", "white", "young", "younger",
+})  # fmt: skip
+"""Mean something else too often ("old card", "white noise", "asian cuisine"): not looked for in users' texts."""
 
 OTHERS_MAX = 8
 """Other terms that a term in a user's text is swapped with."""
