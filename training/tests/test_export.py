@@ -100,6 +100,17 @@ def test_golden_texts_have_several_labels_and_lengths_and_edges(tmp_path: Path) 
     assert all(golden.is_sure(Scorer(run.package), Scorer(run.package).probabilities([text]))[0] for text in texts)
 
 
+def test_no_personal_data_becomes_a_golden_text_and_none_of_the_data_when_asked(tmp_path: Path) -> None:
+    run = run_in(tmp_path, golden_texts=0)
+    export(run)
+    held_out = [example.text for example in run.parts().held_out]
+    assert not set(held_out) & {each["text"] for each in manifest.read(run.package)["golden"]}
+    scorer = Scorer(run.package)
+    named = [f"w1 w2 {number} jane.doe@example.com {text}" for number, text in enumerate(held_out)]
+    chosen = golden.choose(scorer, [*named, *held_out[:40]], 20)
+    assert len(chosen) > 20 and not any("@" in text for text in chosen)
+
+
 def test_a_model_that_computes_something_else_makes_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_in(tmp_path)
     monkeypatch.setattr(tiny_tier, "logits", lambda run, texts: tiny_tier._logits(LABELS, texts) + np.float32(0.01))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..validate.personal import mask
 from .scorer import Scorer
 
 TOP = 5
@@ -123,10 +124,10 @@ def package_scores(scorer: Scorer, texts: Sequence[str]) -> list[dict]:
 def choose(scorer: Scorer, texts: Sequence[str], count: int) -> list[str]:
     """`count` of the texts, of different labels and lengths, then edge cases: emoji, scripts, a word too long, a cut.
 
-    Texts are taken at even steps through their lengths, each next one of the rarest label so far. Those too near to
-    another answer are left out.
+    Texts are taken at even steps through their lengths, each next one of the rarest label so far. Left out are those
+    too near to another answer, and those with what looks like personal data: a package is passed on.
     """
-    short = sorted({text for text in texts if text.strip() and len(text) <= CHARACTERS_MAX}, key=lambda text: (len(text), text))
+    short = sorted({text for text in texts if _may_be_shown(text)}, key=lambda text: (len(text), text))
     rows = scorer.probabilities(short) if short else np.zeros((0, len(scorer.labels)))
     sure = np.flatnonzero(is_sure(scorer, rows))
     labels = rows.argmax(axis=1)
@@ -139,6 +140,10 @@ def choose(scorer: Scorer, texts: Sequence[str], count: int) -> list[str]:
             chosen.append(short[place])
     edges = [piece * repeat for name, piece, repeat in _EDGES if name in _EDGES_OF_EVERY_PACKAGE]
     return chosen[:count] + [edge for edge in edges if is_sure(scorer, scorer.probabilities([edge]))[0]]
+
+
+def _may_be_shown(text: str) -> bool:
+    return bool(text.strip()) and len(text) <= CHARACTERS_MAX and mask(text) == text
 
 
 def is_sure(scorer: Scorer, probabilities: np.ndarray) -> np.ndarray:
