@@ -1,5 +1,7 @@
 """The data check finds every fault that is planted, says how grave it is, and is content with clean data."""
 
+import contextlib
+import io
 import json
 import tempfile
 import unittest
@@ -29,15 +31,18 @@ class Checking(unittest.TestCase):
         return Run(settings.check(values), self.folder / "out")
 
     def report(self, test: list | None = None, **sections: dict) -> dict:
-        """report.json about `self.train` and, where it is given, a file of `test` rows; `refusal` is added."""
+        """report.json about `self.train` and, where it is given, a file of `test` rows; `refusal` (lines of errors) is added."""
         planted.write(self.train, self.folder / "data" / "train.jsonl")
         if test is not None:
             planted.write(test, self.folder / "data" / "test.jsonl")
         run, refusal = self.run_on(self.folder / "data", **sections), None
+        told = io.StringIO()
         try:
-            validate(run)
+            with contextlib.redirect_stderr(told):
+                validate(run)
         except Refused as refused:
-            refusal = str(refused)
+            self.assertIn("accept the data", str(refused))
+            refusal = "".join(line for line in told.getvalue().splitlines(True) if line.startswith("error: "))
         report = json.loads((run.validate / "report.json").read_text(encoding="utf-8"))
         self.assertEqual(report["passed"], refusal is None)
         return report | {"refusal": refusal}
@@ -109,7 +114,7 @@ class RowFaultsTest(Checking):
                 self.assertEqual(finding["severity"], severity)
                 self.assertEqual(finding["count"], sum(case[1] == name for case in self.CASES))
                 self.assertIn(f"train.jsonl:{row + 1}", [each["place"] for each in finding["examples"]])
-                self.assertEqual(f"\n  {name}: " in report["refusal"], severity == "error")
+                self.assertEqual(f"error: {name}: " in report["refusal"], severity == "error")
 
     def test_no_personal_value_is_in_any_report(self) -> None:
         secrets = ("jane.doe", "7946", "0532", "4111", "93.184", "25c8", "90-4399")
@@ -146,7 +151,7 @@ class RepeatedTest(Checking):
         self.train += [row | {"label": other.get(str(row["label"]), "billing")} for row in self.train[10:20]]
         report = self.report()
         self.assertEqual(self.found(report, "conflict.exact")["severity"], "error")
-        self.assertIn("\n  conflict.exact: ", report["refusal"])
+        self.assertIn("error: conflict.exact: ", report["refusal"])
 
     def test_leakage_from_test(self) -> None:
         test = planted.rows(20, seed=1)

@@ -7,7 +7,8 @@ from ..data.split import split
 from ..errors import Refused, UserError
 from ..run import Run
 from . import report
-from .checks import Checked, check
+from .checks import check
+from .finding import counted
 
 
 def validate(run: Run) -> None:
@@ -23,14 +24,9 @@ def validate(run: Run) -> None:
     name = settings.data.name or str(settings.data.path).replace("\\", "/").rstrip("/").rpartition("/")[2]
     report.write(checked, loaded, name, run.validate)
     for finding in checked.findings:
-        if finding.severity != "error":
-            print(f"{finding.severity}: {finding.line()}", file=sys.stderr)
+        advice = f"; {finding.action}" if finding.severity == "error" else ""
+        print(f"{finding.severity}: {finding.line()}{advice}", file=sys.stderr)
     if checked.errors or parts is None:
-        raise Refused(_refusal(checked, run))
+        kinds = counted(len(checked.errors), "kind")
+        raise Refused(f"accept the data: it has {kinds} of errors, see {run.validate / 'report.html'}")
     parts.write(run.data)
-
-
-def _refusal(checked: Checked, run: Run) -> str:
-    """One line an error, then where the rest stands."""
-    lines = "".join(f"\n  {finding.line()}; {finding.action}" for finding in checked.errors)
-    return f"accept the data: {len(checked.errors)} kinds of errors{lines}\n  all of it: {run.validate / 'report.html'}"
