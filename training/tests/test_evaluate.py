@@ -1,10 +1,12 @@
 """The stage `evaluate` and the command on a package alone, end to end on a tiny package; what card and page say."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import re
 import tempfile
+import time
 import unittest
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +16,7 @@ import numpy as np
 from labelstream_train import settings
 from labelstream_train.cli import main
 from labelstream_train.data.examples import Example, Parts
-from labelstream_train.errors import UserError
+from labelstream_train.errors import Stopped, UserError
 from labelstream_train.evaluate import report, stage, wording
 from labelstream_train.run import Run
 
@@ -196,6 +198,13 @@ class Stage(unittest.TestCase):
             one["data"], one["warnings"] = None, None
         self.assertEqual(first, second)
         self.assertEqual(manifest, (run.package / "labelstream.json").read_bytes())
+
+    def test_stops_when_the_time_is_over_without_a_look_at_the_test(self) -> None:
+        run = dataclasses.replace(make_run(self.root / "late"), deadline=time.monotonic())
+        with self.assertRaises(Stopped):
+            stage.evaluate(run)
+        self.assertFalse((run.out / "test_uses.json").exists())
+        self.assertFalse(run.evaluate.exists())
 
     def test_label_sets(self) -> None:
         run = make_run(self.root / "multi", is_multi_label=True)

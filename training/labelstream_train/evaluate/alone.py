@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     if given.report is None:
         print(json.dumps(figures(found, settings), indent=1))
         return 0
-    made = report.plain(measure.measure(found, settings, None))
+    made = report.plain(measure.measure(found, settings))
     report.write(made, given.report / "report.json")
     (given.report / "report.html").write_text(sections.html(made), encoding="utf-8")
     print(json.dumps(flat(made), indent=1))

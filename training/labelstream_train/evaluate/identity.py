@@ -74,7 +74,7 @@ TERMS: dict[str, tuple[str, ...]] = {
 AMBIGUOUS = frozenset({
     "african", "american", "arab", "asian", "black", "blind", "canadian", "chinese", "deaf", "european",
     "french", "german", "hispanic", "indian", "japanese", "mexican", "middle eastern", "nigerian", "old",
-    "older", "polish", "russian", "straight", "t", "turkish", "white", "young", "younger",
+    "older", "polish", "russian", "straight", "turkish", "white", "young", "younger",
 })  # fmt: skip
 """Mean something else too often ("old card", "white noise", "asian cuisine"): not looked for in users' texts."""
 

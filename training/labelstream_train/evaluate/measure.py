@@ -21,12 +21,12 @@ CONTEXTS_MIN = 10
 """Fewer contexts say nothing about bias."""
 
 
-def measure(subject: Subject, settings: EvaluateSettings, used: dict | None) -> dict[str, Any]:
-    """The whole report. `used` is what `uses.count` found, None where nobody counts."""
+def measure(
+    subject: Subject, settings: EvaluateSettings, before_part: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """The whole report, its test not yet counted (`uses`). `before_part` may raise to end it early."""
     warnings: list[str] = []
-    if used is not None and (warned := uses.warning(used)):
-        warnings.append(warned)
-    report = _about(subject, used) | {"warnings": warnings}
+    report = _about(subject) | {"warnings": warnings}
     steps: dict[str, Callable[[], dict[str, Any]]] = {
         "figures": lambda: _multi(subject, settings) if subject.scorer.is_multi_label else _single(subject, settings),
         "slices": lambda: {"slices": _slices(subject, settings)},
@@ -37,15 +37,17 @@ def measure(subject: Subject, settings: EvaluateSettings, used: dict | None) -> 
     }
     with Progress("evaluate", len(steps), "parts") as progress:
         for name, step in steps.items():
+            before_part()
             report |= step()
             progress.add(1, name)
     return report
 
 
-def _about(subject: Subject, used: dict | None) -> dict[str, Any]:
+def _about(subject: Subject) -> dict[str, Any]:
     manifest = subject.scorer.manifest
     sizes = [(subject.folder / name).stat().st_size for name in MODEL_FILES]
-    nobody = {"fingerprint": uses.fingerprint(subject.test.examples), "evaluations": None, "models": None}
+    test = subject.test.examples
+    nobody = {"fingerprint": uses.fingerprint(test), "evaluations": None, "models": None}
     return {
         "schema": SCHEMA,
         "package": {
@@ -57,7 +59,7 @@ def _about(subject: Subject, used: dict | None) -> dict[str, Any]:
             "temperature": subject.scorer.temperature,
             "labels": len(subject.labels),
         },
-        "data": {"name": subject.data_name, "texts": len(subject.test.examples)} | (used or nobody),
+        "data": {"name": subject.data_name, "texts": len(test)} | nobody,
         "is_multi_label": subject.scorer.is_multi_label,
     }
 

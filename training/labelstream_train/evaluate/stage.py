@@ -3,6 +3,8 @@
 It uses the package's own files through ONNX Runtime, so it needs no torch, and what it says is about what is served.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ..package import manifest
@@ -18,8 +20,9 @@ def evaluate(run: Run) -> None:
     test_scores.npz has `probabilities` [texts, labels] f32 of the test texts in order, for paired comparisons.
     """
     found = of_run(run)
-    used = uses.count(run.out, uses.fingerprint(found.test.examples), found.model_sha256())
-    made = report.plain(measure.measure(found, run.settings.evaluate, used))
+    measured = measure.measure(found, run.settings.evaluate, lambda: run.stop_if_over("nothing of the report is kept"))
+    _count(run, measured)
+    made = report.plain(measured)
     run.evaluate.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(run.evaluate / "test_scores.npz", probabilities=found.test.probabilities.astype(np.float32))
     manifest.update_metrics(run.package, flat(made))
@@ -27,6 +30,14 @@ def evaluate(run: Run) -> None:
     (run.package / "README.md").write_text(card.of_run(run, made), encoding="utf-8")
     (run.evaluate / "report.html").write_text(sections.html(made), encoding="utf-8")
     report.write(made, run.evaluate / "report.json")
+
+
+def _count(run: Run, measured: dict[str, Any]) -> None:
+    """Notes this look at the test texts in the run's folder, and in the report how many there were."""
+    used = uses.count(run.out, measured["data"]["fingerprint"], measured["package"]["model_sha256"])
+    measured["data"] |= used
+    if warned := uses.warning(used):
+        measured["warnings"].insert(0, warned)
 
 
 def of_run(run: Run) -> subject.Subject:
