@@ -11,13 +11,11 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from . import package_commands, settings, workflow
 from .errors import Refused, Stopped, UserError
 from .flags import add_flags, given
-from .run import Run
 from .stages import STAGES, Stage, stage
 from .summary import Summary, summary
 

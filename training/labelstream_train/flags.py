@@ -32,7 +32,7 @@ KEYS = {
     "data-licence": ("data.licence", "LICENCE", "licence of the data, such as CC-BY-4.0"),
     "data-attribution": ("data.attribution", "TEXT", "whom the data is from"),
     "rules": ("gate.rules", "FILE", "rules of the gate"),
-    "champion": ("gate.champion", "PACKAGE", "what the package must not be worse than: a folder, or models:/NAME@ALIAS"),
+    "champion": ("gate.champion", "PACKAGE", "must not be better than the package: a folder, or models:/NAME@ALIAS"),
     "registry": ("register.registry", "ADDRESS", "MLflow server to register the package with"),
     "model-name": ("register.model_name", "NAME", "name of the registered model [the package's]"),
     "alias": ("register.alias", "ALIAS", "alias of the registered version [challenger]"),
@@ -45,7 +45,9 @@ def add_flags(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace
     parser.set_defaults(act=act)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run; made if needed")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="settings file (`settings` prints one)")
-    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="any setting; repeatable")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="any setting; repeatable"
+    )
     parser.add_argument("--minutes", type=float, metavar="M", help="stop, resumable, when these are over")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out; it must be there")
     parser.add_argument("--force", action="store_true", help="do again what is done, from the beginning")

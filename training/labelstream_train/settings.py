@@ -148,8 +148,11 @@ def _sentence(error: ErrorDetails) -> str:
     """Key, what is expected, what was found."""
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
-        keys = [section if len(error["loc"]) == 1 else f"{section}.{name}" for section, field
-                in Settings.model_fields.items() for name in field.annotation.model_fields]  # type: ignore[union-attr]
+        keys = [
+            section if len(error["loc"]) == 1 else f"{section}.{name}"
+            for section, field in Settings.model_fields.items()
+            for name in field.annotation.model_fields
+        ]  # type: ignore[union-attr]
         near = difflib.get_close_matches(key, keys, 1)
         return f"there is no {key}" + (f", expected {near[0]}?" if near else ", see `settings` for all")
     return f"{key}: {error['msg'][:1].lower()}{error['msg'][1:]}, found {error['input']!r}"

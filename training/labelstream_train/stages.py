@@ -41,7 +41,9 @@ class Stage:
 
     def asks_registry(self, settings: Settings) -> bool:
         """Whether its result depends on a registry, which others change: then it is never skipped as done."""
-        return self.name == "register" or (self.name == "gate" and (settings.gate.champion or "").startswith("models:/"))
+        return self.name == "register" or (
+            self.name == "gate" and (settings.gate.champion or "").startswith("models:/")
+        )
 
 
 _TRAINED_ON = ("data/train.parquet", "data/held_out.parquet")

@@ -72,7 +72,13 @@ def test_one_command_makes_a_package(trained):
     verdict = json.loads((trained / "run" / "gate" / "verdict.json").read_text())
     assert verdict["passed"] is True
     told = (trained / "stdout").read_text().splitlines()
-    assert [line.split()[0] for line in told if line.endswith(" s")] == ["validate", "train", "export", "evaluate", "gate"]
+    assert [line.split()[0] for line in told if line.endswith(" s")] == [
+        "validate",
+        "train",
+        "export",
+        "evaluate",
+        "gate",
+    ]
     assert told[-1] == "serve it  labelstream classify --model run/package"
     for stage in ("validate", "evaluate"):
         assert (trained / "run" / stage / "report.html").is_file()
@@ -95,7 +101,10 @@ def test_a_second_run_finds_everything_done(trained, capsys, monkeypatch):
 def test_labels_at_random_do_not_pass(tmp_path, capsys):
     """The data says nothing about its labels, so no model of it may be registered."""
     dice = np.random.default_rng(2)
-    lines = ["message,topic", *(f"{' '.join(dice.choice(FILLER, 6))} {n},{dice.choice(list('ab'))}" for n in range(300))]
+    lines = [
+        "message,topic",
+        *(f"{' '.join(dice.choice(FILLER, 6))} {n},{dice.choice(list('ab'))}" for n in range(300)),
+    ]
     (tmp_path / "data.csv").write_text("\n".join(lines))
     code = cli.main(["run", "--data", str(tmp_path / "data.csv"), "--text", "message", "--label", "topic", "--out",
                      str(tmp_path / "run"), "--registry", "http://127.0.0.1:9", *QUICK])  # fmt: skip
@@ -117,9 +126,15 @@ def test_data_with_errors_is_refused(tmp_path, capsys):
     [
         (["run", "--out", "OUT"], "give --data FILE_OR_DIR"),
         (["run", "--out", "OUT", "--data", "none.csv"], "none.csv is neither a file nor a folder"),
-        (["run", "--out", "OUT", "--data", "DATA", "--text", "bla"], "data.text is 'bla', found the columns message, topic"),
+        (
+            ["run", "--out", "OUT", "--data", "DATA", "--text", "bla"],
+            "data.text is 'bla', found the columns message, topic",
+        ),
         (["run", "--out", "OUT", "--data", "DATA", "--tier", "tiny"], "run.tier: input should be 'encoder' or 'fast'"),
-        (["run", "--out", "OUT", "--data", "DATA", "--set", "fast.epoch=1"], "there is no fast.epoch, expected fast.epochs?"),
+        (
+            ["run", "--out", "OUT", "--data", "DATA", "--set", "fast.epoch=1"],
+            "there is no fast.epoch, expected fast.epochs?",
+        ),
         (["run", "--out", "OUT", "--settings", "none.toml"], "read none.toml"),
         (["train", "--out", "OUT", "--tier", "fast"], "run `validate` first"),
         (["export", "--out", "OUT", "--tier", "fast"], "run `"),

@@ -17,7 +17,9 @@ FEATURES = {"text": {"dtype": "string", "_type": "Value"}, "label": LABEL}
 
 def table(texts: str, labels: list, features=FEATURES, is_hub=False) -> pyarrow.Table:
     found = pyarrow.table({"text": list(texts), "label": labels})
-    return found.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})} if is_hub else None)
+    return found.replace_schema_metadata(
+        {"huggingface": json.dumps({"info": {"features": features}})} if is_hub else None
+    )
 
 
 def save_to_disk(folder: Path, tables: list[pyarrow.Table], features=FEATURES) -> None:
@@ -27,7 +29,9 @@ def save_to_disk(folder: Path, tables: list[pyarrow.Table], features=FEATURES) -
     for name, each in zip(names, tables, strict=True):
         with pyarrow.ipc.new_stream(str(folder / name), each.schema) as writer:
             writer.write_table(each)
-    (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": name} for name in names], "_split": None}))
+    (folder / "state.json").write_text(
+        json.dumps({"_data_files": [{"filename": name} for name in names], "_split": None})
+    )
     (folder / "dataset_info.json").write_text(json.dumps({"citation": "", "features": features}))
 
 
@@ -63,7 +67,9 @@ def test_the_layout_of_the_hub(tmp_path):
     assert seen(loaded.test) == [("a", "neg"), ("b", "pos")]
 
 
-@pytest.mark.parametrize("feature", [{"feature": LABEL, "_type": "List"}, {"feature": LABEL, "_type": "Sequence"}, [LABEL]])
+@pytest.mark.parametrize(
+    "feature", [{"feature": LABEL, "_type": "List"}, {"feature": LABEL, "_type": "Sequence"}, [LABEL]]
+)
 def test_lists_of_named_labels(tmp_path, feature):
     save_to_disk(tmp_path / "d", [table("abc", [[0, 1], [], [1]], FEATURES)], FEATURES | {"label": feature})
     loaded = load(DataSettings(path=str(tmp_path / "d"), multi_label=True))

@@ -15,7 +15,7 @@ from labelstream_train.data.rows import TEXT_CHARS_MAX, time_of
 from labelstream_train.data.settings import DataSettings
 from labelstream_train.errors import UserError
 
-ROWS = [("first,\n \"quoted\" line\r\nend", "a"), ("zweite Straße 💳", "b"), ("=third\t", "a"), ("4", "b c")]
+ROWS = [('first,\n "quoted" line\r\nend', "a"), ("zweite Straße 💳", "b"), ("=third\t", "a"), ("4", "b c")]
 
 
 def lines(rows=ROWS) -> bytes:
@@ -141,7 +141,12 @@ def test_a_folder_says_the_parts_by_names(tmp_path):
     assert [len(rows) for rows in loaded.rows().values()] == [4, 4, 8]
     assert loaded.ignored == ("oos.csv",)
     assert [each["part"] for each in loaded.files] == ["train", "validation", "test", "test"]
-    assert loaded.files[0] == {"part": "train", "name": "train.csv", "sha256": sha256(tmp_path / "train.csv"), "rows": 4}
+    assert loaded.files[0] == {
+        "part": "train",
+        "name": "train.csv",
+        "sha256": sha256(tmp_path / "train.csv"),
+        "rows": 4,
+    }
     outside = load(DataSettings(path=str(tmp_path), out_of_scope=str(tmp_path / "oos.csv")))
     assert (len(outside.out_of_scope), outside.ignored) == (4, ())
     assert {row.problem for row in outside.out_of_scope} == {None}
@@ -183,7 +188,9 @@ def test_columns_that_are_not_there_are_named(tmp_path):
             load(DataSettings(path=str(tmp_path / "d.jsonl"), **{key: "bla"}))
     with pytest.raises(UserError, match="data.slices is 'bla'"):
         load(DataSettings(path=str(tmp_path / "d.jsonl"), slices=("id", "bla")))
-    assert dict(load(DataSettings(path=str(tmp_path / "d.jsonl"), slices=("id",))).train[0].example.slices) == {"id": "1"}
+    assert dict(load(DataSettings(path=str(tmp_path / "d.jsonl"), slices=("id",))).train[0].example.slices) == {
+        "id": "1"
+    }
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,11 @@ def test_truth_is_the_place_of_the_label():
 
 
 def test_parts_are_read_as_they_were_written(tmp_path):
-    given = [Example("x\n💳\x00", ("a",), "g", 5, {"lang": "de"}), *texts(), Example("y", ("a",), None, None, {"src": "s"})]
+    given = [
+        Example("x\n💳\x00", ("a",), "g", 5, {"lang": "de"}),
+        *texts(),
+        Example("y", ("a",), None, None, {"src": "s"}),
+    ]
     parts = cut(loaded(given, out_of_scope=[Example("o", ())]))
     parts.write(tmp_path / "data")
     assert Parts.read(tmp_path / "data") == parts

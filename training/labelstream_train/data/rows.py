@@ -122,7 +122,9 @@ def columns(settings: DataSettings, found: Sequence[str], file: str, is_labelled
             raise UserError(f"read {file}: give --{key} COLUMN; found the columns {', '.join(found)}")
     slices = tuple(name for name in settings.slices if name in found)
     separator, time = settings.label_separator, given["time"] if is_labelled else None
-    return Columns(str(given["text"]), given.get("label"), settings.multi_label, separator, given["group"], time, slices)
+    return Columns(
+        str(given["text"]), given.get("label"), settings.multi_label, separator, given["group"], time, slices
+    )
 
 
 def time_of(value: Any) -> int | None:

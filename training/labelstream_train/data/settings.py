@@ -20,7 +20,9 @@ class DataSettings(Section):
     label: str | None = Field(None, description="Column of the label(s); none: the first there is of the usual names.")
     multi_label: bool = Field(False, description="Whether a text may have any number of labels.")
     label_separator: str | None = Field(None, description="What stands between labels where they are one string.")
-    group: str | None = Field(None, description="Column of the group (author, ticket, ...) kept on one side of a split.")
+    group: str | None = Field(
+        None, description="Column of the group (author, ticket, ...) kept on one side of a split."
+    )
     time: str | None = Field(None, description="Column of the time: ISO 8601, or Unix seconds or milliseconds.")
     slices: tuple[str, ...] = Field((), description="Columns that figures are reported by (source, language, ...).")
     name: str | None = Field(None, description="Name of the data; none: that of the file or folder.")

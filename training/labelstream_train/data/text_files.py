@@ -28,7 +28,9 @@ Values = tuple[int, dict[str, Any]]
 
 def rows(path: Path) -> Iterator[Values]:
     """Every row of the file; one that is not of the file's format is an error with its line."""
-    reader = {".csv": _csv, ".tsv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines, ".json": _json}[format_of(path)]
+    reader = {".csv": _csv, ".tsv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines, ".json": _json}[
+        format_of(path)
+    ]
     try:
         with opened(path) as stream:
             yield from reader(stream, path)
@@ -43,7 +45,7 @@ def opened(path: Path) -> Iterator[TextIO]:
     if packing == ".zst":
         stream: Any = pyarrow.input_stream(str(path), compression="zstd")
     else:
-        stream = gzip.open(path, "rb") if packing == ".gz" else path.open("rb")
+        stream = gzip.GzipFile(path, "rb") if packing == ".gz" else path.open("rb")
     with stream, io.TextIOWrapper(io.BufferedReader(stream), encoding="utf-8-sig", newline="") as text:
         yield text
 
