@@ -57,16 +57,17 @@ def _stage(parsed: argparse.Namespace) -> int:
 def _stages(parsed: argparse.Namespace, stages: Sequence[Stage]) -> int:
     """The summary goes to stdout; everything else, also what a stage prints, to stderr."""
     deadline = None if parsed.minutes is None else time.monotonic() + 60 * parsed.minutes
-    run = workflow.opened(parsed.out, _settings(parsed), deadline, parsed.force or parsed.redo_changed)
     told = io.StringIO() if parsed.quiet else sys.stderr
     outcomes: list[workflow.Outcome] = []
-    try:
-        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
-            for outcome in workflow.execute(stages, run, parsed.force, parsed.redo_changed, _say):
-                outcomes.append(outcome)
-    finally:
-        if len(stages) > 1 or parsed.json:
-            _show(summary(run, outcomes), parsed)
+    may_change = parsed.force or parsed.redo_changed
+    with workflow.opened(parsed.out, _settings(parsed), deadline, may_change) as run:
+        try:
+            with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+                for outcome in workflow.execute(stages, run, parsed.force, parsed.redo_changed, _say):
+                    outcomes.append(outcome)
+        finally:
+            if len(stages) > 1 or parsed.json:
+                _show(summary(run, outcomes), parsed)
     return DONE
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,14 @@ from .errors import UserError
 from .run import Run
 from .settings import Settings
 from .stages import STAGES, Stage
+
+try:
+    import fcntl
+except ImportError:  # Windows: two commands in one folder are then the user's to avoid
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = ".lock"
+"""Held open and locked while a command works in the folder; the system lets go of it even after a kill."""
 
 Say = Callable[[str], None]
 
@@ -23,8 +32,9 @@ class Outcome:
     why: str | None = None
 
 
-def opened(out: Path, given: Settings, deadline: float | None, force: bool) -> Run:
-    """The run in `out`, with settings.toml written.
+@contextmanager
+def opened(out: Path, given: Settings, deadline: float | None, force: bool) -> Iterator[Run]:
+    """The run in `out`, with settings.toml written; no other command can open it meanwhile.
 
     A folder with other things in it is an error, and so are settings that a costly stage, begun or done, did not
     have: they would throw it away. `force` allows those.
@@ -38,8 +48,14 @@ def opened(out: Path, given: Settings, deadline: float | None, force: bool) -> R
         if stage.is_costly and stage.is_wanted(given) and not force:
             _refuse_change(stage, run)
     out.mkdir(parents=True, exist_ok=True)
-    path.write_text(settings.to_toml(given.dump()), encoding="utf-8")
-    return run
+    with (out / LOCK).open("wb") as lock:
+        if fcntl is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as cause:
+                raise UserError(f"open the run {out}: another command is working in it") from cause
+        path.write_text(settings.to_toml(given.dump()), encoding="utf-8")
+        yield run
 
 
 def execute(stages: Sequence[Stage], run: Run, force: bool, redo_changed: bool, say: Say) -> Iterator[Outcome]:

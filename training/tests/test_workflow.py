@@ -188,6 +188,16 @@ def test_folders_that_are_no_run_are_left_alone(tmp_path, call):
     assert [each.name for each in (tmp_path / "run").iterdir()] == ["thesis.doc"]
 
 
+def test_two_commands_do_not_work_in_one_folder(tmp_path, call, stages):
+    data = ["--data", str(tmp_path / "data.csv")]
+    inner: list[int] = []
+    real = stages.call
+    stages.call = lambda stage, run: (inner.append(cli.main(["validate", "--out", str(run.out)])), real(stage, run))
+    code, _, err = call("validate", *data)
+    assert (code, inner) == (0, [2])
+    assert "another command is working in it" in err
+
+
 def test_resume_wants_a_run(call):
     code, ran, err = call("run", "--resume")
     assert (code, ran) == (2, []) and "there is no settings.toml" in err
