@@ -86,6 +86,17 @@ class Report(unittest.TestCase):
         self.assertGreater(worst["false_alarms_gap"].low, 0.8)
         self.assertLess(worst["bpsn_auc"].high, found["harm"]["by_term"][1]["bpsn_auc"].value)
 
+    def test_shift_is_against_the_other_terms_of_the_same_sentence(self) -> None:
+        swaps = [identity.Swap(f"c{place}", term, "", None) for place in range(30) for term in ("a", "b", "c")]
+        harm = np.tile([0.9, 0.3, 0.3], 30)
+        rows = np.stack([1 - harm, harm], axis=1)
+        found = bias.measure(swaps, rows, rows > 0.5, TOXIC, Draws(200))
+        shifts = {row["term"]: row["shift"].value for row in found["by_term"]}
+        self.assertAlmostEqual(shifts["a"], 0.6, 6)
+        self.assertAlmostEqual(shifts["b"], 0.3 - (0.9 + 0.3) / 2, 6)
+        self.assertAlmostEqual(found["shift"].value, (0.6 + 0.3 + 0.3) / 3, 6)
+        self.assertAlmostEqual(found["flip_rate"].value, 2 / 3, 6)
+
     def test_areas_agree_with_scikit_learn(self) -> None:
         swaps = identity.from_rows(sentences(), "text", "label")
         rows = answer(swaps, 2.5)

@@ -197,6 +197,9 @@ class Calibration(unittest.TestCase):
         statistic = calibration.error(scores, right, calibration.even_bins(scores))
         found = intervals.bootstrap(statistic, np.zeros(3000, int), Draws(500, 0), centred=True)[0]
         self.assertTrue(0 <= found.low <= found.value <= found.high)
+        plain = intervals.bootstrap(statistic, np.zeros(3000, int), Draws(500, 0))[0]
+        self.assertGreater(plain.low, found.low + 0.003)  # its own bias lifts it
+        self.assertAlmostEqual((found.low + found.high) / 2, found.value, delta=0.003)
         self.assertAlmostEqual(calibration.error_by_chance(scores, 0), found.value, delta=0.02)
 
     def test_reliability_counts_every_text_once(self) -> None:
