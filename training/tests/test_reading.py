@@ -121,6 +121,8 @@ def test_several_labels_come_as_a_list_or_in_one_string(tmp_path):
     assert labels(["b", "a"], multi_label=True) == (("b", "a"), None)
     assert labels([], multi_label=True) == ((), None)
     assert labels('["b", "a"]', multi_label=True) == (("b", "a"), None)
+    assert labels("['b', 'a']", multi_label=True) == (("b", "a"), None), "as pandas writes a list"
+    assert labels("[]", multi_label=True, label_separator="|") == ((), None)
     assert labels("b; a", multi_label=True, label_separator=";") == (("b", "a"), None)
     assert labels("b", multi_label=True) == (("b",), None)
     assert labels(["b", "b"], multi_label=True)[1] == "label_repeated"
@@ -129,6 +131,8 @@ def test_several_labels_come_as_a_list_or_in_one_string(tmp_path):
     assert labels(True) == (("true",), None)
     with pytest.raises(UserError, match=r"d\.jsonl:1: `labels` holds a list of labels; give --multi-label"):
         labels(["a"])
+    with pytest.raises(UserError, match="expected a JSON list of labels"):
+        labels("[a, b", multi_label=True)
     with pytest.raises(UserError, match="--label-separator"):
         labels("a, b", multi_label=True)
 

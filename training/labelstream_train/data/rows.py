@@ -5,6 +5,7 @@ the data check lists all of them with their places. A file that cannot be read a
 error at once.
 """
 
+import ast
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -79,14 +80,14 @@ class Columns:
             raise UserError(f"read {place}: `{self.label}` holds a list of labels; give --multi-label")
         return tuple(word for each in value if (word := self._label(each, place)) is not None)
 
-    def _parted(self, value: str, place: str) -> list[str]:
+    def _parted(self, value: str, place: str) -> Sequence[Any]:
+        listed = _list(value)
+        if listed is not None:
+            return listed
         if self.separator is not None:
             return [part.strip() for part in value.split(self.separator) if part.strip()]
         if value.lstrip().startswith("["):
-            try:
-                return json.loads(value)
-            except ValueError as cause:
-                raise UserError(f"read {place}: `{self.label}` is no JSON list of labels: {cause}") from cause
+            raise UserError(f"read {place}: `{self.label}` is {value[:40]!r}, expected a JSON list of labels")
         if any(mark in value for mark in SEPARATORS):
             raise UserError(f"read {place}: `{self.label}` is {value[:40]!r}; say what parts labels: --label-separator")
         return [value] if value.strip() else []
@@ -154,6 +155,20 @@ def _text_problem(text: Any) -> Problem | None:
     if not text.strip():
         return "text_blank"
     return "text_too_long" if len(text) > TEXT_CHARS_MAX else None
+
+
+def _list(value: str) -> Sequence[Any] | None:
+    """A list in JSON, or as Python prints one (pandas writes that into CSV files); None when it is neither."""
+    if not (value.strip().startswith("[") and value.strip().endswith("]")):
+        return None
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            found = parse(value.strip())
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if isinstance(found, list):
+            return found
+    return None
 
 
 def _word(value: Any) -> str | None:
