@@ -33,7 +33,7 @@ def write_reference(program: Path, folder: Path, texts: Sequence[str]) -> dict[s
         with file.open("w", encoding="utf-8") as lines:
             for event in events(folder, texts):
                 lines.write(json.dumps(event, ensure_ascii=False) + "\n")
-        _calibrate([program.resolve(), "drift", "calibrate", file, "--out", profile, "--name", f"{name}-held-out",
+        _calibrate([program.resolve(), "drift", "calibrate", file, "--out", profile, "--name", f"{name}-unseen",
                     "--granularity", "1h"], Path(scratch))
     listed = {"file": profile.name} | manifest.file_digest(profile)
     manifest.write(folder, manifest.read(folder) | {"drift_reference": listed})

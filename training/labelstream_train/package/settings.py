@@ -33,7 +33,8 @@ class ExportSettings(Section):
     compare_texts_max: int = Field(1000, ge=1)
     """Held-out and test texts, each at most this many, on which the storages are compared."""
     drift_reference: bool = True
-    """Put a drift reference into the package: counts of the labels, scores and words of the held-out texts."""
+    """Put a drift reference into the package: counts of the labels, scores and words of the held-out and test
+    texts."""
     labelstream: str = ""
     """The `labelstream` program that makes the drift reference; default: the environment's LABELSTREAM, then the PATH,
     then the checkout's `target` folder."""
