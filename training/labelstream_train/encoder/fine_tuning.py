@@ -142,7 +142,9 @@ class FineTuning:
                 part.load_state_dict(each)
         torch.set_rng_state(state["random"])
 
-    def _optimiser(self, epochs: int, learning_rate: float):
+    def _optimiser(
+        self, epochs: int, learning_rate: float
+    ) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LambdaLR]:
         settings = self.settings
         rates = optimiser.Rates(learning_rate, settings.head_learning_rate, settings.layer_decay,
                                 settings.weight_decay, settings.warmup_share)

@@ -3,6 +3,7 @@
 OUT/train then holds `best.safetensors` and `train.json` (what was done, how long it took, how good it is).
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -124,8 +125,6 @@ def _weights(run: Run, labels: int) -> dict[str, torch.Tensor]:
 
 def _fingerprint(parts: Parts) -> str:
     """sha256 over what is learnt from and chosen by, in order."""
-    import hashlib
-
     total = hashlib.sha256()
     for example in (*parts.train, None, *parts.held_out):
         row = [example.text, *example.labels] if isinstance(example, Example) else None
