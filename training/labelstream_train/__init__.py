@@ -1,5 +1,4 @@
-"""Trains a labelstream model package: read data, fine-tune, export, calibrate, package, evaluate.
+"""Makes model packages from labelled texts: validate, tune, train, export, evaluate, gate, register.
 
-Only `train`, `encoder` and `export` need torch. `scorer`, `evaluate` and `golden` need no more than
-numpy, onnxruntime and tokenizers, so that a package can be checked on a machine without torch.
+`stages` lists what happens in which order, `cli` calls it. Only `encoder` needs torch, and nothing else imports it.
 """
