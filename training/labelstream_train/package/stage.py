@@ -38,10 +38,6 @@ def export(run: Run) -> None:
     _copy(storages[settings.storage], run.package)
 
     tuned = limits | tune(run.package, limits, parts, run, report)
-    figures = {f"export_{name}": report[name] for name in ("logit_difference_max",)}
-    if settings.storage != "fp32":
-        figures |= {f"{settings.storage}_{name}": value for name, value in report[settings.storage].items()
-                    if name in ("agreement", "probability_difference_max", "accuracy_loss")}
     about = {
         "name": run.settings.run.name or f"{_data_name(run, parts)}-{run.settings.run.tier}",
         "version": run.settings.run.version,
@@ -51,7 +47,7 @@ def export(run: Run) -> None:
         "golden_tolerance": golden.TOLERANCE,
         "licence": settings.licence,
         "data": [source.entry(parts.facts, run.settings.data)],
-        "metrics": {name: manifest.rounded(value) for name, value in (figures | _counts(parts)).items()},
+        "metrics": {name: manifest.rounded(value) for name, value in (_figures(report) | _counts(parts)).items()},
     }
     manifest.write(run.package, about)
     report["drift_reference"] = _drift_reference(run, parts)
@@ -162,6 +158,14 @@ def _drift_reference(run: Run, parts: Parts) -> str:
     texts = [example.text for example in (*parts.held_out, *parts.test)]
     listed = drift.write_reference(binary, run.package, texts)
     return f"{listed['bytes']} bytes of counts over {len(texts)} held-out and test texts"
+
+
+def _figures(report: Mapping[str, Any]) -> dict[str, float]:
+    """What of the report goes into `metrics`: the distance from training, and that of what ships from fp32."""
+    storage = report["storage"]
+    compared = ("agreement", "probability_difference_max", "accuracy_loss")
+    found = {f"{storage}_{name}": report[storage][name] for name in compared if name in report[storage]}
+    return {"export_logit_difference_max": report["logit_difference_max"]} | found
 
 
 def _counts(parts: Parts) -> dict[str, int]:
