@@ -90,7 +90,7 @@ pub(crate) struct Started {
 /// # Errors
 /// See [`LoadError`]; nothing was labelled.
 pub fn load(config: &Config) -> Result<Labeler<OnnxModel>, LoadError> {
-    let package = Package::open(&config.package)?;
+    let package = Package::open_named(&config.package, config.name.as_deref())?;
     let tokens = package.tokens(config.tokens_max, config.long_text)?;
     let started = start(&package, config)?;
     let mismatches: Vec<GoldenResult> = started.golden.into_iter().filter(|result| !result.is_good).collect();

@@ -78,6 +78,14 @@ impl Package {
     /// # Errors
     /// Names the file that is missing, too large, malformed, at odds with its digest or with another file.
     pub fn open(dir: &Path) -> Result<Self, PackageError> {
+        Self::open_named(dir, None)
+    }
+
+    /// Reads a package; `name` is the model's where `labelstream.json` says none, instead of the folder's.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_named(dir: &Path, name: Option<&str>) -> Result<Self, PackageError> {
         if !dir.is_dir() {
             return Err(PackageError::NotAFolder { dir: dir.to_owned() });
         }
@@ -94,7 +102,7 @@ impl Package {
         let (tokenizer, tokenizer_facts) = files::read(dir, TOKENIZER, files::TOKENIZER_BYTES_MAX)?;
         let (model, model_facts) = files::read(dir, model_name, files::MODEL_BYTES_MAX)?;
         all.extend([tokenizer_facts, model_facts]);
-        let id = id(dir, &manifest, &files::digest(&all));
+        let id = id(dir, name, &manifest, &files::digest(&all));
         check_digests(dir, &manifest, &mut all)?;
         let drift_reference = read_reference(dir, &manifest, &mut all)?;
 
@@ -170,14 +178,14 @@ impl Package {
     }
 }
 
-fn id(dir: &Path, manifest: &Manifest, digest: &str) -> ModelId {
+fn id(dir: &Path, name: Option<&str>, manifest: &Manifest, digest: &str) -> ModelId {
     let folder = || {
         let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
         dir.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
     };
     let short = || digest.trim_start_matches("sha256:").chars().take(VERSION_DIGITS).collect();
     ModelId {
-        name: manifest.name.clone().unwrap_or_else(folder),
+        name: manifest.name.clone().or_else(|| name.map(str::to_owned)).unwrap_or_else(folder),
         version: manifest.version.clone().unwrap_or_else(short),
         digest: digest.to_owned(),
     }

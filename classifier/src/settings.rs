@@ -63,6 +63,8 @@ pub enum LongTextKind {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) package: PathBuf,
+    /// The model's name where the package says none; its folder's when `None`.
+    pub(crate) name: Option<String>,
     pub(crate) provider: Provider,
     pub(crate) sessions: NonZeroUsize,
     pub(crate) tokens_max: Option<usize>,
@@ -89,6 +91,13 @@ impl Settings {
 }
 
 impl Config {
+    /// The same for a package that was fetched into this folder, whose own name says nothing; `name` is the model's
+    /// where the package says none.
+    #[must_use]
+    pub fn in_folder(self, package: PathBuf, name: Option<String>) -> Self {
+        Self { package, name, ..self }
+    }
+
     /// The limits of a labeller for a model with this graph.
     pub fn labeler(&self, graph: GraphFacts) -> LabelerConfig {
         let alone = self.deterministic && graph.dynamically_quantised;
@@ -168,6 +177,7 @@ impl TryFrom<Settings> for Config {
                 failures_max: count(written.failures_max),
             },
             package: written.package,
+            name: None,
             provider: written.provider,
             tokens_max: written.tokens_max,
             temperature: written.temperature,

@@ -79,9 +79,16 @@ pub struct SettingsArguments {
     /// Name of this replica: unique in its group, the same after a restart [key: source.instance; default: host name]
     #[arg(long, value_name = "NAME")]
     pub instance: Option<String>,
-    /// Folder of the model package [key: model.package; default: the package that comes with labelstream]
-    #[arg(long, value_name = "FOLDER")]
+    /// Model package: a folder, models:/NAME@ALIAS, models:/NAME/VERSION, hf://ORG/REPO[@REVISION], s3://BUCKET/PREFIX
+    /// or https://HOST/FILE#sha256=DIGEST [key: model.package; default: the package that comes with labelstream]
+    #[arg(long, value_name = "FOLDER|ADDRESS")]
     pub model: Option<String>,
+    /// Where fetched packages are kept [key: packages.cache; default: ~/.cache/labelstream/models]
+    #[arg(long, value_name = "FOLDER")]
+    pub model_cache: Option<String>,
+    /// Ask no registry: start with what is in the cache [key: packages.offline]
+    #[arg(long)]
+    pub offline: bool,
     /// Any setting, such as --set decode.format=text; repeat it for more
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -106,6 +113,8 @@ impl SettingsArguments {
             ("--group", "source.group", &self.group),
             ("--instance", "source.instance", &self.instance),
             ("--model", "model.package", &self.model),
+            ("--model-cache", "packages.cache", &self.model_cache),
+            ("--offline", "packages.offline", &self.offline.then(|| "true".to_owned())),
         ]
         .into_iter()
         .filter_map(|(name, key, text)| {

@@ -16,10 +16,12 @@ use schemas::{Batch, DeadLetter, Generation, LabeledEvent, RawEvent};
 use sink::kafka::KafkaPublisher;
 use sink::kafka::topics::{TopicState, describe};
 use sink::settings::{Guarantee, Identity};
+use tokio_util::sync::CancellationToken;
 
 use crate::arguments::SettingsArguments;
 use crate::drift;
 use crate::failure::Failure;
+use crate::model_source;
 use crate::settings::{self, Config};
 use crate::telemetry;
 use sample::Look;
@@ -120,7 +122,9 @@ fn chain(error: &dyn Error) -> String {
 
 /// ONNX Runtime, the package with its digests, its golden texts and the warm-up.
 fn check_model(config: &Config, report: &mut Report) -> Result<Option<Labeler<OnnxModel>>, Failure> {
-    match classifier::load::load(config.model()) {
+    let loaded = model_source::model(config, &CancellationToken::new())
+        .and_then(|model| classifier::load::load(&model).map_err(Failure::Model));
+    match loaded {
         Ok(labeler) => {
             let model = labeler.model();
             let found =
@@ -130,7 +134,7 @@ fn check_model(config: &Config, report: &mut Report) -> Result<Option<Labeler<On
             Ok(Some(labeler))
         }
         Err(error) => {
-            let mend = "see `labelstream model check FOLDER`; model.package names the folder, `make tools` brings ONNX Runtime";
+            let mend = "see `labelstream model check`; model.package names the folder or address, `make tools` brings ONNX Runtime";
             report.fail("model", &chain(&error), mend)?;
             Ok(None)
         }
@@ -139,7 +143,7 @@ fn check_model(config: &Config, report: &mut Report) -> Result<Option<Labeler<On
 
 /// Whether the drift worker would have something to compare windows with.
 fn check_drift(config: &Config, report: &mut Report) -> Result<(), Failure> {
-    match drift::comparer(config) {
+    match drift::comparer(config, &CancellationToken::new()) {
         Ok(_) => {
             let lengths: Vec<_> = config.drift().windows().granularities().iter().map(ToString::to_string).collect();
             let found = format!("windows of {} against a {} reference", lengths.join(", "), config.reference().kind());

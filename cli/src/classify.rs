@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use classifier::http::{Health, Server};
 use classifier::pipeline::Progress;
+use packages::error::FetchError;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::SettingsArguments;
 use crate::failure::Failure;
+use crate::model_source;
 use crate::output_topics;
 use crate::settings::Config;
 use crate::start::{self, Started};
@@ -18,6 +20,7 @@ Examples:
   labelstream classify --brokers localhost:9092 --input messages --output messages-labeled
   labelstream classify --config labelstream.toml --instance worker-1
   labelstream classify --input messages --until-end
+  labelstream classify --model models:/intents@champion
   LABELSTREAM__KAFKA__BROKERS=kafka:9092 labelstream classify --set decode.text_pointer=/body
 
 Run more replicas with the same --group and each its own --instance: Kafka spreads the partitions over them. A replica \
@@ -62,7 +65,11 @@ fn connect(
     health: &Health,
     stop: &CancellationToken,
 ) -> Result<Option<Worker>, Failure> {
-    let labeler = classifier::load::load(config.model())?;
+    let model = match model_source::model(config, stop) {
+        Err(Failure::Fetch(FetchError::Interrupted { .. })) => return Ok(None),
+        model => model?,
+    };
+    let labeler = classifier::load::load(&model)?;
     health.model_loaded();
     output_topics::create_missing(config, stop)?;
     if stop.is_cancelled() {

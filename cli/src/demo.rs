@@ -65,8 +65,8 @@ pub struct DemoArguments {
     /// Kafka to use instead of the broker inside this process
     #[arg(long, value_name = "HOST:PORT,...")]
     brokers: Option<String>,
-    /// Folder of a model package [default: the package that comes with labelstream]
-    #[arg(long, value_name = "FOLDER")]
+    /// Folder or address of a model package [default: the package that comes with labelstream]
+    #[arg(long, value_name = "FOLDER|ADDRESS")]
     model: Option<String>,
     /// Where drift reports go: a folder, or s3://bucket/prefix
     #[arg(long, value_name = "URL", default_value = "./labelstream-data/demo")]

@@ -14,6 +14,7 @@ use ingest::history::HistoryError;
 use ingest::settings::SettingsError;
 use ingest::shutdown::ShutdownError;
 use ingest::source::SourceError;
+use packages::error::FetchError;
 use schemas::Problem;
 use sink::publisher::PublishError;
 use sink::reports::StoreError;
@@ -30,6 +31,8 @@ pub enum Failure {
     Broker(#[from] devbroker::StartError),
     #[error(transparent)]
     Model(#[from] LoadError),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
     #[error(transparent)]
@@ -102,6 +105,8 @@ impl Failure {
             | Self::NoProfile { .. } => SettingsError::EXIT_CODE,
             Self::EmptyRange => 2,
             Self::Demo(DemoError::Interrupted) | Self::Interrupted => 130,
+            Self::Fetch(FetchError::Interrupted { .. }) => 130,
+            Self::Fetch(error) if !error.is_passing() => SettingsError::EXIT_CODE,
             // The reader of our output has seen enough, as in `labelstream ... | head`.
             Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             _ => 1,

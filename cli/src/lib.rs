@@ -9,6 +9,7 @@ pub mod demo;
 pub mod drift;
 pub mod failure;
 pub mod model;
+mod model_source;
 pub mod output_topics;
 pub mod package_path;
 pub mod replay;

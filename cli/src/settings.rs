@@ -1,12 +1,11 @@
 //! The settings of the whole program: one section per part, each checked by the crate that uses it, then held together.
 //!
-//! `default.toml` beside this crate's sources declares every key, the classifier's own those of `[model]`. What two parts must agree on is checked here, because
+//! `default.toml` beside this crate's sources declares every key, `classifier` those of `[model]` and `packages` its own. What two parts must agree on is checked here, because
 //! only here are both known.
 
 mod drift;
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::drift::labels::settings::{LabelsConfig, LabelsSettings};
@@ -19,6 +18,8 @@ use ingest::batcher::BatchLimits;
 use ingest::decode::{DecodeConfig, DecodeSettings, Decoder};
 use ingest::kafka::{Connection, ConnectionSettings, SourceConfig, SourceSettings};
 use ingest::settings::{Layers, Loaded, SettingsError};
+use packages::address::Address;
+use packages::settings::{PackagesConfig, PackagesSettings};
 use schemas::Problem;
 use serde::Deserialize;
 use sink::reports::{ReportsConfig, ReportsSettings};
@@ -30,9 +31,10 @@ use drift::{DriftSettings, ObserveSettings, check_drift, check_labels};
 
 pub use drift::DriftConfig;
 
-/// Every key with its default and what it means; `[model]` is told by the classifier itself.
+/// Every key with its default and what it means; `[model]` and `[packages]` are told by their crates.
 pub fn defaults() -> String {
-    format!("{}\n{}", include_str!("../default.toml"), classifier::settings::DEFAULTS)
+    let own = include_str!("../default.toml");
+    format!("{own}\n{}\n{}", classifier::settings::DEFAULTS, packages::settings::DEFAULTS)
 }
 
 /// Reads all layers over [`defaults`] and checks the result.
@@ -51,6 +53,7 @@ pub struct Settings {
     source: SourceSettings,
     decode: DecodeSettings,
     model: classifier::settings::Settings,
+    packages: PackagesSettings,
     batch: BatchSettings,
     sink: SinkSettings,
     drift: DriftSettings,
@@ -89,7 +92,8 @@ pub struct Config {
     source: SourceConfig,
     decode: DecodeConfig,
     model: classifier::settings::Config,
-    package: PathBuf,
+    package: Address,
+    packages: PackagesConfig,
     batch: BatchLimits,
     sink: SinkConfig,
     drift: DriftConfig,
@@ -125,14 +129,19 @@ impl Config {
         Decoder::new(self.decode.clone(), self.sink.layout())
     }
 
-    /// The package's path is found where it is relative to the program.
+    /// How the model is run; see [`Self::package`] for where it is.
     pub fn model(&self) -> &classifier::settings::Config {
         &self.model
     }
 
-    /// The folder of the model package.
-    pub fn package(&self) -> &Path {
+    /// Where the model package is; a folder is found where it is relative to the program.
+    pub fn package(&self) -> &Address {
         &self.package
+    }
+
+    /// How packages that are elsewhere are fetched.
+    pub fn packages(&self) -> &PackagesConfig {
+        &self.packages
     }
 
     pub fn batch_limits(&self) -> BatchLimits {
@@ -215,12 +224,12 @@ impl TryFrom<Settings> for Config {
         let mut problems = relations(&settings);
         let drift = check_drift(&settings, &mut problems);
         let labels = check_labels(&settings, &mut problems);
-        let Settings { kafka, source, decode, mut model, batch, sink, reports, run, http, log, .. } = settings;
+        let package = package(&mut settings, &mut problems);
+        let Settings { kafka, source, decode, model, packages, batch, sink, reports, run, http, log, .. } = settings;
         let state = check(settings.state, &mut problems);
         let reference = check(settings.reference, &mut problems);
         let verdict = check(settings.verdict, &mut problems);
-        let package = package_path::resolve(&model.package);
-        model.package.clone_from(&package);
+        let packages = check(packages, &mut problems);
         let connection = check(kafka, &mut problems);
         let source = check(source, &mut problems);
         let decode = check(decode, &mut problems);
@@ -239,7 +248,8 @@ impl TryFrom<Settings> for Config {
                 model: model?,
                 batch: batch?,
                 sink: sink?,
-                package,
+                package: package?,
+                packages: packages?,
                 drift: drift?,
                 state: state?,
                 reference: reference?,
@@ -258,6 +268,25 @@ impl TryFrom<Settings> for Config {
 /// Checks one section; what is wrong joins the others' problems.
 fn check<S, C: TryFrom<S, Error = Vec<Problem>>>(section: S, problems: &mut Vec<Problem>) -> Option<C> {
     section.try_into().map_err(|found| problems.extend(found)).ok()
+}
+
+/// The address in `model.package`; of a folder, the path where it is found.
+fn package(settings: &mut Settings, problems: &mut Vec<Problem>) -> Option<Address> {
+    let written = &mut settings.model.package;
+    if written.as_os_str().is_empty() {
+        return None; // the check of the section says so
+    }
+    match Address::parse(&written.to_string_lossy(), settings.packages.allow_http) {
+        Ok(Address::Folder(folder)) => {
+            *written = package_path::resolve(&folder);
+            Some(Address::Folder(written.clone()))
+        }
+        Ok(address) => Some(address),
+        Err(expected) => {
+            problems.push(Problem::new("model.package", expected));
+            None
+        }
+    }
 }
 
 /// What two sections must agree on.

@@ -12,7 +12,8 @@ use tests::workspace::root;
 const INTRODUCTION: &str = "\
 # Settings
 
-This page is made from `cli/default.toml` and `classifier/src/settings/default.toml` by `tests/tests/settings.rs`;
+This page is made from `cli/default.toml`, `classifier/src/settings/default.toml` and `packages/src/default.toml` by
+`tests/tests/settings.rs`;
 `UPDATE=1 cargo test -p tests --test settings` writes it again.
 
 Write only what differs from the defaults. Order, later wins:
@@ -93,7 +94,8 @@ fn page(defaults: &Defaults) -> String {
 
 fn default_toml() -> String {
     let read = |path| fs::read_to_string(root().join(path)).expect("the defaults are in the repository");
-    format!("{}\n{}", read("cli/default.toml"), read("classifier/src/settings/default.toml"))
+    let files = ["cli/default.toml", "classifier/src/settings/default.toml", "packages/src/default.toml"];
+    files.map(read).join("\n")
 }
 
 #[test]

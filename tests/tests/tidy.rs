@@ -13,13 +13,14 @@ use toml::{Table, Value};
 const ARROWS: &[(&str, &[&str])] = &[
     ("schemas", &[]),
     ("ingest", &["schemas"]),
+    ("packages", &["schemas"]),
     ("sink", &["schemas"]),
     ("classifier", &["ingest", "schemas", "sink"]),
     ("statistics", &[]),
     ("drift", &["ingest", "schemas", "sink", "statistics"]),
     ("devbroker", &[]),
-    ("cli", &["classifier", "devbroker", "drift", "ingest", "schemas", "sink"]),
-    ("tests", &["classifier", "cli", "devbroker", "drift", "ingest", "schemas", "sink"]),
+    ("cli", &["classifier", "devbroker", "drift", "ingest", "packages", "schemas", "sink"]),
+    ("tests", &["classifier", "cli", "devbroker", "drift", "ingest", "packages", "schemas", "sink"]),
     ("bench", &["classifier", "drift", "schemas", "statistics", "tests"]),
 ];
 
@@ -33,9 +34,11 @@ const HOMES: &[(&str, &[&str])] = &[
     ("config", &["ingest"]),
     ("arrow", &["ingest", "sink"]),
     ("parquet", &["ingest", "sink"]), // ingest: histories in files, for backtests
-    ("object_store", &["sink"]),
-    ("reqwest", &["sink"]),
-    ("rustls", &["sink"]),
+    ("object_store", &["packages", "sink"]),
+    ("reqwest", &["packages", "sink"]),
+    ("rustls", &["packages", "sink"]),
+    ("tar", &["packages"]),
+    ("zip", &["packages"]),
     ("statrs", &["statistics"]),
     ("metrics-exporter-prometheus", &["sink"]),
     ("clap", &["cli"]),

@@ -59,7 +59,7 @@ impl Report {
 /// # Errors
 /// When it cannot be opened or loaded; golden texts with other scores are part of the report.
 pub fn check(config: &Config) -> Result<Report, LoadError> {
-    let package = Package::open(&config.package)?;
+    let package = Package::open_named(&config.package, config.name.as_deref())?;
     let tokens = package.tokens(config.tokens_max, config.long_text)?;
     let tokens_max = tokens.tokens_max();
     let started = load::start(&package, config)?;

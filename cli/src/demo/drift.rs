@@ -70,7 +70,7 @@ impl DriftAct {
         stop: &CancellationToken,
         to_show: &SyncSender<Event>,
     ) -> Result<Self, Failure> {
-        let mut worker = Worker::connect(setup(config, false)?, stop)?;
+        let mut worker = Worker::connect(setup(config, false, stop)?, stop)?;
         let store = ReportStore::open(config.reports())?;
         let (supervision, ended) = (config.supervision(), stop.clone());
         let tell = to_show.clone();

@@ -24,6 +24,7 @@ use super::terminal::Terminal;
 use super::view::Facts;
 use super::{DemoArguments, DemoError, say};
 use crate::failure::Failure;
+use crate::model_source;
 use crate::worker::Worker;
 
 /// How long messages are sent when neither time nor number is asked for.
@@ -55,7 +56,7 @@ pub(super) fn play(
     log: &Log,
 ) -> Result<Played, Failure> {
     let records = Records::new(Messages::new(SEED).map_err(DemoError::from)?, SEED);
-    let worker = load_worker(kafka)?;
+    let worker = load_worker(kafka, stop)?;
     let progress = Arc::new(Progress::default());
     let facts = facts(arguments, kafka, &worker);
     let switches = Switches { sending: stop.child_token(), ..Switches::default() };
@@ -93,10 +94,10 @@ pub(super) fn play(
     Ok(Played { shown: shown?, committed: progress.labeled() + progress.dead_letters() })
 }
 
-fn load_worker(kafka: &Kafka) -> Result<Worker, Failure> {
+fn load_worker(kafka: &Kafka, stop: &CancellationToken) -> Result<Worker, Failure> {
     say("Loading the model and trying it on its golden texts.\n")?;
     let began = Instant::now();
-    let labeler = classifier::load::load(kafka.config.model())?;
+    let labeler = classifier::load::load(&model_source::model(&kafka.config, stop)?)?;
     let took = began.elapsed().as_secs_f64();
     let worker = Worker::connect(&kafka.config, labeler, false)?;
     await_membership(&worker)?;

@@ -43,7 +43,7 @@ pub(super) struct BacktestArguments {
 /// When the file, the profile or the store cannot be used.
 pub(super) fn run(arguments: &BacktestArguments) -> Result<(), Failure> {
     let Started { config, stop, .. } = start::command(&arguments.common.layers(arguments.tests.flags())?)?;
-    let comparer = comparer(&config)?;
+    let comparer = comparer(&config, &stop)?;
     let mut history = History::open(&arguments.file)?;
     let store = ReportStore::open(config.reports())?;
     let ink = if io::stdout().is_terminal() { Ink::Colours } else { Ink::Plain };

@@ -10,10 +10,12 @@ use drift::profile::Profile;
 use drift::reference::ReferenceKind;
 use drift::verdict::overall;
 use schemas::report::{Verdict, WindowReport};
+use tokio_util::sync::CancellationToken;
 
 use super::figures::{count, span, tame};
 use super::terminal::Ink;
 use crate::failure::Failure;
+use crate::model_source;
 use crate::settings::Config;
 
 /// Characters of a reason on one line.
@@ -23,23 +25,23 @@ const REASON_SHOWN: usize = 120;
 ///
 /// # Errors
 /// When there is no such profile, or it cannot be read.
-pub(crate) fn comparer(config: &Config) -> Result<Comparer, Failure> {
+pub(crate) fn comparer(config: &Config, stop: &CancellationToken) -> Result<Comparer, Failure> {
     let profile = match config.reference().kind() {
-        ReferenceKind::Fixed => Some(Arc::new(profile(config)?)),
+        ReferenceKind::Fixed => Some(Arc::new(profile(config, stop)?)),
         _ => None,
     };
     let granularities = config.drift().windows().granularities();
     Ok(Comparer::new(config.reference().clone(), config.verdict().clone(), granularities, profile))
 }
 
-fn profile(config: &Config) -> Result<Profile, Failure> {
+fn profile(config: &Config, stop: &CancellationToken) -> Result<Profile, Failure> {
     if let Some(file) = config.reference().profile() {
         return Ok(Profile::read(file)?);
     }
-    let folder = config.package();
-    let packaged = Package::open(folder).map_err(LoadError::Package)?.drift_reference;
+    let folder = model_source::folder(config, stop)?;
+    let packaged = Package::open(&folder).map_err(LoadError::Package)?.drift_reference;
     let Some(ReferenceFile { file, content }) = packaged else {
-        return Err(Failure::NoProfile { package: folder.to_owned() });
+        return Err(Failure::NoProfile { package: folder });
     };
     Ok(Profile::parse(&file, &content)?)
 }

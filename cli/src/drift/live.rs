@@ -5,6 +5,7 @@ use std::sync::Arc;
 use classifier::http::{Counts, Health, Server};
 use drift::observation::Observer;
 use drift::pipeline::{Progress, Setup, Worker};
+use tokio_util::sync::CancellationToken;
 
 use super::comparing::comparer;
 use super::flags::{CommonFlags, KafkaFlags, TestFlags, flag};
@@ -57,7 +58,7 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<(), Failure> {
     });
     let _answers_while_it_lives =
         Server::start(config.http(), Arc::clone(&health), Box::new(move || metrics.render()))?;
-    let setup = setup(&config, arguments.until_end)?;
+    let setup = setup(&config, arguments.until_end, &stop)?;
     health.model_loaded(); // what takes its place here is the profile
     let mut worker = Worker::connect(setup, &stop)?;
     health.watch_group(worker.membership());
@@ -81,7 +82,7 @@ fn counts(progress: &Progress) -> Counts {
 ///
 /// # Errors
 /// When there is no profile to compare with, or it cannot be read.
-pub(crate) fn setup(config: &Config, until_end: bool) -> Result<Setup<'_>, Failure> {
+pub(crate) fn setup<'a>(config: &'a Config, until_end: bool, stop: &CancellationToken) -> Result<Setup<'a>, Failure> {
     let drift = config.drift();
     Ok(Setup {
         connection: config.connection(),
@@ -93,7 +94,7 @@ pub(crate) fn setup(config: &Config, until_end: bool) -> Result<Setup<'_>, Failu
         reports: config.reports(),
         batch: config.batch_limits(),
         observer: Observer::new(drift.observer().clone()),
-        comparer: comparer(config)?,
+        comparer: comparer(config, stop)?,
         labels: config.labels().cloned(),
         until_end,
     })

@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
     if from_ms >= to_ms {
         return Err(Failure::EmptyRange);
     }
-    let comparer = comparer(&config)?;
+    let comparer = comparer(&config, &stop)?;
     let range = range::open(&config, range::written_from(&config, begin_ms(&config, &comparer, from_ms)))?;
     let store = ReportStore::open(config.reports())?;
     let ink = if io::stdout().is_terminal() { Ink::Colours } else { Ink::Plain };

@@ -1,0 +1,195 @@
+//! `models:/`, from an MLflow server of its own: aliases, versions, its refusals, and a stream that is labelled by one.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tests::names;
+use tests::process::{self, Process, labelstream};
+use tests::{broker, records, workspace};
+
+use crate::{Fetching, label, manifest, tiny_files};
+
+/// The first start imports much: 91 s were seen on two busy cores.
+const START: Duration = Duration::from_secs(300);
+
+/// A tracking server with a registry, artifacts included.
+struct Mlflow {
+    address: SocketAddr,
+    process: Process,
+    _folder: TempDir,
+}
+
+impl Mlflow {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let port = process::free_port();
+        let store = format!("sqlite:///{}", folder.path().join("mlflow.db").display());
+        let artifacts = folder.path().join("artifacts").display().to_string();
+        let mut command = Command::new(workspace::tool("training/bin/mlflow"));
+        command.args(["server", "--host", "127.0.0.1", "--port", &port.to_string(), "--workers", "1"]);
+        command.args(["--backend-store-uri", &store, "--artifacts-destination", &artifacts]);
+        command.current_dir(folder.path()).process_group(0); // it starts processes of its own
+        let process = Process::start(&mut command);
+        let own = Self { address: SocketAddr::from(([127, 0, 0, 1], port)), process, _folder: folder };
+        let deadline = Instant::now() + START;
+        while TcpStream::connect(own.address).is_err() || own.ask("GET", "/health", b"").0 != 200 {
+            assert!(Instant::now() < deadline, "MLflow did not start:\n{}", own.process.stderr());
+            thread::sleep(Duration::from_millis(200));
+        }
+        own
+    }
+
+    /// Ends it as `kill -9` does, with the processes that it started.
+    fn kill(&mut self) {
+        let group = format!("-{}", self.process.id());
+        Command::new("kill").args(["-KILL", "--", &group]).status().ok(); // they may have ended by themselves
+        self.process.kill();
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn ask(&self, method: &str, path: &str, content: &[u8]) -> (u16, String) {
+        let Ok(mut stream) = TcpStream::connect(self.address) else { return (0, String::new()) };
+        let (host, length) = (self.address, content.len());
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+             Connection: close\r\n\r\n"
+        );
+        let mut answer = Vec::new();
+        let sent = stream.write_all(&[head.as_bytes(), content].concat());
+        sent.and_then(|()| stream.read_to_end(&mut answer)).ok(); // a server that starts may hang up
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+    }
+
+    fn call(&self, method: &str, content: &Value) -> Value {
+        let (status, answer) = self.ask("POST", &format!("/api/2.0/mlflow/{method}"), content.to_string().as_bytes());
+        assert_eq!(status, 200, "{method}: {answer}");
+        serde_json::from_str(&answer).unwrap_or(Value::Null)
+    }
+
+    /// Logs the files of a package as artifacts of a run, and registers them as the next version of a model.
+    fn register(&self, model: &str, files: &[(String, Vec<u8>)]) -> String {
+        let run = self.call("runs/create", &json!({"experiment_id": "0"}));
+        let run = run["run"]["info"]["run_id"].as_str().expect("a run has an id").to_owned();
+        let folder = format!("0/{run}/artifacts/package");
+        for (name, content) in files {
+            let path = format!("/api/2.0/mlflow-artifacts/artifacts/{folder}/{name}");
+            let (status, answer) = self.ask("PUT", &path, content);
+            assert_eq!(status, 200, "{answer}");
+        }
+        let source = format!("mlflow-artifacts:/{folder}");
+        let made = self.call("model-versions/create", &json!({"name": model, "source": source, "run_id": run}));
+        made["model_version"]["version"].as_str().expect("a version has a number").to_owned()
+    }
+
+    fn alias(&self, model: &str, alias: &str, version: &str) {
+        self.call("registered-models/alias", &json!({"name": model, "alias": alias, "version": version}));
+    }
+}
+
+impl Drop for Mlflow {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[test]
+fn aliases_and_versions_of_a_real_server() {
+    if !workspace::tool("training/bin/mlflow").exists() {
+        return workspace::skip_without_tool("aliases_and_versions_of_a_real_server", "training");
+    }
+    let (mut mlflow, mut fetching) = (Mlflow::start(), Fetching::new());
+    fetching.variables.push(("MLFLOW_TRACKING_URI", mlflow.url()));
+    mlflow.call("registered-models/create", &json!({"name": "intents"}));
+    let mut files = tiny_files("first");
+    files.push(manifest(&files));
+    files.push(("model-card.html".to_owned(), b"<html>".to_vec()));
+    let first = mlflow.register("intents", &files);
+    mlflow.alias("intents", "champion", &first);
+
+    let fetched = fetching.fetch("models:/intents@champion").expect("it was registered");
+    assert_eq!((label(&fetched).as_str(), fetched.name.as_deref()), ("first", Some("intents")));
+    assert_eq!(fetched.resolved.as_ref().expect("it was elsewhere").0, "version 1");
+    assert!(!fetched.folder.join("model-card.html").exists(), "what no stream needs stays there");
+    let numbered = fetching.fetch("models:/intents/1").expect("it was registered");
+    assert_eq!(numbered.folder, fetched.folder);
+
+    let mut files = tiny_files("second");
+    files.iter_mut().filter(|(name, _)| name == "model.onnx").for_each(|(name, _)| *name = format!("onnx/{name}"));
+    let second = mlflow.register("intents", &files);
+    mlflow.alias("intents", "champion", &second);
+    let moved = fetching.fetch("models:/intents@champion").expect("it was registered");
+    assert_eq!(label(&moved), "second");
+
+    explains_refusals(&mlflow, &fetching.variables);
+    labels_a_stream(&mlflow, &fetching);
+    mlflow.kill();
+    assert_eq!(fetching.fetch("models:/intents@champion").expect("what the server said last"), moved);
+    assert_eq!(fetching.fetch("models:/intents/1").expect("a version does not change"), numbered);
+    fs::remove_file(numbered.folder.join("config.json")).expect("writable");
+    assert!(fetching.fetch("models:/intents/1").expect_err("damaged, and nobody to ask").is_passing());
+}
+
+fn explains_refusals(mlflow: &Mlflow, variables: &[(&'static str, String)]) {
+    let fetching = Fetching { variables: variables.to_vec(), ..Fetching::new() };
+    let url = mlflow.url();
+    for (address, expected) in [
+        (
+            "models:/intents@challenger",
+            format!("{url}/ has the model intents, but no alias challenger of it; it has @champion (version 2)"),
+        ),
+        ("models:/intents/9", "but no version 9 of it; it has @champion (version 2)".to_owned()),
+        ("models:/absent@champion", format!("{url}/ has no model absent; it has intents")),
+    ] {
+        let error = fetching.refusal(address);
+        assert!(error.contains(&expected) && error.contains(address), "expected {expected}, found {error}");
+    }
+    let mut bad = tiny_files("first");
+    let listed = manifest(&bad);
+    bad[0].1.push(b' ');
+    bad.push(listed);
+    mlflow.call("registered-models/create", &json!({"name": "bad"}));
+    mlflow.register("bad", &bad);
+    let error = fetching.refusal("models:/bad/1");
+    assert!(error.contains("config.json is not what labelstream.json promises: expected"), "{error}");
+
+    let nowhere = Fetching::new().refusal("models:/intents/1");
+    assert!(nowhere.contains("packages.mlflow_endpoint or MLFLOW_TRACKING_URI"), "{nowhere}");
+}
+
+/// `labelstream classify --model models:/intents@champion`, from a record to its label.
+fn labels_a_stream(mlflow: &Mlflow, fetching: &Fetching) {
+    let broker = broker::devbroker();
+    let (input, output) = (names::unique("in"), names::unique("out"));
+    let dead_letters = names::unique("dead");
+    records::create_topics(&broker.address, &[&input, &output, &dead_letters], 1);
+    records::produce(&broker.address, &input, &[records::Record::of(r#"{"text": "good good"}"#)]);
+    let mut command = Command::new(labelstream());
+    command.args(["classify", "--until-end", "--model", "models:/intents@champion", "--model-cache"]);
+    command.arg(fetching.cache()).args(["--brokers", &broker.address, "--input", &input, "--output", &output]);
+    command.args(["--dead-letter", &dead_letters, "--set", "http.enabled=false", "--instance", "one"]);
+    command.current_dir(workspace::root()).env("MLFLOW_TRACKING_URI", mlflow.url());
+    let mut worker = Process::start(&mut command);
+    let status = worker.await_exit(Duration::from_secs(120));
+    let log = worker.stderr();
+    if log.contains("ONNX Runtime") && !status.success() {
+        return workspace::skip_without_tool("aliases_and_versions_of_a_real_server", "onnxruntime");
+    }
+    assert!(status.success(), "{log}");
+    worker.assert_quiet_log(&[]);
+    assert!(log.contains("models:/intents@champion") && log.contains("version 2"), "{log}");
+    let labeled = records::read_committed(&broker.address, &output);
+    let event: Value = serde_json::from_slice(labeled[0].payload.as_deref().expect("a label")).expect("JSON");
+    assert_eq!((&event["label"], &event["model"]["name"]), (&json!("second"), &json!("intents")), "{event}");
+}
