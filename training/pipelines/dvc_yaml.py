@@ -78,14 +78,15 @@ def _whole(path: str) -> str:
 
 
 def _files(stage: Stage, given: Settings) -> list[str]:
-    """Files and folders outside of the run that settings name: data, and what else is one and not a model's name."""
+    """Files and folders outside of the run that settings name: the data, and what is no package's or model's name."""
     found = []
     for key in stage.files:
         section, _, name = key.partition(".")
         if section in ("encoder", "fast") and section != given.run.tier:
             continue
         named = given.dump()[section].get(name) or []
-        found += [each for each in ([named] if isinstance(named, str) else named) if section == "data" or Path(each).exists()]
+        places = [named] if isinstance(named, str) else named
+        found += [each for each in places if section == "data" or Path(each).exists()]
     return found
 
 
@@ -100,7 +101,7 @@ def _parameters(stage: Stage, given: Settings) -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Writes dvc.yaml here, and OUT/settings.toml."""
-    parser = argparse.ArgumentParser(description="writes dvc.yaml here, and the settings of the run to OUT/settings.toml")
+    parser = argparse.ArgumentParser(description="writes dvc.yaml here, and OUT/settings.toml")
     parser.add_argument("--out", default="run", help="folder of the run, relative to this one [run]")
     parser.add_argument("--settings", type=Path, help="its settings file [OUT/settings.toml]")
     parsed = parser.parse_args(arguments)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -79,12 +80,30 @@ def test_every_wanted_stage_is_there(here):
     assert len(outputs) == len(set(outputs))
 
 
+def _kill_in_training(here: Project) -> None:
+    """Starts `dvc repro` and kills it, with all that it started, as soon as the training has begun."""
+    repro = subprocess.Popen(["dvc", "repro"], cwd=here.folder, env=here.environment, start_new_session=True,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    deadline = time.monotonic() + 300
+    while not (here.folder / "run" / "train" / "started.json").is_file():
+        assert time.monotonic() < deadline and repro.poll() is None, "the training did not begin"
+        time.sleep(0.02)
+    os.killpg(repro.pid, signal.SIGKILL)
+    repro.wait(timeout=30)
+    assert not (here.folder / "run" / "train" / "done.json").exists(), "killed too late"
+
+
 def test_reproduce_again_change_push_and_pull(here, s3):
     here.run("git", "init", "-q")
     here.run("dvc", "init", "-q")
     here.run(sys.executable, DVC_YAML, "--settings", "mine.toml")
+    _kill_in_training(here)
+    (here.folder / "run" / "train" / "half").write_text("what a killed training left", encoding="utf-8")
     first = here.run("dvc", "repro")
-    assert [first.count(f"> labelstream-train {stage} ") for stage in ("validate", "train", "export", "gate")] == [1] * 4
+    for stage in ("train", "export", "evaluate", "gate"):
+        assert first.count(f"> labelstream-train {stage} ") == 1
+    assert "> labelstream-train validate" not in first, "it was done before the kill"
+    assert (here.folder / "run" / "train" / "half").is_file(), "half a training was thrown away"
     assert json.loads((here.folder / "run" / "gate" / "verdict.json").read_text(encoding="utf-8"))["passed"]
 
     again = here.run("dvc", "repro")

@@ -1,6 +1,7 @@
 """The Kubeflow pipeline: compiled, and run with Kubeflow's own local runner, every component by the real command."""
 
 import json
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -20,7 +21,8 @@ from kfp import local
 from labelstream_train import settings
 text = Path("mine.toml").read_text()
 local.init(local.SubprocessRunner(use_venv=False), pipeline_root="artifacts")
-kubeflow.pipeline(settings.check(settings.read(Path("mine.toml"))), "unused")(data=str(Path("data").resolve()), settings=text)
+made = kubeflow.pipeline(settings.check(settings.read(Path("mine.toml"))), "unused")
+made(data=str(Path("data").resolve()), settings=text)
 """
 
 
@@ -40,7 +42,7 @@ def test_the_compiled_pipeline_has_each_wanted_stage_once_and_in_order(here):
     named = {task["taskInfo"]["name"]: name for name, task in tasks.items() if name != "importer"}
     wanted = [stage.name for stage in STAGES if stage.name not in ("tune", "register")]
     assert sorted(named) == sorted(wanted)
-    for before, after in zip(wanted, wanted[1:], strict=False):
+    for before, after in pairwise(wanted):
         assert named[before] in tasks[named[after]]["dependentTasks"]
         assert tasks[named[after]]["inputs"]["parameters"]["stage"]["runtimeValue"]["constant"] == after
     executors = compiled["deploymentSpec"]["executors"].values()

@@ -31,7 +31,7 @@ class Checking(unittest.TestCase):
         return Run(settings.check(values), self.folder / "out")
 
     def report(self, test: list | None = None, **sections: dict) -> dict:
-        """report.json about `self.train` and, where it is given, a file of `test` rows; `refusal` (lines of errors) is added."""
+        """report.json about `self.train` and a file of `test` rows, if given; `refusal`, lines of errors, is added."""
         planted.write(self.train, self.folder / "data" / "train.jsonl")
         if test is not None:
             planted.write(test, self.folder / "data" / "test.jsonl")
