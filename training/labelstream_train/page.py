@@ -96,7 +96,6 @@ def _inline(svg: str) -> str:
     body = svg[svg.index("<svg") :].strip()
     prefix = f"f{hashlib.sha256(body.encode()).hexdigest()[:8]}-"
     body = re.sub(r'(\bid="|url\(#|href="#)', lambda found: found.group(1) + prefix, body)
-    body = re.sub(r' (width|height)="[\d.]+pt"', "", body, count=2)
     return body.replace("#000000", "currentColor")
 
 
@@ -154,7 +153,7 @@ th, td { padding: .28rem .8rem .28rem 0; border-bottom: 1px solid var(--line); t
   overflow-wrap: anywhere; } th { font-weight: 600; white-space: nowrap; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tbody tr:hover { background: var(--shade); } summary { cursor: pointer; color: var(--quiet); }
-figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; max-height: 48rem; fill: currentColor; }
+figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; fill: currentColor; }
 .badge { border: 1px solid; border-radius: .3rem; padding: 0 .4rem; font-size: .85em; white-space: nowrap; }
 .good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); } .quiet { color: var(--quiet); }
 @media print { body { max-width: none; } details > * { display: revert; } }
