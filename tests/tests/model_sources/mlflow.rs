@@ -14,6 +14,7 @@ use tests::names;
 use tests::process::{self, Process, labelstream};
 use tests::{broker, records, workspace};
 
+use crate::server::{Route, Server};
 use crate::{Fetching, label, manifest, tiny_files};
 
 /// The first start imports much: 91 s were seen on two busy cores.
@@ -192,4 +193,40 @@ fn labels_a_stream(mlflow: &Mlflow, fetching: &Fetching) {
     let labeled = records::read_committed(&broker.address, &output);
     let event: Value = serde_json::from_slice(labeled[0].payload.as_deref().expect("a label")).expect("JSON");
     assert_eq!((&event["label"], &event["model"]["name"]), (&json!("second"), &json!("intents")), "{event}");
+}
+
+/// A stand-in that says where artifacts are, as a server without `--serve-artifacts` does.
+#[test]
+fn artifacts_in_a_folder_are_taken_and_one_that_is_not_here_is_explained() {
+    let (server, mut fetching) = (Server::start(), Fetching::new());
+    fetching.variables.push(("MLFLOW_TRACKING_URI", server.url("/")));
+    fetching.variables.push(("MLFLOW_TRACKING_USERNAME", "me".to_owned()));
+    fetching.variables.push(("MLFLOW_TRACKING_PASSWORD", "hunter2".to_owned()));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::create_dir(folder.path().join("package")).expect("writable");
+    for (name, content) in tiny_files("first") {
+        fs::write(folder.path().join("package").join(name), content).expect("writable");
+    }
+    let stored_in = |place: &str| {
+        let answer = json!({"artifact_uri": place}).to_string();
+        server.set("/api/2.0/mlflow/model-versions/get-download-uri?name=intents&version=1", Route::of(answer));
+    };
+    for (place, expected) in [
+        ("file:///no/such/folder", "its artifacts lie in a folder of the server"),
+        ("dbfs:/models/1", "expected artifacts at mlflow-artifacts:, s3: or in a folder, found dbfs:/models/1"),
+    ] {
+        stored_in(place);
+        let error = fetching.refusal("models:/intents/1");
+        assert!(error.contains(expected), "expected {expected}, found {error}");
+    }
+    stored_in(&format!("file://{}", folder.path().display()));
+    assert_eq!(label(&fetching.fetch("models:/intents/1").expect("the folder is here")), "first");
+    // printf me:hunter2 | base64
+    assert!(server.asked().iter().all(|line| line.ends_with("Basic bWU6aHVudGVyMg==")));
+
+    let denied = Route { status: 403, body: b"Permission denied".to_vec(), ..Route::default() };
+    server.set("/api/2.0/mlflow/registered-models/alias?name=intents&alias=champion", denied);
+    let error =
+        Fetching { variables: fetching.variables.clone(), ..Fetching::new() }.refusal("models:/intents@champion");
+    assert!(error.contains("set MLFLOW_TRACKING_TOKEN") && !error.contains("hunter2"), "{error}");
 }
