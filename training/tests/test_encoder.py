@@ -104,8 +104,10 @@ def test_a_training_killed_between_two_files_ends_with_the_same_weights(
             stage.train(killed)
     stage.train(killed)
     assert_same(straight, killed)
-    shown = [[{name: value for name, value in json.loads(line).items() if name != "seconds"} for line in lines]
-             for lines in ((run.train / "history.jsonl").read_text().splitlines() for run in (straight, killed))]
+    shown = [
+        [{name: value for name, value in json.loads(line).items() if name != "seconds"} for line in lines]
+        for lines in ((run.train / "history.jsonl").read_text().splitlines() for run in (straight, killed))
+    ]
     assert shown[0] == shown[1]
 
 
@@ -141,8 +143,11 @@ def test_words_that_do_not_occur_keep_the_base_models_vectors(tmp_path: Path, ba
     stage.train(run)
     before = load_file(Path(base) / "model.safetensors")["embeddings.word_embeddings.weight"]
     after = weights(run)["embeddings.word_embeddings.weight"]
-    changed = [word for place, word in enumerate([*tiny_base.SPECIAL, *tiny_base.WORDS])
-               if not np.array_equal(before[place], after[place])]
+    changed = [
+        word
+        for place, word in enumerate([*tiny_base.SPECIAL, *tiny_base.WORDS])
+        if not np.array_equal(before[place], after[place])
+    ]
     assert set(changed) >= {"card", "money", "pin"}
     assert not {"never", "seen", "words", "[MASK]"} & set(changed)
 

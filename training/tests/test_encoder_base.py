@@ -23,17 +23,32 @@ from . import tiny_base
 
 pytestmark = pytest.mark.torch
 
-SIZES = {"vocab_size": 50, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3,
-         "intermediate_size": 40, "max_position_embeddings": 40, "initializer_range": 0.3}
+SIZES = {
+    "vocab_size": 50,
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 40,
+    "max_position_embeddings": 40,
+    "initializer_range": 0.3,
+}
 MODELS = {
     "bert": lambda: transformers.BertModel(transformers.BertConfig(**SIZES)),
     "bert with heads": lambda: transformers.BertForPreTraining(transformers.BertConfig(**SIZES)),
     "roberta": lambda: transformers.RobertaModel(transformers.RobertaConfig(**SIZES, pad_token_id=1)),
     "xlm-roberta": lambda: transformers.XLMRobertaForMaskedLM(transformers.XLMRobertaConfig(**SIZES, pad_token_id=1)),
     "electra": lambda: transformers.ElectraModel(transformers.ElectraConfig(**SIZES, embedding_size=24)),
-    "distilbert": lambda: transformers.DistilBertModel(transformers.DistilBertConfig(
-        vocab_size=50, dim=24, n_layers=2, n_heads=3, hidden_dim=40, max_position_embeddings=40,
-        initializer_range=0.3)),
+    "distilbert": lambda: transformers.DistilBertModel(
+        transformers.DistilBertConfig(
+            vocab_size=50,
+            dim=24,
+            n_layers=2,
+            n_heads=3,
+            hidden_dim=40,
+            max_position_embeddings=40,
+            initializer_range=0.3,
+        )
+    ),
 }
 
 
@@ -57,8 +72,10 @@ def test_computes_what_transformers_computes(tmp_path: Path, kind: str) -> None:
         found = ours.pooled(ids, mask, torch.zeros_like(ids))
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
     weights, shape = {name: value.numpy() for name, value in ours.state_dict().items()}, base.shape()
-    graph.save(graph.build(weights, shape.num_hidden_layers, shape.num_attention_heads, shape.layer_norm_eps, False),
-               tmp_path / "model.onnx")
+    graph.save(
+        graph.build(weights, shape.num_hidden_layers, shape.num_attention_heads, shape.layer_norm_eps, False),
+        tmp_path / "model.onnx",
+    )
     feed = {"input_ids": ids.numpy(), "attention_mask": mask.numpy(), "token_type_ids": torch.zeros_like(ids).numpy()}
     (logits,) = open_session(tmp_path / "model.onnx", 1).run(["logits"], feed)
     with torch.no_grad():
@@ -73,13 +90,16 @@ def test_the_default_base_is_found_in_its_package() -> None:
     assert base.shape().hidden_size == 384
 
 
-@pytest.mark.parametrize("change, expected", [
-    ({"model_type": "t5"}, "model_type 't5' is none of bert, distilbert"),
-    ({"hidden_act": "relu"}, "expected gelu and absolute positions, found relu"),
-    ({"position_embedding_type": "relative_key"}, "relative_key"),
-    ({"embedding_size": 8}, "embedding_size"),
-    ({"hidden_size": 30}, "do not fit"),
-])
+@pytest.mark.parametrize(
+    "change, expected",
+    [
+        ({"model_type": "t5"}, "model_type 't5' is none of bert, distilbert"),
+        ({"hidden_act": "relu"}, "expected gelu and absolute positions, found relu"),
+        ({"position_embedding_type": "relative_key"}, "relative_key"),
+        ({"embedding_size": 8}, "embedding_size"),
+        ({"hidden_size": 30}, "do not fit"),
+    ],
+)
 def test_what_does_not_fit_is_named(tmp_path: Path, change: dict, expected: str) -> None:
     tiny_base.write_base(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text()) | change
@@ -90,8 +110,12 @@ def test_what_does_not_fit_is_named(tmp_path: Path, change: dict, expected: str)
 
 
 def test_missing_bases_are_named(tmp_path: Path) -> None:
-    for name, expected in (("no-such-package-here", "install no-such-package-here"), ("../none", "neither a folder"),
-                           (str(tmp_path), "config.json is missing"), ("json", "config.json is missing")):
+    for name, expected in (
+        ("no-such-package-here", "install no-such-package-here"),
+        ("../none", "neither a folder"),
+        (str(tmp_path), "config.json is missing"),
+        ("json", "config.json is missing"),
+    ):
         with pytest.raises(UserError, match=expected):
             bases.find(name)
 
@@ -110,8 +134,10 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path.startswith("/api/models/team/tiny/tree/"):
-            tree = [{"type": "file", "path": path.name, "size": path.stat().st_size, "oid": path.name}
-                    for path in self.root.iterdir()]
+            tree = [
+                {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": path.name}
+                for path in self.root.iterdir()
+            ]
             self.answer(json.dumps(tree).encode(), {})
             return
         if self.path.startswith("/api/models/team/tiny"):
@@ -157,10 +183,24 @@ except UserError as error:
 """
 
     def find(name: str, endpoint: str) -> str:
-        environment = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1",
-                       "PATH": "", "OMP_NUM_THREADS": "1", "HF_HUB_ETAG_TIMEOUT": "2", "HF_HUB_DISABLE_TELEMETRY": "1"}
-        done = subprocess.run([sys.executable, "-c", script, name], env=environment, capture_output=True, text=True,
-                              cwd=Path(__file__).parents[1], timeout=120, check=False)
+        environment = {
+            "HF_ENDPOINT": endpoint,
+            "HF_HOME": str(tmp_path / "cache"),
+            "HF_HUB_DISABLE_XET": "1",
+            "PATH": "",
+            "OMP_NUM_THREADS": "1",
+            "HF_HUB_ETAG_TIMEOUT": "2",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", script, name],
+            env=environment,
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parents[1],
+            timeout=120,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -10,8 +10,10 @@ from labelstream_train.encoder.settings import EncoderSettings
 
 
 def history(accuracies: list[float]) -> list[dict]:
-    return [{"epoch": place, "plain_accuracy": value, "plain_nll": 1.0 - value}
-            for place, value in enumerate(accuracies, start=1)]
+    return [
+        {"epoch": place, "plain_accuracy": value, "plain_nll": 1.0 - value}
+        for place, value in enumerate(accuracies, start=1)
+    ]
 
 
 def test_figures_of_one_label_a_text() -> None:
@@ -44,8 +46,10 @@ def test_the_more_accurate_weights_of_an_epoch_are_chosen_and_at_a_tie_the_surer
 
 
 def test_mean_average_precision_takes_the_best_epoch() -> None:
-    rows = [{"epoch": place, "plain_mean_average_precision": value, "plain_nll": 0.1}
-            for place, value in enumerate([0.3, 0.52, 0.519], start=1)]
+    rows = [
+        {"epoch": place, "plain_mean_average_precision": value, "plain_nll": 0.1}
+        for place, value in enumerate([0.3, 0.52, 0.519], start=1)
+    ]
     assert quality.choose(rows, 500)["epoch"] == 2
 
 
@@ -111,8 +115,9 @@ class TestLosses:
         self.loss.distillation(at_teacher, wanted, 2.0, is_multi_label).backward()
         assert at_teacher.grad.abs().max() < 1e-6
         elsewhere = known + 0.3 * self.torch.randn_like(known)
-        assert (self.loss.distillation(elsewhere, wanted, 2.0, is_multi_label)
-                > self.loss.distillation(known, wanted, 2.0, is_multi_label))
+        assert self.loss.distillation(elsewhere, wanted, 2.0, is_multi_label) > self.loss.distillation(
+            known, wanted, 2.0, is_multi_label
+        )
 
     def test_contrastive_equals_the_papers_sum(self) -> None:
         states, truth = self.torch.randn(6, 3, dtype=self.torch.float64), self.torch.tensor([0, 1, 0, 1, 1, 0])

@@ -60,6 +60,7 @@ def test_soft_labels_are_the_mean_of_the_teachers() -> None:
 
 def test_a_student_follows_its_teachers_more_than_its_labels(tmp_path: Path, base: str, taught: Run) -> None:
     """The student's data calls "card" money and the other way round; its teachers do not."""
+
     def student(name: str, **values: object) -> Run:
         run = make_run(tmp_path / name, base, epochs=6, **values)
         rows = run.parts()

@@ -23,10 +23,12 @@ LABELS = tuple(f"label {number}" for number in range(6))
 
 def run_in(folder: Path, is_multi_label: bool = False, texts: int = 900, **export_settings: Any) -> Run:
     """A run with data, before `export`."""
-    settings = settings_of({
-        "run": {"tier": "fast", "name": "tiny", "threads": 1},
-        "export": {"drift_reference": False} | export_settings,
-    })
+    settings = settings_of(
+        {
+            "run": {"tier": "fast", "name": "tiny", "threads": 1},
+            "export": {"drift_reference": False} | export_settings,
+        }
+    )
     run = Run(settings, folder)
     tiny_tier.parts(LABELS, texts, is_multi_label).write(run.data)
     return run
@@ -44,10 +46,16 @@ def test_a_package_is_whole_and_each_storage_is_measured(tmp_path: Path) -> None
     for name, listed in about["files"].items():
         assert listed == manifest.file_digest(run.package / name)
     assert (about["name"], about["licence"], about["tokens_max"]) == ("tiny", "Apache-2.0", 64)
-    assert about["data"] == [{
-        "name": "words", "licence": "CC0-1.0", "attribution": "made up", "sha256": "a" * 64,
-        "files": [{"name": "words.csv", "sha256": "a" * 64, "rows": 900}], "dropped": {"in_test": 2},
-    }]
+    assert about["data"] == [
+        {
+            "name": "words",
+            "licence": "CC0-1.0",
+            "attribution": "made up",
+            "sha256": "a" * 64,
+            "files": [{"name": "words.csv", "sha256": "a" * 64, "rows": 900}],
+            "dropped": {"in_test": 2},
+        }
+    ]
     assert about["metrics"]["n_dropped_in_test"] == 2 and "drift_reference" not in about
     report = json.loads((tmp_path / "export.json").read_text(encoding="utf-8"))
     assert report["logit_difference_max"] < 1e-5
@@ -152,8 +160,11 @@ def test_figures_are_added_and_the_reference_does_not_rename_the_package(tmp_pat
 
 
 def test_known_data_brings_its_own_terms_and_settings_win(tmp_path: Path) -> None:
-    facts = {"files": [{"name": "a", "sha256": "1"}, {"name": "b", "sha256": source.CLINC150.sha256}],
-             "fingerprint": "9", "data": {"name": "dir", "licence": None}}
+    facts = {
+        "files": [{"name": "a", "sha256": "1"}, {"name": "b", "sha256": source.CLINC150.sha256}],
+        "fingerprint": "9",
+        "data": {"name": "dir", "licence": None},
+    }
     found = source.entry(facts, settings_of({}).data)
     assert (found["name"], found["licence"], found["sha256"]) == ("clinc150", "CC-BY-3.0", "9")
     found = source.entry(facts, settings_of({"data": {"name": "mine", "licence": "MIT"}}).data)

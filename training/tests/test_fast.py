@@ -39,13 +39,25 @@ def planted(count: int = 500, is_multi_label: bool = False, seed: int = 0) -> Pa
     cut = count // 5
     names = ("card", "money", "pin") if is_multi_label else tuple(sorted(orders))
     facts = {"fingerprint": f"{seed} {count}"}
-    return Parts(names, is_multi_label, tuple(made[2 * cut :]), tuple(made[:cut]), tuple(made[cut : 2 * cut]), (), facts)
+    return Parts(
+        names, is_multi_label, tuple(made[2 * cut :]), tuple(made[:cut]), tuple(made[cut : 2 * cut]), (), facts
+    )
 
 
 def make_run(out: Path, parts: Parts, seed: int = 0, deadline: float | None = None, **fast: Any) -> Run:
     """Small and quick; words from train."""
-    small = {"base": "none", "words_max": 300, "dimensions": 16, "epochs": 12, "batch_items": 32, "learning_rate": 0.02,
-             "vector_learning_rate": 0.02, "label_smoothing": 0.0, "word_dropout": 0.0, "dropout": 0.2}
+    small = {
+        "base": "none",
+        "words_max": 300,
+        "dimensions": 16,
+        "epochs": 12,
+        "batch_items": 32,
+        "learning_rate": 0.02,
+        "vector_learning_rate": 0.02,
+        "label_smoothing": 0.0,
+        "word_dropout": 0.0,
+        "dropout": 0.2,
+    }
     parts.write(out / "data")
     given = {"run": {"tier": "fast", "seed": seed, "threads": 1}, "fast": small | fast}
     return Run(settings.check(given), out, deadline)
@@ -162,7 +174,9 @@ def test_real_intents(tmp_path: Path) -> None:
     labels = ("balance", "bill_balance", "book_flight", "card_declined", "flight_status", "lost_luggage", "pay_bill",
               "pin_change", "report_fraud", "weather")  # fmt: skip
     read = {
-        part: tuple(each for each in examples(read_rows(REAL / f"{part}.jsonl.gz", DataSettings())) if each.labels[0] in labels)
+        part: tuple(
+            each for each in examples(read_rows(REAL / f"{part}.jsonl.gz", DataSettings())) if each.labels[0] in labels
+        )
         for part in ("train", "val", "test")
     }
     parts = Parts(labels, False, read["train"], read["val"], read["test"], (), {"fingerprint": "ten of clinc150"})

@@ -133,14 +133,18 @@ def write_base(folder: Path) -> words.BaseFiles:
         "embeddings.word_embeddings.weight": (sizes["vocab_size"], hidden),
         "embeddings.position_embeddings.weight": (sizes["max_position_embeddings"], hidden),
         "embeddings.token_type_embeddings.weight": (sizes["type_vocab_size"], hidden),
-        "embeddings.LayerNorm.weight": (hidden,), "embeddings.LayerNorm.bias": (hidden,),
+        "embeddings.LayerNorm.weight": (hidden,),
+        "embeddings.LayerNorm.bias": (hidden,),
         "pooler.dense.weight": (hidden, hidden),
     }
     for layer in range(sizes["num_hidden_layers"]):
         name = f"encoder.layer.{layer}."
         linear = {f"attention.self.{part}": (hidden, hidden) for part in ("query", "key", "value")}
-        linear |= {"attention.output.dense": (hidden, hidden), "intermediate.dense": (inner, hidden),
-                   "output.dense": (hidden, inner)}
+        linear |= {
+            "attention.output.dense": (hidden, hidden),
+            "intermediate.dense": (inner, hidden),
+            "output.dense": (hidden, inner),
+        }
         for part, shape in linear.items():
             shapes |= {f"{name}{part}.weight": shape, f"{name}{part}.bias": shape[:1]}
         for part in ("attention.output.LayerNorm", "output.LayerNorm"):

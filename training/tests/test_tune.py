@@ -34,8 +34,10 @@ def _stub(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_run(out: Path, trials: int = 8, tracking: str | None = None, **values: object) -> Run:
-    given = {"run": {"tier": "fast", "tracking": tracking, "experiment": out.parent.name},
-             "tune": {"trials": trials, "space": SPACE} | values}
+    given = {
+        "run": {"tier": "fast", "tracking": tracking, "experiment": out.parent.name},
+        "tune": {"trials": trials, "space": SPACE} | values,
+    }
     tiny_base.parts().write(out / "data")
     return Run(settings.check(given), out)
 
@@ -68,8 +70,9 @@ def test_the_same_seed_searches_the_same_and_another_one_not(tmp_path: Path) -> 
     found = []
     for name, seed in (("one", 0), ("two", 0), ("three", 1)):
         run = make_run(tmp_path / name, trials=4)
-        run = replace(run, settings=run.settings.model_copy(
-            update={"run": run.settings.run.model_copy(update={"seed": seed})}))
+        run = replace(
+            run, settings=run.settings.model_copy(update={"run": run.settings.run.model_copy(update={"seed": seed})})
+        )
         tune(run)
         found.append([trial.params for trial in trials(run)])
     assert found[0] == found[1] != found[2]
@@ -117,8 +120,13 @@ tune(make_run(Path(sys.argv[1]), tracking=sys.argv[2] or None))
 
 def start(out: Path, steps: Path, hang: int, tracking: str | None = None) -> subprocess.Popen:
     environment = os.environ | {"STUB_HANG": str(hang), "STUB_STEPS": str(steps), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(out), tracking or ""], env=environment,
-                            cwd=Path(__file__).parents[1], stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(out), tracking or ""],
+        env=environment,
+        cwd=Path(__file__).parents[1],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def kill_when_it_hangs(process: subprocess.Popen, out: Path) -> None:
@@ -180,13 +188,16 @@ def test_values_that_cannot_be_trained_with_cost_one_trial(tmp_path: Path) -> No
         tune(only_bad)
 
 
-@pytest.mark.parametrize("space, expected", [
-    ({"learning_rat": {"low": 0.1, "high": 0.2}}, r"tune.space.learning_rat: \[fast\] has no such key"),
-    ({"dropout": {"low": 0.1, "high": 1.5}}, "tune.space.dropout: use the settings: fast.dropout"),
-    ({"dropout": {"low": 0.5, "high": 0.1}}, "low not above high"),
-    ({"dropout": {"low": 0.0, "high": 0.1, "log": True}}, "log needs a low above 0"),
-    ({"dropout": {"choices": [0.1], "low": 0.1, "high": 0.2}}, "either choices, or low and high"),
-])
+@pytest.mark.parametrize(
+    "space, expected",
+    [
+        ({"learning_rat": {"low": 0.1, "high": 0.2}}, r"tune.space.learning_rat: \[fast\] has no such key"),
+        ({"dropout": {"low": 0.1, "high": 1.5}}, "tune.space.dropout: use the settings: fast.dropout"),
+        ({"dropout": {"low": 0.5, "high": 0.1}}, "low not above high"),
+        ({"dropout": {"low": 0.0, "high": 0.1, "log": True}}, "log needs a low above 0"),
+        ({"dropout": {"choices": [0.1], "low": 0.1, "high": 0.2}}, "either choices, or low and high"),
+    ],
+)
 def test_a_wrong_space_is_named(tmp_path: Path, space: dict, expected: str) -> None:
     with pytest.raises(UserError, match=expected):
         tune(make_run(tmp_path, space=space))

@@ -27,8 +27,17 @@ def write_data(path: Path) -> None:
 def run_stages(out: Path, data: Path, space: dict, *flags: str) -> None:
     given = out.parent / "given.toml"
     given.write_text(settings.to_toml({"tune": {"trials": 3, "space": space}}))
-    common = ["--out", str(out), "--data", str(data), "--settings", str(given), *flags,
-              "--set", "export.drift_reference=false"]  # there are too few texts for one
+    common = [
+        "--out",
+        str(out),
+        "--data",
+        str(data),
+        "--settings",
+        str(given),
+        *flags,
+        "--set",
+        "export.drift_reference=false",
+    ]  # there are too few texts for one
     for stage in ("validate", "tune", "train", "export"):
         assert main([stage, *common]) == 0, stage
     best = settings.read(out / "tune" / "best.toml")
@@ -40,8 +49,19 @@ def run_stages(out: Path, data: Path, space: dict, *flags: str) -> None:
 def test_the_fast_tier(tmp_path: Path) -> None:
     write_data(tmp_path / "data.jsonl")
     space = {"learning_rate": {"low": 1e-3, "high": 1e-2, "log": True}, "dimensions": {"choices": [8, 16]}}
-    run_stages(tmp_path / "out", tmp_path / "data.jsonl", space, "--tier", "fast", "--set", "fast.epochs=3",
-               "--set", "fast.base=none", "--set", "fast.words_max=100")
+    run_stages(
+        tmp_path / "out",
+        tmp_path / "data.jsonl",
+        space,
+        "--tier",
+        "fast",
+        "--set",
+        "fast.epochs=3",
+        "--set",
+        "fast.base=none",
+        "--set",
+        "fast.words_max=100",
+    )
 
 
 @pytest.mark.torch
@@ -50,8 +70,9 @@ def test_the_encoder(tmp_path: Path) -> None:
     base = tiny_base.write_base(tmp_path / "base")
     write_data(tmp_path / "data.jsonl")
     space = {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "batch_items": {"choices": [8, 16]}}
-    run_stages(tmp_path / "out", tmp_path / "data.jsonl", space, "--set", "encoder.epochs=2",
-               "--set", f"encoder.base={base}")
+    run_stages(
+        tmp_path / "out", tmp_path / "data.jsonl", space, "--set", "encoder.epochs=2", "--set", f"encoder.base={base}"
+    )
     tuned = json.loads((tmp_path / "out" / "train" / "run.json").read_text())["encoder"]
     best = settings.read(tmp_path / "out" / "tune" / "best.toml")["encoder"]
     assert {key: tuned[key] for key in best} == best
@@ -64,6 +85,12 @@ sys.modules["torch"] = None
 import labelstream_train.tune.stage, labelstream_train.tune.report, labelstream_train.fast.stage
 import labelstream_train.encoder.teacher, labelstream_train.encoder.quality
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[1], capture_output=True, text=True,
-                          timeout=180, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr

@@ -14,8 +14,14 @@ FILLERS = ("my", "is", "the", "now", "help", "late")
 WORDS = ("card", "lost", "money", "sent", "pin", "wrong", *FILLERS, "never", "seen", "words")
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 SIZES = {
-    "vocab_size": len(SPECIAL) + len(WORDS), "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3,
-    "intermediate_size": 48, "max_position_embeddings": 160, "type_vocab_size": 2, "layer_norm_eps": 1e-12,
+    "vocab_size": len(SPECIAL) + len(WORDS),
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 48,
+    "max_position_embeddings": 160,
+    "type_vocab_size": 2,
+    "layer_norm_eps": 1e-12,
 }
 
 

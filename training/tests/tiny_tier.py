@@ -35,11 +35,20 @@ def parts(labels: Sequence[str], texts: int, is_multi_label: bool, seed: int = 5
     examples = [Example(line, tuple(map(str, own))) for line, own in zip(lines, truth, strict=True)]
     third = texts // 3
     facts = {
-        "files": [{"name": "words.csv", "sha256": "a" * 64, "rows": texts}], "fingerprint": "f" * 64,
-        "dropped": {"in_test": 2}, "data": {"name": "words", "licence": "CC0-1.0", "attribution": "made up"},
+        "files": [{"name": "words.csv", "sha256": "a" * 64, "rows": texts}],
+        "fingerprint": "f" * 64,
+        "dropped": {"in_test": 2},
+        "data": {"name": "words", "licence": "CC0-1.0", "attribution": "made up"},
     }
-    return Parts(tuple(labels), is_multi_label, tuple(examples[:third]), tuple(examples[third : 2 * third]),
-                 tuple(examples[2 * third :]), (), facts)
+    return Parts(
+        tuple(labels),
+        is_multi_label,
+        tuple(examples[:third]),
+        tuple(examples[third : 2 * third]),
+        tuple(examples[2 * third :]),
+        (),
+        facts,
+    )
 
 
 def write_model(run: Run, folder: Path, storage: Storage) -> None:
@@ -58,8 +67,11 @@ def write_model(run: Run, folder: Path, storage: Storage) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     kind = "multi_label_classification" if found.is_multi_label else "single_label_classification"
     config = {
-        "model_type": "bert", "problem_type": kind, "vocab_size": len(vocabulary),
-        "max_position_embeddings": TOKENS_MAX, "pad_token_id": 0,
+        "model_type": "bert",
+        "problem_type": kind,
+        "vocab_size": len(vocabulary),
+        "max_position_embeddings": TOKENS_MAX,
+        "pad_token_id": 0,
         "id2label": {str(place): label for place, label in enumerate(found.labels)},
         "label2id": {label: place for place, label in enumerate(found.labels)},
     }
@@ -97,10 +109,14 @@ def _model(vectors: np.ndarray, matrix: np.ndarray) -> onnx.ModelProto:
         helper.make_node("MatMul", ["mean", "matrix"], ["logits"]),
     ]
     constants = [
-        numpy_helper.from_array(vectors, "vectors"), numpy_helper.from_array(matrix, "matrix"),
+        numpy_helper.from_array(vectors, "vectors"),
+        numpy_helper.from_array(matrix, "matrix"),
         numpy_helper.from_array(np.array([1], np.int64), "one"),
     ]
-    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "seq"]) for name in ("input_ids", "attention_mask")]
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "seq"])
+        for name in ("input_ids", "attention_mask")
+    ]
     outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", matrix.shape[1]])]
     graph = helper.make_graph(nodes, "tiny", inputs, outputs, constants)
     return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])

@@ -45,8 +45,12 @@ _KINDS = {
     "xlm-roberta": ("roberta.", _BERT_NAMES),
 }
 _FROM_PADDING = ("roberta", "xlm-roberta")
-_DISTILBERT_SIZES = {"hidden_size": "dim", "num_hidden_layers": "n_layers", "num_attention_heads": "n_heads",
-                     "intermediate_size": "hidden_dim"}
+_DISTILBERT_SIZES = {
+    "hidden_size": "dim",
+    "num_hidden_layers": "n_layers",
+    "num_attention_heads": "n_heads",
+    "intermediate_size": "hidden_dim",
+}
 _OTHER_PARTS = ("pooler.", "cls.", "lm_head.", "classifier.", "vocab_", "qa_outputs.", "discriminator_predictions.")
 """Heads of pre-training and of other tasks: not ours."""
 

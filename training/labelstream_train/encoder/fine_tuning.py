@@ -87,8 +87,10 @@ class FineTuning:
         for texts in (self.train, self.held_out):
             self.words.renumber(texts)
         self.average = copy.deepcopy(self.model) if settings.average_decay else None
-        self.stages = (self._optimiser(settings.contrastive_epochs, settings.contrastive_learning_rate),
-                       self._optimiser(settings.epochs, settings.learning_rate))
+        self.stages = (
+            self._optimiser(settings.contrastive_epochs, settings.contrastive_learning_rate),
+            self._optimiser(settings.epochs, settings.learning_rate),
+        )
         self.epoch = self.step = 0
         self.loss_sum = self.mean_loss = self.seconds = 0.0
         self.history: list[dict] = []
@@ -117,8 +119,13 @@ class FineTuning:
     def save(self) -> None:
         """Writes the checkpoint: what `load` needs to go on as if nothing had happened."""
         state = {
-            "epoch": self.epoch, "step": self.step, "loss_sum": self.loss_sum, "seconds": self.seconds,
-            "history": self.history, "random": torch.get_rng_state(), "model": self.model.state_dict(),
+            "epoch": self.epoch,
+            "step": self.step,
+            "loss_sum": self.loss_sum,
+            "seconds": self.seconds,
+            "history": self.history,
+            "random": torch.get_rng_state(),
+            "model": self.model.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "stages": [[part.state_dict() for part in stage] for stage in self.stages],
         }
@@ -146,8 +153,13 @@ class FineTuning:
         self, epochs: int, learning_rate: float
     ) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LambdaLR]:
         settings = self.settings
-        rates = optimiser.Rates(learning_rate, settings.head_learning_rate, settings.layer_decay,
-                                settings.weight_decay, settings.warmup_share)
+        rates = optimiser.Rates(
+            learning_rate,
+            settings.head_learning_rate,
+            settings.layer_decay,
+            settings.weight_decay,
+            settings.warmup_share,
+        )
         return optimiser.build(self.model, rates, max(1, epochs * -(-len(self.train) // settings.batch_items)))
 
     def _batches(self, is_contrastive: bool) -> list[list[int]]:
@@ -161,8 +173,11 @@ class FineTuning:
         before = self.settings.contrastive_epochs
         is_contrastive = self.epoch < before
         batches = self._batches(is_contrastive)
-        name = f"contrastive epoch {self.epoch + 1}/{before}" if is_contrastive else (
-            f"epoch {self.epoch - before + 1}/{self.settings.epochs}")
+        name = (
+            f"contrastive epoch {self.epoch + 1}/{before}"
+            if is_contrastive
+            else (f"epoch {self.epoch - before + 1}/{self.settings.epochs}")
+        )
         started, seconds = time.monotonic(), self.seconds
         self.model.train()
         with Progress(name, sum(len(places) for places in batches[self.step :]), "texts") as progress:
@@ -204,10 +219,15 @@ class FineTuning:
             each = scores.float().chunk(passes)
             total = sum(self.label_loss(part, self.truth[places]) for part in each) / passes
             if self.soft is not None:
-                taught = sum(
-                    loss.distillation(part, self.soft[places], settings.distil_temperature, self.task.is_multi_label)
-                    for part in each
-                ) / passes
+                taught = (
+                    sum(
+                        loss.distillation(
+                            part, self.soft[places], settings.distil_temperature, self.task.is_multi_label
+                        )
+                        for part in each
+                    )
+                    / passes
+                )
                 total = (1.0 - settings.distil_weight) * total + settings.distil_weight * taught
             if passes == 2:
                 total = total + settings.r_drop * loss.divergence(*each, self.task.is_multi_label)

@@ -34,7 +34,9 @@ class EncoderSettings(Section):
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the truth spread over all labels")
     gradient_norm_max: float = Field(1.0, gt=0, description="Longer gradients are scaled down to this length")
     average_decay: float = Field(
-        0.998, ge=0, lt=1,
+        0.998,
+        ge=0,
+        lt=1,
         description="Of the running average of the weights, per step: 0.998 remembers about 500; 0 keeps no average",
     )
     bfloat16: Literal["auto", "on", "off"] = Field(

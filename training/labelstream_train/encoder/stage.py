@@ -34,21 +34,32 @@ def train(run: Run) -> None:
         torch.set_num_threads(run.settings.run.threads)
     base = bases.find(settings.base)
     if settings.tokens_max > base.shape().max_position_embeddings:
-        raise UserError(f"use encoder.tokens_max {settings.tokens_max}: {base.name} takes no more than "
-                        f"{base.shape().max_position_embeddings}")
+        raise UserError(
+            f"use encoder.tokens_max {settings.tokens_max}: {base.name} takes no more than "
+            f"{base.shape().max_position_embeddings}"
+        )
     if parts.is_multi_label and settings.contrastive_epochs:
         raise UserError("use encoder.contrastive_epochs: contrastive training needs one label a text")
     run.train.mkdir(parents=True, exist_ok=True)
     teachers = [teacher.digest(teacher.find(each)) for each in settings.teachers]
-    same_run(run.train / "run.json", {
-        "seed": run.settings.run.seed, "encoder": run.settings.dump()["encoder"], "labels": list(parts.labels),
-        "data": _fingerprint(parts), "base": base.weights_sha256(), "teachers": teachers,
-    })
+    same_run(
+        run.train / "run.json",
+        {
+            "seed": run.settings.run.seed,
+            "encoder": run.settings.dump()["encoder"],
+            "labels": list(parts.labels),
+            "data": _fingerprint(parts),
+            "base": base.weights_sha256(),
+            "teachers": teachers,
+        },
+    )
     started = fine_tuning.FineTuning(base, _task(run, parts), settings, run.settings.run.seed, run.train)
     started.load()
     if not started.run(lambda: run.seconds_left() == 0.0, lambda row: _report(run, row)):
-        raise Stopped(f"the budget of --minutes is over, in epoch {started.epoch + 1} of "
-                      f"{settings.contrastive_epochs + settings.epochs}; the same command goes on from here")
+        raise Stopped(
+            f"the budget of --minutes is over, in epoch {started.epoch + 1} of "
+            f"{settings.contrastive_epochs + settings.epochs}; the same command goes on from here"
+        )
     _write_summary(run, base, started)
 
 
@@ -88,8 +99,12 @@ def _task(run: Run, parts: Parts) -> fine_tuning.Task:
         )
         soft = teacher.soft_labels(known, settings.distil_temperature, parts.is_multi_label)
     return fine_tuning.Task(
-        len(parts.labels), train_texts, parts.truth(parts.train),
-        tuple(example.text for example in parts.held_out), parts.truth(parts.held_out), soft,
+        len(parts.labels),
+        train_texts,
+        parts.truth(parts.train),
+        tuple(example.text for example in parts.held_out),
+        parts.truth(parts.held_out),
+        soft,
     )
 
 
@@ -101,16 +116,24 @@ def _report(run: Run, row: dict) -> None:
 def _write_summary(run: Run, base: bases.Base, finished: fine_tuning.FineTuning) -> None:
     chosen = quality.choose(finished.history, len(finished.held_out))
     row = finished.history[chosen["epoch"] - 1]
-    figures = {f"held_out_{name}": row[f"{chosen['weights']}_{name}"]
-               for name in (quality.quality_name(row), "nll")}
-    write_json(run.train / "train.json", {
-        "tier": "encoder", "epochs": len(finished.history), "epoch": chosen["epoch"], "weights": chosen["weights"],
-        "seconds": round(sum(each["seconds"] for each in finished.history), 1), "figures": figures,
-        "base": {"name": base.name, "sha256": base.weights_sha256()}, "bfloat16": finished.bfloat16,
-        "torch": torch.__version__, "threads": torch.get_num_threads(),
-        "texts": {"train": len(finished.train), "held_out": len(finished.held_out)},
-        "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    })
+    figures = {f"held_out_{name}": row[f"{chosen['weights']}_{name}"] for name in (quality.quality_name(row), "nll")}
+    write_json(
+        run.train / "train.json",
+        {
+            "tier": "encoder",
+            "epochs": len(finished.history),
+            "epoch": chosen["epoch"],
+            "weights": chosen["weights"],
+            "seconds": round(sum(each["seconds"] for each in finished.history), 1),
+            "figures": figures,
+            "base": {"name": base.name, "sha256": base.weights_sha256()},
+            "bfloat16": finished.bfloat16,
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "texts": {"train": len(finished.train), "held_out": len(finished.held_out)},
+            "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        },
+    )
 
 
 def _weights(run: Run, labels: int) -> dict[str, torch.Tensor]:

@@ -1,8 +1,8 @@
 """Writes the fast tier's network as an ONNX graph: token ids and mask in, logits out.
 
 Inputs are `input_ids` and `attention_mask` ([batch, seq] i64), the output is `logits` ([batch, labels] f32). The graph
-finds the rows of neighbouring tokens by the perfect hash of `rows`, looks all vectors up in one table, adds them up by a
-matrix product with their weights, and multiplies by the head. Padding and unknown rows lead to a vector of zeros.
+finds the rows of neighbouring tokens by the perfect hash of `rows`, looks all vectors up in one table, adds them up by
+a matrix product with their weights, and multiplies by the head. Padding and unknown rows lead to a vector of zeros.
 """
 
 import numpy as np

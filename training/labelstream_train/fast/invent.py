@@ -63,6 +63,10 @@ def _mistyped(words: list[str], dice: random.Random) -> list[str]:
     word = changed[place]
     if len(word) > 1:
         at = dice.randrange(len(word) - 1)
-        slips = (word[:at] + word[at + 1 :], word[: at + 1] + word[at:], word[:at] + word[at + 1] + word[at] + word[at + 2 :])
+        slips = (
+            word[:at] + word[at + 1 :],
+            word[: at + 1] + word[at:],
+            word[:at] + word[at + 1] + word[at] + word[at + 2 :],
+        )
         changed[place] = dice.choice(slips)
     return changed

@@ -76,7 +76,10 @@ class Learner:
         self.class_weights = task.weights(settings.class_weights)
         self.state = {name: np.array(getattr(start, name)) for name in ("vectors", "head", "bias")}
         for name in ("vectors", "head", "bias"):
-            self.state |= {f"{name}_mean": np.zeros_like(self.state[name]), f"{name}_square": np.zeros_like(self.state[name])}
+            self.state |= {
+                f"{name}_mean": np.zeros_like(self.state[name]),
+                f"{name}_square": np.zeros_like(self.state[name]),
+            }
         self.history: list[dict] = []
         self.saved = time.monotonic()
 
@@ -131,7 +134,9 @@ class Learner:
             loss += self._step(order[start : start + size], number * self.steps_per_epoch + step, dice)
         logits = pooled(self.held_out, self.state["vectors"]) @ self.state["head"] + self.state["bias"]
         figures = quality.figures(logits, self.task.held_out_truth)
-        row = {"epoch": number + 1, "loss": loss / len(order)} | {f"plain_{name}": value for name, value in figures.items()}
+        row = {"epoch": number + 1, "loss": loss / len(order)} | {
+            f"plain_{name}": value for name, value in figures.items()
+        }
         self.history.append(row | {"seconds": round(time.perf_counter() - started, 2)})
         if quality.choose(self.history, len(self.task.held_out_ids))["epoch"] == number + 1:
             self.network().save(self.folder / "best.npz")
@@ -180,7 +185,13 @@ class Learner:
         return min(1.0, done / WARMUP_SHARE) * 0.5 * (1 + np.cos(np.pi * min(1.0, done)))
 
     def _adam(
-        self, name: str, slope: np.ndarray, rate: float, step: int, decay: float = 0.0, columns: np.ndarray | None = None
+        self,
+        name: str,
+        slope: np.ndarray,
+        rate: float,
+        step: int,
+        decay: float = 0.0,
+        columns: np.ndarray | None = None,
     ) -> None:
         """Kingma and Ba 2015, algorithm 1, with decoupled decay; only `columns` of what is named, where given."""
         where: np.ndarray | slice = slice(None) if columns is None else columns

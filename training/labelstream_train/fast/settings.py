@@ -14,7 +14,7 @@ class FastSettings(Section):
 
     base: str = Field(
         DEFAULT_BASE,
-        description="Whose words and word vectors to begin with: an installed Python package or a folder; `none`: words "
+        description="Whose words and word vectors to begin with: an installed Python package, a folder; `none`: words "
         "are learnt from train, vectors begin at random",
     )
     words_max: int = Field(8000, ge=100, le=200_000, description="Pieces learnt from train where base is `none`")
@@ -31,10 +31,14 @@ class FastSettings(Section):
     dropout: float = Field(0.3, ge=0, lt=1, description="Of the pooled vector, before the head")
     word_dropout: float = Field(0.15, ge=0, lt=1, description="Share of a text's words and rows left out in a step")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the truth spread over all labels")
-    class_weights: Literal["none", "balanced"] = Field("none", description="Weight of a label: none, or by inverse count")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="Weight of a label: none, or by inverse count"
+    )
     patience: int = Field(0, ge=0, le=1000, description="Stop after this many epochs without gain; 0 never stops")
     teacher: str | None = Field(None, description="Folder of a package whose answers are learnt besides the labels")
     teacher_share: float = Field(0.9, ge=0, le=1, description="Share of the teacher in the loss; labels have the rest")
     teacher_temperature: float = Field(1.0, gt=0, le=100, description="Softens the teacher's and the own answer")
-    unlabelled: str | None = Field(None, description="A file of further texts, without labels, for the teacher to answer")
+    unlabelled: str | None = Field(
+        None, description="A file of further texts, without labels, for the teacher to answer"
+    )
     invented: int = Field(3, ge=0, le=100, description="Texts made up from each train text for the teacher to answer")

@@ -46,12 +46,17 @@ def train(run: Run) -> None:
 
         def report(row: dict) -> None:
             progress.add(1, f"quality {row[f'plain_{quality.quality_name(row)}']:.4f}")
-            run.report(row["epoch"], {"quality": row[f"plain_{quality.quality_name(row)}"], "nll": row["plain_nll"], "loss": row["loss"]})
+            run.report(
+                row["epoch"],
+                {"quality": row[f"plain_{quality.quality_name(row)}"], "nll": row["plain_nll"], "loss": row["loss"]},
+            )
 
         finished = learner.run(lambda: run.seconds_left() == 0.0, report)
     if not finished:
-        raise Stopped(f"the budget of --minutes is over, in epoch {len(learner.history) + 1} of {settings.epochs}; "
-                      "the same command goes on from here")
+        raise Stopped(
+            f"the budget of --minutes is over, in epoch {len(learner.history) + 1} of {settings.epochs}; "
+            "the same command goes on from here"
+        )
     _write_summary(run, learner)
 
 
@@ -81,8 +86,10 @@ def logits(run: Run, texts: Sequence[str]) -> np.ndarray:
 
 def _check(settings: FastSettings) -> None:
     if settings.tokens_max * settings.row_words_max > SUMMANDS_MAX:
-        raise UserError(f"use fast.tokens_max {settings.tokens_max}: with rows of {settings.row_words_max} words at most "
-                        f"{SUMMANDS_MAX // settings.row_words_max} tokens can be added up exactly")
+        raise UserError(
+            f"use fast.tokens_max {settings.tokens_max}: with rows of {settings.row_words_max} words at most "
+            f"{SUMMANDS_MAX // settings.row_words_max} tokens can be added up exactly"
+        )
     if settings.unlabelled is not None and settings.teacher is None:
         raise UserError("use fast.unlabelled: texts without labels need a fast.teacher")
 

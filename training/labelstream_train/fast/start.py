@@ -1,9 +1,9 @@
 """The vectors that words begin with: what a base encoder says of each word alone.
 
 A word alone through the whole encoder gives a better vector than its row of the embedding table (Tulkens and van
-Dongen 2024, "Model2Vec"): on Banking77 a linear model on them has 88.1 instead of 86.7 % (held out). Only words of train
-and the commonest are sent through it; for all others a linear map from the table's rows is fitted to these. The vectors
-are turned to their principal axes, the first ones kept, and weighted by the rarity of the word in train.
+Dongen 2024, "Model2Vec"): on Banking77 a linear model on them has 88.1 instead of 86.7 % (held out). Only words of
+train and the commonest are sent through it; for all others a linear map from the table's rows is fitted to these. The
+vectors are turned to their principal axes, the first ones kept, and weighted by the rarity of the word in train.
 """
 
 import hashlib
@@ -64,7 +64,7 @@ def of_base(base: BaseFiles, counts: np.ndarray, texts: int, dimensions: int, ca
 
 
 def _alone(base: BaseFiles, seen: np.ndarray, cache: Path, threads: int) -> np.ndarray:
-    """[words, width of the base] f32: the base's answer to each word alone, or what the linear map says. Kept in `cache`."""
+    """[words, width of the base] f32: the base's answer to each word alone, or the linear map's. Kept in `cache`."""
     config, weights = base.config(), _weights(base)
     table = weights["embeddings.word_embeddings.weight"]
     chosen = np.flatnonzero(seen | (np.arange(len(seen)) < COMMON_WORDS))

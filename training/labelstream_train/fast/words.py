@@ -31,7 +31,9 @@ class BaseFiles:
         if not folder.is_dir():
             module = importlib.util.find_spec(base.replace("-", "_")) if base.replace("-", "_").isidentifier() else None
             if module is None or module.origin is None:
-                raise UserError(f"find the base {base}: it is neither a folder nor an installed package (or set fast.base to none)")
+                raise UserError(
+                    f"find the base {base}: it is neither a folder nor an installed package (or set fast.base to none)"
+                )
             folder = Path(module.origin).parent / "model"
         for file in FILES:
             if not (folder / file).is_file():
@@ -58,7 +60,9 @@ def learnt(texts: Sequence[str], words_max: int) -> Tokenizer:
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = [PADDING, UNKNOWN, FIRST, LAST]
-    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=words_max, special_tokens=special, show_progress=False))
+    tokenizer.train_from_iterator(
+        texts, trainers.WordPieceTrainer(vocab_size=words_max, special_tokens=special, show_progress=False)
+    )
     return _framed(models.WordPiece(tokenizer.get_vocab(), unk_token=UNKNOWN), lowercase=True)
 
 

@@ -33,18 +33,34 @@ def write_reference(program: Path, folder: Path, texts: Sequence[str]) -> dict[s
         with file.open("w", encoding="utf-8") as lines:
             for event in events(folder, texts):
                 lines.write(json.dumps(event, ensure_ascii=False) + "\n")
-        _calibrate([program.resolve(), "drift", "calibrate", file, "--out", profile, "--name", f"{name}-unseen",
-                    "--granularity", "1h"], Path(scratch))
+        _calibrate(
+            [
+                program.resolve(),
+                "drift",
+                "calibrate",
+                file,
+                "--out",
+                profile,
+                "--name",
+                f"{name}-unseen",
+                "--granularity",
+                "1h",
+            ],
+            Path(scratch),
+        )
     listed = {"file": profile.name} | manifest.file_digest(profile)
     manifest.write(folder, manifest.read(folder) | {"drift_reference": listed})
     return listed
 
 
 def events(folder: Path, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Labelled events (schemas/json/labeled-event.schema.json) of texts; blank ones, which have no event, are left out."""
+    """Labelled events (schemas/json/labeled-event.schema.json) of texts; blank ones have none and are left out."""
     scorer, about = Scorer(folder), manifest.read(folder)
-    model = {"name": about.get("name") or folder.name, "version": about.get("version") or "0",
-             "digest": manifest.package_digest(folder)}
+    model = {
+        "name": about.get("name") or folder.name,
+        "version": about.get("version") or "0",
+        "digest": manifest.package_digest(folder),
+    }
     kept = [text for text in texts if text.strip()]
     rows = scorer.probabilities(kept)
     given = scorer.given(rows)
@@ -54,8 +70,12 @@ def events(folder: Path, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
             **answer(scorer, row, labels),
             "model": model,
             "signals": signals(scorer, text, row),
-            "source": {"topic": "held-out", "partition": 0, "offset": number,
-                       "event_time_ms": START_MS + number * (HOUR_MS - 1) // max(1, len(kept) - 1)},
+            "source": {
+                "topic": "held-out",
+                "partition": 0,
+                "offset": number,
+                "event_time_ms": START_MS + number * (HOUR_MS - 1) // max(1, len(kept) - 1),
+            },
         }
 
 

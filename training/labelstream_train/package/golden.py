@@ -37,7 +37,12 @@ PACKAGE_TEXTS = (
 """Of the default package: put into labelstream.json; a loader scores them before the package goes into use."""
 
 _EDGES_OF_EVERY_PACKAGE = (
-    "emoji between words", "accents", "chinese", "arabic", "url", "word of 101 letters, unknown",
+    "emoji between words",
+    "accents",
+    "chinese",
+    "arabic",
+    "url",
+    "word of 101 letters, unknown",
     "long, question at the end is cut",
 )
 """Go into any package beside texts of its own: together they use every step of a tokenizer."""

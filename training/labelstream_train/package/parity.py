@@ -1,8 +1,8 @@
 """What Python says of a package's texts, for another implementation to be held against: one JSON object a line.
 
-`python -m labelstream_train.package.parity PACKAGE OUT --texts 10000` draws the texts (`parity_texts`), scores them, and
-writes {kind, text, label, given, scores, signals}: `scores` [labels] in the order of config.json, `given` the labels over
-their thresholds, highest score first. `tests/tests/parity.rs` runs it and compares the classifier with it.
+`python -m labelstream_train.package.parity PACKAGE OUT --texts 10000` draws the texts (`parity_texts`), scores them,
+and writes {kind, text, label, given, scores, signals}: `scores` [labels] in the order of config.json, `given` the
+labels over their thresholds, highest score first. `tests/tests/parity.rs` runs it and compares the classifier with it.
 """
 
 import argparse

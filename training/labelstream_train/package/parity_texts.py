@@ -18,9 +18,9 @@ REAL_SHARE = 0.5
 LONG_BYTES = 20_000
 
 WORDS = (
-    "my card is not here yet and i want to know why the payment was declined when did you change fee please help account "
-    "transfer money back refund wrong exchange rate cash machine identity verify order cancel top up pending limit PIN "
-    "Where How WHY Can't don't e-mail co-op 2 3.50 £20 1,000 24/7 #5 50% v2.1 (see below) thanks"
+    "my card is not here yet and i want to know why the payment was declined when did you change fee please help "
+    "account transfer money back refund wrong exchange rate cash machine identity verify order cancel top up pending "
+    "limit PIN Where How WHY Can't don't e-mail co-op 2 3.50 £20 1,000 24/7 #5 50% v2.1 (see below) thanks"
 ).split()
 EMOJI = ("💳", "😭", "🙏🏽", "👨‍👩‍👧‍👦", "🇬🇧", "❤️", "1️⃣", "🏳️‍🌈", "🫠", "✈", "™", "🧑🏿‍🚀")
 SCRIPTS = {
@@ -88,7 +88,9 @@ def _makers(dice: random.Random) -> dict[str, Callable[[], str]]:
             low, high = dice.choice(SCRIPTS[name])
             return "".join(chr(dice.randint(low, high)) for _ in range(dice.randint(1, 9)))
 
-        return lambda: " ".join(word() if dice.random() < 0.8 else dice.choice(WORDS) for _ in range(dice.randint(1, 25)))
+        return lambda: " ".join(
+            word() if dice.random() < 0.8 else dice.choice(WORDS) for _ in range(dice.randint(1, 25))
+        )
 
     def long() -> str:
         """20 kB: one sentence over and over, real talk, one script, or spaces around it."""
@@ -109,9 +111,13 @@ def _makers(dice: random.Random) -> dict[str, Callable[[], str]]:
         "emoji": lambda: among(lambda: dice.choice(EMOJI)),
         **{name: script(name) for name in SCRIPTS},
         **{name: (lambda ends=ends: among(lambda: chr(dice.randint(*ends)))) for name, ends in ODD.items()},
-        "white space": lambda: among(lambda: dice.choice(" \t\r\n\u00a0\u2003\u3000\u2028\u0085\ufeff") * dice.randint(1, 40)),
+        "white space": lambda: among(
+            lambda: dice.choice(" \t\r\n\u00a0\u2003\u3000\u2028\u0085\ufeff") * dice.randint(1, 40)
+        ),
         "one word": lambda: "".join(dice.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=dice.randint(1, 300))),
-        "punctuation": lambda: "".join(dice.choices("?!.,;:'\"()[]{}<>/\\|@#$%^&*-_=+~`‘’“”–—…«»¿¡", k=dice.randint(1, 60))),
+        "punctuation": lambda: "".join(
+            dice.choices("?!.,;:'\"()[]{}<>/\\|@#$%^&*-_=+~`‘’“”–—…«»¿¡", k=dice.randint(1, 60))
+        ),
         "any characters": anything,
         "20 kB": long,
     }

@@ -27,7 +27,11 @@ def write_dynamic(fp32: Path, folder: Path) -> bool:
     model = folder / "model.onnx"
     with _quiet():
         quantize_dynamic(
-            fp32 / "model.onnx", model, per_channel=True, reduce_range=not has_vnni(), weight_type=QuantType.QInt8,
+            fp32 / "model.onnx",
+            model,
+            per_channel=True,
+            reduce_range=not has_vnni(),
+            weight_type=QuantType.QInt8,
             op_types_to_quantize=["MatMul", "Gemm", "Gather"],
         )
     for name in ("tokenizer.json", "config.json"):

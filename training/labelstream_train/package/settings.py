@@ -28,7 +28,7 @@ class ExportSettings(Section):
     threshold_weight: float = Field(20.0, ge=0.0)
     """Multi-label: a label's own best threshold is averaged with the common one, which weighs as many texts as this."""
     golden_texts: int = Field(12, ge=0, le=100)
-    """Held-out texts that stand in labelstream.json with their scores, which a loader checks before it uses the package;
+    """Held-out texts that stand in labelstream.json with their scores, which a loader checks before using the package;
     texts with personal data are not taken. Edge cases come on top; 0 keeps every text of the data out of it."""
     compare_texts_max: int = Field(1000, ge=1)
     """Held-out and test texts, each at most this many, on which the storages are compared."""

@@ -42,8 +42,7 @@ GOEMOTIONS = Source(
     name="goemotions",
     licence="CC-BY-4.0",
     attribution=(
-        "Demszky, Movshovitz-Attias, Ko, Cowen, Nemade and Ravi, "
-        "GoEmotions: A Dataset of Fine-Grained Emotions, 2020"
+        "Demszky, Movshovitz-Attias, Ko, Cowen, Nemade and Ravi, GoEmotions: A Dataset of Fine-Grained Emotions, 2020"
     ),
     sha256="77ed81b285ae81feb4e06426cd498097b38c1d7dc627e4d74481a1d82eba9729",
 )

@@ -119,8 +119,12 @@ def tune(folder: Path, limits: Mapping[str, Any], parts: Parts, run: Run, report
     if not parts.is_multi_label:
         floors["abstain_below"] = thresholds.floor_of_best(rows.max(axis=1), is_right, settings)
     described = calibration.describe(rows, plain, truth, is_right)
-    report |= {"temperature": scorer.temperature, "abstain_below": floors["abstain_below"],
-               "ece_held_out": described["ece_held_out"], "ece_held_out_without": described["ece_held_out_without"]}
+    report |= {
+        "temperature": scorer.temperature,
+        "abstain_below": floors["abstain_below"],
+        "ece_held_out": described["ece_held_out"],
+        "ece_held_out_without": described["ece_held_out_without"],
+    }
     return {"temperature": scorer.temperature, "thresholds": floors, "calibration": described}
 
 
@@ -137,12 +141,16 @@ def summary(report: Mapping[str, Any]) -> str:
     lines = [f"largest logit difference from training: {report['logit_difference_max']:.1e}"]
     for name in ("fp32", "int8", "int8_dynamic"):
         row = report[name]
-        line = f"{name:<13} {row['bytes'] / 1e6:7.1f} MB  load {row['load_seconds']:.2f} s  {row['milliseconds_per_text']:.2f} ms/text"
+        line = f"{name:<13} {row['bytes'] / 1e6:7.1f} MB  load {row['load_seconds']:.2f} s"
+        line += f"  {row['milliseconds_per_text']:.2f} ms/text"
         line += f"  alone against batch {row['alone_logit_difference_max']:.1e}"
         if "agreement" in row:
-            line += f"  same labels {100 * row['agreement']:.2f} %, probabilities within {row['probability_difference_max']:.4f}"
+            line += f"  same labels {100 * row['agreement']:.2f} %"
+            line += f", probabilities within {row['probability_difference_max']:.4f}"
         lines.append(line + ("  <- ships" if name == report["storage"] else ""))
-    lines.append(f"temperature {report['temperature']}, calibration error {report['ece_held_out']:.4f} on held-out texts")
+    lines.append(
+        f"temperature {report['temperature']}, calibration error {report['ece_held_out']:.4f} on held-out texts"
+    )
     lines.append(f"drift reference: {report['drift_reference']}")
     return "\n".join(lines)
 

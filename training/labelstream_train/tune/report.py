@@ -44,15 +44,26 @@ def html(found: dict[str, Any]) -> str:
     """The page: history, importances, all trials."""
     keys = sorted({key for trial in found["trials"] for key in trial["values"]})
     best, of = found["best"], found["figure"]
-    lead = (f"{len(found['trials'])} trials of the {found['tier']} tier; the best {of} on the held-out texts is "
-            f"{best['figure']:.4f}, of trial {best['trial']}. The best of many is chosen by luck as well: only the "
-            f"test texts, which no trial has seen, say how good it is.")
+    lead = (
+        f"{len(found['trials'])} trials of the {found['tier']} tier; the best {of} on the held-out texts is "
+        f"{best['figure']:.4f}, of trial {best['trial']}. The best of many is chosen by luck as well: only the "
+        f"test texts, which no trial has seen, say how good it is."
+    )
     sections = [Section("History", [_history(found)])]
     if found["importances"]:
         sections.append(Section("What mattered", [_importances(found["importances"])]))
     sections.append(Section("Best settings", [Table(["key", "value"], list(best["values"].items()))]))
-    rows = [[trial["trial"], trial["state"], trial["figure"], trial["steps"], trial["seconds"],
-             *(trial["values"].get(key) for key in keys)] for trial in found["trials"]]
+    rows = [
+        [
+            trial["trial"],
+            trial["state"],
+            trial["figure"],
+            trial["steps"],
+            trial["seconds"],
+            *(trial["values"].get(key) for key in keys),
+        ]
+        for trial in found["trials"]
+    ]
     sections.append(Section("Trials", [Table(["trial", "", of, "steps", "seconds", *keys], rows)]))
     return page("Search for better settings", sections, lead)
 
@@ -69,12 +80,22 @@ def _history(found: dict[str, Any]) -> Figure:
     def paint(axes: "Axes") -> None:
         for name, colour, marker in (("completed", COLOURS[0], "o"), ("pruned", COLOURS[5], "x")):
             these = [each for each in found["trials"] if each["state"] == name and each["figure"] is not None]
-            axes.scatter([each["trial"] for each in these], [each["figure"] for each in these],
-                         color=colour, marker=marker, label=name)
+            axes.scatter(
+                [each["trial"] for each in these],
+                [each["figure"] for each in these],
+                color=colour,
+                marker=marker,
+                label=name,
+            )
         done = [each for each in found["trials"] if each["state"] == "completed"]
         running = np.maximum.accumulate if found["figure"] == "quality" else np.minimum.accumulate
-        axes.step([each["trial"] for each in done], running([each["figure"] for each in done]),
-                  where="post", color=COLOURS[1], label="best so far")
+        axes.step(
+            [each["trial"] for each in done],
+            running([each["figure"] for each in done]),
+            where="post",
+            color=COLOURS[1],
+            label="best so far",
+        )
         axes.set_xlabel("trial")
         axes.set_ylabel(f"{found['figure']} on held-out texts")
         axes.legend()

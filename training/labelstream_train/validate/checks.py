@@ -83,9 +83,7 @@ def _labels(parts: Parts | None) -> list[dict[str, Any]]:
     """One object a label, the most frequent in train first."""
     if parts is None:
         return []
-    counts = {
-        name: Counter(label for example in getattr(parts, name) for label in example.labels) for name in LABELLED
-    }
+    counts = {name: Counter(label for example in getattr(parts, name) for label in example.labels) for name in LABELLED}
     order = sorted(parts.labels, key=lambda label: (-counts["train"][label], label))
     return [{"label": label} | {name: counts[name][label] for name in LABELLED} for label in order]
 

@@ -184,4 +184,3 @@ def _examples(corpus: Corpus, found: Sequence[tuple[int, int]], settings: Valida
     return tuple(
         shown(corpus.rows[one], other=shown(corpus.rows[other])) for one, other in found[: settings.examples_max]
     )
-

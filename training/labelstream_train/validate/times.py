@@ -77,7 +77,7 @@ def _order(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
             len(newer),
             len(times["learnt"]),
             f"{counted(len(newer), 'text')} of train newer than the first of test ({day(start)})",
-            "let test be the newest part (split.by = \"time\"), as it is when the model is in use",
+            'let test be the newest part (split.by = "time"), as it is when the model is in use',
             head(newer, settings.examples_max),
         )
 
@@ -96,6 +96,6 @@ def _groups(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
         len(both),
         sum(map(len, tested.values())),
         f"{counted(len(both), 'text')} of test from groups that training sees, too",
-        "keep each group on one side: split.by = \"group\"",
+        'keep each group on one side: split.by = "group"',
         tuple(shown(row, other=shown(other)) for row, other in both[: settings.examples_max]),
     )
