@@ -8,6 +8,7 @@ import unittest
 from pathlib import Path
 
 from labelstream_train import settings
+from labelstream_train.cli import main
 from labelstream_train.data.examples import Parts
 from labelstream_train.errors import Refused
 from labelstream_train.run import Run
@@ -269,6 +270,17 @@ class LanguagesAndTimesTest(Checking):
 
 
 class SettingsTest(Checking):
+    def test_the_command_exits_with_4_and_says_why_in_one_line_an_error(self) -> None:
+        self.train[0]["text"], self.train[1]["label"] = "", None
+        data = planted.write(self.train, self.folder / "data.jsonl")
+        told = io.StringIO()
+        with contextlib.redirect_stderr(told):
+            code = main(["validate", "--data", str(data), "--out", str(self.folder / "out")])
+        self.assertEqual(code, 4)
+        errors = [line for line in told.getvalue().splitlines() if line.startswith("error: ")]
+        self.assertEqual([line.split(":")[1] for line in errors], [" row.label_missing", " row.text_blank"])
+        self.assertTrue((self.folder / "out" / "validate" / "report.html").is_file())
+
     def test_a_severity_can_be_raised_lowered_and_switched_off(self) -> None:
         self.train[0]["text"] = "write to jane.doe@example.org please"
         grave = self.report(validate={"severity": {"personal.email": "error"}})
