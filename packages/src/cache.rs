@@ -110,8 +110,9 @@ impl Cache {
         Ok(entries)
     }
 
-    /// Removes addresses that were not used for so long, packages that no address stands for, and broken-off downloads
-    /// that nobody works on; what was removed comes back.
+    /// Removes addresses that were not used for so long, packages that no address stands for, and broken-off downloads;
+    /// the packages that were removed come back. While something is fetched packages stay: one of them may be about to
+    /// get its address.
     ///
     /// # Errors
     /// When the folder cannot be read or changed.
@@ -121,6 +122,9 @@ impl Cache {
             if name.used <= oldest {
                 fs::remove_file(&file).map_err(|source| fault("remove", &file, source))?;
             }
+        }
+        if self.remove_partial()? {
+            return Ok(Vec::new());
         }
         let (kept, removed): (Vec<_>, Vec<_>) = self.entries()?.into_iter().partition(|entry| !entry.names.is_empty());
         for entry in &removed {
@@ -134,15 +138,22 @@ impl Cache {
                 fs::remove_file(&file).map_err(|source| fault("remove", &file, source))?;
             }
         }
+        Ok(removed)
+    }
+
+    /// Removes downloads that nobody works on; true when there are others.
+    fn remove_partial(&self) -> Result<bool, FetchError> {
+        let mut is_busy = false;
+        for lock in self.listed("locks")? {
+            is_busy |= try_lock(&self.root.join("locks").join(lock))?.is_none();
+        }
         for key in self.listed("partial")? {
-            let key = key.as_str();
-            let lock = self.lock_file(key);
-            if let Some(_held) = try_lock(&lock)? {
-                let folder = self.partial(key);
+            if let Some(_held) = try_lock(&self.lock_file(&key))? {
+                let folder = self.partial(&key);
                 fs::remove_dir_all(&folder).map_err(|source| fault("remove", &folder, source))?;
             }
         }
-        Ok(removed)
+        Ok(is_busy)
     }
 
     /// What an address stood for when it was asked last.
@@ -410,11 +421,13 @@ mod tests {
         let held = try_lock(&cache.lock_file("under way")).expect("a lock").expect("nobody has it");
         assert!(try_lock(&cache.lock_file("under way")).expect("a lock").is_none());
 
+        assert!(cache.prune(Duration::from_secs(3600)).expect("writable").is_empty(), "one may be about to get a name");
+        assert!(!cache.partial("broken off").exists() && cache.partial("under way").exists());
+        drop(held);
         let removed = cache.prune(Duration::from_secs(3600)).expect("writable");
         assert_eq!(removed.iter().map(|entry| entry.package.as_str()).collect::<Vec<_>>(), [old.as_str()]);
         assert_eq!((cache.pinned("pin one"), cache.pinned("pin two")), (None, Some(new.clone())));
-        assert!(!cache.partial("broken off").exists() && cache.partial("under way").exists());
-        drop(held);
+        assert!(!cache.partial("under way").exists());
 
         cache.remember("name", &name(&new, now() - 7200)).expect("writable");
         assert_eq!(cache.prune(Duration::from_secs(3600)).expect("writable").len(), 1, "unused for too long");

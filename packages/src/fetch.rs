@@ -82,6 +82,14 @@ struct Fetcher<'a> {
     cache: Cache,
 }
 
+/// A package in the cache.
+struct Found {
+    package: String,
+    folder: PathBuf,
+    /// The lock of a download, until its address is remembered: then nobody takes the package for a leftover.
+    _held: Option<fs::File>,
+}
+
 /// Who is asked; read before anything else, because the same name means another model on another server.
 enum Registry {
     Mlflow(Url),
@@ -120,7 +128,7 @@ impl Fetcher<'_> {
             Ok((resolved.said, package))
         });
         match asked.await {
-            Ok((resolved, (package, folder))) => {
+            Ok((resolved, Found { package, folder, _held })) => {
                 let known = Remembered { address: self.written.clone(), resolved, package, asked: now(), used: now() };
                 self.use_known(&key, known, folder)
             }
@@ -212,11 +220,11 @@ impl Fetcher<'_> {
     }
 
     /// The package of what was resolved: from the cache, or else downloaded, by one process at a time.
-    async fn package(&self, http: &Http, resolved: &Resolved) -> Result<(String, PathBuf), FetchError> {
+    async fn package(&self, http: &Http, resolved: &Resolved) -> Result<Found, FetchError> {
         if let Some(found) = self.cached(resolved) {
             return Ok(found);
         }
-        let _held = self.lock(&resolved.pin).await?;
+        let held = self.lock(&resolved.pin).await?;
         if let Some(found) = self.cached(resolved) {
             return Ok(found);
         }
@@ -236,13 +244,13 @@ impl Fetcher<'_> {
             source: std::io::Error::other(damage),
         })?;
         tracing::info!(package = self.written, sha256 = package, seconds = begun.elapsed().as_secs(), "fetched");
-        Ok((package, folder))
+        Ok(Found { package, folder, _held: Some(held) })
     }
 
-    fn cached(&self, resolved: &Resolved) -> Option<(String, PathBuf)> {
+    fn cached(&self, resolved: &Resolved) -> Option<Found> {
         let package = self.cache.pinned(&resolved.pin)?;
         match self.cache.check(&package) {
-            Ok(folder) => Some((package, folder)),
+            Ok(folder) => Some(Found { package, folder, _held: None }),
             Err(Damage::Missing) => None,
             Err(damage) => {
                 tracing::warn!(package = self.written, %damage, "the package in the cache is damaged, fetching it again");
