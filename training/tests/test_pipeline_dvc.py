@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -57,7 +56,7 @@ def s3() -> Iterator[str]:
 def test_the_example_is_written_from_the_stages(here):
     """training/dvc.yaml is what its generator writes for the default settings and a folder `data`."""
     (here.folder / "mine.toml").write_text('[data]\npath = "data"\n', encoding="utf-8")
-    here.run(sys.executable, DVC_YAML, "--settings", "mine.toml")
+    here.run(TOOLS / "python", DVC_YAML, "--settings", "mine.toml")
     written = (here.folder / "dvc.yaml").read_text(encoding="utf-8")
     assert written == (TRAINING / "dvc.yaml").read_text(encoding="utf-8")
     assert settings.read(here.folder / "run" / "settings.toml")["data"]["path"] == "data"
@@ -71,7 +70,7 @@ def test_every_wanted_stage_is_there(here):
     more = '\n[tune]\ntrials = 3\n[register]\nregistry = "http://127.0.0.1:5000"\n'
     path = here.folder / "mine.toml"
     path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
-    here.run(sys.executable, DVC_YAML, "--settings", "mine.toml")
+    here.run(TOOLS / "python", DVC_YAML, "--settings", "mine.toml")
     stages = yaml.safe_load((here.folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     assert list(stages) == ["validate", "tune", "train", "export", "gate", "register"]
     assert "run/tune" in stages["train"]["deps"] and stages["register"]["always_changed"]
@@ -96,7 +95,7 @@ def _kill_in_training(here: Project) -> None:
 def test_reproduce_again_change_push_and_pull(here, s3):
     here.run("git", "init", "-q")
     here.run("dvc", "init", "-q")
-    here.run(sys.executable, DVC_YAML, "--settings", "mine.toml")
+    here.run(TOOLS / "python", DVC_YAML, "--settings", "mine.toml")
     _kill_in_training(here)
     (here.folder / "run" / "train" / "half").write_text("what a killed training left", encoding="utf-8")
     first = here.run("dvc", "repro")
