@@ -112,6 +112,19 @@ def test_a_limit_is_held_against_the_end_that_the_rule_names(
     assert all(each.value is not None for each in found.values())
 
 
+def test_of_the_slices_that_break_the_rule_the_worst_is_named_and_else_the_worst_of_all(tmp_path: Path) -> None:
+    def gaps(*losses: tuple[str, float, float]) -> dict[str, Any]:
+        rows = [(name, estimate(-value, -value - half, -value + half)) for name, value, half in losses]
+        return {"slices": [{"slice": name, "value": "x", "n": 99, "gap": gap} for name, gap in rows]}
+
+    rule = "[slice_gap]\nmax = 0.1\n"
+    unsure = (("all", 0.01, 0.001), ("few", 0.3, 0.25))
+    passed, found = judged(tmp_path / "a", rule, gaps(*unsure))
+    assert passed and found["slice_gap"].value == 0.3 and "few = x" in found["slice_gap"].sentence
+    passed, found = judged(tmp_path / "b", rule, gaps(*unsure, ("many", 0.2, 0.05)))
+    assert not passed and found["slice_gap"].value == 0.2 and "many = x" in found["slice_gap"].sentence
+
+
 def test_out_of_scope_is_judged_by_the_score_that_the_classifier_gives(tmp_path: Path) -> None:
     scores = [
         {"name": "energy", "auroc": estimate(0.99, 0.98, 1.0)},

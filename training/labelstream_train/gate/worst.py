@@ -54,7 +54,7 @@ def slice_gap(report: Report, rule: SliceGap) -> Outcome:
     known = [each for each in gaps if each is not None]
     if not known:
         return missing("slice_gap", rule, f"no slice has {rule.support_min} test texts")
-    worst = max(known, key=lambda each: each.end(rule.use))
+    worst = _worst(known, rule)
     return at_most("slice_gap", f"of {len(known)} slices, the largest lag behind all texts", worst, rule)
 
 
@@ -65,8 +65,15 @@ def robustness_drop(report: Report, rule: RobustnessDrop) -> Outcome:
     known = [each for each in losses if each is not None]
     if not known:
         return missing("robustness_drop", rule, "no texts were disturbed in a way that counts")
-    worst = max(known, key=lambda each: each.end(rule.use))
+    worst = _worst(known, rule)
     return at_most("robustness_drop", f"of {len(known)} disturbances, the largest loss", worst, rule)
+
+
+def _worst(losses: list[Figure], rule: RobustnessDrop | SliceGap) -> Figure:
+    """The largest loss: of those that break the rule, where some do. An end of an interval alone would name the
+    surest one, as a small loss of many texts has a higher lower end than a large one of few."""
+    breaking = [each for each in losses if each.end(rule.use) > rule.max]
+    return max(breaking or losses, key=lambda each: each.value)
 
 
 def _loss(report: Report, found: object, key: str, what: str, section: str) -> Figure | None:
