@@ -38,7 +38,7 @@ test: tools lint doc ## every check and every test, on devbroker and on Apache K
 	@cd training && ../.tools/training/bin/python -m pytest -q -rs -m "not torch" $(PYTEST_ARGS)
 
 test-training: ## every test of training, with torch too (installs 6 GB)
-	@tools/install build onnxruntime training-torch
+	@tools/install build onnxruntime training-torch pipelines
 	$(call say,building the labelstream program that the tests of training compare with)
 	@cargo build --locked --package cli
 	@cd training && ../.tools/training-torch/bin/python -m pytest -q -rs $(PYTEST_ARGS)
@@ -53,7 +53,9 @@ check: lint ## the quick check: format, lints, unit tests
 	@cargo test --locked --workspace --lib --bins
 
 lint:
-	@tools/install build onnxruntime
+	@tools/install build onnxruntime ruff
+	@.tools/ruff/bin/ruff format --quiet --check training
+	@.tools/ruff/bin/ruff check --quiet training
 	@cargo fmt --all --check
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; fi
