@@ -137,7 +137,7 @@ class Stage(unittest.TestCase):
         changes = {row["name"]: row["change"]["value"] for row in self.report["robustness"]}
         self.assertEqual(changes["all upper case"], 0.0)  # the tokenizer lower-cases
         self.assertLess(changes["typo: neighbouring key"], 0.0)
-        self.assertGreater(self.report["out_of_scope"]["scores"][0]["auroc"]["low"], 0.9)
+        self.assertGreater(self.report["out_of_scope"]["scores"][0]["auroc"]["low"], 0.85)
         self.assertEqual(self.report["out_of_scope"]["scores"][0]["chosen_on"], "held out")
         self.assertEqual(self.report["bias"]["source"], "test texts")
         shift = {row["term"]: row["shift"]["value"] for row in self.report["bias"]["by_term"]}
@@ -231,6 +231,7 @@ class Stage(unittest.TestCase):
         self.assertEqual((bias["source"], bias["contexts"], bias["terms"]), ("sentences.jsonl", 60, 3))
         self.assertEqual(bias["harm"]["auroc"]["value"], 1.0)
         self.assertEqual(bias["flip_rate"]["value"], 0.0)
+        self.assertAlmostEqual(bias["flip_rate"]["high"], 0.0602, 4)  # Wilson, 0 of 60 contexts
         self.assertLess(bias["unlike"]["value"], 0.1)
         self.assertNotIn("Read with care", (run.package / "README.md").read_text(encoding="utf-8"))
         terms = ("gay", "muslim", "sikh")

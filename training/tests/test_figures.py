@@ -176,6 +176,17 @@ class Intervals(unittest.TestCase):
             held += found.low <= wanted <= found.high
         self.assertGreaterEqual(held, 88)  # 95 of 100 expected; under 88 has a chance of 1 in 800
 
+    def test_a_perfect_figure_of_few_texts_is_not_certain(self) -> None:
+        truth = np.repeat([0, 1, 2], 5)
+        rows = np.eye(3)[truth]
+        found = single.estimates(rows, rows, truth, Draws(200))["macro_f1"]
+        self.assertEqual((found.value, found.high), (1.0, 1.0))
+        self.assertAlmostEqual(found.low, 0.7961, 4)  # Wilson, 15 of 15
+        row = single.classes(rows, truth, list("abc"), Draws(200))[0]
+        self.assertAlmostEqual(row["f1"].low, row["recall"].low)
+        spread = intervals.Estimate(0.5, 0.4, 0.6, 9, "bootstrap")
+        self.assertEqual(intervals.with_width(spread, 9), spread)
+
     def test_quantile(self) -> None:
         values = np.arange(1.0, 1001.0)
         found = intervals.quantile(values, 0.5)

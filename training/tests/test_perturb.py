@@ -69,6 +69,9 @@ class Robustness(unittest.TestCase):
         rows = {row["name"]: row for row in found}
         self.assertAlmostEqual(rows["second half cut off"]["accuracy"].value, 2 / 3)
         self.assertAlmostEqual(rows["second half cut off"]["change"].value, 2 / 3 - 1)
+        same = rows["emoji at the end"]["change"]
+        self.assertEqual(same.value, 0.0)
+        self.assertLess(same.low, -0.02)  # 40 texts without a change do not show that there is none
 
     def test_sample_is_in_proportion(self) -> None:
         truth = np.repeat([0, 1, 2], [100, 200, 300])

@@ -5,7 +5,7 @@ A cascade asks the same: which texts may the fast model keep, and which must the
 
 import numpy as np
 
-from .intervals import Draws, Statistic, bootstrap, share
+from .intervals import Draws, Statistic, bootstrap, share, with_width
 
 COVERAGES = (1.0, 0.99, 0.975, 0.95, 0.925, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 ANSWERED_MIN = 20
@@ -30,7 +30,8 @@ def curve(scores: np.ndarray, right: np.ndarray, draws: Draws) -> dict:
         threshold = float(ordered[max(0, round(coverage * count) - 1)])
         if not points or threshold > points[-1]["threshold"]:
             points.append({"threshold": threshold} | at(scores, right, threshold))
-    return {"area": bootstrap(_area(scores, right), np.zeros(count, int), draws)[0], "points": points}
+    area = bootstrap(_area(scores, right), np.zeros(count, int), draws)[0]
+    return {"area": with_width(area, count), "points": points}
 
 
 def at(scores: np.ndarray, right: np.ndarray, threshold: float) -> dict:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import false_discovery_control, wilcoxon
 
 from .identity import Swap
-from .intervals import Draws, Estimate, auroc, bootstrap, difference, share
+from .intervals import Draws, Estimate, auroc, bootstrap, difference, share, with_width
 
 CONTEXTS_MIN = 20
 """A term with fewer contexts is called too small to judge; from here on Wilcoxon's normal form is near enough."""
@@ -132,7 +132,7 @@ def _overall(contexts: np.ndarray, answers: np.ndarray, shifts: np.ndarray, draw
     flips = 1 - (counts * (counts - 1)).sum(axis=1) / (size * (size - 1))
     values = np.stack([flips, np.bincount(contexts, np.abs(shifts)) / size], axis=1)
     flip, shift = bootstrap(lambda weights: weights @ values / len(values), np.zeros(len(values), int), draws)
-    return flip, shift
+    return with_width(flip, len(values)), shift
 
 
 def _harm(

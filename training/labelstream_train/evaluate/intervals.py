@@ -151,6 +151,18 @@ def bootstrap(statistic: Statistic, strata: np.ndarray, draws: Draws, centred: b
     return [Estimate(float(v), float(a), float(b), count, method) for v, a, b in zip(value, low, high, strict=True)]
 
 
+def with_width(estimate: Estimate, trials: float) -> Estimate:
+    """`estimate`, a figure 0..=1, with Wilson's interval of so many trials where no draw differed from it.
+
+    A bootstrap never leaves a figure that is 0 or 1: 15 of 15 right would seem certain for ever.
+    """
+    if not (estimate.high - estimate.low < 1e-9 and trials >= 1):
+        return estimate
+    low, high = wilson(min(1.0, max(0.0, estimate.value)), trials)
+    method = f"wilson of {trials:.0f}, as no draw differed"
+    return Estimate(estimate.value, max(0.0, low), min(1.0, high), estimate.n, method)
+
+
 def quantile(values: np.ndarray, level: float) -> Estimate:
     """A quantile with the order statistics that hold it with 95 % (binomial; no shape is assumed).
 

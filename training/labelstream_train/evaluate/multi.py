@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import calibration, counts, ranking
-from .intervals import Draws, Estimate, bootstrap, share
+from .intervals import Draws, Estimate, bootstrap, share, with_width
 from .single import class_rows
 
 
@@ -50,6 +50,7 @@ def estimates(
     names = ("macro_f1", "micro_f1", "weighted_f1", "nll", "brier", "sample_f1", "ranking_loss")
     found |= dict(zip(names, bootstrap(plain, together, draws), strict=True))
     found |= dict(zip(("mean_average_precision", "macro_auroc"), bootstrap(areas, together, draws), strict=True))
+    found |= {name: with_width(each, count) for name, each in found.items() if name not in ("accuracy", "nll", "brier")}
     return found | _calibration(probabilities, untempered, wanted, draws)
 
 
@@ -102,11 +103,12 @@ def classes(
     ]
     areas = bootstrap(lambda weights: np.hstack([each(weights)[:, :2] for each in ranked]), together, draws)
     off = bootstrap(lambda weights: np.stack([each(weights) for each in errors], axis=1), together, draws, True)
+    rarer = np.minimum(wanted.sum(axis=0), (~wanted).sum(axis=0))
     for place, row in enumerate(rows):
         row |= {
             "threshold": float(thresholds[place]),
-            "average_precision": areas[2 * place + 1],
-            "auroc": areas[2 * place],
+            "average_precision": with_width(areas[2 * place + 1], rarer[place]),
+            "auroc": with_width(areas[2 * place], rarer[place]),
             "calibration_error": off[place],
         }
     return rows

@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import abstain, ranking
-from .intervals import Draws, bootstrap, share
+from .intervals import Draws, bootstrap, share, with_width
 
 KEPT = ranking.TRUE_RATE
 """Share of the in-scope texts that the suggested threshold keeps."""
@@ -56,13 +56,14 @@ def measure(
         basis = values if held_out is None else held_out[name]
         threshold = float(np.quantile(basis, 1 - KEPT, method="lower"))
         kept = values >= threshold
+        fewer = min(len(values), len(others))
         rows.append(
             {
                 "name": name,
-                "auroc": auroc,
-                "aupr_in": aupr_in,
-                "aupr_out": aupr_out,
-                "fpr_at_95": false_rate,
+                "auroc": with_width(auroc, fewer),
+                "aupr_in": with_width(aupr_in, fewer),
+                "aupr_out": with_width(aupr_out, fewer),
+                "fpr_at_95": with_width(false_rate, len(others)),
                 "threshold": threshold,
                 "chosen_on": "test" if held_out is None else "held out",
                 "kept": share(int(kept.sum()), len(kept)),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from . import perturb
-from .intervals import Draws, Estimate, bootstrap, paired_difference, share
+from .intervals import Draws, Estimate, bootstrap, paired_difference, share, with_width
 from .multi import sample_f1
 
 Score = Callable[[Sequence[str]], np.ndarray]
@@ -65,4 +65,7 @@ def _row(
     was, now = sample_f1(old, wanted), sample_f1(new, wanted)
     values = np.stack([now, now - was], axis=1)
     accuracy, change = bootstrap(lambda weights: weights @ values / len(now), np.zeros(len(now), int), draws)
-    return {"accuracy": accuracy, "change": change, "flips": share(int((old != new).any(axis=1).sum()), len(now))}
+    if np.array_equal(now, was):  # draws cannot say how rare a change is: bounded as if by whole label sets
+        change = paired_difference(now > 0, now > 0)
+    flips = share(int((old != new).any(axis=1).sum()), len(now))
+    return {"accuracy": with_width(accuracy, len(now)), "change": change, "flips": flips}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import calibration, counts
-from .intervals import Draws, Estimate, bootstrap, share
+from .intervals import Draws, Estimate, bootstrap, share, with_width
 
 TOPS = (3, 5, 10)
 CONFUSIONS_MAX = 20
@@ -31,6 +31,7 @@ def estimates(
     names = ("macro_f1", "micro_f1", "weighted_f1", "nll", "brier")
     found = {"accuracy": share(int((probabilities.argmax(axis=1) == truth).sum()), count)}
     found |= dict(zip(names, bootstrap(plain, truth, draws), strict=True))
+    found |= {name: with_width(found[name], count) for name in names if name.endswith("f1")}
     ranks = (probabilities > own[:, None]).sum(axis=1)
     found |= {f"top_{top}": share(int((ranks < top).sum()), count) for top in TOPS if top < labels}
     return found | _calibration(probabilities, untempered, truth, draws)
@@ -69,7 +70,7 @@ def class_rows(
             "guessed": int(guessed[place]),
             "precision": share(int(hits[place]), int(guessed[place])),
             "recall": share(int(hits[place]), int(true[place])),
-            "f1": each[place],
+            "f1": with_width(each[place], (guessed[place] + true[place]) / 2),
         }
         for place, label in enumerate(labels)
     ]

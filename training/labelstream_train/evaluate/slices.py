@@ -15,7 +15,7 @@ from scipy.stats import false_discovery_control, fisher_exact, mannwhitneyu
 
 from ..data.examples import Example
 from ..validate.languages import script
-from .intervals import Draws, Estimate, bootstrap, difference, share
+from .intervals import Draws, Estimate, bootstrap, difference, share, with_width
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -112,7 +112,7 @@ def _of_means(right: np.ndarray, inside: np.ndarray, draws: Draws) -> tuple[Esti
         for each in bootstrap(statistic, inside.astype(int), draws)
     )
     p = float(mannwhitneyu(right[inside], right[~inside]).pvalue)
-    return estimate, gap, p if np.isfinite(p) else 1.0  # all texts alike
+    return with_width(estimate, estimate.n), gap, p if np.isfinite(p) else 1.0  # all texts alike
 
 
 def _frequencies(examples: Sequence[Example], label_counts: Mapping[str, int]) -> list[str | None]:
