@@ -1,14 +1,13 @@
 //! Python and Rust say the same of any text: labels identical, probabilities within 1e-4, signals equal.
 //!
 //! `training/labelstream_train/package/parity.py` draws the texts (real messages, emoji, scripts, control characters,
-//! 20 kB), scores them with Python's tokenizer and runtime, and writes them down; here the classifier scores them again,
-//! in its own batches. A few texts of every package in `models` always; ten thousand by
-//! `cargo test --package tests --test parity -- --ignored --nocapture`, of the packages in `LABELSTREAM_PARITY_PACKAGES`
-//! (folders, with `:` between them) where that is set.
+//! 20 kB), scores them with Python's tokenizer and runtime, and writes them down; here the classifier scores them
+//! again, in its own batches. A few texts of every package in `models` always; ten thousand by
+//! `cargo test --package tests --test parity -- --ignored --nocapture`, of the packages (folders, with `:` between
+//! them) in `LABELSTREAM_PARITY_PACKAGES` where that is set.
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -174,7 +173,9 @@ fn table(name: &str, tallies: &BTreeMap<&str, Tally>) -> String {
     );
     for (kind, tally) in tallies.iter().map(|(kind, tally)| (*kind, tally)).chain([("all", &all)]) {
         let Tally { texts, labels_differ, signals_differ, worst } = tally;
-        writeln!(text, "{kind:<20}{texts:>7} {labels_differ:>14} {signals_differ:>15}  {worst:.1e}").ok(); // a String takes any text
+        let row = format!("{kind:<20}{texts:>7} {labels_differ:>14} {signals_differ:>15}  {worst:.1e}");
+        text.push_str(&row);
+        text.push('\n');
     }
     text
 }
