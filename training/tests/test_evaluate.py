@@ -275,6 +275,18 @@ class Alone(unittest.TestCase):
             self.assertIn("wings", err)
             self.assertEqual(err.count("\n"), 1)
 
+    def test_a_package_of_label_sets_on_a_file(self) -> None:
+        with tempfile.TemporaryDirectory() as place:
+            root = Path(place)
+            bag_of_words.write(root / "package", LABELS, WORDS, is_multi_label=True)
+            rows = [{"text": each.text, "labels": each.labels} for each in examples(60, 5, is_multi_label=True)]
+            (root / "sets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+            code, out, err = self.call("evaluate", "--package", root / "package", "--data", root / "sets.jsonl")
+            self.assertEqual(code, 0, err)
+            found = json.loads(out)
+            self.assertGreater(found["test_macro_auroc_low"], 0.8)
+            self.assertIn("test_ranking_loss", found)
+
 
 class Words(unittest.TestCase):
     def test_an_estimate_is_never_without_its_interval(self) -> None:
