@@ -174,6 +174,16 @@ def test_words_of_a_base_begin_with_its_answers(tmp_path: Path) -> None:
     assert cached.stat().st_mtime_ns == before, "the encoder ran once"
 
 
+def test_words_learnt_are_always_the_same_and_take_words_apart() -> None:
+    given = [f"paying for card number{number} and pin" for number in range(30)] + ["walking", "talking", "Ärger"]
+    tokenizer = words.learnt(given, 200)
+    assert tokenizer.to_str() == words.learnt(given, 200).to_str()
+    assert tokenizer.get_vocab_size() <= 200
+    (ids,) = words.token_ids(tokenizer, ["PAYING baking é"], 20)
+    assert [tokenizer.id_to_token(token) for token in ids][:2] == ["[CLS]", "paying"]
+    assert [tokenizer.id_to_token(token) for token in ids][2:] == ["b", "##a", "##king", "[UNK]", "[SEP]"]
+
+
 @pytest.mark.parametrize("missing", ["no-such-package", "not a name", ""])
 def test_a_base_that_is_not_there_is_named(missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

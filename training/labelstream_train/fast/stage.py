@@ -61,10 +61,9 @@ def train(run: Run) -> None:
 
 
 def write_model(run: Run, folder: Path, storage: Storage) -> None:
-    """Writes model.onnx, tokenizer.json and config.json of the chosen epoch.
-
-    `int8_dynamic` is the same model as `int8`: its one small matrix product is not worth quantised activations.
-    """
+    """Writes model.onnx, tokenizer.json and config.json of the chosen epoch; `int8_dynamic` is made of `fp32`."""
+    if storage == "int8_dynamic":
+        raise UserError("write the fast tier as int8_dynamic: it is made by quantising the fp32 model")
     network, parts = _trained(run), run.parts()
     if len(network.bias) != len(parts.labels):
         raise UserError(f"export {run.train}: it was trained for other labels")
@@ -105,7 +104,10 @@ def _about(run: Run, parts: Parts) -> dict:
 
 
 def _tokenizer(run: Run, parts: Parts) -> Tokenizer:
+    """That of the run where it was begun, else a new one."""
     settings = run.settings.fast
+    if (run.train / "tokenizer.json").is_file():
+        return _saved_tokenizer(run)
     if settings.base == NO_BASE:
         made = words.learnt([example.text for example in parts.train], settings.words_max)
     else:
