@@ -199,3 +199,16 @@ def test_the_program_takes_the_package_with_its_drift_reference(tmp_path: Path, 
     found = check(binary, run.package, 120)
     assert found.passed, found.said
     assert found.texts >= 12
+
+
+def test_a_reference_that_cannot_be_made_is_left_out_and_said(tmp_path: Path) -> None:
+    binary = tmp_path / "labelstream"
+    binary.write_text("#!/bin/sh\necho 'labelstream: failed to count: too few' >&2\nexit 1\n", encoding="utf-8")
+    binary.chmod(0o755)
+    run = run_in(tmp_path / "out", drift_reference=True, labelstream=str(binary))
+    export(run)
+    assert "drift_reference" not in manifest.read(run.package) and not (run.package / "drift.profile").exists()
+    report = json.loads((run.out / "export.json").read_text(encoding="utf-8"))
+    assert report["drift_reference"].startswith("left out") and report["drift_reference"].endswith("too few")
+    with pytest.raises(UserError, match="it is not a program"):
+        export(run_in(tmp_path / "none", drift_reference=True, labelstream=str(tmp_path / "absent")))

@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import tiers
 from ..data.examples import Example, Parts
+from ..errors import UserError
 from ..gate.golden import program
 from ..run import Run
 from . import calibration, compare, drift, golden, manifest, quantise, source, thresholds
@@ -164,7 +165,11 @@ def _drift_reference(run: Run, parts: Parts) -> str:
     if binary is None:
         return "left out: the labelstream program was not found; name it by export.labelstream or LABELSTREAM"
     texts = [example.text for example in (*parts.held_out, *parts.test)]
-    listed = drift.write_reference(binary, run.package, texts)
+    try:
+        listed = drift.write_reference(binary, run.package, texts)
+    except UserError as cause:
+        (run.package / manifest.DRIFT_PROFILE).unlink(missing_ok=True)
+        return f"left out: failed to {cause}"
     return f"{listed['bytes']} bytes of counts over {len(texts)} held-out and test texts"
 
 
