@@ -285,6 +285,13 @@ def test_other_labels_are_said_and_their_texts_left_out(tmp_path: Path) -> None:
     assert with_champion(tmp_path / "any", "margin = 0.06\nlabels = 'any'", known).passed
 
 
+def test_an_empty_champion_is_none(tmp_path: Path) -> None:
+    run = gated_run.make(tmp_path / "out", {"gate": {"champion": ""}})
+    gate(run)
+    found = {each.name: each for each in Verdict.read(run.gate / "verdict.json").rules}
+    assert found["champion"].skipped and "no champion is named" in found["champion"].sentence
+
+
 def test_a_champion_that_is_no_package_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no package"):
         with_champion(tmp_path, "margin = 0.05", tmp_path / "nowhere")

@@ -12,4 +12,5 @@ class GateSettings(Section):
     """TOML file of rules; the default file of this package when it is not set."""
 
     champion: str | None = None
-    """Package in use that the new one is compared with: a folder, or `models:/NAME@champion` of the registry."""
+    """Package in use that the new one is compared with: a folder, or `models:/NAME@champion` of the registry.
+    Empty for none."""

@@ -54,7 +54,7 @@ def _check_same_package(evaluation: Report, package: Path) -> None:
 def _match(run: Run) -> tuple[champion.Match | None, str]:
     """The comparison with the champion, or why there is none."""
     named = run.settings.gate.champion
-    if named is None:
+    if not named:
         return None, "no champion is named; name one by --champion"
     folder = run.gate / "champion"
     try:
