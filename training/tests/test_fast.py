@@ -46,6 +46,7 @@ def planted(count: int = 500, is_multi_label: bool = False, seed: int = 0) -> Pa
 def make_run(out: Path, parts: Parts, seed: int = 0, deadline: float | None = None, **fast: Any) -> Run:
     """Small and quick; words from train."""
     small = {
+        "steps_min": 0,
         "base": "none",
         "words_max": 300,
         "dimensions": 16,
@@ -164,6 +165,12 @@ def test_patience_ends_a_training_that_gains_no_more(tmp_path: Path) -> None:
     run = make_run(tmp_path, planted(), epochs=200, patience=3)
     stage.train(run)
     assert json.loads((run.train / "train.json").read_text(encoding="utf-8"))["epochs"] < 60
+
+
+def test_few_texts_get_more_epochs(tmp_path: Path) -> None:
+    run = make_run(tmp_path, planted(50), epochs=2, steps_min=30)
+    stage.train(run)
+    assert json.loads((run.train / "train.json").read_text(encoding="utf-8"))["epochs"] == 30, "one step an epoch"
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="../shared/datasets/clinc150 is not here: no real texts to learn from")

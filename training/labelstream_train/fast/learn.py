@@ -88,6 +88,11 @@ class Learner:
         """The last batch may be smaller."""
         return -(-self.known.shape[0] // self.settings.batch_items)
 
+    @property
+    def epochs(self) -> int:
+        """As set, or more where few texts would make too few steps."""
+        return max(self.settings.epochs, -(-self.settings.steps_min // self.steps_per_epoch))
+
     def load(self) -> None:
         """Goes on from the last checkpoint, if there is one."""
         path = self.folder / "checkpoint.npz"
@@ -118,7 +123,7 @@ class Learner:
         """All epochs done, or `patience` of them without a better held-out quality."""
         patience = self.settings.patience
         stale = patience and quality.epochs_without_gain(self.history, "quality") >= patience
-        return len(self.history) >= self.settings.epochs or bool(stale)
+        return len(self.history) >= self.epochs or bool(stale)
 
     def network(self) -> Network:
         """The weights as they are now."""
@@ -181,7 +186,7 @@ class Learner:
 
     def _rate(self, step: int) -> float:
         """Share of the peak learning rate, 0..=1: a rising line, then half a cosine down to 0."""
-        done = (step + 1) / (self.settings.epochs * self.steps_per_epoch)
+        done = (step + 1) / (self.epochs * self.steps_per_epoch)
         return min(1.0, done / WARMUP_SHARE) * 0.5 * (1 + np.cos(np.pi * min(1.0, done)))
 
     def _adam(

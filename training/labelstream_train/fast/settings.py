@@ -24,6 +24,9 @@ class FastSettings(Section):
     row_count_min: int = Field(2, ge=1, le=1000, description="Rows of words seen in fewer texts get no vector")
     rows_max: int = Field(60_000, ge=0, le=1_000_000, description="Rows of words with a vector; the commonest are kept")
     epochs: int = Field(15, ge=1, le=1000, description="The learning rate reaches 0 after these")
+    steps_min: int = Field(
+        1500, ge=0, le=1_000_000, description="Few texts get more epochs, until there are so many steps"
+    )
     batch_items: int = Field(64, ge=2, le=4096, description="Texts per step")
     learning_rate: float = Field(3e-3, gt=0, le=1, description="Peak value, of the head")
     vector_learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak value, of the vectors")

@@ -41,7 +41,7 @@ def train(run: Run) -> None:
     task = _task(run, parts, tokenizer)
     learner = Learner(_start(run, parts, tokenizer, task), task, settings, run.settings.run.seed, run.train)
     learner.load()
-    with Progress("fast", settings.epochs, "epochs") as progress:
+    with Progress("fast", learner.epochs, "epochs") as progress:
         progress.add(len(learner.history))
 
         def report(row: dict) -> None:
@@ -54,7 +54,7 @@ def train(run: Run) -> None:
         finished = learner.run(lambda: run.seconds_left() == 0.0, report)
     if not finished:
         raise Stopped(
-            f"the budget of --minutes is over, in epoch {len(learner.history) + 1} of {settings.epochs}; "
+            f"the budget of --minutes is over, in epoch {len(learner.history) + 1} of {learner.epochs}; "
             "the same command goes on from here"
         )
     _write_summary(run, learner)
