@@ -123,6 +123,6 @@ def test_reproduce_again_change_push_and_pull(here, s3):
     assert (here.folder / "run" / "package" / "model.onnx").read_bytes() == package
     assert "up to date" in here.run("dvc", "status")
 
-    (here.folder / "rules.toml").write_text("[macro_f1]\nmin = 0.999\n", encoding="utf-8")
+    (here.folder / "rules.toml").write_text("[package_bytes]\nmax = 1\n", encoding="utf-8")
     refused = here.try_run("dvc", "repro")
     assert refused.returncode != 0 and "exited with 4" in refused.stdout
