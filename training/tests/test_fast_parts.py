@@ -165,6 +165,8 @@ def test_words_of_a_base_begin_with_its_answers(tmp_path: Path) -> None:
     text = [tokenizer.id_to_token(token) for token in ids[0]]
     assert text == ["[CLS]", "the", "card", "[UNK]", "lost", "[UNK]", "[SEP]"]
     assert [len(each) for each in ids] == [7, 8, 2, 3] and ids[1][-1] == 3
+    (accents,) = words.token_ids(tokenizer, ["Thé cärd"], 8)
+    assert [tokenizer.id_to_token(token) for token in accents] == ["[CLS]", "the", "card", "[SEP]"]
     counts = np.bincount([5, 5, 5, 6, 6, 7, 8, 9], minlength=tiny_base.SIZES["vocab_size"])
     made = start.of_base(base, counts, 10, 4, tmp_path / "cache", threads=1)
     assert made.shape == (tiny_base.SIZES["vocab_size"], 4) and made[counts > 0].std() == pytest.approx(1, abs=1e-5)
