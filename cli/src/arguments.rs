@@ -79,7 +79,7 @@ pub struct SettingsArguments {
     /// Name of this replica: unique in its group, the same after a restart [key: source.instance; default: host name]
     #[arg(long, value_name = "NAME")]
     pub instance: Option<String>,
-    /// Model package: a folder, models:/NAME@ALIAS, models:/NAME/VERSION, hf://ORG/REPO[@REVISION], s3://BUCKET/PREFIX
+    /// Model package: a folder, models:/NAME@ALIAS, models:/NAME/VERSION, hf://ORG/REPO@REVISION, s3://BUCKET/PREFIX
     /// or https://HOST/FILE#sha256=DIGEST [key: model.package; default: the package that comes with labelstream]
     #[arg(long, value_name = "FOLDER|ADDRESS")]
     pub model: Option<String>,
