@@ -17,6 +17,7 @@ from labelstream_train.encoder import base as bases
 from labelstream_train.encoder import graph
 from labelstream_train.encoder.network import Classifier
 from labelstream_train.errors import UserError
+from labelstream_train.package import nodes
 from labelstream_train.package.scorer import open_session
 
 from . import tiny_base
@@ -72,7 +73,7 @@ def test_computes_what_transformers_computes(tmp_path: Path, kind: str) -> None:
         found = ours.pooled(ids, mask, torch.zeros_like(ids))
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
     weights, shape = {name: value.numpy() for name, value in ours.state_dict().items()}, base.shape()
-    graph.save(
+    nodes.save(
         graph.build(weights, shape.num_hidden_layers, shape.num_attention_heads, shape.layer_norm_eps, False),
         tmp_path / "model.onnx",
     )

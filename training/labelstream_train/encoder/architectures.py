@@ -12,18 +12,8 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from .names import BERT_NAMES
 from .network import Shape
-
-_BERT_NAMES = (
-    ("encoder.layer.", "layers."),
-    ("attention.self.", "attention."),
-    ("attention.output.dense.", "attention.output."),
-    ("attention.output.LayerNorm.", "attention.LayerNorm."),
-    ("intermediate.dense.", "intermediate."),
-    ("output.dense.", "output."),
-    ("output.LayerNorm.", "LayerNorm."),
-)
-"""Hugging Face nests each linear layer in a module of its own; here it is flat. Order matters."""
 
 _DISTILBERT_NAMES = (
     ("transformer.layer.", "layers."),
@@ -38,11 +28,11 @@ _DISTILBERT_NAMES = (
 )
 
 _KINDS = {
-    "bert": ("bert.", _BERT_NAMES),
+    "bert": ("bert.", BERT_NAMES),
     "distilbert": ("distilbert.", _DISTILBERT_NAMES),
-    "electra": ("electra.", _BERT_NAMES),
-    "roberta": ("roberta.", _BERT_NAMES),
-    "xlm-roberta": ("roberta.", _BERT_NAMES),
+    "electra": ("electra.", BERT_NAMES),
+    "roberta": ("roberta.", BERT_NAMES),
+    "xlm-roberta": ("roberta.", BERT_NAMES),
 }
 _FROM_PADDING = ("roberta", "xlm-roberta")
 _DISTILBERT_SIZES = {

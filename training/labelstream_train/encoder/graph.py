@@ -13,15 +13,14 @@ scaled afterwards, so a table stays small in memory and is never dequantised who
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
-OPSET = 17
-"""The first with LayerNormalization; every ONNX Runtime since 1.12 runs it."""
+from ..package.nodes import Nodes
 
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 INT8_MAX = 127
 MASKED_SCORE = -10_000.0
 """As in `encoder`: the exponential of a padded key's score is exactly 0."""
@@ -35,8 +34,7 @@ def build(weights: dict[str, np.ndarray], layers: int, heads: int, epsilon: floa
     mask_scores = graph.mask_scores()
     for layer in range(layers):
         states = graph.layer(f"layers.{layer}.", states, mask_scores)
-    graph.head(states, mask)
-    return graph.model()
+    return graph.finish("classifier", graph.head(states, mask), INPUTS, graph.labels)
 
 
 def store_int8(matrix: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,37 +49,17 @@ def store_int8(matrix: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     return values, scales.reshape(-1)
 
 
-def save(model: onnx.ModelProto, path: Path) -> None:
-    """Checks the graph, then writes it as one file."""
-    onnx.checker.check_model(model, full_check=True)
-    path.write_bytes(model.SerializeToString(deterministic=True))
-
-
-class _Graph:
-    """Collects nodes and constants; each method adds a piece and returns the name of its output."""
+class _Graph(Nodes):
+    """The pieces of the encoder, in the order of the flow."""
 
     def __init__(self, weights: dict[str, np.ndarray], heads: int, epsilon: float, int8: bool):
+        super().__init__()
         self.weights, self.heads, self.epsilon, self.int8 = weights, heads, epsilon, int8
         self.hidden = weights["embeddings.word_embeddings.weight"].shape[1]
         self.labels = weights["classifier.weight"].shape[0]
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[str, onnx.TensorProto] = {}
-
-    def node(self, kind: str, *inputs: str, **attributes: object) -> str:
-        name = f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
-        return name
-
-    def constant(self, name: str, value: np.ndarray) -> str:
-        if name not in self.constants:
-            self.constants[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
-        return name
 
     def number(self, value: float) -> str:
         return self.constant(f"number_{value:g}", np.array(value, np.float32))
-
-    def integers(self, *values: int) -> str:
-        return self.constant("integers_" + "_".join(map(str, values)), np.array(values, np.int64))
 
     def linear(self, name: str, states: str) -> str:
         """states @ weight + bias; torch keeps a weight as [out, in], the graph as [in, out]."""
@@ -148,8 +126,8 @@ class _Graph:
         bent = self.node("Erf", self.node("Div", states, self.number(math.sqrt(2.0))))
         return self.node("Mul", self.node("Mul", states, self.node("Add", bent, self.number(1.0))), self.number(0.5))
 
-    def head(self, states: str, mask: str) -> None:
-        """Mean over the real tokens, then the linear layer, kept in fp32: it is small.
+    def head(self, states: str, mask: str) -> tuple[str, str]:
+        """Mean over the real tokens times the head's weight, and its bias; kept in fp32: it is small.
 
         The sum over tokens is a product with the mask, so that padding does not move its last bit: ONNX
         Runtime's matrix product adds up in the order of the tokens, while ReduceSum and the product of a
@@ -161,14 +139,4 @@ class _Graph:
         count = self.node("ReduceSum", mask, self.integers(1), keepdims=1)
         weight = self.constant("classifier.weight", self.weights["classifier.weight"].T)
         bias = self.constant("classifier.bias", self.weights["classifier.bias"])
-        product = self.node("MatMul", self.node("Div", total, count), weight)
-        self.nodes.append(helper.make_node("Add", [product, bias], ["logits"], name="logits"))
-
-    def model(self) -> onnx.ModelProto:
-        names = ("input_ids", "attention_mask", "token_type_ids")
-        inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "seq"]) for name in names]
-        outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", self.labels])]
-        graph = helper.make_graph(self.nodes, "classifier", inputs, outputs, list(self.constants.values()))
-        return helper.make_model(
-            graph, producer_name="labelstream_train", ir_version=8, opset_imports=[helper.make_opsetid("", OPSET)]
-        )
+        return self.node("MatMul", self.node("Div", total, count), weight), bias

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from ..data.examples import Example, Parts
 from ..errors import Stopped, UserError
+from ..package import nodes
 from ..run import Run
 from ..tiers import Storage
 from . import base as bases
@@ -74,7 +75,7 @@ def write_model(run: Run, folder: Path, storage: Storage) -> None:
     model = graph.build(
         arrays, shape.num_hidden_layers, shape.num_attention_heads, shape.layer_norm_eps, storage == "int8"
     )
-    graph.save(model, folder / "model.onnx")
+    nodes.save(model, folder / "model.onnx")
     (folder / "tokenizer.json").write_text(base.tokenizer().to_str(pretty=False), encoding="utf-8")
     text = json.dumps(_config(base, parts), indent=1, ensure_ascii=False) + "\n"
     (folder / "config.json").write_text(text, encoding="utf-8")

@@ -7,53 +7,31 @@ a matrix product with their weights, and multiplies by the head. Padding and unk
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
+from ..package.nodes import Nodes
 from .network import Network
 from .storage import Stored
 
-OPSET = 17
+INPUTS = ("input_ids", "attention_mask")
 TO_THE_END = np.iinfo(np.int64).max
 
 
 def build(network: Network, int8: bool) -> onnx.ModelProto:
     """The whole model; `int8` stores vectors as `Stored` and computes in fp32, exactly (see `storage`)."""
-    return _Graph(network, int8).model()
+    graph = _Graph(network, int8)
+    return graph.finish("fast", graph.logits(graph.indices()), INPUTS, len(network.bias))
 
 
-class _Graph:
-    """Collects nodes and constants; each method adds a piece and returns the name of its output."""
+class _Graph(Nodes):
+    """The pieces of the fast tier, in the order of the flow."""
 
     def __init__(self, network: Network, int8: bool):
+        super().__init__()
         self.network, self.int8 = network, int8
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[str, onnx.TensorProto] = {}
-
-    def model(self) -> onnx.ModelProto:
-        self.logits(self.indices())
-        names = ("input_ids", "attention_mask")
-        inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "seq"]) for name in names]
-        labels = len(self.network.bias)
-        outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", labels])]
-        graph = helper.make_graph(self.nodes, "fast", inputs, outputs, list(self.constants.values()))
-        opset = [helper.make_opsetid("", OPSET)]
-        return helper.make_model(graph, producer_name="labelstream_train", ir_version=8, opset_imports=opset)
-
-    def node(self, kind: str, *inputs: str, **attributes: object) -> str:
-        name = f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
-        return name
-
-    def constant(self, name: str, value: np.ndarray) -> str:
-        if name not in self.constants:
-            self.constants[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
-        return name
 
     def number(self, value: int) -> str:
         return self.constant(f"number_{value}", np.array(value, np.int64))
-
-    def numbers(self, *values: int) -> str:
-        return self.constant("numbers_" + "_".join(map(str, values)), np.array(values, np.int64))
 
     def indices(self) -> str:
         """[batch, places] i64 into the table: each token, then each row of two, then of three."""
@@ -70,7 +48,7 @@ class _Graph:
         return self.node("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
 
     def columns(self, name: str, start: int, end: int) -> str:
-        return self.node("Slice", name, self.numbers(start), self.numbers(end), self.numbers(1))
+        return self.node("Slice", name, self.integers(start), self.integers(end), self.integers(1))
 
     def keys(self, length: int) -> str:
         """As `rows.key`: [batch, seq - length + 1] i64."""
@@ -98,11 +76,11 @@ class _Graph:
     def look_up(self, name: str, table: np.ndarray, places: str) -> str:
         return self.node("Gather", self.constant(name, table), places, axis=0)
 
-    def logits(self, indices: str) -> None:
-        """Weights times vectors, divided by the root of their number, times the head."""
+    def logits(self, indices: str) -> tuple[str, str]:
+        """Weights times vectors, divided by the root of their number, times the head; and the bias."""
         is_some = self.node("Not", self.node("Equal", indices, self.number(self.network.rows.words)))
         some = self.node("Cast", is_some, to=TensorProto.FLOAT)
-        count = self.node("Sqrt", self.node("ReduceSum", some, self.numbers(1), keepdims=1))
+        count = self.node("Sqrt", self.node("ReduceSum", some, self.integers(1), keepdims=1))
         head = self.network.head
         if self.int8:
             stored = Stored.of(self.network.vectors)
@@ -111,8 +89,7 @@ class _Graph:
             head = head * stored.units[:, None]
         else:
             vectors, weights = self.look_up("vectors", self.network.vectors, indices), some
-        row = self.node("Unsqueeze", weights, self.numbers(1))
-        total = self.node("Squeeze", self.node("MatMul", row, vectors), self.numbers(1))
+        row = self.node("Unsqueeze", weights, self.integers(1))
+        total = self.node("Squeeze", self.node("MatMul", row, vectors), self.integers(1))
         product = self.node("MatMul", self.node("Div", total, count), self.constant("head", head.astype(np.float32)))
-        last = [product, self.constant("bias", self.network.bias)]
-        self.nodes.append(helper.make_node("Add", last, ["logits"], name="logits"))
+        return product, self.constant("bias", self.network.bias)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 from tokenizers import Tokenizer
 
 from ..data import load
@@ -18,6 +17,7 @@ from ..data.examples import Parts
 from ..encoder import quality, teacher
 from ..encoder.checkpoint import same_run, write_json
 from ..errors import Stopped, UserError
+from ..package import nodes
 from ..progress import Progress
 from ..run import Run
 from ..tiers import Storage
@@ -68,9 +68,7 @@ def write_model(run: Run, folder: Path, storage: Storage) -> None:
     if len(network.bias) != len(parts.labels):
         raise UserError(f"export {run.train}: it was trained for other labels")
     folder.mkdir(parents=True, exist_ok=True)
-    model = graph.build(network, int8=storage != "fp32")
-    onnx.checker.check_model(model, full_check=True)
-    (folder / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
+    nodes.save(graph.build(network, int8=storage != "fp32"), folder / "model.onnx")
     tokenizer = _saved_tokenizer(run)
     (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=False), encoding="utf-8")
     text = json.dumps(_config(run, parts, tokenizer), indent=1, ensure_ascii=False) + "\n"

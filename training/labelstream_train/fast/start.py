@@ -15,7 +15,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from ..encoder import graph
+from ..encoder.names import BERT_NAMES
 from ..errors import UserError
+from ..package import nodes
 from ..package.scorer import open_session
 from ..progress import Progress
 from .network import read_arrays, write_arrays
@@ -28,17 +30,6 @@ RIDGE = 1e-3
 """Of the linear map, as a share of the mean square of a row's numbers."""
 RANDOM_SCALE = 0.3
 """Standard deviation of a vector that begins at random."""
-
-_NAMES = (
-    ("encoder.layer.", "layers."),
-    ("attention.self.", "attention."),
-    ("attention.output.dense.", "attention.output."),
-    ("attention.output.LayerNorm.", "attention.LayerNorm."),
-    ("intermediate.dense.", "intermediate."),
-    ("output.dense.", "output."),
-    ("output.LayerNorm.", "LayerNorm."),
-)
-"""From Hugging Face's names of a BERT to those of `encoder.graph`. Order matters."""
 
 
 def at_random(words: int, dimensions: int, seed: int) -> np.ndarray:
@@ -86,7 +77,7 @@ def _answers(config: dict, weights: dict[str, np.ndarray], chosen: np.ndarray, t
     head = {"classifier.weight": np.eye(width, dtype=np.float32), "classifier.bias": np.zeros(width, np.float32)}
     sizes = config["num_hidden_layers"], config["num_attention_heads"], config["layer_norm_eps"]
     with tempfile.TemporaryDirectory() as folder:
-        graph.save(graph.build(weights | head, *sizes, int8=False), Path(folder) / "model.onnx")
+        nodes.save(graph.build(weights | head, *sizes, int8=False), Path(folder) / "model.onnx")
         session = open_session(Path(folder) / "model.onnx", threads)
     rows = []
     first, last = config.get("cls_token_id", 101), config.get("sep_token_id", 102)
@@ -113,7 +104,7 @@ def _weights(base: BaseFiles) -> dict[str, np.ndarray]:
         name = name.removeprefix("bert.")
         if name.startswith("pooler.") or name.endswith("position_ids"):
             continue
-        for old, new in _NAMES:
+        for old, new in BERT_NAMES:
             name = name.replace(old, new)
         weights[name] = value.astype(np.float32)
     return weights
