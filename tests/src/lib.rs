@@ -12,4 +12,5 @@ pub mod labeled;
 pub mod names;
 pub mod process;
 pub mod records;
+pub mod s3;
 pub mod workspace;

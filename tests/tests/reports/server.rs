@@ -1,14 +1,11 @@
 //! An S3 server in a process of its own, and tests that hold credentials for it.
 
 use std::env;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use sink::reports::{ReportStore, ReportsConfig, ReportsSettings};
-use tests::process::{self, Process};
+use tests::s3::S3Server;
 use tests::workspace;
 
 use crate::gate::Gate;
@@ -23,7 +20,7 @@ pub(crate) fn with_credentials(test: &str, body: impl FnOnce(S3)) {
     if env::var("AWS_ACCESS_KEY_ID").is_ok_and(|key| key == ACCESS_KEY) {
         return body(S3::start());
     }
-    if !workspace::tool("python/bin/moto_server").exists() {
+    if !S3Server::is_installed() {
         return workspace::skip_without_tool(test, "python");
     }
     let output = own(test).output().expect("a test can be run again");
@@ -47,43 +44,18 @@ pub(crate) fn own(test: &str) -> Command {
 /// A running server with one bucket, behind a gate.
 pub(crate) struct S3 {
     pub(crate) gate: Gate,
-    server: SocketAddr,
-    _process: Process,
+    server: S3Server,
 }
 
 impl S3 {
     fn start() -> Self {
-        let port = process::free_port();
-        let mut command = Command::new(workspace::tool("python/bin/moto_server"));
-        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-        let process = Process::start(&mut command);
-        let server = SocketAddr::from(([127, 0, 0, 1], port));
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while TcpStream::connect(server).is_err() {
-            assert!(Instant::now() < deadline, "moto did not start:\n{}", process.stderr());
-            thread::sleep(Duration::from_millis(50));
-        }
-        let own = Self { gate: Gate::before(server), server, _process: process };
-        let (status, answer) = own.ask("PUT", &format!("/{BUCKET}"));
-        assert_eq!(status, 200, "{answer}");
-        own
+        let server = S3Server::start(BUCKET);
+        Self { gate: Gate::before(server.address), server }
     }
 
-    /// A request past the gate, as anybody's client would send it.
+    /// A request past the gate.
     pub(crate) fn ask(&self, method: &str, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.server).expect("the server runs");
-        let host = self.server;
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/\
-             20260501/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0\r\nContent-Length: 0\r\n\
-             Connection: close\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).expect("the server reads");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("the server answers");
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
-        (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+        self.server.ask(method, path, b"")
     }
 
     /// The keys of all objects that can be seen.
@@ -107,7 +79,7 @@ impl S3 {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.server
+        self.server.address
     }
 }
 
