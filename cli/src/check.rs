@@ -12,6 +12,7 @@ use std::time::Duration;
 use classifier::labeler::Labeler;
 use classifier::onnx::OnnxModel;
 use ingest::kafka::Lease;
+use rdkafka::error::RDKafkaErrorCode;
 use schemas::{Batch, DeadLetter, Generation, LabeledEvent, RawEvent};
 use sink::kafka::KafkaPublisher;
 use sink::kafka::topics::{TopicState, describe};
@@ -283,7 +284,13 @@ fn check_input(
             );
             report.ok(&format!("group {group}"), &found)?;
         }
-        Err(error) => report.fail(&format!("group {group}"), &chain(&error), "grant Read on the consumer group")?,
+        Err(error) => {
+            let mend = match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::GroupAuthorizationFailed) => "grant Read on the consumer group",
+                _ => "try again, and look at the broker that coordinates the group",
+            };
+            report.fail(&format!("group {group}"), &chain(&error), mend)?;
+        }
     }
     if count == 0 {
         return Ok(Vec::new());

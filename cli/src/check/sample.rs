@@ -3,6 +3,7 @@
 //! Nothing is committed and no member of the group notices. The group's own offsets are only asked for, which also
 //! shows whether this user may use the group.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ingest::kafka::Connection;
@@ -12,6 +13,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::{Origin, RawEvent};
+
+/// How often a group is asked for again while its coordinator moves.
+const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// How far the group has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,7 +79,7 @@ impl Look {
         for (topic, partition, ..) in &self.ends {
             asked.add_partition(topic, *partition);
         }
-        let answer = self.consumer.committed_offsets(asked, self.wait)?;
+        let answer = self.committed(&asked)?;
         let mut state = GroupState { partitions: self.ends.len(), ..GroupState::default() };
         for (topic, partition, first, end) in &self.ends {
             let element = answer.find_partition(topic, *partition);
@@ -90,6 +94,19 @@ impl Look {
             state.behind += (end - next).max(0);
         }
         Ok(state)
+    }
+
+    /// A broker that has just started does not know at once who coordinates the group.
+    fn committed(&self, asked: &TopicPartitionList) -> Result<TopicPartitionList, KafkaError> {
+        let deadline = Instant::now() + self.wait;
+        loop {
+            match self.consumer.committed_offsets(asked.clone(), self.wait) {
+                Err(error) if error.rdkafka_error_code().is_some_and(is_moving) && Instant::now() < deadline => {
+                    thread::sleep(ASK_EVERY);
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// The newest `count` records over all partitions, by timestamp; fewer when there are no more.
@@ -124,6 +141,11 @@ impl Look {
 /// Errors that librdkafka mends by itself, within the wait.
 fn is_passing(code: Code) -> bool {
     matches!(code, Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut)
+}
+
+/// The group's coordinator starts, or is another broker by now.
+fn is_moving(code: Code) -> bool {
+    matches!(code, Code::CoordinatorNotAvailable | Code::CoordinatorLoadInProgress | Code::NotCoordinator)
 }
 
 /// Without headers: they take no part in labelling.

@@ -94,7 +94,8 @@ fn a_deleted_topic_takes_its_offsets_along() {
         let (topic, group) = (unique("deleted"), unique("group"));
         create_topic(address, &topic, 1);
         let reader = consumer(address, &group, &[]);
-        reader.commit(&positions(&topic, &[(0, 5)]), CommitMode::Sync).expect("commits");
+        // The coordinator may hear of the topic after the answer that it is made.
+        eventually("the group commits", || reader.commit(&positions(&topic, &[(0, 5)]), CommitMode::Sync).is_ok());
         let delete = || {
             let answer = wait(admin(address).delete_topics(&[&topic], &admin_options()));
             answer.expect("an answer").remove(0).map_err(|(_, code)| code)
