@@ -279,7 +279,7 @@ mod tests {
             history.observe(&tally, second);
         }
         let facts = Facts {
-            model: "banking77-minilm 1.0.0".to_owned(),
+            model: "banking77-minilm 1.1.0".to_owned(),
             brokers: "in-process devbroker".to_owned(),
             topics: Topics::plain(),
             seconds: Some(Duration::from_secs(30)),

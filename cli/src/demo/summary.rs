@@ -167,7 +167,7 @@ mod tests {
             tally.answered(Answer { number: Some(number), outcome, origin }, now);
         }
         let facts = Facts {
-            model: "banking77-minilm 1.0.0".to_owned(),
+            model: "banking77-minilm 1.1.0".to_owned(),
             brokers: "in-process devbroker".to_owned(),
             topics: Topics::plain(),
             seconds: None,
