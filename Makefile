@@ -40,10 +40,10 @@ test: tools lint doc ## every check and every test, on devbroker and on Apache K
 test-training: ## every test of training, with torch too (installs 6 GB)
 	@tools/install build onnxruntime training-torch pipelines
 	$(call say,building the labelstream program that the tests of training compare with)
-	@cargo build --locked --package cli
+	@cargo build --locked --workspace --all-targets
 	@cd training && ../.tools/training-torch/bin/python -m pytest -q -rs $(PYTEST_ARGS)
 	$(call say,holding Rust and Python to each other on 10000 texts a package)
-	@cargo test --locked --package tests --test parity -- --ignored --nocapture
+	@cargo test --locked --workspace --test parity -- --ignored --nocapture
 
 test-kills: tools ## the long campaign: kill -9 for 10 minutes on real text (LABELSTREAM_KILL_MINUTES)
 	@cargo build --locked --workspace --all-targets
