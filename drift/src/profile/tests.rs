@@ -93,7 +93,7 @@ fn the_default_package_ships_a_profile_of_its_model() {
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
     let ModelId { name, version, .. } = &profile.about().model;
     assert_eq!((&manifest["name"], &manifest["version"]), (&name.as_str().into(), &version.as_str().into()));
-    assert_eq!((profile.about().records, profile.about().has_words), (3080, false));
+    assert_eq!((profile.about().records, profile.about().has_words), (3579, false));
     let listed = manifest["drift_reference"]["sha256"].as_str().unwrap_or_default();
     assert_eq!(profile.id(), format!("sha256:{listed}"));
     assert_eq!(Profile::new(profile.about().clone(), (*profile.counts()).clone()).id(), profile.id());
