@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..json_file import read_object
 
 PARTS = ("train", "held_out", "test", "out_of_scope")
 
@@ -68,13 +69,7 @@ class Parts:
         """What `write` wrote; an error says to run `validate` where there is nothing."""
         from . import parquet
 
-        path = folder / "parts.json"
-        try:
-            header = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as cause:
-            raise UserError(f"read {path}: run `validate` first") from cause
-        except (OSError, ValueError) as cause:
-            raise UserError(f"read {path}: {cause}") from cause
+        header = read_object(folder / "parts.json", made_by="validate")
         parts = {name: parquet.read(folder / f"{name}.parquet") for name in PARTS}
         return cls(tuple(header["labels"]), header["is_multi_label"], **parts, facts=header["facts"])
 

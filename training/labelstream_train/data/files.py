@@ -5,13 +5,13 @@ layout of Hugging Face's hub (the same names in `data/` or one folder further do
 `Dataset.save_to_disk` and `DatasetDict.save_to_disk` write (`state.json` names the Arrow files).
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
+from ..json_file import read_object
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow")
 PACKINGS = (".gz", ".zst")
@@ -41,7 +41,7 @@ def find(place: Path) -> Found:
     if not place.is_dir():
         raise UserError(f"find the data: {place} is neither a file nor a folder")
     if (place / "dataset_dict.json").is_file():
-        splits = _json(place / "dataset_dict.json").get("splits", [])
+        splits = read_object(place / "dataset_dict.json").get("splits", [])
         return _by_part({str(split): saved(place / str(split)) for split in splits}, place)
     if (place / "state.json").is_file():
         return Found(saved(place))
@@ -72,7 +72,7 @@ def packing_of(path: Path) -> str | None:
 
 def saved(folder: Path) -> tuple[Path, ...]:
     """The Arrow files of one `Dataset.save_to_disk`, in their order."""
-    state = _json(folder / "state.json")
+    state = read_object(folder / "state.json")
     if state.get("_indices_data_files"):
         raise UserError(f"read {folder}: its rows stand behind indices; save it again with datasets 2.0 or newer")
     names = [each["filename"] for each in state.get("_data_files", [])]
@@ -113,10 +113,3 @@ def _only_folder(place: Path) -> list[Path]:
 
 def _format(path: Path) -> str:
     return Path(path.stem).suffix.lower() if path.suffix in PACKINGS else path.suffix.lower()
-
-
-def _json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as cause:
-        raise UserError(f"read {path}: {cause}") from cause

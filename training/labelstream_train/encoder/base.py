@@ -6,7 +6,6 @@ Only a hub's name leads to a download, into the hub library's own cache; HF_ENDP
 
 import hashlib
 import importlib.util
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from ..errors import UserError
+from ..json_file import read_object
 from . import architectures
 from .network import Shape
 from .settings import DEFAULT_BASE
@@ -41,13 +41,7 @@ class Base:
 
     def config(self) -> dict:
         """config.json as it is written."""
-        try:
-            config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
-        except ValueError as cause:
-            raise UserError(f"read {self.folder / 'config.json'}: {cause}") from cause
-        if not isinstance(config, dict):
-            raise UserError(f"read {self.folder / 'config.json'}: expected an object")
-        return config
+        return read_object(self.folder / "config.json")
 
     def weights(self) -> dict[str, Tensor]:
         """Names of `network.Classifier` -> tensors, without a head."""

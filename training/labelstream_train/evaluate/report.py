@@ -39,6 +39,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..json_file import read_object
 from .intervals import Estimate
 
 SCHEMA = 1
@@ -67,12 +68,7 @@ def write(report: dict[str, Any], path: Path) -> None:
 
 def read(path: Path) -> dict[str, Any]:
     """A report as plain values; one of another schema is an error."""
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as cause:
-        raise UserError(f"read {path}: run `evaluate` first") from cause
-    except (OSError, ValueError) as cause:
-        raise UserError(f"read {path}: {cause}") from cause
-    if not isinstance(report, dict) or report.get("schema") != SCHEMA:
+    report = read_object(path, made_by="evaluate")
+    if report.get("schema") != SCHEMA:
         raise UserError(f"read {path}: expected a report of schema {SCHEMA}; run `evaluate` again")
     return report

@@ -4,13 +4,13 @@ The reports' keys are fixed where they are written (`evaluate/report.py`, `packa
 guesses: what is neither null nor of the type it must have stops the gate, naming the file and the key.
 """
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..json_file import read_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,7 @@ class Report:
         """`path`, which may be absent."""
         if not path.exists():
             return cls(path, {})
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as cause:
-            raise UserError(f"read {path}: {cause}") from cause
-        if not isinstance(content, dict):
-            raise UserError(f"read {path}: expected an object, found {type(content).__name__}")
-        return cls(path, content)
+        return cls(path, read_object(path))
 
     def at(self, *keys: str) -> Any:
         """What is at a path of keys; None where one of them is absent or null."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..json_file import read_object
 
 NAME = "labelstream.json"
 MODEL_FILES = ("model.onnx", "tokenizer.json", "config.json")
@@ -19,14 +19,7 @@ DRIFT_PROFILE = "drift.profile"
 
 def read(folder: Path) -> dict[str, Any]:
     """The manifest of the package in `folder`."""
-    path = folder / NAME
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as cause:
-        raise UserError(f"read {path}: {cause}") from cause
-    if not isinstance(found, dict):
-        raise UserError(f"read {path}: expected an object")
-    return found
+    return read_object(folder / NAME)
 
 
 def write(folder: Path, manifest: Mapping[str, Any]) -> None:

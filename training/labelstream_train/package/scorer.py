@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from ..errors import UserError
 from ..evaluate import metrics
+from ..json_file import read_object
 from .calibration import sigmoid
 
 BATCH_TOKENS_MAX = 1024
@@ -36,8 +37,8 @@ class Scorer:
 
     def __init__(self, folder: Path, manifest: dict | None = None, threads: int = 0):
         self.folder = folder
-        self.manifest = manifest if manifest is not None else _json(folder / "labelstream.json")
-        config = _json(folder / "config.json")
+        self.manifest = manifest if manifest is not None else read_object(folder / "labelstream.json")
+        config = read_object(folder / "config.json")
         self.labels = [config["id2label"][str(index)] for index in range(len(config["id2label"]))]
         self.is_multi_label = config.get("problem_type") == MULTI_LABEL
         self.tokens_max = int(self.manifest.get("tokens_max") or config["max_position_embeddings"])
@@ -153,10 +154,3 @@ def _batches(lengths: list[int]) -> list[list[int]]:
             open_batch = []
         open_batch.append(place)
     return [*batches, open_batch] if open_batch else batches
-
-
-def _json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as cause:
-        raise UserError(f"read {path}: {cause}") from cause
