@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .errors import UserError
+
 KEYS = {
     "data": ("data.path", "FILE_OR_DIR", "labelled texts: CSV, TSV, JSON (lines), Parquet, also .gz and .zst; a folder "
              "with train and test files of these; a Hugging Face dataset folder"),
@@ -14,7 +16,10 @@ KEYS = {
     "out-of-scope-label": ("data.out_of_scope_label", "LABEL", "rows with this label belong to none of the others"),
     "text": ("data.text", "COLUMN", "column of the text [text, sentence, ...]"),
     "label": ("data.label", "COLUMN", "column of the label or labels [label, labels, intent, ...]"),
+    "label-name": ("data.label_names", "LABEL=NAME", "label of the files = the one it stands for; repeatable"),
     "label-separator": ("data.label_separator", "TEXT", "what stands between several labels in one string"),
+    "delimiter": ("data.delimiter", "CHARACTER", "what parts the columns of CSV and TSV files; `tab` for a tab"),
+    "encoding": ("data.encoding", "ENCODING", "encoding of CSV, TSV and JSON files, such as cp1252 [UTF-8]"),
     "time": ("data.time", "COLUMN", "column of the time; without a test file, the newest texts are test"),
     "group": ("data.group", "COLUMN", "column of what stays on one side of a split: author, ticket, ..."),
     "slice": ("data.slices", "COLUMN", "a column to report figures by; repeat it for more"),
@@ -57,7 +62,7 @@ def add_flags(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace
     short = parser.add_argument_group("short for settings")
     short.add_argument("--multi-label", action="store_true", default=None, help="a text has any number of labels")
     for flag, (key, value, text) in KEYS.items():
-        action = "append" if flag == "slice" else "store"
+        action = "append" if flag in ("slice", "label-name") else "store"
         short.add_argument(f"--{flag}", action=action, metavar=value, help=f"{text} ({key})")
 
 
@@ -71,5 +76,15 @@ def given(parsed: argparse.Namespace, below: Mapping[str, Any]) -> dict[str, dic
         value = flags[flag.replace("-", "_")]
         if value is not None:
             section, _, name = key.partition(".")
+            if flag == "label-name":
+                value = dict(map(_pair, value))
             found.setdefault(tier if section == "TIER" else section, {})[name] = value
     return found
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """LABEL=NAME; a label may hold `=`, a name not."""
+    label, equals, name = text.rpartition("=")
+    if not (label.strip() and equals and name.strip()):
+        raise UserError(f"use --label-name {text}: expected LABEL=NAME")
+    return label.strip(), name.strip()

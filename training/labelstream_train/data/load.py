@@ -1,14 +1,14 @@
 """Everything the user gave, as rows: which files are train, validation and test, and what is in them."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from . import arrow_files, files, text_files
+from . import arrow_files, files, names, text_files
 from .examples import Example
 from .rows import Row, columns
 from .settings import DataSettings
@@ -21,7 +21,8 @@ COLUMNS_FROM_ROWS = 100
 class Loaded:
     """`validation` and `test` are None where the data has none. `files` has part, name, sha256, rows of each.
 
-    `ignored` are the names of data files in the folder that no part claims.
+    `ignored` are the names of data files in the folder that no part claims, `renamed` has label as in a file -> as it
+    is here, where the same number was written in two ways.
     """
 
     train: tuple[Row, ...]
@@ -30,6 +31,7 @@ class Loaded:
     out_of_scope: tuple[Row, ...]
     files: tuple[dict[str, Any], ...]
     ignored: tuple[str, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self) -> dict[str, tuple[Row, ...]]:
         """Part -> its rows, for those parts that there are."""
@@ -69,19 +71,20 @@ def load(settings: DataSettings) -> Loaded:
     ignored = tuple(path.name for path in found.ignored if str(path) not in (settings.out_of_scope, settings.test))
     loaded = Loaded(parts["train"], given["validation"], given["test"], parts.get("out_of_scope", ()),
                     tuple(about), ignored)  # fmt: skip
-    return _without_outsiders(loaded, settings.out_of_scope_label)
+    return _without_outsiders(_with_one_form(loaded), settings.out_of_scope_label)
 
 
 def read_rows(path: Path, settings: DataSettings, is_labelled: bool = True, root: Path | None = None) -> list[Row]:
     """The rows of one file, in order, with places below `root`. Not labelled: any label and a missing one are fine."""
     is_arrow = files.format_of(path) in (".parquet", ".arrow")
-    names = arrow_files.label_names(path) if is_arrow else {}
-    source = arrow_files.rows(path) if is_arrow else text_files.rows(path)
+    class_names = arrow_files.label_names(path) if is_arrow else {}
+    form = text_files.Form(settings.delimiter, settings.encoding)
+    source = arrow_files.rows(path) if is_arrow else text_files.rows(path, form)
     first = list(islice(source, COLUMNS_FROM_ROWS))
     if not first:
         return []
     found = list(dict.fromkeys(name for _, values in first for name in values))
-    which = replace(columns(settings, found, str(path), is_labelled), names=names)
+    which = replace(columns(settings, found, str(path), is_labelled), names=class_names)
     return [which.row(values, f"{_name(path, root)}:{number}") for number, values in chain(first, source)]
 
 
@@ -91,10 +94,35 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _without_outsiders(loaded: Loaded, label: str | None) -> Loaded:
-    """Rows with the out-of-scope label go to the part of that name."""
-    if label is None:
+def renamed(rows: Sequence[Row], labels: Mapping[str, str]) -> tuple[Row, ...]:
+    """The rows, each label as `labels` has it; others stay."""
+    return tuple(
+        replace(row, example=replace(row.example, labels=tuple(labels.get(each, each) for each in row.example.labels)))
+        for row in rows
+    )
+
+
+def _with_one_form(loaded: Loaded) -> Loaded:
+    """1.0 in one file is 1 in another: pandas writes whole numbers so where a row has none."""
+    labels = names.same_numbers(
+        label for part, rows in loaded.rows().items() if part != "out_of_scope" for row in rows
+        for label in row.example.labels if label
+    )  # fmt: skip
+    if not labels:
         return loaded
+    parts = {
+        part: None if rows is None else renamed(rows, labels)
+        for part, rows in (("train", loaded.train), ("validation", loaded.validation), ("test", loaded.test))
+    }
+    return replace(loaded, **parts, renamed=labels)
+
+
+def _without_outsiders(loaded: Loaded, named: str | None) -> Loaded:
+    """Rows with the out-of-scope label go to the part of that name."""
+    if named is None:
+        return loaded
+    label = names.word(named, "the settings", "data.out_of_scope_label")
+    label = loaded.renamed.get(str(label), label)
     outside = [row for rows in (loaded.train, loaded.validation, loaded.test) for row in rows or ()
                if label in row.example.labels]  # fmt: skip
     if not outside:

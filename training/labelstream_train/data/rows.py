@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from ..errors import UserError
+from . import names, text_files
 from .examples import Example
 from .settings import DataSettings
 
@@ -43,7 +44,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which column is what. `names` holds a column's names of its numbers (Hugging Face's ClassLabel)."""
+    """Which column is what. `names` holds a column's names of its numbers (Hugging Face's ClassLabel),
+    `renamed` the label that stands for one of the file."""
 
     text: str
     label: str | None
@@ -53,10 +55,13 @@ class Columns:
     time: str | None = None
     slices: tuple[str, ...] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def row(self, values: Mapping[str, Any], place: str) -> Row:
         """The row with these values."""
         text = values.get(self.text)
+        if isinstance(text, bytes):
+            text = names.decoded(text, place, self.text)
         problem = _text_problem(text)
         text = text if isinstance(text, str) else ""
         labels: tuple[str, ...] = ()
@@ -67,8 +72,8 @@ class Columns:
         if self.time is not None:
             time_ms = time_of(values.get(self.time))
             problem = problem or ("time_unreadable" if time_ms is None else None)
-        group = None if self.group is None else _word(values.get(self.group))
-        slices = {name: word for name in self.slices if (word := _word(values.get(name))) is not None}
+        group = None if self.group is None else _value(values, self.group, place)
+        slices = {name.strip(): word for name in self.slices if (word := _value(values, name, place)) is not None}
         return Row(place, Example(text[:TEXT_CHARS_MAX], labels, group, time_ms, slices), problem)
 
     def _labels(self, value: Any, place: str) -> tuple[str, ...]:
@@ -93,12 +98,13 @@ class Columns:
         return [value] if value.strip() else []
 
     def _label(self, value: Any, place: str) -> str | None:
-        names = self.names.get(self.label or "")
-        if names and isinstance(value, int):
-            if not -1 <= value < len(names):
-                raise UserError(f"read {place}: label number {value} has no name; there are {len(names)}")
-            return names[value] if value >= 0 else None
-        return _word(value)
+        known = self.names.get(self.label or "")
+        if known and isinstance(value, int):
+            if not -1 <= value < len(known):
+                raise UserError(f"read {place}: label number {value} has no name; there are {len(known)}")
+            value = known[value] if value >= 0 else None
+        label = names.word(value, place, str(self.label))
+        return None if label is None else self.renamed.get(label, label)
 
     def _label_problem(self, value: Any, labels: tuple[str, ...]) -> Problem | None:
         if value is None or (not self.is_multi_label and not labels):
@@ -110,22 +116,33 @@ class Columns:
 
 def columns(settings: DataSettings, found: Sequence[str], file: str, is_labelled: bool = True) -> Columns:
     """The columns that `settings` name, or those of usual names; one that is not `found` is an error."""
-    given = {"text": settings.text, "group": settings.group, "time": settings.time}
+    wanted = {"text": settings.text, "group": settings.group, "time": settings.time}
     if is_labelled:
-        given["label"] = settings.label
-    for key, wanted in (*given.items(), *(("slices", name) for name in settings.slices)):
-        if is_labelled and wanted is not None and wanted not in found:
-            raise UserError(f"read {file}: data.{key} is {wanted!r}, found the columns {', '.join(found)}")
+        wanted["label"] = settings.label
+    given: dict[str, str | None] = {}
+    for key, name in wanted.items():
+        given[key] = None if name is None else names.column(name, found, file)
+        if name is not None and given[key] is None and is_labelled:
+            raise UserError(_absent(file, f"data.{key} is '{name}',", found))
+    slices = {name: names.column(name, found, file) for name in settings.slices}
+    if is_labelled and (absent := [name for name, column in slices.items() if column is None]):
+        raise UserError(_absent(file, f"data.slices is '{absent[0]}',", found))
     usual = {"text": TEXT_NAMES, "label": LABEL_NAMES} if is_labelled else {"text": TEXT_NAMES}
-    for key, names in usual.items():
-        given[key] = given[key] or next((name for name in names if name in found), None)
+    for key, known in usual.items():
         if given[key] is None:
-            raise UserError(f"read {file}: give --{key} COLUMN; found the columns {', '.join(found)}")
-    slices = tuple(name for name in settings.slices if name in found)
-    separator, time = settings.label_separator, given["time"] if is_labelled else None
+            given[key] = next((column for name in known if (column := names.column(name, found, file))), None)
+        if given[key] is None:
+            raise UserError(_absent(file, f"give --{key} COLUMN;", found))
+    renamed = {names.word(name, "data.label_names", name): to for name, to in settings.label_names.items()}
     return Columns(
-        str(given["text"]), given.get("label"), settings.multi_label, separator, given["group"], time, slices
-    )
+        str(given["text"]), given.get("label"), settings.multi_label, settings.label_separator, given["group"],
+        given["time"] if is_labelled else None, tuple(column for column in slices.values() if column is not None),
+        renamed={str(name): to for name, to in renamed.items()},
+    )  # fmt: skip
+
+
+def _absent(file: str, what: str, found: Sequence[str]) -> str:
+    return f"read {file}: {what} found the columns {names.quoted(found)}{text_files.hint(found)}"
 
 
 def time_of(value: Any) -> int | None:
@@ -171,12 +188,7 @@ def _list(value: str) -> Sequence[Any] | None:
     return None
 
 
-def _word(value: Any) -> str | None:
-    """A value as a name: 3 and 3.0 are "3", true is "true"; white space around a string is no part of it."""
-    if value is None or (isinstance(value, float) and value != value):
-        return None
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
+def _value(values: Mapping[str, Any], column: str, place: str) -> str | None:
+    """What a text is grouped or sliced by: a name, or a time as ISO 8601."""
+    value = values.get(column)
+    return value.isoformat() if isinstance(value, date) else names.word(value, place, column)

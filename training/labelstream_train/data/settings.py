@@ -1,8 +1,9 @@
 """The settings `[data]` and `[split]`: where the texts are, and which of them test the model."""
 
+import codecs
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ..errors import UserError
 from ..section import Section
@@ -20,6 +21,13 @@ class DataSettings(Section):
     label: str | None = Field(None, description="Column of the label(s); none: the first there is of the usual names.")
     multi_label: bool = Field(False, description="Whether a text may have any number of labels.")
     label_separator: str | None = Field(None, description="What stands between labels where they are one string.")
+    label_names: dict[str, str] = Field(
+        {}, description="Label in the files -> the label that it stands for; others stay as they are."
+    )
+    delimiter: str | None = Field(
+        None, description="What parts the columns of CSV and TSV files, one character or `tab`; none: comma, tab."
+    )
+    encoding: str | None = Field(None, description="Encoding of CSV, TSV and JSON files, as cp1252; none: UTF-8.")
     group: str | None = Field(
         None, description="Column of the group (author, ticket, ...) kept on one side of a split."
     )
@@ -28,6 +36,24 @@ class DataSettings(Section):
     name: str | None = Field(None, description="Name of the data; none: that of the file or folder.")
     licence: str | None = Field(None, description="Licence of the data (an SPDX name where there is one).")
     attribution: str | None = Field(None, description="Whom the data is from.")
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        value = "\t" if value in ("tab", "\\t") else value
+        if value is not None and (len(value) != 1 or value in '\r\n"'):
+            raise ValueError("expected one character, or `tab`")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str | None) -> str | None:
+        try:
+            if value is not None and not codecs.lookup(value)._is_text_encoding:
+                raise LookupError
+        except LookupError:
+            raise ValueError("expected an encoding that Python knows, such as cp1252, latin-1 or utf-16") from None
+        return value
 
 
 class SplitSettings(Section):

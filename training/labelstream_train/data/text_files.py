@@ -4,20 +4,31 @@ import csv
 import gzip
 import io
 import json
+import re
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
 import pyarrow
 
 from ..errors import UserError
+from . import encodings, json_tables
 from .files import format_of, packing_of
+from .names import quoted
 
 LINE_CHARS_MAX = 8_000_000
 """Longest accepted line: eight times the longest text, so that escapes and other columns fit."""
+
+_MARKS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+"""What parts columns in files that are found in the field, most likely first."""
+
+_EXCEL = re.compile(r"\"?sep=(\\t|.)\"?", re.IGNORECASE)
+"""First line that Excel writes and reads, to say what parts the columns."""
 
 JSON_BYTES_MAX = 1_000_000_000
 """A .json file is one value and is parsed whole; anything larger should be JSON Lines."""
@@ -26,50 +37,108 @@ Values = tuple[int, dict[str, Any]]
 """The line (or row) number and what stands there by column."""
 
 
-def rows(path: Path) -> Iterator[Values]:
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a file's name does not say; None: the comma or, in .tsv, the tab; UTF-8."""
+
+    delimiter: str | None = None
+    encoding: str | None = None
+
+
+def rows(path: Path, form: Form = Form()) -> Iterator[Values]:
     """Every row of the file; one that is not of the file's format is an error with its line."""
-    reader = {".csv": _csv, ".tsv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines, ".json": _json}[
-        format_of(path)
-    ]
     try:
-        with opened(path) as stream:
-            yield from reader(stream, path)
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error, pyarrow.ArrowException) as cause:
+        with opened(path, form.encoding) as stream:
+            if format_of(path) in (".csv", ".tsv"):
+                yield from _csv(stream, path, form.delimiter)
+            elif format_of(path) == ".json":
+                yield from _json(stream, path)
+            else:
+                yield from _json_lines(stream, path)
+    except UnicodeError as cause:
+        with _unpacked(path) as binary:
+            raise UserError(f"read {encodings.fault(binary, path, form.encoding)}") from cause
+    except (OSError, EOFError, zlib.error, pyarrow.ArrowException) as cause:
         raise UserError(f"read {path}: {cause}") from cause
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[TextIO]:
-    """The text of a file in UTF-8, with or without a byte order mark; line ends stay as they are."""
+def opened(path: Path, encoding: str | None = None) -> Iterator[TextIO]:
+    """The text of a file, in UTF-8 with or without a byte order mark; line ends stay as they are."""
+    with _unpacked(path) as stream:
+        if encoding is None and (found := encodings.wide(stream.peek(4)[:4])):
+            raise UserError(f"read {path}:1: it is in {found.upper()}, expected UTF-8; {encodings.advice(found)}")
+        with io.TextIOWrapper(stream, encoding=encoding or "utf-8-sig", newline="") as text:
+            yield text
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[io.BufferedReader]:
+    """The bytes of a file, without its packing."""
     packing = packing_of(path)
     if packing == ".zst":
         stream: Any = pyarrow.input_stream(str(path), compression="zstd")
     else:
         stream = gzip.GzipFile(path, "rb") if packing == ".gz" else path.open("rb")
-    with stream, io.TextIOWrapper(io.BufferedReader(stream), encoding="utf-8-sig", newline="") as text:
-        yield text
+    with stream, io.BufferedReader(stream) as buffered:
+        yield buffered
 
 
-def _csv(stream: TextIO, path: Path) -> Iterator[Values]:
+def _csv(stream: TextIO, path: Path, delimiter: str | None) -> Iterator[Values]:
     """The first line names the columns. A cell in quotes may hold line ends; each row has every column."""
     csv.field_size_limit(min(sys.maxsize, LINE_CHARS_MAX))
-    reader = csv.reader(stream, delimiter="\t" if format_of(path) == ".tsv" else ",", strict=True)
-    line = 1
+    mark = delimiter or ("\t" if format_of(path) == ".tsv" else ",")
+    first = stream.readline(LINE_CHARS_MAX)
+    skipped = _said_by_excel(first, mark, delimiter is not None, path)
+    reader = csv.reader(stream if skipped else chain([first], stream), delimiter=mark, strict=True)
+    line = 1 + skipped
     try:
         header = next(reader, None)
-        if header is None:
+        if not header:
             return
-        if len(set(header)) < len(header):
-            raise UserError(f"read {path}:1: two columns have the same name: {', '.join(header)}")
-        line = reader.line_num + 1
+        _check(header, mark, f"{path}:{line}")
+        line = reader.line_num + 1 + skipped
         for cells in reader:
             if cells and len(cells) != len(header):
-                raise UserError(f"read {path}:{line}: expected {len(header)} columns, found {len(cells)}")
+                count = f"expected {len(header)} columns, found {len(cells)}"
+                raise UserError(f"read {path}:{line}: {count}{hint(header)}")
             if cells:
-                yield line, {name: cell if cell else None for name, cell in zip(header, cells, strict=True)}
-            line = reader.line_num + 1
+                yield line, {name: cell or None for name, cell in zip(header, cells, strict=True) if name.strip()}
+            line = reader.line_num + 1 + skipped
     except csv.Error as cause:
         raise UserError(f"read {path}:{line}: {cause}") from cause
+
+
+def _said_by_excel(first: str, mark: str, is_given: bool, path: Path) -> int:
+    """1 where the first line is Excel's `sep=;`, which is no row; a delimiter that nobody asked for is an error."""
+    found = _EXCEL.fullmatch(first.strip("\r\n\ufeff"))
+    if found is None:
+        return 0
+    said = "\t" if found.group(1) == "\\t" else found.group(1)
+    if said != mark and not is_given:
+        raise UserError(f"read {path}:1: it says that {_MARKS.get(said, repr(said))} part the columns: {_flag(said)}")
+    return 1
+
+
+def _check(header: Sequence[str], mark: str, place: str) -> None:
+    """Columns without a name are left out; a header that is one column was cut at the wrong character."""
+    named = [name for name in header if name.strip()]
+    if len(set(named)) < len(named):
+        raise UserError(f"read {place}: two columns have the same name: {quoted(named)}")
+    other = next((each for each in _MARKS if each != mark and each in header[0]), None)
+    if len(header) == 1 and other is not None:
+        raise UserError(f"read {place}: expected {_MARKS.get(mark, repr(mark))} between the columns, "
+                        f"found {_MARKS[other]}: {_flag(other)}")  # fmt: skip
+
+
+def hint(names: Sequence[str]) -> str:
+    """What to try where columns do not fit: some are several in one, cut at the wrong character; else nothing."""
+    other = next((mark for mark in _MARKS if mark != "," and any(mark in name for name in names)), None)
+    return "" if other is None else f"; {_MARKS[other]} seem to part them: {_flag(other)}"
+
+
+def _flag(mark: str) -> str:
+    return f"give --delimiter {'tab' if mark == chr(9) else repr(mark)}"
 
 
 def _json_lines(stream: TextIO, path: Path) -> Iterator[Values]:
@@ -87,21 +156,16 @@ def _json_lines(stream: TextIO, path: Path) -> Iterator[Values]:
 
 
 def _json(stream: TextIO, path: Path) -> Iterator[Values]:
-    """A list of objects, also one behind a key (`{"data": [...]}`)."""
+    """A list of objects, also one behind a key (`{"data": [...]}`), or one of the other forms that pandas writes."""
     if path.stat().st_size > JSON_BYTES_MAX:
         raise UserError(f"read {path}: it has more than {JSON_BYTES_MAX} bytes; write it as JSON Lines")
     try:
         value = json.load(stream)
     except (ValueError, RecursionError) as cause:
-        if isinstance(cause, UnicodeDecodeError):
+        if isinstance(cause, UnicodeError):
             raise
         raise UserError(f"read {path}: not JSON: {cause} (one object a line: name it .jsonl)") from cause
-    if isinstance(value, dict):
-        lists = [each for each in value.values() if isinstance(each, list)]
-        value = lists[0] if len(lists) == 1 else value
-    if not isinstance(value, list):
-        raise UserError(f"read {path}: expected a list of objects, found {type(value).__name__}")
-    for number, each in enumerate(value, start=1):
+    for number, each in enumerate(json_tables.rows(value, path), start=1):
         yield number, _object(each, f"{path}:{number}")
 
 

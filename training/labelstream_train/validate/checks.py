@@ -37,6 +37,7 @@ def check(loaded: Loaded, parts: Parts | None, problem: str | None, settings: Va
     findings = [
         *texts.check(corpus, settings),
         *labels.check(corpus, settings),
+        labels.rewritten(loaded.renamed, len(loaded.renamed)),
         *repeats.check(corpus, settings),
         *times.check(corpus, settings),
         *lengths.check(corpus, tokens, settings),

@@ -1,7 +1,9 @@
 """The labels: too few of them or of one, only on one side, badly spread, or written in two ways."""
 
+import re
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .corpus import LEARNT_FROM, Corpus
 from .finding import Finding, counted
@@ -16,6 +18,7 @@ def check(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
     yield from _too_few(learnt, total, settings)
     yield from _one_sided(learnt, tested or _counts(corpus.cut, corpus, ("test",)), total, settings)
     yield from _spellings(learnt + tested, total, settings)
+    yield from _printed(learnt + tested, total, settings)
     if len(learnt) > 1:
         (largest, most), (smallest, least) = learnt.most_common()[0], learnt.most_common()[-1]
         yield Finding(
@@ -106,10 +109,10 @@ def _one_sided(learnt: Counter, tested: Counter, total: int, settings: ValidateS
 
 
 def _spellings(known: Counter, total: int, settings: ValidateSettings) -> Iterator[Finding]:
-    """Labels that differ in nothing but case, spaces, dashes and underscores."""
+    """Labels that differ in nothing but case, spaces, dashes and underscores; 1.0 and 1 are one number."""
     by_form = defaultdict(list)
     for label in sorted(known):
-        by_form["".join(each for each in label.casefold() if each.isalnum()) or label].append(label)
+        by_form[_form(label)].append(label)
     doubled = [label for labels in by_form.values() if len(labels) > 1 for label in labels]
     yield Finding(
         "label.spelling",
@@ -119,6 +122,40 @@ def _spellings(known: Counter, total: int, settings: ValidateSettings) -> Iterat
         f"{counted(len(doubled), 'label')} that differ from another only in case, spaces or dashes",
         "write each label in one way",
         _named({label: known[label] for label in doubled}, settings.examples_max),
+    )
+
+
+def _form(label: str) -> str:
+    """Punctuation is kept: c, c++ and c# are three labels, and so are 1.1 and 11."""
+    whole = label.partition(".")[0] if re.fullmatch(r"-?\d+\.0+", label) else label
+    kept = "".join(each for each in whole.casefold() if unicodedata.category(each) not in ("Pd", "Pc", "Zs", "Cf"))
+    return "".join(kept.split()) or label
+
+
+def _printed(known: Counter, total: int, settings: ValidateSettings) -> Iterator[Finding]:
+    """What a program prints of a value is no name of it: files were written without looking at the column's type."""
+    found = {label: known[label] for label in known if re.fullmatch(r"b(['\"]).*\1|\[.*\]|\{.*\}", label, re.DOTALL)}
+    yield Finding(
+        "label.printed_value",
+        "warning",
+        len(found),
+        total,
+        f"{counted(len(found), 'label')} that look like the printed form of bytes, a list or an object",
+        "write the name itself into the column (bytes: decode them; lists: --multi-label)",
+        _named(found, settings.examples_max),
+    )
+
+
+def rewritten(renamed: Mapping[str, str], total: int) -> Finding:
+    """Labels that are the same number, written in two ways."""
+    pairs = ", ".join(f"{label} is {to}" for label, to in sorted(renamed.items())[:3])
+    return Finding(
+        "label.same_number",
+        "info",
+        len(renamed),
+        max(1, total),
+        f"{counted(len(renamed), 'label')} written as 1 in some rows and as 1.0 in others, taken for the same: {pairs}",
+        "write them in one way; pandas writes 1.0 where the column has missing values",
     )
 
 

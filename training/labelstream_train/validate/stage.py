@@ -2,7 +2,8 @@
 
 import sys
 
-from ..data.load import load
+from ..data.examples import PARTS, Parts
+from ..data.load import Loaded, load
 from ..data.split import split
 from ..errors import Refused, UserError
 from ..run import Run
@@ -15,11 +16,14 @@ def validate(run: Run) -> None:
     """Writes OUT/validate always, and OUT/data unless the data is refused."""
     settings = run.settings
     loaded = load(settings.data)
+    _say_files(loaded)
     parts, problem = None, None
     try:
         parts = split(loaded, settings.data, settings.split)
     except UserError as cause:
         problem = str(cause)
+    if parts is not None:
+        _say_parts(parts, settings.split.chosen(settings.data))
     checked = check(loaded, parts, problem, settings.validate)
     name = settings.data.name or str(settings.data.path).replace("\\", "/").rstrip("/").rpartition("/")[2]
     report.write(checked, loaded, name, run.validate)
@@ -30,3 +34,16 @@ def validate(run: Run) -> None:
         kinds = counted(len(checked.errors), "kind")
         raise Refused(f"accept the data: it has {kinds} of errors, see {run.validate / 'report.html'}")
     parts.write(run.data)
+
+
+def _say_files(loaded: Loaded) -> None:
+    """Which file was taken for which part: names decide it, and a name may not mean what was thought."""
+    for each in loaded.files:
+        print(f"{each['part']:<12}  {each['name']}: {counted(each['rows'], 'row')}", file=sys.stderr)
+    for name in loaded.ignored:
+        print(f"{'not read':<12}  {name}: its name is no part's", file=sys.stderr)
+
+
+def _say_parts(parts: Parts, by: str) -> None:
+    sizes = ", ".join(f"{len(getattr(parts, name)):,} {name.replace('_', ' ')}" for name in PARTS)
+    print(f"split by {by}: {sizes}; {counted(len(parts.labels), 'label')}", file=sys.stderr)
