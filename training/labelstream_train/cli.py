@@ -61,6 +61,8 @@ def _stages(parsed: argparse.Namespace, stages: Sequence[Stage]) -> int:
     outcomes: list[workflow.Outcome] = []
     may_change = parsed.force or parsed.redo_changed
     with workflow.opened(parsed.out, _settings(parsed), deadline, may_change) as run:
+        if not parsed.quiet and {"export", "gate"} & {each.name for each in stages}:
+            _say_program(run.settings)
         try:
             with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
                 for outcome in workflow.execute(stages, run, parsed.force, parsed.redo_changed, _say):
@@ -69,6 +71,14 @@ def _stages(parsed: argparse.Namespace, stages: Sequence[Stage]) -> int:
             if len(stages) > 1 or parsed.json:
                 _show(summary(run, outcomes), parsed)
     return DONE
+
+
+def _say_program(given: settings.Settings) -> None:
+    """Before anything long: what will be left out where the program that serves packages is absent."""
+    from .gate import outlook, rules
+
+    if said := outlook.of_program(rules.read(given.gate.rules or rules.DEFAULT), given):
+        _say(f"note: {said}")
 
 
 def _say(line: str) -> None:

@@ -54,8 +54,8 @@ _LEARNING = ("run.tier", "run.seed", "data.multi_label", "TIER")
 STAGES = (
     Stage(
         "validate", "read, check and split the data", "validate.stage:validate",
-        settings=("data", "split", "validate"), reads=(), writes=("data", "validate"),
-        files=("data.path", "data.validation", "data.test", "data.out_of_scope"),
+        settings=("data", "split", "validate", "gate.rules"), reads=(), writes=("data", "validate"),
+        files=("data.path", "data.validation", "data.test", "data.out_of_scope", "gate.rules"),
     ),
     Stage(
         "tune", "search for better settings", "tune.stage:tune",

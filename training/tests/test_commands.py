@@ -98,6 +98,16 @@ def test_a_second_run_finds_everything_done(trained, capsys, monkeypatch):
     assert capsys.readouterr().err.count("skipped") == 5
 
 
+def test_a_few_rows_that_are_all_learnt_make_a_package_that_passes(tmp_path, capsys):
+    """A newcomer's first file: 210 rows, so no label has the 20 test texts that judging it alone takes."""
+    write_texts(tmp_path / "data.csv", {topic: topic for topic in TOPICS}, 70)
+    code = cli.main(["run", "--data", str(tmp_path / "data.csv"), "--text", "message", "--label", "topic", "--out",
+                     str(tmp_path / "run"), *QUICK])  # fmt: skip
+    told = capsys.readouterr()
+    assert code == 0, told.err
+    assert "class_recall        skipped  skipped: none of the 3 labels has 20 test texts" in told.err
+
+
 def test_labels_at_random_do_not_pass(tmp_path, capsys):
     """The data says nothing about its labels, so no model of it may be registered."""
     dice = np.random.default_rng(2)
@@ -141,7 +151,7 @@ def test_data_with_errors_is_refused(tmp_path, capsys):
         (["run", "--out", "OUT", "--data", "none.csv"], "none.csv is neither a file nor a folder"),
         (
             ["run", "--out", "OUT", "--data", "DATA", "--text", "bla"],
-            "data.text is 'bla', found the columns message, topic",
+            "data.text is 'bla', found the columns 'message', 'topic'",
         ),
         (["run", "--out", "OUT", "--data", "DATA", "--tier", "tiny"], "run.tier: input should be 'encoder' or 'fast'"),
         (

@@ -5,10 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from labelstream_train.data.examples import Example, Parts
 from labelstream_train.errors import Refused, UserError
+from labelstream_train.evaluate.intervals import paired_difference, share
 from labelstream_train.gate import champion, golden, rules
 from labelstream_train.gate.stage import gate
 from labelstream_train.gate.verdict import Outcome, Verdict
@@ -157,6 +159,62 @@ def test_labels_with_few_texts_are_counted_and_when_all_are_the_rule_fails(tmp_p
     assert passed and "1 labels with fewer than 20 test texts were not judged" in found["class_recall"].sentence
     passed, found = judged(tmp_path / "b", "[class_recall]\nmin = 0.4\n", {"classes": rows[:1]})
     assert not passed and "none of the 1 labels has 20 test texts" in found["class_recall"].sentence
+
+
+def small(labels: int, texts: int) -> dict[str, Any]:
+    """What `evaluate` reports when all of `texts` test texts a label are right."""
+    of_label = share(texts, texts).as_dict()
+    rows = [{"label": f"label {number}", "recall": of_label} for number in range(labels)]
+    whole = share(labels * texts, labels * texts).as_dict()
+    close = estimate(0.01, 0.0, 0.02, labels * texts)
+    named = {"accuracy": whole, "macro_f1": whole, "calibration_error": close}
+    return {"classes": rows, "estimates": named, "slices": [], "robustness": []}
+
+
+@pytest.mark.parametrize(("labels", "texts", "more"), [(64, 6, "896"), (5, 8, "60"), (20, 1, "380"), (64, 19, "64")])
+def test_small_data_that_is_all_right_passes_the_default_rules(
+    tmp_path: Path, labels: int, texts: int, more: str
+) -> None:
+    passed, found = judged(tmp_path, rules.DEFAULT.read_text(encoding="utf-8"), small(labels, texts))
+    assert passed, [each.sentence for each in found.values() if not each.passed]
+    said = found["class_recall"]
+    assert said.skipped and f"none of the {labels} labels has 20 test texts, they have {texts} each" in said.sentence
+    assert f"{more} more would judge them all" in said.sentence
+
+
+def test_a_rule_that_is_demanded_fails_when_it_cannot_be_measured(tmp_path: Path) -> None:
+    passed, found = judged(tmp_path, "[class_recall]\nmin = 0.4\n", small(64, 6))
+    assert not passed and "not measured: none of the 64 labels" in found["class_recall"].sentence
+
+
+def test_too_few_texts_to_be_sure_are_named_with_how_many_would_do(tmp_path: Path) -> None:
+    rule = "[accuracy]\nmin = 0.7\nuse = 'low'\n"
+    passed, found = judged(tmp_path / "a", rule, {"estimates": {"accuracy": share(5, 5).as_dict()}})
+    assert (
+        not passed
+        and "5 texts are too few to be sure of it, about 9 of the same would do" in found["accuracy"].sentence
+    )
+    passed, found = judged(tmp_path / "b", rule, {"estimates": {"accuracy": share(9, 9).as_dict()}})
+    assert passed
+    passed, found = judged(tmp_path / "c", rule, {"estimates": {"accuracy": share(12, 16).as_dict()}})
+    assert not passed and "about " in found["accuracy"].sentence
+    passed, found = judged(tmp_path / "d", rule, {"estimates": {"accuracy": share(5, 16).as_dict()}})
+    assert not passed and "too few" not in found["accuracy"].sentence, "what is surely too low needs no more texts"
+
+
+@pytest.mark.parametrize(("texts", "passes"), [(50, True), (5000, False)])
+def test_one_text_of_fifty_does_not_refuse_the_stored_weights(tmp_path: Path, texts: int, passes: bool) -> None:
+    """Three of a hundred changed by storing: of 50 texts that is chance, of 5,000 it is not."""
+    same, kept = (
+        share(round(texts * 0.96), texts),
+        paired_difference(np.arange(texts) < texts * 0.96, np.ones(texts, bool)),
+    )
+    stored = {"storage": "int8", "int8": {
+        "agreement": same.value, "agreement_interval": [same.low, same.high],
+        "accuracy_loss": kept.value, "accuracy_loss_interval": [kept.low, kept.high],
+    }}  # fmt: skip
+    passed, found = judged(tmp_path, rules.DEFAULT.read_text(encoding="utf-8"), small(5, 20), stored)
+    assert (passed, found["int8_agreement"].passed, found["int8_accuracy_loss"].passed) == (passes,) * 3
 
 
 ABSENT = (

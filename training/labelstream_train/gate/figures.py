@@ -69,6 +69,16 @@ class Report:
         found = self.at(*keys)
         return None if found is None else self.as_figure(found, keys)
 
+    def with_interval(self, *keys: str) -> Figure | None:
+        """The bare number at a path of keys, with the two ends that stand beside it as NAME_interval, if any do."""
+        found = self.at(*keys)
+        ends = self.at(*keys[:-1], f"{keys[-1]}_interval")
+        if found is None or ends is None:
+            return self.figure(*keys)
+        if not isinstance(ends, list) or len(ends) != 2:
+            raise self.wrong((*keys[:-1], f"{keys[-1]}_interval"), "two numbers", ends)
+        return self.as_figure({"value": found, "low": ends[0], "high": ends[1]}, keys)
+
     def rows(self, *keys: str) -> list[dict[str, Any]] | None:
         """The list of objects at a path of keys."""
         found = self.at(*keys)

@@ -60,7 +60,7 @@ def _stored(name: str, of_fp32: float) -> Callable[..., Figure | None]:
             return None
         if case.export.text(storage, ("storage",)) == "fp32":
             return Figure.exact(of_fp32, "weights that ship as fp32")
-        return case.export.figure(storage, name)
+        return case.export.with_interval(storage, name)
 
     return found
 

@@ -1,8 +1,12 @@
 """From a figure and a limit to an outcome, with a sentence that says both."""
 
+from math import ceil
+
 from .figures import Figure
 from .rules import Ceiling, Floor, Milliseconds, Rule
 from .verdict import Outcome
+
+Z_SQUARED = 1.959964**2
 
 ENDS = {"value": "", "low": " by its lower end", "high": " by its upper end"}
 
@@ -11,7 +15,18 @@ def at_least(name: str, words: str, figure: Figure, rule: Floor) -> Outcome:
     """Passes when the figure, or the end of its interval that the rule uses, is at least `min`."""
     passed = figure.end(rule.use) >= rule.min
     asked = f"at least {number(rule.min)} is asked{ENDS[rule.use]}"
+    if not passed and figure.value >= rule.min and (needed := texts_needed(figure, rule.min)):
+        asked += f"; {figure.n} texts are too few to be sure of it, about {needed:,} of the same would do"
     return Outcome(name, figure.value, figure.interval, rule.min, passed, f"{words} is {described(figure)}; {asked}")
+
+
+def texts_needed(figure: Figure, least: float) -> int | None:
+    """How many texts would make the same figure surely at least `least`: intervals narrow with their square root."""
+    if not figure.n or not figure.low < least < figure.value:
+        return None
+    if figure.value >= 1.0:  # Wilson's lower end of n right ones of n is n / (n + z squared)
+        return ceil(least * Z_SQUARED / (1 - least))
+    return ceil(figure.n * ((figure.value - figure.low) / (figure.value - least)) ** 2)
 
 
 def at_most(name: str, words: str, figure: Figure, rule: Ceiling | Milliseconds) -> Outcome:

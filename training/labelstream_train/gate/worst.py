@@ -22,7 +22,7 @@ def class_recall(report: Report, rule: ClassRecall) -> Outcome:
     """
     name = "class_recall"
     rows = report.rows("classes")
-    if rows is None:
+    if not rows:
         return missing(name, rule, f"{report.path.name} has no figures of the labels")
     judged = []
     for row in rows:
@@ -31,7 +31,7 @@ def class_recall(report: Report, rule: ClassRecall) -> Outcome:
             judged.append(recall)
     few = len(rows) - len(judged)
     if not judged:
-        return missing(name, rule, f"none of the {len(rows)} labels has {rule.support_min} test texts")
+        return missing(name, rule, _too_few([row.get("recall") or {} for row in rows], rule.support_min))
     limit = CHANCE / len(judged)
     failed = [each for each in judged if binom.cdf(round(each.value * each.n), each.n, rule.min) < limit]
     worst = min(failed or judged, key=lambda each: each.value)
@@ -45,6 +45,15 @@ def class_recall(report: Report, rule: ClassRecall) -> Outcome:
     if few:
         sentence += f"; {few} labels with fewer than {rule.support_min} test texts were not judged"
     return Outcome(name, worst.value, worst.interval, rule.min, not failed, sentence)
+
+
+def _too_few(recalls: list[dict], support_min: int) -> str:
+    """How many test texts the labels have, and how many more it would take to judge every one of them."""
+    counts = [int(each.get("n") or 0) for each in recalls]
+    more = sum(support_min - count for count in counts)
+    have = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{max(counts)}"
+    return (f"none of the {len(counts)} labels has {support_min} test texts, they have {have} each; "
+            f"{more:,} more would judge them all")  # fmt: skip
 
 
 def slice_gap(report: Report, rule: SliceGap) -> Outcome:

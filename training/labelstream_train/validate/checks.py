@@ -7,6 +7,8 @@ from typing import Any
 
 from ..data.examples import PARTS, Parts
 from ..data.load import Loaded
+from ..gate import outlook
+from ..gate.rules import Rules
 from . import labels, lengths, privacy, repeats, texts, times
 from .corpus import Corpus
 from .finding import Finding, counted, settle
@@ -29,8 +31,13 @@ class Checked:
         return [finding for finding in self.findings if finding.severity == "error"]
 
 
-def check(loaded: Loaded, parts: Parts | None, problem: str | None, settings: ValidateSettings) -> Checked:
-    """Checks what was read and how it was cut; `parts` is None where it could not be, for the reason `problem`."""
+def check(
+    loaded: Loaded, parts: Parts | None, problem: str | None, settings: ValidateSettings, rules: Rules | None = None
+) -> Checked:
+    """Checks what was read and how it was cut; `parts` is None where it could not be, for the reason `problem`.
+
+    `rules` are the gate's: what the data is too small for is said before training.
+    """
     corpus = Corpus.of(loaded, parts)
     languages = Languages.detect(corpus, settings)
     tokens = lengths.tokens(corpus, settings)
@@ -44,6 +51,7 @@ def check(loaded: Loaded, parts: Parts | None, problem: str | None, settings: Va
         *languages.check(settings),
         *privacy.check(corpus, settings),
         *_split(corpus, parts, problem),
+        *_gate(rules, parts),
     ]
     moments = [row.example.time_ms for row in corpus.rows if row.example.time_ms is not None]
     groups = {row.example.group for row in corpus.rows if row.example.group is not None}
@@ -68,6 +76,15 @@ def _split(corpus: Corpus, parts: Parts | None, problem: str | None) -> Iterator
         count = sum(dropped.values())
         message = f"{counted(count, 'row was', 'rows were')} dropped by the split: {reasons}"
         yield Finding("split.dropped", "info", count, len(corpus), message, "see the findings on leakage and labels")
+
+
+def _gate(rules: Rules | None, parts: Parts | None) -> Iterator[Finding]:
+    """Counts are of what is missing: test texts as a rule."""
+    if rules is not None and parts is not None:
+        for each in outlook.of_data(rules, parts):
+            severity = "warning" if each.is_refusal else "info"
+            total = len(parts.test) + each.missing
+            yield Finding(f"gate.{each.rule}", severity, each.missing, total, each.message, each.action)
 
 
 def _counts(corpus: Corpus, parts: Parts | None) -> dict[str, Any]:

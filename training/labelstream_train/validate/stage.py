@@ -6,6 +6,7 @@ from ..data.examples import PARTS, Parts
 from ..data.load import Loaded, load
 from ..data.split import split
 from ..errors import Refused, UserError
+from ..gate import rules
 from ..run import Run
 from . import report
 from .checks import check
@@ -24,7 +25,7 @@ def validate(run: Run) -> None:
         problem = str(cause)
     if parts is not None:
         _say_parts(parts, settings.split.chosen(settings.data))
-    checked = check(loaded, parts, problem, settings.validate)
+    checked = check(loaded, parts, problem, settings.validate, rules.read(settings.gate.rules or rules.DEFAULT))
     name = settings.data.name or str(settings.data.path).replace("\\", "/").rstrip("/").rpartition("/")[2]
     report.write(checked, loaded, name, run.validate)
     for finding in checked.findings:
