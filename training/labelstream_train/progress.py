@@ -10,11 +10,13 @@ BAR_CHARS = 24
 
 
 class Progress:
-    """Counts items towards a known total. Use it as a context manager, so that its line is ended."""
+    """Counts items towards a known total, of which `before` were done by an earlier command: they say nothing about the
+    rate. Use it as a context manager, so that its line is ended."""
 
-    def __init__(self, name: str, total: int, unit: str):
-        self.name, self.total, self.unit = name, max(1, total), unit
-        self.done = 0
+    def __init__(self, name: str, total: int, unit: str, before: int = 0):
+        self.name, self.total, self.unit, self.before = name, max(1, total), unit, before
+        self.done = before
+        self.note = ""
         self.started = self.shown = time.monotonic()
         self.terminal = sys.stderr.isatty()
 
@@ -23,28 +25,50 @@ class Progress:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.terminal:
-            self._show("")
+            self._show()
             sys.stderr.write("\n")
 
     def add(self, items: int, note: str = "") -> None:
         """Counts `items` more; shows the line when it is time to."""
         self.done += items
+        self.note = note
         now = time.monotonic()
         if now - self.shown >= (TERMINAL_EVERY_S if self.terminal else LOG_EVERY_S):
             self.shown = now
-            self._show(note)
+            self._show()
 
     def per_second(self) -> float:
         """Items per second of wall time since the start."""
-        return self.done / max(1e-9, time.monotonic() - self.started)
+        return (self.done - self.before) / max(1e-9, time.monotonic() - self.started)
 
-    def _show(self, note: str) -> None:
+    def line(self) -> str:
+        """The line as it is shown: bar, counts, rate, what is left."""
         share = min(1.0, self.done / self.total)
         bar = "#" * round(share * BAR_CHARS)
-        left_s = (self.total - self.done) / max(1e-9, self.per_second())
-        line = (
-            f"{self.name} [{bar:<{BAR_CHARS}}] {self.done}/{self.total} "
-            f"{self.per_second():.0f} {self.unit}/s, {left_s:.0f} s left {note}"
-        )
-        sys.stderr.write(f"\r\x1b[2K{line}" if self.terminal else f"{line}\n")
+        said = [f"{self.name} [{bar:<{BAR_CHARS}}] {self.done}/{self.total}"]
+        if self.before:
+            said.append(f"({self.before} done before)")
+        rate = self.per_second()
+        if rate > 0:
+            said.append(f"{_rate(rate, self.unit)}, {_duration((self.total - self.done) / rate)} left")
+        return " ".join([*said, *([self.note] if self.note else [])])
+
+    def _show(self) -> None:
+        sys.stderr.write(f"\r\x1b[2K{self.line()}" if self.terminal else f"{self.line()}\n")
         sys.stderr.flush()
+
+
+def _rate(per_second: float, unit: str) -> str:
+    """`120 texts/s`, `2.5 epochs/s`; what takes longer than a second the other way round: `8.0 s/epoch`."""
+    if per_second < 1:
+        return f"{_duration(1 / per_second)}/{unit.removesuffix('s')}"
+    return f"{per_second:.0f} {unit}/s" if per_second >= 10 else f"{per_second:.1f} {unit}/s"
+
+
+def _duration(seconds: float) -> str:
+    """`2.5 s`, `90 s`, `12 min`, `3.5 h`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -41,8 +41,7 @@ def train(run: Run) -> None:
     task = _task(run, parts, tokenizer)
     learner = Learner(_start(run, parts, tokenizer, task), task, settings, run.settings.run.seed, run.train)
     learner.load()
-    with Progress("fast", learner.epochs, "epochs") as progress:
-        progress.add(len(learner.history))
+    with Progress("fast", learner.epochs, "epochs", before=len(learner.history)) as progress:
 
         def report(row: dict) -> None:
             progress.add(1, f"quality {row[f'plain_{quality.quality_name(row)}']:.4f}")

@@ -33,7 +33,7 @@ def tune(run: Run) -> None:
     study = Study(run.tune, wanted, tuned, run.settings.run.seed, steps)
     parent = _parent(run, study)
     try:
-        with Progress("tune", max(0, wanted.trials - len(study.ended())), "trials") as progress:
+        with Progress("tune", wanted.trials, "trials", before=len(study.ended())) as progress:
             while len(study.ended()) < wanted.trials:
                 run.stop_if_over(f"after {len(study.ended())} of {wanted.trials} trials")
                 _trial(run, study, parent)
