@@ -1,6 +1,7 @@
 """The flags of `run` and of each stage. Nearly all of them are short for a key of the settings file."""
 
 import argparse
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,7 @@ def add_flags(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace
     parser.set_defaults(act=act)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run; made if needed")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="settings file (`settings` prints one)")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="any setting; repeatable"
-    )
+    add_set(parser)
     parser.add_argument("--minutes", type=float, metavar="M", help="stop, resumable, when these are over")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out; it must be there")
     parser.add_argument("--force", action="store_true", help="do again what is done, from the beginning")
@@ -64,6 +63,28 @@ def add_flags(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace
     for flag, (key, value, text) in KEYS.items():
         action = "append" if flag in ("slice", "label-name") else "store"
         short.add_argument(f"--{flag}", action=action, metavar=value, help=f"{text} ({key})")
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """`--set`, whose value a shell may have cut at spaces."""
+    parser.add_argument(
+        "--set", action=_Assignments, nargs="+", default=[], metavar="SECTION.KEY=VALUE", help="any setting; repeatable"
+    )
+
+
+class _Assignments(argparse.Action):
+    """Words that do not begin with SECTION.KEY= belong to the value before them: `data.slices=[a, b]`."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        found = [*getattr(namespace, self.dest)]
+        for place, word in enumerate(values):
+            if place == 0 or re.match(r"\w+\.\w+=", word):
+                found.append(word)
+            else:
+                found[-1] += f" {word}"
+        setattr(namespace, self.dest, found)
 
 
 def given(parsed: argparse.Namespace, below: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

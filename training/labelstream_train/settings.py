@@ -6,13 +6,15 @@ import tomllib
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import tomli_w
 from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from . import bare
 from .data.settings import DataSettings, SplitSettings
 from .encoder.settings import EncoderSettings
 from .errors import UserError
@@ -71,19 +73,38 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def override(values: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
-    """`values` with each `section.key=value` put in; a value is TOML, or else the string as it stands."""
+    """`values` with each `section.key=value` put in; a value is TOML, or the same without the quotes, which a shell
+    takes away (`data.slices=[a, b]`, also `a,b`), or else the string as it stands."""
     changed = merge(values)
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         section, dot, name = key.strip().partition(".")
         if not (equals and dot and section and name):
             raise UserError(f"use --set {assignment}: expected SECTION.KEY=VALUE")
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text
-        changed = merge(changed, {section: {name: value}})
+        field = _field(section.strip(), name.strip())
+        changed = merge(changed, {section.strip(): {name.strip(): _value(text.strip(), field)}})
     return changed
+
+
+def _value(text: str, field: FieldInfo | None) -> Any:
+    """A setting that is text is never read as a number or a list: `run.version=1.0` has no quotes either."""
+    origin = None if field is None else get_origin(field.annotation)
+    kinds = set(get_args(field.annotation) or (field.annotation,)) if field is not None else set()
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = bare.value(text)
+    if kinds and origin in (None, Union, UnionType) and kinds <= {str, Path, type(None)}:
+        return value if isinstance(value, str) else text
+    if origin is tuple and not isinstance(value, list):
+        return bare.items(text) if isinstance(value, str) else [value]
+    return value
+
+
+def _field(section: str, name: str) -> FieldInfo | None:
+    """The setting that is meant; None where there is none, which `check` says."""
+    known = Settings.model_fields.get(section)
+    return known.annotation.model_fields.get(name) if known is not None else None  # type: ignore[union-attr]
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Settings: layers, checks that name the key, and a documented file that is itself valid."""
 
+import argparse
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from labelstream_train import settings
 from labelstream_train.errors import UserError
-from labelstream_train.flags import KEYS
+from labelstream_train.flags import KEYS, add_set
 
 
 def test_set_takes_toml_values_and_plain_words():
@@ -14,6 +16,55 @@ def test_set_takes_toml_values_and_plain_words():
     found = settings.check(values)
     assert (found.encoder.epochs, found.data.slices, found.data.text) == (3, ("a", "b"), "body")
     assert found.data.name == "3.5x"
+
+
+@pytest.mark.parametrize(
+    "given", ["['a', 'b c']", '["a","b c"]', "[a,b c]", "[ a , b c ]", "a,b c", "[a, b c,]", "'a','b c'", "[a, 'b c']"]
+)
+def test_a_list_needs_no_quotes(given):
+    """make and the shell take them away."""
+    found = settings.check(settings.override({}, [f"data.slices={given}"]))
+    assert found.data.slices == ("a", "b c")
+
+
+@pytest.mark.parametrize(
+    ("given", "section", "key", "expected"),
+    [
+        ("data.slices=source", "data", "slices", ("source",)),
+        ("data.slices=[]", "data", "slices", ()),
+        ("data.slices=", "data", "slices", ()),
+        ("data.slices=['a,b', c]", "data", "slices", ("a,b", "c")),
+        ("validate.severity={label.spelling = off, label.numbers=error}", "validate", "severity",
+         {"label.spelling": "off", "label.numbers": "error"}),
+        ("validate.severity={'label.spelling'='off'}", "validate", "severity", {"label.spelling": "off"}),
+        ("data.label_names={neg=negative}", "data", "label_names", {"neg": "negative"}),
+        ("data.name=[draft]", "data", "name", "[draft]"),
+        ("run.version=1.0", "run", "version", "1.0"),
+        ("run.version='1.0'", "run", "version", "1.0"),
+        ("evaluate.card=2026", "evaluate", "card", Path("2026")),
+        ("gate.champion=true", "gate", "champion", "true"),
+        ("fast.class_weights=balanced", "fast", "class_weights", "balanced"),
+        ("data.name=[draft", "data", "name", "[draft"),
+        ("data.name=a,b", "data", "name", "a,b"),
+        ("data.name=it's [x", "data", "name", "it's [x"),
+    ],
+)  # fmt: skip
+def test_lists_and_tables_without_quotes_are_read_where_they_are_expected(given, section, key, expected):
+    assert getattr(getattr(settings.check(settings.override({}, [given])), section), key) == expected
+
+
+def test_a_value_that_a_shell_cut_at_spaces_is_one_value():
+    """As `make train ARGS="--set data.slices=[a, b c] run.seed=3"` gives it."""
+    parser = argparse.ArgumentParser()
+    add_set(parser)
+    parsed = parser.parse_args(["--set", "data.slices=[a,", "b", "c]", "run.seed=3", "--set", "data.name=my", "data"])
+    found = settings.check(settings.override({}, parsed.set))
+    assert (found.data.slices, found.run.seed, found.data.name) == (("a", "b c"), 3, "my data")
+
+
+def test_a_space_of_choices_can_be_set_without_quotes():
+    found = settings.check(settings.override({}, ["tune.space={class_weights = {choices = [none, balanced]}}"]))
+    assert found.tune.space["class_weights"].choices == ("none", "balanced")
 
 
 @pytest.mark.parametrize("wrong", ["epochs=3", "encoder=3", "encoder.epochs", ".a=1", "encoder.=1"])
