@@ -15,6 +15,7 @@ from typing import Any
 
 from .data import files
 from .data.load import sha256
+from .gate import golden
 from .run import Run
 from .stages import Stage
 
@@ -58,6 +59,8 @@ def basis(stage: Stage, run: Run) -> Basis:
         if each in settings and named:
             for place in [named] if isinstance(named, str) else named:
                 inputs |= _content(each, Path(place))
+    if stage.asks_program:
+        inputs["the program labelstream"] = golden.identity(run.settings.export.labelstream)
     return Basis(settings, inputs)
 
 
@@ -135,6 +138,10 @@ def _content(key: str, place: Path) -> dict[str, str]:
         return {f"{key} {path.relative_to(place)}": sha256(path) for path in paths}
     if place.is_dir():
         return {f"{key} {name}": digest for name, digest in _digests(place, place).items()}
+    if key == "validate.tokenizer":  # as a rule an installed package
+        from .validate.lengths import find
+
+        place = find(str(place)) or place
     return {f"{key} {place.name}": sha256(place)} if place.is_file() else {}
 
 

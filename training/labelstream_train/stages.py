@@ -16,7 +16,8 @@ class Stage:
 
     `function` is module:function. `settings` are the keys or whole sections that its result depends on (`TIER`
     stands for the section of the tier in use), `files` those keys that name a file or folder, whose content counts.
-    `reads` and `writes` are paths in the run folder. What `is_costly` is never done again unasked.
+    `reads` and `writes` are paths in the run folder. `asks_program` says that the `labelstream` program has a part in
+    the result. What `is_costly` is never done again unasked.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Stage:
     writes: tuple[str, ...]
     files: tuple[str, ...] = ()
     is_costly: bool = False
+    asks_program: bool = False
 
     def call(self, run: Run) -> None:
         """Loads the stage's module now, so that a stage without torch runs without torch."""
@@ -55,7 +57,7 @@ STAGES = (
     Stage(
         "validate", "read, check and split the data", "validate.stage:validate",
         settings=("data", "split", "validate", "gate.rules"), reads=(), writes=("data", "validate"),
-        files=("data.path", "data.validation", "data.test", "data.out_of_scope", "gate.rules"),
+        files=("data.path", "data.validation", "data.test", "data.out_of_scope", "gate.rules", "validate.tokenizer"),
     ),
     Stage(
         "tune", "search for better settings", "tune.stage:tune",
@@ -70,7 +72,7 @@ STAGES = (
     Stage(
         "export", "write the package and prove that it computes the same", "package.stage:export",
         settings=("run.tier", "run.name", "run.version", "data", "export", "TIER"), reads=("data", "train"),
-        writes=(*_MODEL, "int8"),
+        writes=(*_MODEL, "int8"), asks_program=True,
     ),
     Stage(
         "evaluate", "measure the package", "evaluate.stage:evaluate",
@@ -80,7 +82,7 @@ STAGES = (
     Stage(
         "gate", "refuse a package that is not good enough", "gate.stage:gate",
         settings=("gate",), reads=("data", "package", "evaluate", "export.json"), writes=("gate",),
-        files=("gate.rules", "gate.champion"),
+        files=("gate.rules", "gate.champion"), asks_program=True,
     ),
     Stage(
         "register", "put the package into a registry", "register.stage:register",

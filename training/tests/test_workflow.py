@@ -105,6 +105,45 @@ def test_files_that_are_gone_or_changed_are_noticed(tmp_path, call):
     assert call("run")[1][0] == "train"
 
 
+def test_a_program_that_appears_or_changes_is_an_input_too(tmp_path, call, monkeypatch):
+    """Without it the package has no drift reference and the gate skips a rule; a first run may not know it yet."""
+    from labelstream_train.gate import golden
+
+    monkeypatch.delenv("LABELSTREAM", raising=False)
+    monkeypatch.setattr(golden, "CHECKOUT", tmp_path / "checkout")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
+    assert call("run", "--data", str(tmp_path / "data.csv"))[:2] == (0, ALL)
+    assert call("run")[1] == []
+    binary = tmp_path / "bin" / "labelstream"
+    binary.parent.mkdir()
+    for version in ("1", "2"):
+        binary.write_text(f"#!/bin/sh\necho labelstream {version}\n")
+        binary.chmod(0o755)
+        assert call("run")[1] == ["export", "evaluate", "gate"], version
+        assert call("run")[1] == []
+    binary.unlink()
+    assert call("run")[1] == ["export", "evaluate", "gate"]
+
+
+@pytest.mark.parametrize("key", ["test", "validation", "out_of_scope"])
+def test_a_part_of_the_data_that_appears_is_an_input_too(tmp_path, call, key):
+    """The stand-in for `validate` does not read it, so the first run does not miss it."""
+    later = tmp_path / "later.csv"
+    assert call("validate", "--data", str(tmp_path / "data.csv"), "--set", f"data.{key}={later}")[1] == ["validate"]
+    assert call("validate")[1] == []
+    later.write_text("text,label\na,b\n")
+    assert call("validate")[1] == ["validate"]
+
+
+def test_a_tokenizer_that_is_installed_later_is_an_input_too(tmp_path, call):
+    chosen = ["--set", f"validate.tokenizer={tmp_path / 'later'}"]
+    assert call("run", "--data", str(tmp_path / "data.csv"), *chosen)[1] == ALL
+    assert call("run")[1] == []
+    (tmp_path / "later").mkdir()
+    (tmp_path / "later" / "tokenizer.json").write_text("{}")
+    assert call("run")[1] == ["validate"]
+
+
 def test_a_training_is_not_thrown_away_unasked(tmp_path, call):
     call("run", "--data", str(tmp_path / "data.csv"))
     code, ran, err = call("run", "--epochs", "3")

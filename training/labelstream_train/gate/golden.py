@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from ..errors import UserError
@@ -34,6 +35,21 @@ def program(wanted: str) -> Path | None:
     builds = (CHECKOUT / "target" / profile / "labelstream" for profile in ("release", "debug"))
     newest = sorted((path for path in builds if path.is_file()), key=lambda path: path.stat().st_mtime)
     return newest[-1] if newest else None
+
+
+def identity(wanted: str) -> str:
+    """Which program there is, as far as what it makes depends on it: its version, or that it is absent."""
+    found = program(wanted)
+    return "absent" if found is None else _version(found, found.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _version(binary: Path, changed_ns: int) -> str:
+    try:
+        done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as cause:
+        return f"does not run: {cause}"
+    return done.stdout.strip() or f"exit {done.returncode}"
 
 
 def check(binary: Path, package: Path, seconds_max: float) -> Check:
