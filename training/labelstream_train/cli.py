@@ -15,7 +15,7 @@ from typing import Any
 
 from . import package_commands, settings, workflow
 from .errors import Refused, Stopped, UserError
-from .flags import add_flags, given
+from .flags import add_flags, add_package_flags, given
 from .stages import STAGES, Stage, stage
 from .summary import Summary, summary
 
@@ -25,10 +25,6 @@ DONE, USER_ERROR, STOPPED, REFUSED = 0, 2, 3, 4
 def main(arguments: Sequence[str]) -> int:
     """Runs one command and returns the exit code."""
     try:
-        if arguments[:1] == ["evaluate"] and any(each.partition("=")[0] == "--package" for each in arguments):
-            from .evaluate import alone
-
-            return alone.main(arguments[1:])
         parsed = _parser().parse_args(arguments)
         return parsed.act(parsed)
     except UserError as error:
@@ -52,6 +48,28 @@ def _run(parsed: argparse.Namespace) -> int:
 
 def _stage(parsed: argparse.Namespace) -> int:
     return _stages(parsed, [stage(parsed.command)])
+
+
+def _evaluate(parsed: argparse.Namespace) -> int:
+    """The package of a run, or any package on a file."""
+    if parsed.package is None and parsed.out is None:
+        raise UserError("evaluate: give --out DIR (of a run), or --package DIR and --data FILE")
+    if parsed.package is None:
+        if parsed.report is not None:
+            raise UserError(f"evaluate {parsed.out}: --report goes with --package; a run's is in OUT/evaluate")
+        return _stage(parsed)
+    if parsed.out is not None:
+        raise UserError(
+            f"evaluate {parsed.package}: --package and --out exclude each other; --report DIR says where to"
+        )
+    for name in ("minutes", "resume", "force", "redo_changed", "quiet", "json"):
+        if getattr(parsed, name):
+            raise UserError(
+                f"evaluate {parsed.package}: --{name.replace('_', '-')} goes with --out, not with --package"
+            )
+    from .evaluate import alone
+
+    return alone.evaluate(parsed.package, parsed.report, _settings(parsed))
 
 
 def _stages(parsed: argparse.Namespace, stages: Sequence[Stage]) -> int:
@@ -94,9 +112,9 @@ def _show(found: Summary, parsed: argparse.Namespace) -> None:
 
 def _settings(parsed: argparse.Namespace) -> settings.Settings:
     """The run's own settings file, then --settings, then flags, then --set: a later one wins."""
-    own = parsed.out / "settings.toml"
+    own = None if parsed.out is None else parsed.out / "settings.toml"
     layers: list[Mapping[str, Any]] = []
-    if own.is_file():
+    if own is not None and own.is_file():
         layers.append(settings.read(own))
     elif parsed.resume:
         raise UserError(f"resume {parsed.out}: there is no settings.toml; give --data to start a run")
@@ -122,7 +140,9 @@ def _parser() -> argparse.ArgumentParser:
     add_flags(whole, _run)
     for each in STAGES:
         alone = commands.add_parser(each.name, help=each.help)
-        add_flags(alone, _stage)
+        add_flags(alone, _evaluate if each.name == "evaluate" else _stage, needs_out=each.name != "evaluate")
+        if each.name == "evaluate":
+            add_package_flags(alone)
     document = commands.add_parser("settings", help="print a settings file with every key and its default")
     document.set_defaults(act=_document)
     package_commands.add(commands)

@@ -37,6 +37,9 @@ KEYS = {
     "data-name": ("data.name", "NAME", "name of the data, for the package's manifest and card"),
     "data-licence": ("data.licence", "LICENCE", "licence of the data, such as CC-BY-4.0"),
     "data-attribution": ("data.attribution", "TEXT", "whom the data is from"),
+    "bias-data": ("evaluate.bias_data", "FILE", "sentences with identity terms"),
+    "bias-identity": ("evaluate.bias_identity", "COLUMN", "column of the identity term in them [identity]"),
+    "speed-repeats": ("evaluate.speed_repeats", "N", "timed calls of a length of text; 0 leaves timing out"),
     "rules": ("gate.rules", "FILE", "rules of the gate"),
     "champion": ("gate.champion", "PACKAGE", "must not be better than the package: a folder, or models:/NAME@ALIAS"),
     "registry": ("register.registry", "ADDRESS", "MLflow server to register the package with"),
@@ -46,10 +49,12 @@ KEYS = {
 """Flag -> key of the settings file (`TIER` is the tier in use), name of the value, help."""
 
 
-def add_flags(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace], int]) -> None:
+def add_flags(
+    parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace], int], needs_out: bool = True
+) -> None:
     """Adds all flags of a run; a flag that is not given is None."""
     parser.set_defaults(act=act)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run; made if needed")
+    parser.add_argument("--out", type=Path, required=needs_out, metavar="DIR", help="folder of the run; made if needed")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="settings file (`settings` prints one)")
     add_set(parser)
     parser.add_argument("--minutes", type=float, metavar="M", help="stop, resumable, when these are over")
@@ -63,6 +68,13 @@ def add_flags(parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace
     for flag, (key, value, text) in KEYS.items():
         action = "append" if flag in ("slice", "label-name") else "store"
         short.add_argument(f"--{flag}", action=action, metavar=value, help=f"{text} ({key})")
+
+
+def add_package_flags(parser: argparse.ArgumentParser) -> None:
+    """What `evaluate` takes besides the flags of a run."""
+    group = parser.add_argument_group("a package without a run", "instead of --out; --data FILE is what it is tried on")
+    group.add_argument("--package", type=Path, metavar="DIR", help="folder with labelstream.json")
+    group.add_argument("--report", type=Path, metavar="DIR", help="also write report.json and report.html there")
 
 
 def add_set(parser: argparse.ArgumentParser) -> None:

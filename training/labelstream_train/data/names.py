@@ -14,6 +14,8 @@ from typing import Any
 from ..errors import UserError
 
 _WHOLE = re.compile(r"-?\d+(\.0+)?")
+_JOINERS = ("Pd", "Pc", "Zs", "Cf")
+"""Unicode's dashes, underscores, spaces, and what is not seen."""
 
 
 def normal_name(name: str) -> str:
@@ -73,10 +75,25 @@ def kind(value: Any) -> str:
     return f"{names.get(type(value), f'a {type(value).__name__}')} ({str(value)[:40]})"
 
 
+def whole(label: str) -> str:
+    """1 of 1.0; what is no whole number stays."""
+    return label.partition(".")[0] if _WHOLE.fullmatch(label) else label
+
+
+def normal_label(label: str) -> str:
+    """Labels with the same normal form are spellings of one.
+
+    Case, spaces, dashes and underscores do not count, and 1.0 is 1.
+    Other punctuation does: c, c++ and c# are three labels, and so are 1.1 and 11.
+    """
+    kept = "".join(each for each in whole(label).casefold() if unicodedata.category(each) not in _JOINERS)
+    return "".join(kept.split()) or label
+
+
 def same_numbers(labels: Iterable[str]) -> dict[str, str]:
     """Label -> the way it is written from now on, where 1.0 and 1 both occur and all labels are whole numbers."""
     distinct = set(labels)
     if not all(_WHOLE.fullmatch(label) for label in distinct):
         return {}
     with_point = {label for label in distinct if "." in label}
-    return {} if len(with_point) in (0, len(distinct)) else {label: label.partition(".")[0] for label in with_point}
+    return {} if len(with_point) in (0, len(distinct)) else {label: whole(label) for label in with_point}

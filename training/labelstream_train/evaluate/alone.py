@@ -1,48 +1,87 @@
-"""`labelstream-train evaluate --package DIR --data FILE`: any package on any labelled file, without a run."""
+"""`labelstream-train evaluate --package DIR --data FILE`: any package on any labelled file, without a run.
 
-import argparse
+The file's labels may have other names than the package's: `--label-name` says which is which. A label that the package
+does not have is an error that lists both sides.
+"""
+
+import difflib
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..data import load
-from ..data.settings import DataSettings
+from ..data import load, names
+from ..data.examples import Example
+from ..errors import UserError
 from ..package.scorer import Scorer
+from ..settings import Settings
 from . import measure, multi, report, sections, single, subject
 from .flat import flat
 from .intervals import Draws
 from .settings import EvaluateSettings
 
+NAMED_MAX = 5
+"""Labels that a message lists of each side."""
 
-def main(arguments: Sequence[str]) -> int:
-    """Prints the figures as flat JSON on stdout; `--report DIR` also writes report.json and report.html there."""
-    given = _parser().parse_args(arguments)
-    found = of_file(given.package, given.data, given)
-    settings = EvaluateSettings(bias_data=given.bias_data, speed_repeats=given.speed_repeats)
-    if given.report is None:
-        print(json.dumps(figures(found, settings), indent=1))
+
+def evaluate(package: Path, folder: Path | None, settings: Settings) -> int:
+    """Prints the figures as flat JSON on stdout; into `folder` go report.json and report.html with everything."""
+    found = of_file(package, settings)
+    if folder is None:
+        print(json.dumps(figures(found, settings.evaluate), indent=1))
         return 0
-    made = report.plain(measure.measure(found, settings))
-    report.write(made, given.report / "report.json")
-    (given.report / "report.html").write_text(sections.html(made), encoding="utf-8")
+    made = report.plain(measure.measure(found, settings.evaluate))
+    report.write(made, folder / "report.json")
+    (folder / "report.html").write_text(sections.html(made), encoding="utf-8")
     print(json.dumps(flat(made), indent=1))
     return 0
 
 
-def of_file(package: Path, file: Path, given: argparse.Namespace) -> subject.Subject:
+def of_file(package: Path, settings: Settings) -> subject.Subject:
     """The package with the labelled texts of one file, scored."""
-    scorer = Scorer(package, threads=given.threads)
-    columns = DataSettings(
-        path=str(file),
-        text=given.text,
-        label=given.label,
-        slices=tuple(given.slice),
-        multi_label=scorer.is_multi_label,
-        label_separator=given.label_separator,
-    )
-    outside = [] if given.out_of_scope is None else load.read_rows(given.out_of_scope, columns, is_labelled=False)
-    scored = subject.score(scorer, load.examples(load.read_rows(file, columns)), str(file))
-    return subject.Subject(package, scorer, file.name, scored, None, tuple(load.examples(outside)), {})
+    scorer = Scorer(package, threads=settings.run.threads)
+    if settings.data.path is None:
+        raise UserError(f"evaluate {package}: give --data FILE with labelled texts")
+    file = Path(settings.data.path)
+    if not file.is_file():
+        raise UserError(f"evaluate on {file}: it is not a file")
+    columns = settings.data.model_copy(update={"multi_label": scorer.is_multi_label})
+    outside: list[Example] = []
+    if columns.out_of_scope is not None:
+        outside = load.examples(load.read_rows(Path(columns.out_of_scope), columns, is_labelled=False))
+    rows = load.read_rows(file, columns)
+    examples = load.examples(load.renamed(rows, _names(rows, scorer.labels, file)))
+    if left_out := len(rows) - len(examples):
+        print(f"note: {left_out} of {len(rows)} rows have no usable text or label and are left out", file=sys.stderr)
+    scored = subject.score(scorer, examples, str(file))
+    return subject.Subject(package, scorer, settings.data.name or file.name, scored, None, tuple(outside), {})
+
+
+def _names(rows: Sequence[load.Row], known: Sequence[str], file: Path) -> Mapping[str, str]:
+    """Label of the file -> the package's, where they are the same but for Unicode forms or as numbers (1.0 and 1)."""
+    found = {label for row in rows if row.problem is None for label in row.example.labels}
+    own = {names.word(label, "the package", "labels"): label for label in known}
+    own |= {names.whole(str(label)): label for label in known if names.whole(str(label)) not in own}
+    same = {label: own.get(label) or own.get(names.whole(label)) for label in found if label not in known}
+    if unknown := sorted(label for label, to in same.items() if to is None):
+        raise UserError(f"evaluate on {file}: {_unknown(unknown, len(found), known)}")
+    return {label: to for label, to in same.items() if to is not None}
+
+
+def _unknown(unknown: Sequence[str], of: int, known: Sequence[str]) -> str:
+    """Both sides, and a flag for the first label: with the name that is most like it, else any."""
+    first = unknown[0]
+    near = next((label for label in known if names.normal_label(label) == names.normal_label(first)), None)
+    if near is None and first.isdigit() and f"LABEL_{first}" in known:
+        near = f"LABEL_{first}"
+    near = near or next(iter(difflib.get_close_matches(first, known, 1, 0.5)), None)
+    return (f"{len(unknown)} of its {of} labels are none of the package's {len(known)}: {_some(unknown)}; "
+            f"the package has {_some(known)}; say which is which: "
+            f"--label-name '{first}={near or known[0]}'")  # fmt: skip
+
+
+def _some(labels: Sequence[str]) -> str:
+    return names.quoted(labels[:NAMED_MAX]) + (", ..." if len(labels) > NAMED_MAX else "")
 
 
 def figures(found: subject.Subject, settings: EvaluateSettings) -> dict[str, float]:
@@ -55,23 +94,3 @@ def figures(found: subject.Subject, settings: EvaluateSettings) -> dict[str, flo
         made = single.estimates(test.probabilities, found.untempered(), test.truth, draws)
     count = len(test.examples)
     return flat(report.plain({"data": {"texts": count}, "estimates": made, "out_of_scope": None, "bias": None}))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="labelstream-train evaluate", description=__doc__)
-    parser.add_argument("--package", type=Path, required=True, metavar="DIR", help="folder with labelstream.json")
-    parser.add_argument("--data", type=Path, required=True, metavar="FILE", help="a file of labelled texts")
-    parser.add_argument("--text", metavar="COLUMN", help="column of the text [text, sentence, ...]")
-    parser.add_argument("--label", metavar="COLUMN", help="column of the label or labels [label, labels, intent, ...]")
-    parser.add_argument("--label-separator", metavar="TEXT", help="what stands between several labels in one string")
-    parser.add_argument(
-        "--slice", metavar="COLUMN", action="append", default=[], help="a column to report by; repeatable"
-    )
-    parser.add_argument("--out-of-scope", type=Path, metavar="FILE", help="texts that belong to none of the labels")
-    parser.add_argument("--bias-data", type=Path, metavar="FILE", help="sentences with identity terms")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 for all cores [0]")
-    parser.add_argument("--speed-repeats", type=int, default=400, metavar="N", help="timed calls of a length [400]")
-    parser.add_argument(
-        "--report", type=Path, metavar="DIR", help="write report.json and report.html with everything there"
-    )
-    return parser

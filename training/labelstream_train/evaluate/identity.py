@@ -100,8 +100,10 @@ def pattern(terms: Sequence[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)({'|'.join(map(re.escape, ordered))})(?!\w)", re.IGNORECASE)
 
 
-def from_rows(rows: Sequence[Mapping[str, object]], text: str, label: str | None) -> list[Swap]:
-    """Swaps from a file of ready sentences. A column `identity` names the term; else the known terms are looked for.
+def from_rows(
+    rows: Sequence[Mapping[str, object]], text: str, label: str | None, identity: str | None = "identity"
+) -> list[Swap]:
+    """Swaps from a file of ready sentences. The column `identity` names the term; else the known terms are looked for.
 
     A text with two terms belongs to two contexts, one for each. Texts without a term are left out.
     """
@@ -109,7 +111,7 @@ def from_rows(rows: Sequence[Mapping[str, object]], text: str, label: str | None
     found = []
     for row in rows:
         sentence, truth = str(row[text]), None if label is None else str(row[label])
-        named = row.get("identity")
+        named = row.get(identity) if identity else None
         places = pattern([str(named)]).finditer(sentence) if named else known.finditer(sentence)
         for place in places:
             context = sentence[: place.start()] + HOLE + sentence[place.end() :]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import arrow_files, files, text_files
+from ..data import arrow_files, files, names, text_files
 from ..data.rows import LABEL_NAMES, TEXT_NAMES
 from ..errors import UserError
 from ..package.manifest import MODEL_FILES
@@ -145,7 +145,7 @@ def _bias(subject: Subject, settings: EvaluateSettings, warnings: list[str]) -> 
         raise UserError(f"use evaluate.bias_harmful: the package has no label {unknown[0]!r}")
     if settings.bias_texts_max == 0:
         return None
-    swaps = _sentences(settings.bias_data) if settings.bias_data else identity.from_texts(subject.test.texts)
+    swaps = _sentences(settings.bias_data, settings) if settings.bias_data else identity.from_texts(subject.test.texts)
     swaps = identity.limited(swaps, settings.bias_texts_max, settings.seed)
     contexts = len({swap.context for swap in swaps})
     if contexts < CONTEXTS_MIN:
@@ -172,15 +172,27 @@ def _best(probabilities: np.ndarray) -> np.ndarray:
     return probabilities.argmax(axis=1)[:, None] == np.arange(probabilities.shape[1])
 
 
-def _sentences(path: Path) -> list[identity.Swap]:
-    """Those of a file, by the usual names of its columns."""
+def _sentences(path: Path, settings: EvaluateSettings) -> list[identity.Swap]:
+    """Those of a file, by the columns that the settings name, else by the usual names."""
     source = arrow_files.rows(path) if files.format_of(path) in (".parquet", ".arrow") else text_files.rows(path)
     rows = [values for _, values in source]
-    text = next((name for name in TEXT_NAMES if rows and name in rows[0]), None)
+    found = list(dict.fromkeys(name for row in rows for name in row))
+
+    def column(wanted: str | None, usual: tuple[str, ...], key: str) -> str | None:
+        named = next(
+            (name for each in ([wanted] if wanted else usual) if (name := names.column(each, found, str(path)))), None
+        )
+        if wanted and named is None:
+            raise UserError(f"read {path}: evaluate.{key} is '{wanted}', found the columns {names.quoted(found)}")
+        return named
+
+    text = column(settings.bias_text, TEXT_NAMES, "bias_text")
     if text is None:
-        raise UserError(f"read {path}: expected a column of texts ({', '.join(TEXT_NAMES)})")
-    label = next((name for name in LABEL_NAMES if name in rows[0]), None)
-    return identity.from_rows([row for row in rows if row.get(text)], text, label)
+        expected = f"expected a column of texts ({', '.join(TEXT_NAMES)}; evaluate.bias_text names another)"
+        raise UserError(f"read {path}: {expected}, found the columns {names.quoted(found)}")
+    label = column(settings.bias_label, LABEL_NAMES, "bias_label")
+    named = column(settings.bias_identity, ("identity",), "bias_identity")
+    return identity.from_rows([row for row in rows if row.get(text)], text, label, named)
 
 
 def _out_of_scope(subject: Subject, settings: EvaluateSettings) -> dict | None:

@@ -17,6 +17,11 @@ class EvaluateSettings(Section):
     bias_data: Path | None = Field(
         None, description="File with text and identity terms; absent: test texts that name an identity are used."
     )
+    bias_text: str | None = Field(None, description="Column of the text in bias_data; none: the usual names.")
+    bias_label: str | None = Field(None, description="Column of the label in bias_data; none: the usual names.")
+    bias_identity: str | None = Field(
+        None, description="Column of the identity term in bias_data; none: `identity`, or the known terms."
+    )
     bias_texts_max: int = Field(15_000, ge=0, description="Texts of the bias report; 0 leaves it out.")
     bias_harmful: tuple[str, ...] = Field(
         (), description="The package's labels that mean harm, e.g. toxic; none: only flips and shifts are reported."

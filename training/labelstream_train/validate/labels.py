@@ -1,10 +1,10 @@
 """The labels: too few of them or of one, only on one side, badly spread, or written in two ways."""
 
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from ..data.names import normal_label
 from .corpus import LEARNT_FROM, Corpus
 from .finding import Finding, counted
 from .settings import ValidateSettings
@@ -112,7 +112,7 @@ def _spellings(known: Counter, total: int, settings: ValidateSettings) -> Iterat
     """Labels that differ in nothing but case, spaces, dashes and underscores; 1.0 and 1 are one number."""
     by_form = defaultdict(list)
     for label in sorted(known):
-        by_form[_form(label)].append(label)
+        by_form[normal_label(label)].append(label)
     doubled = [label for labels in by_form.values() if len(labels) > 1 for label in labels]
     yield Finding(
         "label.spelling",
@@ -123,13 +123,6 @@ def _spellings(known: Counter, total: int, settings: ValidateSettings) -> Iterat
         "write each label in one way",
         _named({label: known[label] for label in doubled}, settings.examples_max),
     )
-
-
-def _form(label: str) -> str:
-    """Punctuation is kept: c, c++ and c# are three labels, and so are 1.1 and 11."""
-    whole = label.partition(".")[0] if re.fullmatch(r"-?\d+\.0+", label) else label
-    kept = "".join(each for each in whole.casefold() if unicodedata.category(each) not in ("Pd", "Pc", "Zs", "Cf"))
-    return "".join(kept.split()) or label
 
 
 def _printed(known: Counter, total: int, settings: ValidateSettings) -> Iterator[Finding]:
