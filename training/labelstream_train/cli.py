@@ -79,8 +79,8 @@ def _stages(parsed: argparse.Namespace, stages: Sequence[Stage]) -> int:
     outcomes: list[workflow.Outcome] = []
     may_change = parsed.force or parsed.redo_changed
     with workflow.opened(parsed.out, _settings(parsed), deadline, may_change) as run:
-        if not parsed.quiet and {"export", "gate"} & {each.name for each in stages}:
-            _say_program(run.settings)
+        if not parsed.quiet:
+            _say_first(run.settings, {each.name for each in stages})
         try:
             with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
                 for outcome in workflow.execute(stages, run, parsed.force, parsed.redo_changed, _say):
@@ -91,11 +91,15 @@ def _stages(parsed: argparse.Namespace, stages: Sequence[Stage]) -> int:
     return DONE
 
 
-def _say_program(given: settings.Settings) -> None:
-    """Before anything long: what will be left out where the program that serves packages is absent."""
+def _say_first(given: settings.Settings, stages: set[str]) -> None:
+    """Before anything long: settings that do nothing, and what is left out where the program that serves is absent."""
+    from . import idle
     from .gate import outlook, rules
 
-    if said := outlook.of_program(rules.read(given.gate.rules or rules.DEFAULT), given):
+    asked = rules.read(given.gate.rules or rules.DEFAULT)
+    for said in idle.found(given, asked):
+        _say(f"note: {said}")
+    if stages & {"export", "gate"} and (said := outlook.of_program(asked, given)):
         _say(f"note: {said}")
 
 

@@ -54,12 +54,12 @@ def find(place: Path) -> Found:
 
 def is_data(path: Path) -> bool:
     """Whether the name is that of a file with rows."""
-    return path.name not in _ABOUT and not path.name.startswith((".", "cache-")) and _format(path) in FORMATS
+    return path.name not in _ABOUT and not path.name.startswith((".", "cache-")) and kind(path) in FORMATS
 
 
 def format_of(path: Path) -> str:
     """`.csv` of train.csv.gz; the error names what could be read."""
-    found = _format(path)
+    found = kind(path)
     if found not in FORMATS:
         raise UserError(f"read {path}: expected a name that ends with {', '.join(FORMATS)} (and .gz or .zst)")
     return found
@@ -111,5 +111,6 @@ def _only_folder(place: Path) -> list[Path]:
     return folders if len(folders) == 1 else []
 
 
-def _format(path: Path) -> str:
+def kind(path: Path) -> str:
+    """`.csv` of train.csv.gz, whether or not we read that format."""
     return Path(path.stem).suffix.lower() if path.suffix in PACKINGS else path.suffix.lower()

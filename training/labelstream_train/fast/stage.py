@@ -5,6 +5,7 @@ good it is).
 """
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,12 @@ def train(run: Run) -> None:
     task = _task(run, parts, tokenizer)
     learner = Learner(_start(run, parts, tokenizer, task), task, settings, run.settings.run.seed, run.train)
     learner.load()
+    if learner.epochs > settings.epochs:
+        print(
+            f"fast.epochs = {settings.epochs} does nothing: fast.steps_min = {settings.steps_min} makes it "
+            f"{learner.epochs} epochs, of {learner.steps_per_epoch} steps each; --set fast.steps_min=0 lets it stand",
+            file=sys.stderr,
+        )
     with Progress("fast", learner.epochs, "epochs", before=len(learner.history)) as progress:
 
         def report(row: dict) -> None:
