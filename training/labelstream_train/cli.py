@@ -81,6 +81,10 @@ def _stages(parsed: argparse.Namespace, stages: Sequence[Stage]) -> int:
     with workflow.opened(parsed.out, _settings(parsed), deadline, may_change) as run:
         if not parsed.quiet:
             _say_first(run.settings, {each.name for each in stages})
+        if run.settings.run.tracking is not None:
+            from .tune import tracking
+
+            tracking.complete(run)
         try:
             with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
                 for outcome in workflow.execute(stages, run, parsed.force, parsed.redo_changed, _say):

@@ -44,6 +44,8 @@ KEYS = {
     "champion": ("gate.champion", "PACKAGE", "must not be better than the package: a folder, or models:/NAME@ALIAS"),
     "registry": ("register.registry", "ADDRESS", "MLflow server to register the package with"),
     "model-name": ("register.model_name", "NAME", "name of the registered model [the package's]"),
+    "flavour": ("register.flavour", "FLAVOUR", "pyfunc: MLflow's own tools can load the registered package, too"),
+    "tracking": ("run.tracking", "ADDRESS", "MLflow server that training and tuning are logged to as they go"),
     "alias": ("register.alias", "ALIAS", "alias of the registered version [challenger]"),
 }  # fmt: skip
 """Flag -> key of the settings file (`TIER` is the tier in use), name of the value, help."""

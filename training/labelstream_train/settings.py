@@ -10,11 +10,11 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import tomli_w
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from . import bare
+from . import address, bare
 from .data.settings import DataSettings, SplitSettings
 from .encoder.settings import EncoderSettings
 from .errors import UserError
@@ -38,6 +38,13 @@ class RunSettings(Section):
     threads: int = Field(0, ge=0, description="Threads to compute with; 0: all cores.")
     tracking: str | None = Field(None, description="MLflow server that training and tuning are logged to.")
     experiment: str = Field("labelstream", description="Name of the MLflow experiment.")
+
+    @field_validator("tracking")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is not None and (wrong := address.fault(value)):
+            raise ValueError(wrong)
+        return value
 
 
 # pydantic has long deprecated methods of these two names, and warns that the sections hide them.
@@ -176,4 +183,6 @@ def _sentence(error: ErrorDetails) -> str:
         ]  # type: ignore[union-attr]
         near = difflib.get_close_matches(key, keys, 1)
         return f"there is no {key}" + (f", expected {near[0]}?" if near else ", see `settings` for all")
-    return f"{key}: {error['msg'][:1].lower()}{error['msg'][1:]}, found {error['input']!r}"
+    message = error["msg"].removeprefix("Value error, ")
+    found = address.shown(error["input"]) if isinstance(error["input"], str) else error["input"]
+    return f"{key}: {message[:1].lower()}{message[1:]}" + ("" if repr(found) in message else f", found {found!r}")

@@ -12,6 +12,7 @@ from typing import Any
 from .. import settings as all_settings
 from ..errors import UserError
 from ..package import manifest as manifests
+from ..recipe import recipe
 from ..run import Run
 from .bias_section import unlike
 from .wording import area, figure, number, percent, points, rate
@@ -181,7 +182,6 @@ def _made(run: Run, manifest: Mapping[str, Any]) -> str:
         f"{count} {reason.replace('_', ' ')}" for reason, count in parts.facts.get("dropped", {}).items() if count
     )
     data = "; ".join(f"{each['name']} ({_terms(each)})" for each in manifest.get("data", []))
-    chosen = _changed(run)
     learned = _learned(run)
     base = learned.get("base")
     began = f"Base: {base['name']}, weights with sha256 `{base['sha256']}`. " if isinstance(base, dict) else ""
@@ -192,7 +192,7 @@ def _made(run: Run, manifest: Mapping[str, Any]) -> str:
         f"{began}Tier `{run.settings.run.tier}`, seed {run.settings.run.seed}. To make it again, with these lines "
         "as settings.toml "
         "(what they leave out is as by default) and the files above:", "",
-        "```toml", all_settings.to_toml(chosen).strip(), "```", "",
+        "```toml", all_settings.to_toml(recipe(run.settings)).strip(), "```", "",
         "```", "labelstream-train run --settings settings.toml --out OUT", "```", "",
         "Another processor adds up in another order, so the last digits will differ.",
     ])  # fmt: skip
@@ -204,27 +204,6 @@ def _learned(run: Run) -> dict[str, Any]:
         return json.loads((run.train / "train.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-
-
-def _changed(run: Run) -> dict[str, dict[str, Any]]:
-    """Settings that are not as by default; of paths only the name, as folders are of one machine."""
-    plain, own = type(run.settings)().dump(), run.settings.dump()
-    found: dict[str, dict[str, Any]] = {}
-    for section, keys in own.items():
-        if section in ("evaluate", "gate", "register"):
-            continue
-        for key, value in keys.items():
-            if value != plain[section][key]:
-                found.setdefault(section, {})[key] = _name(value)
-    return found
-
-
-def _name(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_name(each) for each in value]
-    return (
-        Path(value).name if isinstance(value, str) and ("/" in value or "\\" in value) and "://" not in value else value
-    )
 
 
 def _use(file: Path | None, manifest: Mapping[str, Any], report: dict[str, Any]) -> str:

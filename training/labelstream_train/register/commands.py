@@ -17,12 +17,17 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         command = commands.add_parser(name, help=text)
         command.add_argument("--registry", required=True, metavar="ADDRESS", help="MLflow server, http://HOST:PORT")
         command.add_argument("--model-name", required=True, metavar="NAME", help="name of the registered model")
+        if name == "promote":
+            command.add_argument(
+                "--allow-rejected", action="store_true", help="also a version that was rolled back from"
+            )
         command.set_defaults(act=_act(move))
 
 
-def _act(move: Callable[[str, str], Moved]) -> Callable[[argparse.Namespace], int]:
+def _act(move: Callable[..., Moved]) -> Callable[[argparse.Namespace], int]:
     def act(parsed: argparse.Namespace) -> int:
-        moved = move(parsed.registry, parsed.model_name)
+        more = {"allow_rejected": True} if getattr(parsed, "allow_rejected", False) else {}
+        moved = move(parsed.registry, parsed.model_name, **more)
         before = "none" if moved.previous is None else f"version {moved.previous}"
         word = "is now" if moved.changed else "was already"
         print(f"models:/{parsed.model_name}@champion {word} version {moved.champion}; previous: {before}")

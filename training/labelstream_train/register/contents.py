@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..gate.verdict import Verdict
 from ..package import manifest
+from ..recipe import recipe
 from ..run import Run
+from ..settings import to_toml
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
 
 DIGEST_TAG = "labelstream.digest"
 GATE_TAG = "labelstream.gate"
@@ -19,6 +22,10 @@ PARAMS_AT_ONCE = 100
 """What one request of MLflow's REST API may hold (its limit for parameters in a batch)."""
 VALUE_CHARS_MAX = 6000
 """Longest value of a parameter; the whole settings are an artifact as well."""
+DIGEST_CHARS = 32
+"""MLflow takes up to 36; the whole digest is in the profile."""
+CONTEXTS = {"train": "training"}
+"""Part -> MLflow's word for it, where it has one of its own."""
 HEADLINE = ("accuracy", "macro_f1", "micro_f1", "calibration_error")
 
 
@@ -29,13 +36,11 @@ def tags(run: Run, verdict: Verdict) -> dict[str, str]:
         DIGEST_TAG: verdict.package_digest,
         GATE_TAG: "passed",
         "labelstream.rules": f"{verdict.rules_file} sha256:{verdict.rules_sha256}",
-        "labelstream.package": f"{about.get('name')} {about.get('version')}",
+        "labelstream.package": " ".join(str(about[key]) for key in ("name", "version") if about.get(key)),
         "labelstream.tier": run.settings.run.tier,
         "labelstream.licence": about.get("licence"),
         "labelstream.data_fingerprint": run.parts().facts.get("fingerprint"),
-        "labelstream.data": "; ".join(
-            f"{each.get('name')} ({each.get('licence')})" for each in about.get("data") or []
-        ),
+        "labelstream.data": "; ".join(map(_data, about.get("data") or [])),
         "labelstream.git_commit": _git_commit(),
     }
     return {name: str(value) for name, value in known.items() if value}
@@ -62,9 +67,33 @@ def log(client: "MlflowClient", run_id: str, run: Run) -> None:
         for path in (folder / name for name in ("report.json", "report.html", "verdict.json")):
             if path.is_file():
                 client.log_artifact(run_id, str(path), f"reports/{folder.name}")
-    for path in (run.out / "settings.toml", run.out / "export.json", run.train / "train.json", run.data / "parts.json"):
+    for path in (run.tune / name for name in ("report.json", "report.html", "best.toml", "study.db")):
+        if path.is_file():
+            client.log_artifact(run_id, str(path), "tune")
+    client.log_text(run_id, to_toml(recipe(run.settings)), "run/settings.toml")
+    for path in (run.out / "export.json", run.train / "train.json", run.data / "parts.json"):
         if path.is_file():
             client.log_artifact(run_id, str(path), "run")
+
+
+def inputs(run: Run) -> "list[DatasetInput]":
+    """The files that the package was made of, each with the part that it was, its rows and its digest."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    return [
+        DatasetInput(
+            Dataset(
+                name=each["name"],
+                digest=each["sha256"][:DIGEST_CHARS],
+                source_type="local",
+                source=json.dumps({"uri": each["name"]}),
+                profile=json.dumps({"num_rows": each["rows"], "sha256": each["sha256"]}),
+            ),
+            [InputTag("mlflow.data.context", CONTEXTS.get(each["part"], each["part"]))],
+        )
+        for each in run.parts().facts.get("files", [])
+        if {"name", "sha256", "rows", "part"} <= each.keys()
+    ]
 
 
 def figures(run: Run) -> dict[str, float]:
@@ -105,6 +134,12 @@ def _settings(run: Run) -> Iterator[tuple[str, str]]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _data(entry: dict[str, Any]) -> str:
+    """Name and licence of a data set; what is not known is left out."""
+    name, licence = entry.get("name") or "unnamed", entry.get("licence")
+    return f"{name} ({licence})" if licence else str(name)
 
 
 def _git_commit() -> str | None:

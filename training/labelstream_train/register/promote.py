@@ -5,6 +5,7 @@ rollback. MLflow cannot move two aliases at once; the order here is such that `c
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..errors import Refused, UserError
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+REJECTED_TAG = "labelstream.rejected"
+"""When a version was rolled back from, ISO 8601: it does not serve again unasked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,11 @@ class Moved:
     changed: bool
 
 
-def promote(registry: str, model_name: str) -> Moved:
+def promote(registry: str, model_name: str, allow_rejected: bool = False) -> Moved:
     """Makes the challenger's version the champion, and the champion until now the previous one.
 
     Again with the same challenger it changes nothing. Raises `Refused` for a version without the tag that
-    `register` gives to a package which passed its gate.
+    `register` gives to a package which passed its gate, and for one that was rolled back from, unless `allow_rejected`.
     """
     client = connect(registry)
     with talking_to(registry, f"promote {model_name}"):
@@ -41,6 +44,13 @@ def promote(registry: str, model_name: str) -> Moved:
             )
         if challenger.tags.get(GATE_TAG) != "passed":
             raise Refused(f"promote {model_name}: version {challenger.version} has not passed a gate")
+        if rejected := challenger.tags.get(REJECTED_TAG):
+            if not allow_rejected:
+                raise Refused(
+                    f"promote {model_name}: version {challenger.version} was rolled back from at {rejected}; register "
+                    "another package, or promote it all the same by --allow-rejected"
+                )
+            client.delete_model_version_tag(model_name, challenger.version, REJECTED_TAG)
         old = version_of(client, model_name, CHAMPION)
         new = int(challenger.version)
         if old is not None and int(old.version) == new:
@@ -52,20 +62,31 @@ def promote(registry: str, model_name: str) -> Moved:
 
 
 def rollback(registry: str, model_name: str) -> Moved:
-    """Makes the previous version the champion again, and the champion the previous one: a second call undoes it."""
+    """Makes the previous version the champion again, and the champion the previous one, marked as rejected.
+
+    Raises `Refused` when the previous version is one that was rejected: a second call does not bring it back.
+    """
     client = connect(registry)
     with talking_to(registry, f"roll back {model_name}"):
-        champion, previous = (_number(client, model_name, alias) for alias in (CHAMPION, PREVIOUS))
+        champion, previous = (version_of(client, model_name, alias) for alias in (CHAMPION, PREVIOUS))
         if champion is None or previous is None:
             missing = CHAMPION if champion is None else PREVIOUS
             raise UserError(f"roll back {model_name}: it has no version with the alias `{missing}`")
-        if champion == previous:
+        if champion.version == previous.version:
             raise UserError(
-                f"roll back {model_name}: version {champion} is champion and previous, nothing to go back to"
+                f"roll back {model_name}: version {champion.version} is champion and previous, nothing to go back to"
             )
-        client.set_registered_model_alias(model_name, CHAMPION, str(previous))
-        client.set_registered_model_alias(model_name, PREVIOUS, str(champion))
-        return Moved(previous, champion, True)
+        if rejected := previous.tags.get(REJECTED_TAG):
+            raise Refused(
+                f"roll back {model_name}: version {previous.version}, the previous one, was itself rolled back from at "
+                f"{rejected}; version {champion.version} stays. To serve it all the same: make it the challenger "
+                "(`register`), then `promote --allow-rejected`"
+            )
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        client.set_model_version_tag(model_name, champion.version, REJECTED_TAG, now)  # first: a cut leaves it right
+        client.set_registered_model_alias(model_name, CHAMPION, previous.version)
+        client.set_registered_model_alias(model_name, PREVIOUS, champion.version)
+        return Moved(int(previous.version), int(champion.version), True)
 
 
 def _number(client: "MlflowClient", model_name: str, alias: str) -> int | None:

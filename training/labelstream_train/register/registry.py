@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from ..errors import UserError
+from .. import address
+from ..errors import Stopped, UserError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,10 +29,8 @@ UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 def connect(uri: str, timeout_s: int = TIMEOUT_S, retries_max: int = RETRIES_MAX) -> "MlflowClient":
     """A client of the server at `uri`; nothing is sent yet. The environment's own limits win."""
-    parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        form = "expected http://HOST:PORT or https://..., and credentials in MLFLOW_TRACKING_USERNAME and _PASSWORD"
-        raise UserError(f"use the registry {parts.scheme}://{parts.hostname}: {form}")
+    if wrong := address.fault(uri):
+        raise UserError(f"use the registry {wrong}")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(timeout_s))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(retries_max))
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -84,6 +82,11 @@ def download(client: "MlflowClient", version: "ModelVersion", folder: Path) -> P
     source = client.get_model_version_download_uri(version.name, str(version.version))
     folder.mkdir(parents=True, exist_ok=True)
     return Path(download_artifacts(artifact_uri=source, dst_path=str(folder), tracking_uri=client.tracking_uri))
+
+
+def status_of(error: BaseException) -> str:
+    """How MLflow calls the end of a run that this ended: what a person or the clock stopped was killed."""
+    return "KILLED" if isinstance(error, Stopped | KeyboardInterrupt | SystemExit) else "FAILED"
 
 
 def _innermost(error: BaseException) -> str:

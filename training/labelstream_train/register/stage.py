@@ -1,19 +1,23 @@
 """The stage `register`: puts a package that passed its gate into a registry, as a version with an alias.
 
 Nothing is sent before the verdict was found to be of exactly these files. The alias is set last, so that nobody
-who follows it ever sees half a package; a run that was cut short stays in the experiment, marked as failed.
+who follows it ever sees half a package; a run that was cut short stays in the experiment, marked as
+FAILED or KILLED, at the latest by the next command on the same folder.
 """
 
 import json
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import Refused, UserError
 from ..gate.verdict import Verdict, file_digests
+from ..json_file import read_object
 from ..package import manifest
 from ..run import Run
-from . import contents
-from .registry import connect, talking_to
+from . import contents, flavour
+from .registry import connect, status_of, talking_to
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,6 +42,7 @@ def register(run: Run) -> None:
         raise UserError(f"register {name!r}: a model's name has no / : or @; give another one by --model-name")
     client = connect(wanted.registry, wanted.timeout_s, wanted.retries_max)
     with talking_to(wanted.registry, f"register {name}"):
+        _close_unfinished(client, run)
         version = _registered(client, name, verdict.package_digest)
         is_new = version is None
         if version is None:
@@ -93,19 +98,49 @@ def _new(client: "MlflowClient", run: Run, name: str, verdict: Verdict) -> "Mode
     tags = contents.tags(run, verdict)
     logged = client.create_run(experiment_id, tags=tags | contents.run_tags(run), run_name=run.out.resolve().name)
     run_id = logged.info.run_id
+    _note_unfinished(run, run_id)
     try:
         contents.log(client, run_id, run)
+        client.log_inputs(run_id, datasets=contents.inputs(run))
         client.log_artifacts(run_id, str(run.package), PACKAGE)
+        if wanted.flavour == "pyfunc":
+            with tempfile.TemporaryDirectory() as scratch:
+                flavour.write(run.package, Path(scratch))
+                client.log_artifacts(run_id, scratch, PACKAGE)
         _check_upload(client, run_id, run)
         _ensure_model(client, name)
         source = f"{logged.info.artifact_uri}/{PACKAGE}"
         description = contents.description(run, verdict)
         version = client.create_model_version(name, source, run_id, tags=tags, description=description)
-    except BaseException:
-        _mark_failed(client, run_id)
+    except BaseException as error:
+        if _close(client, run_id, status_of(error)):
+            _unfinished(run).unlink(missing_ok=True)
         raise
     client.set_terminated(run_id, "FINISHED")
+    _unfinished(run).unlink(missing_ok=True)
     return version
+
+
+def _unfinished(run: Run) -> Path:
+    """Names the run of the server that is being made, so that the next command can close one that a kill left open."""
+    return run.out / "tracking" / "register.json"
+
+
+def _note_unfinished(run: Run, run_id: str) -> None:
+    _unfinished(run).parent.mkdir(parents=True, exist_ok=True)
+    _unfinished(run).write_text(
+        json.dumps({"registry": run.settings.register.registry, "run_id": run_id}) + "\n", encoding="utf-8"
+    )
+
+
+def _close_unfinished(client: "MlflowClient", run: Run) -> None:
+    """A run that was left open by a kill, or because the server was away when it failed."""
+    path = _unfinished(run)
+    if not path.is_file():
+        return
+    found = read_object(path)
+    if found.get("registry") != run.settings.register.registry or _close(client, str(found.get("run_id")), "KILLED"):
+        path.unlink()
 
 
 def _check_upload(client: "MlflowClient", run_id: str, run: Run) -> None:
@@ -133,11 +168,13 @@ def _ensure_model(client: "MlflowClient", name: str) -> None:
             raise
 
 
-def _mark_failed(client: "MlflowClient", run_id: str) -> None:
+def _close(client: "MlflowClient", run_id: str, status: str) -> bool:
     """As well as the server lets us; the error that led here is the one to show."""
     from mlflow.exceptions import MlflowException
 
     try:
-        client.set_terminated(run_id, "FAILED")
+        client.set_terminated(run_id, status)
     except MlflowException as cause:
-        print(f"register: could not mark run {run_id} as failed: {cause}", file=sys.stderr)
+        print(f"register: could not mark run {run_id} as {status.lower()}: {cause}", file=sys.stderr)
+        return False
+    return True

@@ -15,9 +15,11 @@ from typing import Any
 from .. import settings
 from ..errors import Stopped, UserError
 from ..progress import Progress
+from ..register.registry import status_of
 from ..run import Run
 from ..tiers import tier
 from . import report, space, tracking
+from .journal import Journal
 from .study import ERROR, Study
 from .watch import Hopeless, Watch
 
@@ -42,7 +44,7 @@ def tune(run: Run) -> None:
         _finish(run, study)
     except BaseException as error:
         if parent is not None:
-            parent.end("KILLED" if isinstance(error, Stopped | KeyboardInterrupt) else "FAILED")
+            parent.end(status_of(error))
         raise
     if parent is not None:
         parent.end("FINISHED")
@@ -52,8 +54,8 @@ def _trial(run: Run, study: Study, parent: tracking.Tracked | None) -> None:
     trial, values = study.ask()
     folder = _folder(run, values)
     tracked = None
-    if parent is not None and not parent.is_lost:
-        tracked = tracking.start(run, f"trial {trial.number}", values, parent.run_id)
+    if parent is not None:
+        tracked = tracking.start(run, f"trial {trial.number}", values, parent.run_id, may_wait=True)
     watch = Watch(trial, run.settings.tune.figure, folder / "reports.jsonl", tracked)
     status = "FAILED"
     try:
@@ -66,10 +68,14 @@ def _trial(run: Run, study: Study, parent: tracking.Tracked | None) -> None:
         study.prune(trial)
         status = "KILLED"
     except Stopped as stop:
+        status = "KILLED"
         study.repeat(trial)
         raise Stopped(f"{stop}; {len(study.ended())} of {run.settings.tune.trials} trials are done") from None
     except UserError as error:
         study.give_up(trial, str(error))
+    except BaseException as error:
+        status = status_of(error)
+        raise
     finally:
         if tracked is not None:
             tracked.end(status)
@@ -90,11 +96,13 @@ def _parent(run: Run, study: Study) -> tracking.Tracked | None:
     """The study's run on the server: the one that was begun before, where there is one."""
     if run.settings.run.tracking is None:
         return None
+    tracking.close_left_open(run, "trial ")
+    name = f"tune {run.settings.run.tier}"
     known = study.optuna.user_attrs.get(PARENT)
-    found = tracking.go_on(run, known) if known else None
+    found = tracking.go_on(run, known, Journal(run.out / "tracking" / f"{name}.jsonl")) if known else None
     if found is None:
         params = {f"tune.{key}": value for key, value in run.settings.dump()["tune"].items()}
-        found = tracking.start(run, f"tune {run.settings.run.tier}", params)
+        found = tracking.start(run, name, params)
     if found is not None:
         study.optuna.set_user_attr(PARENT, found.run_id)
     return found

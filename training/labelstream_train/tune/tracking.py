@@ -1,9 +1,12 @@
-"""Training and tuning as runs of an MLflow server: parameters at the start, figures at each report.
+"""Training and tuning as runs of an MLflow server: parameters at the start, figures at each report, an end at the end.
 
-A server that does not answer at the start is an error; one that stops answering later costs the figures and one
-warning, not the training.
+A server that does not answer at the start is an error; one that stops answering later costs one warning: what it
+missed stands in OUT/tracking, and is sent at the end, or by the next command on the same folder. A run that a kill left
+open is gone on with.
 """
 
+import hashlib
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,69 +14,81 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Stopped, UserError
-from ..register.registry import connect, talking_to
+from ..errors import UserError
+from ..register.registry import connect, status_of, talking_to
 from ..run import Run
+from .journal import Journal, Report
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PARENT_TAG = "mlflow.parentRunId"
 NAME_TAG = "mlflow.runName"
-PARAMS_AT_ONCE = 100
-"""What one request of MLflow's REST API may hold (its limit for parameters in a batch)."""
+AT_ONCE = 100
+"""What one request of MLflow's REST API may hold: its limit for parameters in a batch, below that for figures."""
 
 
 @dataclass(slots=True)
 class Tracked:
-    """One run on the server."""
+    """One run on the server; `run_id` is None while the server does not know it."""
 
     client: "MlflowClient"
-    uri: str
-    run_id: str
+    run_id: str | None
+    journal: Journal
+    experiment: str
     is_lost: bool = field(default=False)
 
     def log(self, step: int, figures: Mapping[str, float]) -> None:
         """Adds figures at a step (an epoch)."""
-        from mlflow.entities import Metric
-
-        now_ms = int(time.time() * 1000)
-        metrics = [Metric(name, float(value), now_ms, step) for name, value in figures.items()]
-        self._send(lambda: self.client.log_batch(self.run_id, metrics=metrics))
+        report = Report(step, {name: float(value) for name, value in figures.items()}, int(time.time() * 1000))
+        self.journal.report(report)
+        if not self.is_lost:
+            self._send(lambda: _log(self.client, str(self.run_id), [report]), "going on without it")
 
     def end(self, status: str) -> None:
-        """FINISHED, FAILED or KILLED."""
-        self._send(lambda: self.client.set_terminated(self.run_id, status))
+        """FINISHED, FAILED or KILLED; a server that was lost on the way is tried once more, with all that it missed."""
+        self.journal.end(status)
+        self._send(lambda: _send_rest(self.client, self.journal, self.experiment, self.is_lost),
+                   "the same command sends what is missing")  # fmt: skip
 
-    def _send(self, call: Callable[[], object]) -> None:
-        if self.is_lost:
-            return
+    def _send(self, call: Callable[[], object], then: str) -> None:
         try:
-            with talking_to(self.uri, "log a run"):
+            with talking_to(self.client.tracking_uri, "log a run"):
                 call()
         except UserError as error:
             self.is_lost = True
-            print(f"warning: failed to {error}; going on without it", file=sys.stderr)
+            print(f"warning: failed to {error}; {then}", file=sys.stderr)
 
 
-def start(run: Run, name: str, params: Mapping[str, Any], parent: str | None = None) -> Tracked | None:
-    """A new run on the server that the settings name; None where they name none."""
-    uri = run.settings.run.tracking
+def start(
+    run: Run, name: str, params: Mapping[str, Any], parent: str | None = None, may_wait: bool = False
+) -> Tracked | None:
+    """A run on the server that the settings name: the one that an earlier command left open, else a new one. None where
+    they name none. With `may_wait` a server that is away gets the run when it is back."""
+    uri, journal = run.settings.run.tracking, Journal(run.out / "tracking" / f"{name.replace('/', '-')}.jsonl")
     if uri is None:
         return None
-    from mlflow.entities import Param
+    client, basis = connect(uri), _digest({"params": params, "parent": parent})
+    head = journal.head
+    if head and (head["uri"], head["basis"]) == (uri, basis) and journal.run_id and journal.status != "FINISHED":
+        found = go_on(run, journal.run_id, journal)
+        if found is not None:
+            return found
+    tags = {NAME_TAG: name, "labelstream.tier": run.settings.run.tier} | ({PARENT_TAG: parent} if parent else {})
+    journal.begin(uri, basis, name, params, tags)
+    tracked = Tracked(client, None, journal, run.settings.run.experiment)
+    try:
+        with talking_to(uri, f"start the run {name}"):
+            tracked.run_id = _make(client, journal, run.settings.run.experiment)
+    except UserError:
+        if not may_wait:
+            journal.path.unlink()
+            raise
+        tracked.is_lost = True
+    return tracked
 
-    client = connect(uri)
-    with talking_to(uri, f"start the run {name}"):
-        tags = {NAME_TAG: name, "labelstream.tier": run.settings.run.tier} | ({PARENT_TAG: parent} if parent else {})
-        started = client.create_run(_experiment(client, run.settings.run.experiment), tags=tags)
-        found = [Param(key, str(value)) for key, value in params.items()]
-        for at in range(0, len(found), PARAMS_AT_ONCE):
-            client.log_batch(started.info.run_id, params=found[at : at + PARAMS_AT_ONCE])
-    return Tracked(client, uri, started.info.run_id)
 
-
-def go_on(run: Run, run_id: str) -> Tracked | None:
+def go_on(run: Run, run_id: str, journal: Journal) -> Tracked | None:
     """A run that was started before; None where the settings name no server, or the server does not know it."""
     from mlflow.exceptions import MlflowException
 
@@ -85,7 +100,31 @@ def go_on(run: Run, run_id: str) -> Tracked | None:
         client.update_run(run_id, status="RUNNING")
     except MlflowException:
         return None
-    return Tracked(client, uri, run_id)
+    return Tracked(client, run_id, journal, run.settings.run.experiment)
+
+
+def complete(run: Run) -> None:
+    """Sends what a server missed while it was away; if it still is, a warning says that the next one tries."""
+    uri = run.settings.run.tracking
+    for path in sorted((run.out / "tracking").glob("*.jsonl")) if uri else ():
+        journal = Journal(path)
+        if journal.head is None or journal.head["uri"] != uri or journal.status is None or journal.is_whole:
+            continue
+        try:
+            with talking_to(str(uri), f"complete the run {path.stem}"):
+                _send_rest(connect(str(uri)), journal, run.settings.run.experiment, is_lost=True)
+        except UserError as error:
+            print(f"warning: failed to {error}; the next command tries again", file=sys.stderr)
+            return
+
+
+def close_left_open(run: Run, prefix: str) -> None:
+    """Notes that the runs of this prefix which a kill left open were killed; `complete` tells the server."""
+    for path in (run.out / "tracking").glob(f"{prefix}*.jsonl"):
+        journal = Journal(path)
+        if journal.status is None:
+            journal.end("KILLED")
+    complete(run)
 
 
 @contextmanager
@@ -104,11 +143,42 @@ def following(run: Run, name: str) -> Iterator[Run]:
     try:
         yield replace(run, report=report)
     except BaseException as error:
-        tracked.end("KILLED" if isinstance(error, Stopped | KeyboardInterrupt) else "FAILED")
+        tracked.end(status_of(error))
         raise
     tracked.end("FINISHED")
 
 
-def _experiment(client: "MlflowClient", name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    return found.experiment_id if found is not None else client.create_experiment(name)
+def _make(client: "MlflowClient", journal: Journal, experiment: str) -> str:
+    """Makes the run that a journal begins with, with its parameters."""
+    from mlflow.entities import Param
+
+    head = journal.head or {}
+    found = client.get_experiment_by_name(experiment)
+    place = found.experiment_id if found is not None else client.create_experiment(experiment)
+    run_id = client.create_run(place, tags=head["tags"]).info.run_id
+    journal.made(run_id)
+    params = [Param(key, value) for key, value in head["params"].items()]
+    for at in range(0, len(params), AT_ONCE):
+        client.log_batch(run_id, params=params[at : at + AT_ONCE])
+    return run_id
+
+
+def _send_rest(client: "MlflowClient", journal: Journal, experiment: str, is_lost: bool) -> None:
+    """What is missing, and the end."""
+    run_id = journal.run_id or _make(client, journal, experiment)
+    if is_lost:
+        _log(client, run_id, journal.reports())
+    client.set_terminated(run_id, journal.status)
+    journal.arrived()
+
+
+def _log(client: "MlflowClient", run_id: str, reports: list[Report]) -> None:
+    from mlflow.entities import Metric
+
+    metrics = [Metric(name, value, each.time_ms, each.step) for each in reports for name, value in each.figures.items()]
+    for at in range(0, len(metrics), AT_ONCE):
+        client.log_batch(run_id, metrics=metrics[at : at + AT_ONCE])
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

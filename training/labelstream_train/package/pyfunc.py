@@ -1,0 +1,49 @@
+"""A package as MLflow's `python_function`: what `mlflow models predict` and `mlflow.pyfunc.load_model` load.
+
+It is shipped beside the package with the few modules that it imports (`MODULES`), so that whoever loads it needs numpy,
+onnxruntime, tokenizers and pandas, and not this project.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from .scorer import Scorer
+
+MODULES = (
+    "__init__.py", "errors.py", "json_file.py", "evaluate/__init__.py", "evaluate/metrics.py", "package/__init__.py",
+    "package/calibration.py", "package/pyfunc.py", "package/scorer.py",
+)  # fmt: skip
+"""All that importing this module needs, relative to `labelstream_train`."""
+
+
+class Model:
+    """Texts in, labels out: a column `text`, or the first one there is."""
+
+    def __init__(self, folder: Path):
+        self.scorer = Scorer(folder)
+
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+        """A data frame with `label` (none where the package abstains; multi-label: `labels`, a list) and `score`."""
+        import pandas
+
+        probabilities = self.scorer.probabilities(_texts(model_input))
+        answers = self.scorer.answers(probabilities)
+        found = {"label": [label for label, _ in answers], "score": [score for _, score in answers]}
+        if self.scorer.is_multi_label:
+            given = self.scorer.given(probabilities)
+            found["labels"] = [
+                [label for label, is_given in zip(self.scorer.labels, row, strict=True) if is_given] for row in given
+            ]
+        return pandas.DataFrame(found)
+
+
+def _load_pyfunc(path: str) -> Model:
+    """What MLflow calls with the folder of the model."""
+    return Model(Path(path))
+
+
+def _texts(model_input: Any) -> list[str]:
+    if hasattr(model_input, "columns"):
+        columns = list(model_input.columns)
+        model_input = model_input["text" if "text" in columns else columns[0]]
+    return [str(text) for text in model_input]
