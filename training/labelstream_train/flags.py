@@ -22,6 +22,7 @@ KEYS = {
     "delimiter": ("data.delimiter", "CHARACTER", "what parts the columns of CSV and TSV files; `tab` for a tab"),
     "encoding": ("data.encoding", "ENCODING", "encoding of CSV, TSV and JSON files, such as cp1252 [UTF-8]"),
     "time": ("data.time", "COLUMN", "column of the time; without a test file, the newest texts are test"),
+    "time-format": ("data.time_format", "FORMAT", "format of the time where it is no ISO 8601: '%%d.%%m.%%Y %%H:%%M'"),
     "group": ("data.group", "COLUMN", "column of what stays on one side of a split: author, ticket, ..."),
     "slice": ("data.slices", "COLUMN", "a column to report figures by; repeat it for more"),
     "split": ("split.by", "HOW", "auto, random, group or time"),
@@ -67,6 +68,10 @@ def add_flags(
     parser.add_argument("--json", action="store_true", help="the summary as JSON, alone on stdout")
     short = parser.add_argument_group("short for settings")
     short.add_argument("--multi-label", action="store_true", default=None, help="a text has any number of labels")
+    short.add_argument(
+        "--drop-unusable", action="store_true", default=None,
+        help="leave rows without a usable text, label or time out, however many (validate.unusable_share_max=1)",
+    )  # fmt: skip
     for flag, (key, value, text) in KEYS.items():
         action = "append" if flag in ("slice", "label-name") else "store"
         short.add_argument(f"--{flag}", action=action, metavar=value, help=f"{text} ({key})")
@@ -114,6 +119,8 @@ def given(parsed: argparse.Namespace, below: Mapping[str, Any]) -> dict[str, dic
             if flag == "label-name":
                 value = dict(map(_pair, value))
             found.setdefault(tier if section == "TIER" else section, {})[name] = value
+    if flags["drop_unusable"]:
+        found.setdefault("validate", {})["unusable_share_max"] = 1.0
     return found
 
 

@@ -64,9 +64,9 @@ def test_validate_says_it_before_training(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ("[golden_texts]\noptional = true\n", "the drift reference and the gate's rule golden_texts will be skipped"),
-        ("[golden_texts]\n", "the drift reference will be skipped, and the gate will refuse the package"),
-        ("[accuracy]\nmin = 0.1\n", "the drift reference will be skipped"),
+        ("[golden_texts]\noptional = true\n", "the drift reference and the gate's rule golden_texts will be left out"),
+        ("[golden_texts]\n", "the drift reference will be left out, and the gate will refuse the package"),
+        ("[accuracy]\nmin = 0.1\n", "the drift reference will be left out"),
     ],
 )
 def test_a_run_without_the_program_says_first_what_will_be_skipped(tmp_path, capsys, monkeypatch, rule, said):

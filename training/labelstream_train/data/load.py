@@ -84,7 +84,8 @@ def read_rows(path: Path, settings: DataSettings, is_labelled: bool = True, root
     if not first:
         return []
     found = list(dict.fromkeys(name for _, values in first for name in values))
-    which = replace(columns(settings, found, str(path), is_labelled), names=class_names)
+    is_cell = settings.multi_label and files.kind(path) in (".csv", ".tsv")
+    which = replace(columns(settings, found, str(path), is_labelled), names=class_names, empty_is_none=is_cell)
     return [which.row(values, f"{_name(path, root)}:{number}") for number, values in chain(first, source)]
 
 

@@ -9,23 +9,25 @@ import ast
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, Literal
 
 from ..errors import UserError
-from . import names, text_files
+from . import names, text_files, times
 from .examples import Example
 from .settings import DataSettings
+from .times import time_of as time_of  # where a row's reader looks for it
 
 TEXT_CHARS_MAX = 1_000_000
 """Longest accepted text, in characters: a broken export is more likely than a message this long."""
 
-MILLISECONDS_FROM = 100_000_000_000
-"""A number from here on is Unix time in milliseconds, a smaller one in seconds (this many are the year 5138)."""
-
 TEXT_NAMES = ("text", "sentence", "utterance", "query", "question", "message", "content", "body")
 LABEL_NAMES = ("label", "labels", "intent", "category", "class", "target", "topic")
+ID_NAMES = ("id", "uuid", "guid", "message_id", "ticket_id", "row_id", "text_id")
 SEPARATORS = ",;|"
+
+TIME_CHARS_MAX = 40
+"""Characters that a message shows of a time."""
 
 Problem = Literal[
     "text_missing", "text_not_a_string", "text_blank", "text_too_long",
@@ -35,17 +37,26 @@ Problem = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`place` is FILE:LINE (lines and rows count from 1). Where `problem` is set, `example` has what could be read."""
+    """`place` is FILE:LINE (lines and rows count from 1). Where `problem` is set, `example` has what could be read.
+
+    `id` is what the file names the row by, `time_form` how its time was written, `time_text` one that cannot be read in
+    `time_column`.
+    """
 
     place: str
     example: Example
     problem: Problem | None = None
+    id: str | None = None
+    time_form: str | None = None
+    time_text: str | None = None
+    time_column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """Which column is what. `names` holds a column's names of its numbers (Hugging Face's ClassLabel),
-    `renamed` the label that stands for one of the file."""
+    `renamed` the label that stands for one of the file. With `empty_is_none` no value means none of the labels, as in a
+    CSV file an empty list looks like nothing."""
 
     text: str
     label: str | None
@@ -53,6 +64,9 @@ class Columns:
     separator: str | None = None
     group: str | None = None
     time: str | None = None
+    time_format: str | None = None
+    empty_is_none: bool = False
+    id: str | None = None
     slices: tuple[str, ...] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -66,15 +80,21 @@ class Columns:
         text = text if isinstance(text, str) else ""
         labels: tuple[str, ...] = ()
         if self.label is not None:
-            labels = self._labels(values.get(self.label), place)
-            problem = problem or self._label_problem(values.get(self.label), labels)
-        time_ms = None
+            value = values.get(self.label)
+            value = [] if value is None and self.empty_is_none else value
+            labels = self._labels(value, place)
+            problem = problem or self._label_problem(value, labels)
+        time_ms, time_form, time_text = None, None, None
         if self.time is not None:
-            time_ms = time_of(values.get(self.time))
+            time_ms, time_form = times.read(values.get(self.time), self.time_format)
+            time_text = None if time_ms is not None else str(values.get(self.time))[:TIME_CHARS_MAX]
             problem = problem or ("time_unreadable" if time_ms is None else None)
+        found = values.get(self.id) if self.id is not None else None
+        id = names.word(found, place, str(self.id)) if isinstance(found, (str, int)) else None
         group = None if self.group is None else _value(values, self.group, place)
         slices = {name.strip(): word for name in self.slices if (word := _value(values, name, place)) is not None}
-        return Row(place, Example(text[:TEXT_CHARS_MAX], labels, group, time_ms, slices), problem)
+        example = Example(text[:TEXT_CHARS_MAX], labels, group, time_ms, slices)
+        return Row(place, example, problem, id, time_form, time_text, self.time)
 
     def _labels(self, value: Any, place: str) -> tuple[str, ...]:
         if self.is_multi_label and isinstance(value, str):
@@ -116,7 +136,7 @@ class Columns:
 
 def columns(settings: DataSettings, found: Sequence[str], file: str, is_labelled: bool = True) -> Columns:
     """The columns that `settings` name, or those of usual names; one that is not `found` is an error."""
-    wanted = {"text": settings.text, "group": settings.group, "time": settings.time}
+    wanted = {"text": settings.text, "group": settings.group, "time": settings.time, "id": settings.id}
     if is_labelled:
         wanted["label"] = settings.label
     given: dict[str, str | None] = {}
@@ -134,34 +154,23 @@ def columns(settings: DataSettings, found: Sequence[str], file: str, is_labelled
         if given[key] is None:
             raise UserError(_absent(file, f"give --{key} COLUMN;", found))
     renamed = {names.word(name, "data.label_names", name): to for name, to in settings.label_names.items()}
+    id = given["id"] or next((column for name in ID_NAMES if (column := names.column(name, found, file))), None)
     return Columns(
-        str(given["text"]), given.get("label"), settings.multi_label, settings.label_separator, given["group"],
-        given["time"] if is_labelled else None, tuple(column for column in slices.values() if column is not None),
+        text=str(given["text"]),
+        label=given.get("label"),
+        is_multi_label=settings.multi_label,
+        separator=settings.label_separator,
+        group=given["group"],
+        time=given["time"] if is_labelled else None,
+        time_format=settings.time_format,
+        id=id,
+        slices=tuple(column for column in slices.values() if column is not None),
         renamed={str(name): to for name, to in renamed.items()},
-    )  # fmt: skip
+    )
 
 
 def _absent(file: str, what: str, found: Sequence[str]) -> str:
     return f"read {file}: {what} found the columns {names.quoted(found)}{text_files.hint(found)}"
-
-
-def time_of(value: Any) -> int | None:
-    """Unix time in ms of a datetime, a date, an ISO 8601 string (without offset: UTC) or a number; else None."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value.strip())
-        except ValueError:
-            try:
-                value = float(value)
-            except ValueError:
-                return None
-    if isinstance(value, datetime):
-        return round((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp() * 1000)
-    if isinstance(value, date):
-        return time_of(datetime(value.year, value.month, value.day, tzinfo=UTC))
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) > 1e15:
-        return None
-    return round(value if abs(value) >= MILLISECONDS_FROM else value * 1000)
 
 
 def _text_problem(text: Any) -> Problem | None:

@@ -32,6 +32,10 @@ class DataSettings(Section):
         None, description="Column of the group (author, ticket, ...) kept on one side of a split."
     )
     time: str | None = Field(None, description="Column of the time: ISO 8601, or Unix seconds or milliseconds.")
+    time_format: str | None = Field(
+        None, description="Format of the time where it is neither, as %d.%m.%Y %H:%M (Python's strptime)."
+    )
+    id: str | None = Field(None, description="Column that names a row; none: the first there is of the usual names.")
     slices: tuple[str, ...] = Field((), description="Columns that figures are reported by (source, language, ...).")
     name: str | None = Field(None, description="Name of the data; none: that of the file or folder.")
     licence: str | None = Field(None, description="Licence of the data (an SPDX name where there is one).")

@@ -77,7 +77,7 @@ def of_program(rules: Rules, settings: Settings) -> str | None:
     demanded = rules.golden_texts is not None and not rules.golden_texts.optional
     if rules.golden_texts is not None and rules.golden_texts.optional:
         left_out.append("the gate's rule golden_texts")
-    said = [f"{' and '.join(left_out)} will be skipped"] if left_out else []
+    said = [f"{' and '.join(left_out)} will be left out"] if left_out else []
     said += ["the gate will refuse the package, as it demands golden_texts"] if demanded else []
     how = "put it on the PATH, or name it by LABELSTREAM or export.labelstream"
     return f"the program `labelstream` was not found: {', and '.join(said)}; {how}" if said else None

@@ -12,6 +12,7 @@ Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 EXAMPLE_CHARACTERS = 100
+LINE_EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,11 @@ class Finding:
         return self.count / self.total if self.total else 0.0
 
     def line(self) -> str:
-        """One line for a terminal or a log; no text of the data is in it."""
-        places = ", ".join(str(each["place"]) for each in self.examples[:3] if "place" in each)
-        return f"{self.id}: {self.message}" + (f" (such as {places})" if places else "")
+        """One line for a terminal or a log; no text of the data is in it, labels are."""
+        named = [str(each["place"]) for each in self.examples[:LINE_EXAMPLES] if "place" in each]
+        named += [f"{each['label']!r} with {counted(each['texts'], 'text')}" for each in self.examples[:LINE_EXAMPLES]
+                  if {"label", "texts"} <= each.keys()]  # fmt: skip
+        return f"{self.id}: {self.message}" + (f" (such as {', '.join(named)})" if named else "")
 
     def json(self) -> dict[str, Any]:
         """As in report.json."""
@@ -71,7 +74,12 @@ def settle(findings: Iterable[Finding], settings: ValidateSettings) -> list[Find
         severity = settings.severity.get(finding.id, finding.severity)
         if severity != "off" and finding.count > 0:
             settled.append(replace(finding, severity=severity, examples=finding.examples[: settings.examples_max]))
-    return sorted(settled, key=lambda each: (SEVERITIES.index(each.severity), each.id))
+    return sorted(settled, key=lambda each: (SEVERITIES.index(each.severity), _is_consequence(each), each.id))
+
+
+def _is_consequence(finding: Finding) -> bool:
+    """Rows that cannot be read come before what follows from it: no usable row, one label, nothing to split."""
+    return not finding.id.startswith("row.") or finding.id == "row.none_usable"
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

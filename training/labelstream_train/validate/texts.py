@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import ftfy
 
-from ..data.rows import Row
+from ..data.rows import TEXT_CHARS_MAX, Row
+from ..data.times import fitting
 from ..progress import Progress
 from .corpus import Corpus
 from .finding import Finding, counted, head, percent
@@ -16,7 +17,10 @@ PROBLEMS = {
     "text_missing": ("the text is missing", "fill it in or drop the row"),
     "text_not_a_string": ("the text is not a string", "write it as a string, or name another column by --text"),
     "text_blank": ("the text is blank", "fill it in or drop the row"),
-    "text_too_long": ("the text is longer than any message", "check whether a quote or a line end is missing"),
+    "text_too_long": (
+        f"the text has more than {TEXT_CHARS_MAX:,} characters, the limit of a text",
+        "check whether a quote or a line end is missing; else cut or split it",
+    ),
     "label_missing": ("the label is missing", "label the text or drop the row"),
     "label_blank": ("a label is blank", "label the text or drop the row"),
     "label_repeated": ("a label stands twice with one text", "name each label once"),
@@ -33,6 +37,7 @@ _MARKUP = re.compile(
 def check(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
     """Unusable rows by their problem, then faults of the usable ones."""
     yield from _unusable(corpus, settings)
+    yield _duplicate_ids(corpus, settings)
     tests: dict[str, Callable[[str], bool]] = {name: test for name, (test, _, _) in _FAULTS.items()}
     tests["too_long"] = lambda text: len(text) > settings.characters_max
     found: dict[str, list[Row]] = {name: [] for name in tests}
@@ -55,12 +60,49 @@ def _unusable(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
     for problem, count in Counter(row.problem for row in corpus.unusable).items():
         says, action = PROBLEMS[str(problem)]
         rows = [row for row in corpus.unusable if row.problem == problem]
+        if problem == "time_unreadable":
+            says, action = _times(rows)
+        if too_many:
+            share = f"validate.unusable_share_max allows a share of rows, now {settings.unusable_share_max:g}"
+            action += f"; --drop-unusable leaves such rows out ({share})"
         message = f"in {counted(count, 'row')} ({percent(count / total)}) {says}"
         examples = head(rows, settings.examples_max)
         yield Finding(f"row.{problem}", "error" if too_many else "warning", count, total, message, action, examples)
     if not corpus.rows:
         message = "there is no usable row"
         yield Finding("row.none_usable", "error", max(1, total), total, message, "see the other errors")
+
+
+def _duplicate_ids(corpus: Corpus, settings: ValidateSettings) -> Finding:
+    """Two rows of one name are often two versions of one: exports that were joined, or a join that multiplied."""
+    counts = Counter(row.id for row in corpus.rows if row.id is not None)
+    doubled = {name: count for name, count in counts.items() if count > 1}
+    rows = [row for row in corpus.rows if row.id in doubled]
+    named = ", ".join(
+        f"{name!r} {count} times" for name, count in sorted(doubled.items(), key=lambda each: -each[1])[:3]
+    )
+    return Finding(
+        "row.duplicate_id",
+        "warning",
+        len(rows),
+        len(corpus),
+        f"{counted(len(rows), 'row')} share their id with another: {named}",
+        "check whether files were joined twice; keep the newest of each, or name another column by data.id",
+        head(rows, settings.examples_max),
+    )
+
+
+def _times(rows: list[Row]) -> tuple[str, str]:
+    """What the values look like, and the format that reads all of them."""
+    column = rows[0].time_column
+    values = [row.time_text for row in rows if row.time_text not in (None, "None", "")]
+    if not values:
+        return "the time is missing", "fill it in, drop the rows, or leave --time out"
+    says = f"the time in column `{column}` {values[0]!r} is neither ISO 8601 nor Unix time"
+    form = fitting(values)
+    if form is None:
+        return says, "write it as ISO 8601 (2026-01-31T14:30:00Z), or say its format: --time-format '%d.%m.%Y'"
+    return f"{says}; it fits {form}", f"give --time-format '{form}'"
 
 
 _FAULTS: dict[str, tuple[Callable[[str], bool], str, str]] = {

@@ -1,7 +1,7 @@
 """Times and groups: the span of the texts, holes in it, texts from the future, groups on both sides of a split."""
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -21,6 +21,7 @@ def check(corpus: Corpus, settings: ValidateSettings, now_ms: int | None = None)
         (row for row in corpus.rows if row.example.time_ms is not None), key=lambda row: row.example.time_ms or 0
     )
     if timed:
+        yield _forms(timed, settings)
         yield from _implausible(timed, int(time.time() * 1000) if now_ms is None else now_ms, settings)
         yield from _gaps(timed, settings)
         yield from _order(corpus, settings)
@@ -29,6 +30,23 @@ def check(corpus: Corpus, settings: ValidateSettings, now_ms: int | None = None)
 def day(time_ms: int) -> str:
     """A date in UTC, as in 2026-11-23."""
     return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def _forms(timed: list, settings: ValidateSettings) -> Finding:
+    """Times of two forms in one column: one without an offset is taken for UTC, and may be hours off the others."""
+    counts = Counter(row.time_form for row in timed if row.time_form is not None)
+    usual = counts.most_common(1)[0][0] if counts else None
+    others = [row for row in timed if row.time_form not in (None, usual)]
+    said = ", ".join(f"{count:,} in {form}" for form, count in counts.most_common())
+    return Finding(
+        "time.mixed_forms",
+        "warning",
+        len(others),
+        len(timed),
+        f"times are written in {len(counts)} forms: {said}",
+        "write them in one form; a time without an offset is taken for UTC",
+        head(others, settings.examples_max),
+    )
 
 
 def _implausible(timed: list, now_ms: int, settings: ValidateSettings) -> Iterator[Finding]:
