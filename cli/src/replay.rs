@@ -215,7 +215,7 @@ impl Open {
         }
         let topic = route.to.clone().unwrap_or(postmark.origin.topic);
         *self.tally.replayed.entry((Arc::clone(&topic), postmark.reason)).or_default() += 1;
-        self.bytes += record.payload.as_ref().map_or(0, Vec::len);
+        self.bytes += record.held_bytes();
         self.records.push(Outgoing {
             topic,
             partition: postmark.origin.partition,

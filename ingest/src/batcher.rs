@@ -11,7 +11,7 @@ use schemas::{Batch, Generation, RawEvent};
 #[derive(Clone, Copy, Debug)]
 pub struct BatchLimits {
     pub records_max: NonZeroUsize,
-    /// Payload bytes; the record that crosses the limit is still taken, so that any single record fits.
+    /// Bytes of keys, payloads and headers; the record that crosses the limit is still taken, so that any single record fits.
     pub bytes_max: NonZeroUsize,
 }
 
@@ -38,7 +38,7 @@ impl Batcher {
             self.clear();
             self.generation = generation;
         }
-        self.bytes += record.payload.as_ref().map_or(0, Vec::len);
+        self.bytes += record.held_bytes();
         self.records.push(record);
     }
 

@@ -30,6 +30,23 @@ pub struct Header {
     pub value: Option<Vec<u8>>,
 }
 
+impl Header {
+    /// Bytes of the name and the value.
+    pub fn content_bytes(&self) -> usize {
+        self.name.len() + self.value.as_ref().map_or(0, Vec::len)
+    }
+}
+
+/// What a header takes in memory beside its bytes: the struct and the management of two small allocations. Without it,
+/// a megabyte of headers of one letter each would be held as 30 and counted as one.
+const HEADER_OVERHEAD: usize = 96;
+
+/// Bytes of a record's content: key, payload, and the names and values of headers.
+pub fn content_bytes(key: Option<&[u8]>, payload: Option<&[u8]>, headers: &[Header]) -> usize {
+    let headers: usize = headers.iter().map(Header::content_bytes).sum();
+    key.map_or(0, <[u8]>::len) + payload.map_or(0, <[u8]>::len) + headers
+}
+
 /// A record as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawEvent {
@@ -40,6 +57,18 @@ pub struct RawEvent {
     pub headers: Vec<Header>,
     /// The record's timestamp, milliseconds since 1970 UTC; `None` on topics that predate timestamps.
     pub timestamp_ms: Option<i64>,
+}
+
+impl RawEvent {
+    /// Bytes of the key, the payload, and the names and values of headers.
+    pub fn content_bytes(&self) -> usize {
+        content_bytes(self.key.as_deref(), self.payload.as_deref(), &self.headers)
+    }
+
+    /// The content with what headers take beside it: what every bound on bytes counts.
+    pub fn held_bytes(&self) -> usize {
+        self.content_bytes() + HEADER_OVERHEAD * self.headers.len()
+    }
 }
 
 /// A record whose text was found.
@@ -97,5 +126,40 @@ impl<'de> Deserialize<'de> for Fields {
             }
         }
         deserializer.deserialize_map(Members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(key: Option<&[u8]>, payload: Option<&[u8]>, headers: &[(&str, Option<&[u8]>)]) -> RawEvent {
+        let header = |(name, value): &(&str, Option<&[u8]>)| Header {
+            name: (*name).to_owned(),
+            value: value.map(<[u8]>::to_vec),
+        };
+        RawEvent {
+            origin: Origin { topic: "in".into(), partition: 0, offset: 0 },
+            key: key.map(<[u8]>::to_vec),
+            payload: payload.map(<[u8]>::to_vec),
+            headers: headers.iter().map(header).collect(),
+            timestamp_ms: None,
+        }
+    }
+
+    #[test]
+    fn a_record_counts_key_payload_and_every_header_with_its_name() {
+        assert_eq!(record(None, None, &[]).content_bytes(), 0);
+        assert_eq!(record(Some(b"key"), None, &[]).content_bytes(), 3);
+        assert_eq!(record(Some(b"key"), Some(b"text"), &[]).held_bytes(), 7);
+        let whole = record(Some(b"k"), Some(b"text"), &[("name", Some(b"value")), ("name", None), ("", Some(b""))]);
+        assert_eq!(whole.content_bytes(), 1 + 4 + 9 + 4);
+    }
+
+    #[test]
+    fn many_small_headers_count_by_what_they_take_in_memory() {
+        let small = record(None, None, &[("a", None); 1000]);
+        assert_eq!(small.content_bytes(), 1000);
+        assert!(small.held_bytes() >= 1000 * (size_of::<Header>() + 1), "{}", small.held_bytes());
     }
 }

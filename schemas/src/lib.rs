@@ -25,7 +25,7 @@ pub mod wire;
 
 pub use batch::{Batch, Generation, Ticket};
 pub use dead_letter::{DeadLetter, Reason};
-pub use event::{Fields, Header, LabeledEvent, Origin, RawEvent, TextEvent};
+pub use event::{Fields, Header, LabeledEvent, Origin, RawEvent, TextEvent, content_bytes};
 pub use label::{Label, Labels, ModelId, Signals};
 pub use problem::Problem;
 pub use recovery::Recovery;

@@ -32,7 +32,7 @@ pub fn describe() {
     describe_histogram!(COMMIT_TIME, Unit::Seconds, "The commit alone, after all deliveries are acknowledged.");
     describe_counter!(LABELS, Unit::Count, "Labelled events published.");
     describe_counter!(DEAD_LETTERS, Unit::Count, "Dead letters published, by reason.");
-    describe_counter!(BYTES, Unit::Bytes, "Bytes of payloads and keys published.");
+    describe_counter!(BYTES, Unit::Bytes, "Bytes of keys, payloads and headers published.");
     describe_counter!(RETRIES, Unit::Count, "Batches published again after an abort.");
     describe_counter!(REBUILDS, Unit::Count, "Times that the producer was made anew.");
 }

@@ -43,15 +43,11 @@ impl Outgoing {
 
     /// Bytes that the record takes at most, before compression.
     pub(super) fn bytes(&self) -> usize {
-        let headers = self
-            .headers
-            .iter()
-            .map(|header| HEADER_OVERHEAD + header.name.len() + header.value.as_ref().map_or(0, Vec::len));
-        RECORD_OVERHEAD + self.content_bytes() + headers.sum::<usize>()
+        RECORD_OVERHEAD + self.content_bytes() + HEADER_OVERHEAD * self.headers.len()
     }
 
     pub(super) fn content_bytes(&self) -> usize {
-        self.key.as_ref().map_or(0, Vec::len) + self.payload.as_ref().map_or(0, Vec::len)
+        schemas::content_bytes(self.key.as_deref(), self.payload.as_deref(), &self.headers)
     }
 
     /// The record for librdkafka; `place` comes back with its delivery report.
