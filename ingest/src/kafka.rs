@@ -1,7 +1,7 @@
 //! Records from Kafka: a consumer on its own thread, behind [`Source`].
 //!
-//! The thread polls for as long as the source lives and hands records over through a queue of one chunk. A full queue
-//! pauses the partitions. Records carry the generation that they were read under: a rebalance or a rewind begins a new
+//! The thread polls for as long as the source lives and hands records over through a queue of one chunk. While the queue
+//! is full, fetched records stay where librdkafka keeps them. Records carry the generation that they were read under: a rebalance or a rewind begins a new
 //! one, voids what was read and not published, and reading goes on at the committed offsets. [`Leases`] lets a publisher
 //! publish under exactly the generation of its batch.
 //!
@@ -10,8 +10,10 @@
 mod connection;
 mod context;
 mod end;
+mod hand_over;
 mod lease;
 mod poller;
+mod prefetch;
 mod progress;
 mod range;
 mod record;

@@ -8,6 +8,7 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 
 pub const RECORDS: &str = "ingest_records_total";
 pub const BYTES: &str = "ingest_bytes_total";
+pub const FETCHED_BYTES: &str = "ingest_fetched_bytes_total";
 pub const REBALANCES: &str = "ingest_rebalances_total";
 pub const REWINDS: &str = "ingest_rewinds_total";
 pub const GENERATION: &str = "ingest_generation";
@@ -20,13 +21,14 @@ pub const UNREADABLE_HEADERS: &str = "ingest_unreadable_headers_total";
 /// Registers what each metric means.
 pub fn describe() {
     describe_counter!(RECORDS, Unit::Count, "Records read; a record that is read again counts again.");
-    describe_counter!(BYTES, Unit::Bytes, "Bytes of payloads and keys read.");
+    describe_counter!(BYTES, Unit::Bytes, "Bytes of keys, payloads and headers read.");
+    describe_counter!(FETCHED_BYTES, Unit::Bytes, "Bytes of keys and payloads fetched from brokers, headers left out.");
     describe_counter!(REBALANCES, Unit::Count, "Changes of the group's assignment, by kind: assign, revoke, lost.");
     describe_counter!(REWINDS, Unit::Count, "Times that reading went back to the committed offsets.");
     describe_gauge!(GENERATION, Unit::Count, "Our counter of partition ownership.");
     describe_gauge!(PARTITIONS, Unit::Count, "Partitions assigned to this process.");
     describe_gauge!(LAG, Unit::Count, "Offsets between the next one to read and the end, per assigned partition.");
-    describe_histogram!(PAUSE, Unit::Seconds, "How long partitions were paused because later stages were busy.");
+    describe_histogram!(PAUSE, Unit::Seconds, "How long reading stood still because later stages were busy.");
     describe_counter!(OUTAGES, Unit::Count, "Times that no broker could be reached.");
     describe_counter!(UNREADABLE_HEADERS, Unit::Count, "Headers left out because their name is not UTF-8.");
 }
@@ -34,6 +36,10 @@ pub fn describe() {
 pub(crate) fn handed_over(records: usize, bytes: usize) {
     counter!(RECORDS).increment(records as u64);
     counter!(BYTES).increment(bytes as u64);
+}
+
+pub(crate) fn fetched(bytes: u64) {
+    counter!(FETCHED_BYTES).increment(bytes);
 }
 
 pub(crate) fn rebalanced(kind: &'static str) {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -27,6 +28,8 @@ pub(super) struct Context {
     revoke_wait: Duration,
     brokers: String,
     heard: Mutex<Heard>,
+    /// Bytes fetched up to the last statistics.
+    fetched_bytes: AtomicU64,
 }
 
 /// What was heard since the poll thread last asked.
@@ -53,7 +56,8 @@ pub(super) struct Positions {
 
 impl Context {
     pub(super) fn new(leases: Arc<Leases>, revoke_wait: Duration, brokers: &str) -> Self {
-        Self { leases, revoke_wait, brokers: brokers.to_owned(), heard: Mutex::default() }
+        let (heard, fetched_bytes) = (Mutex::default(), AtomicU64::new(0));
+        Self { leases, revoke_wait, brokers: brokers.to_owned(), heard, fetched_bytes }
     }
 
     /// The brokers that were asked to be reached, for messages.
@@ -136,6 +140,9 @@ impl ClientContext for Context {
     }
 
     fn stats(&self, statistics: Statistics) {
+        let fetched_bytes = u64::try_from(statistics.rxmsg_bytes).unwrap_or(0);
+        let before = self.fetched_bytes.swap(fetched_bytes, Ordering::Relaxed);
+        metrics::fetched(fetched_bytes.saturating_sub(before));
         let is_connected = statistics.brokers.values().any(|broker| broker.nodeid >= 0 && broker.state == "UP");
         let (mut fetched_to, mut at_end) = (BTreeMap::new(), BTreeSet::new());
         for (topic, partitions) in &statistics.topics {

@@ -1,14 +1,12 @@
 //! The thread that owns the consumer: polls it, hands records over, and goes back to the committed offsets when a
 //! generation ends.
 //!
-//! It polls for as long as the source lives, also when nobody reads: a full queue pauses the partitions instead. Records
-//! of an ended generation are dropped here, and nothing of the next one is handed over before every partition stands at
-//! its committed offset.
+//! It polls for as long as the source lives, also when nobody reads (`hand_over`). Records of an ended generation are
+//! dropped here, and nothing of the next one is handed over before every partition stands at its committed offset.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -17,10 +15,10 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::{Generation, RawEvent};
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
 use super::context::{Context, Positions, Slot};
 use super::end::{EndWatch, SETTLE};
+use super::hand_over::{Chunk, Stall};
 use super::lease::{Assigned, Leases, Standing};
 use super::progress::ReadSpans;
 use super::record::{TopicNames, raw_event};
@@ -34,9 +32,6 @@ const POLL_WAIT: Duration = Duration::from_millis(50);
 /// How long one poll waits while records are held for a reader that has enough to do: polling without a wait would take
 /// the processor from the model.
 const BUSY_WAIT: Duration = Duration::from_millis(5);
-/// How long a full queue is waited for without polling, before the partitions are paused. A pause throws the prefetch
-/// away, so short stalls are waited out; a rebalance is held up by at most this.
-const STALL_MAX: Duration = Duration::from_millis(500);
 /// Between attempts to go back to the committed offsets while the broker does not answer.
 const REWIND_RETRY: Duration = Duration::from_millis(200);
 
@@ -58,21 +53,13 @@ pub(super) struct Poller {
     pub(super) state: State,
 }
 
-/// Partitions that are paused because the reader is busy.
-struct Pause {
-    since: Instant,
-    partitions: TopicPartitionList,
-}
-
 /// What changes while polling.
 pub(super) struct State {
     /// The generation that records are read under; `None` until all partitions stand at their committed offsets.
-    generation: Option<Generation>,
+    pub(super) generation: Option<Generation>,
     spans: ReadSpans,
-    chunk: Vec<RawEvent>,
-    chunk_bytes: usize,
-    stalled_since: Option<Instant>,
-    paused: Option<Pause>,
+    pub(super) chunk: Chunk,
+    pub(super) stall: Option<Stall>,
     rewind_after: Instant,
     /// When the generation began to be read.
     settled_at: Instant,
@@ -88,10 +75,8 @@ impl State {
         Self {
             generation: None,
             spans: ReadSpans::default(),
-            chunk: Vec::new(),
-            chunk_bytes: 0,
-            stalled_since: None,
-            paused: None,
+            chunk: Chunk::default(),
+            stall: None,
             rewind_after: Instant::now(),
             settled_at: Instant::now(),
             has_assignment: false,
@@ -130,9 +115,8 @@ impl Poller {
     /// Takes what is there, up to a full chunk; waits only when nothing is held already.
     fn poll(&mut self) -> Result<(), SourceError> {
         let consumer = Arc::clone(&self.consumer);
-        let is_idle = self.state.chunk.is_empty() || self.state.paused.is_some();
         let mut wait = match self.reader.capacity() {
-            _ if is_idle => POLL_WAIT,
+            _ if self.state.chunk.is_empty() => POLL_WAIT,
             0 => BUSY_WAIT,
             _ => Duration::ZERO,
         };
@@ -142,7 +126,7 @@ impl Poller {
                 Some(Ok(message)) => self.take(&message),
                 Some(Err(error)) => return self.failed(&error),
             }
-            if self.is_chunk_full() || self.state.generation.is_none() {
+            if self.state.chunk.is_full(&self.config) || self.state.generation.is_none() {
                 return Ok(());
             }
             wait = Duration::ZERO;
@@ -158,9 +142,7 @@ impl Poller {
         }
         state.spans.read(topic, partition, offset);
         if state.generation.is_some_and(|generation| self.leases.is_current(generation)) {
-            let event = raw_event(message, &state.topics);
-            state.chunk_bytes += message.payload_len() + message.key_len();
-            state.chunk.push(event);
+            state.chunk.push(raw_event(message, &state.topics));
         }
     }
 
@@ -220,65 +202,6 @@ impl Poller {
         self.leases.stand(standings);
     }
 
-    fn is_chunk_full(&self) -> bool {
-        self.state.chunk.len() >= self.config.queue_records_max.get()
-            || self.state.chunk_bytes >= self.config.queue_bytes_max.get()
-    }
-
-    /// Hands the records over when the reader has room. False: wait a little before polling.
-    fn hand_over(&mut self) -> bool {
-        let Some(generation) = self.state.generation.filter(|_| !self.state.chunk.is_empty()) else { return true };
-        if self.reader.capacity() == 0 {
-            return !self.is_chunk_full() || self.stall();
-        }
-        let records = std::mem::take(&mut self.state.chunk);
-        metrics::handed_over(records.len(), std::mem::take(&mut self.state.chunk_bytes));
-        self.send(Delivery::Records(generation, records));
-        self.resume();
-        true
-    }
-
-    /// Sends where there is room: this is the only sender, so room that was seen stays.
-    fn send(&self, delivery: Delivery) {
-        if let Err(TrySendError::Closed(_)) = self.reader.try_send(delivery) {
-            self.stop.store(true, Ordering::Release);
-        }
-    }
-
-    /// Waits a moment for the reader; pauses the partitions when it stays busy. True: poll on.
-    fn stall(&mut self) -> bool {
-        let now = Instant::now();
-        let since = *self.state.stalled_since.get_or_insert(now);
-        if self.state.paused.is_some() {
-            return true;
-        }
-        if now.duration_since(since) < STALL_MAX {
-            // The reader unparks this thread when it takes what waits.
-            thread::park_timeout(POLL_WAIT);
-            return false;
-        }
-        let paused = self.consumer.assignment().and_then(|partitions| {
-            self.consumer.pause(&partitions)?;
-            Ok(Pause { since: now, partitions })
-        });
-        match paused {
-            Ok(pause) => self.state.paused = Some(pause),
-            Err(error) => tracing::debug!(%error, "pause partitions"),
-        }
-        true
-    }
-
-    /// Resumes what was paused, whoever owns it by now: librdkafka keeps a pause beyond the assignment, and a partition
-    /// that came back would never be read again.
-    fn resume(&mut self) {
-        self.state.stalled_since = None;
-        let Some(pause) = self.state.paused.take() else { return };
-        metrics::paused(pause.since.elapsed());
-        if let Err(error) = self.consumer.resume(&pause.partitions) {
-            tracing::warn!(%error, "resume partitions");
-        }
-    }
-
     /// After the end of a generation: drops what was read, and goes back to the committed offsets.
     fn settle(&mut self) {
         if self.state.generation.is_some_and(|generation| self.leases.is_current(generation)) {
@@ -290,9 +213,8 @@ impl Poller {
             self.send(Delivery::Ended);
             self.state.rewind_after = now;
         }
-        self.state.chunk.clear();
-        self.state.chunk_bytes = 0;
-        self.resume();
+        self.state.chunk = Chunk::default();
+        self.end_stall();
         if !self.state.has_assignment || now < self.state.rewind_after {
             return;
         }

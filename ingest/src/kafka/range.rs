@@ -15,6 +15,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::RawEvent;
 
 use super::connection::Connection;
+use super::prefetch;
 use super::record::{TopicNames, raw_event};
 use super::table_reader::Listener;
 use super::verdict::exit;
@@ -22,6 +23,8 @@ use crate::source::SourceError;
 
 /// One poll; a caller that wants to stop waits that long.
 const POLL_WAIT: Duration = Duration::from_millis(100);
+/// What is fetched ahead of each topic: what a worker takes by default.
+const PREFETCH_BYTES_MAX: usize = 16 << 20;
 /// A consumer needs the name of a group even where it joins none.
 const GROUP: &str = "labelstream-range";
 
@@ -188,6 +191,7 @@ fn client(connection: &Connection) -> ClientConfig {
     for (name, value) in connection.properties() {
         client.set(name, value);
     }
+    prefetch::bound(&mut client, PREFETCH_BYTES_MAX);
     client
         .set("group.id", GROUP)
         // Nothing may be committed by looking.

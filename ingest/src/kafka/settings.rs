@@ -11,6 +11,7 @@ use schemas::Problem;
 use serde::Deserialize;
 
 use super::connection::Connection;
+use super::prefetch;
 
 /// `[source]` as written.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,9 +39,9 @@ pub struct SourceSettings {
     pub close_wait_ms: u64,
     /// Records handed over at once; the same number may wait.
     pub queue_records_max: usize,
-    /// Payload bytes handed over at once; the same number may wait.
+    /// Bytes of keys, payloads and headers handed over at once; the same number may wait.
     pub queue_bytes_max: usize,
-    /// Bytes that librdkafka may fetch ahead, over all partitions.
+    /// Bytes that may be fetched ahead, over all partitions, headers included and as they are compressed.
     pub prefetch_bytes_max: usize,
 }
 
@@ -87,7 +88,7 @@ pub struct SourceConfig {
     pub(super) close_wait: Duration,
     pub(super) queue_records_max: NonZeroUsize,
     pub(super) queue_bytes_max: NonZeroUsize,
-    pub(super) prefetch_kib_max: usize,
+    pub(super) prefetch_bytes_max: usize,
     pub(super) until_end: Option<UntilEnd>,
     pub(super) tells_ends: bool,
 }
@@ -177,14 +178,11 @@ impl SourceConfig {
         set("fetch.min.bytes", &1);
         // An idle fetch holds up seeks and new partitions of the same broker: 100 ms instead of 500.
         set("fetch.wait.max.ms", &100);
-        // Full local queue: look again after 5 ms. The default of 1 s made reading 2.5 to 4.5 times slower.
-        set("fetch.queue.backoff.ms", &5);
-        // The bounds of reading ahead: memory, and what a rewind throws away.
-        set("queued.min.messages", &10_000);
-        set("queued.max.messages.kbytes", &self.prefetch_kib_max);
         // Lag, broker state, and positions past transaction markers; more often where an end is waited for.
         let statistics_ms = if self.until_end.is_some() || self.tells_ends { 250 } else { 5000 };
         set("statistics.interval.ms", &statistics_ms);
+        // The bounds of reading ahead: memory, and what a rewind throws away.
+        prefetch::bound(&mut client, self.prefetch_bytes_max);
         client
     }
 }
@@ -252,7 +250,7 @@ impl TryFrom<SourceSettings> for SourceConfig {
             close_wait: Duration::from_millis(settings.close_wait_ms),
             queue_records_max,
             queue_bytes_max,
-            prefetch_kib_max: settings.prefetch_bytes_max >> 10,
+            prefetch_bytes_max: settings.prefetch_bytes_max,
             until_end: None,
             tells_ends: false,
         })

@@ -10,7 +10,8 @@ use ingest::kafka::UntilEnd;
 use ingest::source::Source;
 use schemas::Recovery;
 use sink::publisher::Published;
-use tests::{broker, records};
+use tests::broker;
+use tests::records::{self, Record};
 
 use crate::events;
 use crate::harness::{Stage, TestPublisher};
@@ -100,15 +101,18 @@ fn a_member_that_was_thrown_out_is_not_at_the_end() {
 #[test]
 fn a_pause_ends_with_the_assignment_that_it_paused() {
     let broker = broker::devbroker();
-    let stage = Stage::new(&broker, 2);
-    stage.produce(3000);
+    let mut stage = Stage::new(&broker, 2);
+    stage.prefetch_bytes_max = 1 << 20;
+    let large = |place: i32| Record { partition: Some(place % 2), ..Record::of(events::noise(300_000)) };
+    records::produce(&stage.address, &stage.input, &(0..40).map(large).collect::<Vec<_>>());
     let mut reader = stage.reader("one");
     let (_, generation) = reader.take(1);
-    thread::sleep(Duration::from_secs(2)); // nobody reads: the queue is full, the partitions are paused
+    // Nobody reads: a look at events each second brings a large record, and after a few the partitions are paused.
+    thread::sleep(Duration::from_millis(4500));
     let fault = Fault { api: ApiKey::Heartbeat, nth: 1, kind: FaultKind::ErrorCode(UNKNOWN_MEMBER_ID) };
     broker.devbroker.as_ref().expect("it is a devbroker").inject(fault);
     reader.until(|reader| reader.source.leases().generation() > generation);
-    reader.take(3000);
+    reader.take(40);
 }
 
 /// What became of each attempt.

@@ -36,6 +36,7 @@ pub(crate) struct Stage {
     pub(crate) guarantee: Guarantee,
     pub(crate) max_poll_interval: Duration,
     pub(crate) assignment: Assignment,
+    pub(crate) prefetch_bytes_max: usize,
     group: String,
     partitions: i32,
 }
@@ -70,6 +71,7 @@ impl Stage {
             guarantee: Guarantee::ExactlyOnce,
             max_poll_interval: Duration::from_secs(60),
             assignment: Assignment::CooperativeSticky, // the harder one: what is kept is not reset
+            prefetch_bytes_max: 16 << 20,
             group: unique("group"),
             partitions,
         }
@@ -169,7 +171,7 @@ impl Stage {
             close_wait_ms: 10_000,
             queue_records_max: 200,
             queue_bytes_max: 1 << 20,
-            prefetch_bytes_max: 16 << 20,
+            prefetch_bytes_max: self.prefetch_bytes_max,
         })
         .expect("valid settings")
     }

@@ -189,6 +189,26 @@ fn back_pressure_for_longer_than_session_and_poll_interval_keeps_the_membership(
 }
 
 #[test]
+fn a_reader_that_is_busy_gives_partitions_away() {
+    for broker in broker::all() {
+        for assignment in [Assignment::Range, Assignment::CooperativeSticky] {
+            let mut stage = Stage::new(&broker, 2);
+            stage.assignment = assignment;
+            stage.produce(3000);
+            let mut busy = stage.reader("one");
+            busy.take(1); // its queue is full from now on, and nobody reads it
+            let mut other = stage.reader("two");
+            let (events, _) = other.take(1500);
+            let partition = events[0].origin.partition;
+            assert!(events.iter().all(|event| event.origin.partition == partition), "{assignment:?}");
+            busy.until(|reader| {
+                reader.source.leases().assigned().is_some_and(|assigned| assigned.partitions.len() == 1)
+            });
+        }
+    }
+}
+
+#[test]
 fn a_second_process_under_the_same_name_fences_the_first_and_says_so() {
     for broker in broker::all() {
         let stage = Stage::new(&broker, 1);
