@@ -5,7 +5,7 @@
 //! tokens that the model sees are those of the whole text, save for texts with words of thousands of letters.
 //! `n_tokens` is exact for texts within that bound; beyond it, it is the count of the part read, scaled by characters.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::thread;
 
 use tokenizers::models::wordlevel::WordLevel;
@@ -297,7 +297,7 @@ fn special_tokens(tokenizer: &Tokenizer) -> Result<(Vec<u32>, Vec<u32>), TokenEr
 
 /// Tokenizer files are input, and their library panics on some that are malformed: that fails one text, not the process.
 fn guarded<T>(work: impl FnOnce() -> Result<T, TokenError>) -> Result<T, TokenError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(TokenError::Panicked))
+    ingest::quiet::catch(work).unwrap_or(Err(TokenError::Panicked))
 }
 
 fn first(text: &str, characters: usize) -> &str {

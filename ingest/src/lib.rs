@@ -7,6 +7,7 @@ pub mod decode;
 pub mod history;
 pub mod kafka;
 pub mod metrics;
+pub mod quiet;
 pub mod settings;
 pub mod shutdown;
 pub mod source;

@@ -69,6 +69,6 @@ pub(crate) fn outage() {
     counter!(OUTAGES).increment(1);
 }
 
-pub(crate) fn unreadable_header() {
-    counter!(UNREADABLE_HEADERS).increment(1);
+pub(crate) fn unreadable_headers(headers: u64) {
+    counter!(UNREADABLE_HEADERS).increment(headers);
 }

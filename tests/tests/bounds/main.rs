@@ -1,9 +1,13 @@
 //! What is fetched, held and logged has a bound: under backlog, with readers slower than the broker, and with records
 //! whose weight or fault lies in their headers.
 
+mod headers;
 #[path = "../packages/tiny.rs"]
 #[expect(dead_code, reason = "the packages suite bends parts of the package that are of no use here")]
 mod tiny;
+#[path = "../../../devbroker/tests/suite/wire.rs"]
+#[expect(dead_code, reason = "devbroker's own suite uses the rest")]
+mod wire;
 
 use std::fs;
 use std::sync::{Mutex, PoisonError};
