@@ -59,6 +59,8 @@ reasons! {
     ModelFailed = "model_failed",
     /// The labelled event is larger than the output topic accepts.
     OutputTooLarge = "output_too_large",
+    /// The output topic refuses the labelled event for another cause than its size: its time, its missing key, a policy.
+    OutputRefused = "output_refused",
 }
 
 impl fmt::Display for Reason {

@@ -13,6 +13,7 @@
 //!
 //! Data walks one way: `RawEvent -> TextEvent -> LabeledEvent`, each inside a [`Batch`].
 
+pub mod amendment;
 pub mod batch;
 pub mod dead_letter;
 pub mod event;
@@ -23,6 +24,7 @@ pub mod recovery;
 pub mod report;
 pub mod wire;
 
+pub use amendment::{Amendments, KeyChange, LeftOut};
 pub use batch::{Batch, Generation, Ticket};
 pub use dead_letter::{DeadLetter, Reason};
 pub use event::{Fields, Header, LabeledEvent, Origin, RawEvent, TextEvent, content_bytes};

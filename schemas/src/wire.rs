@@ -32,6 +32,21 @@ pub const OFFSET_HEADER: &str = "labelstream-dead-letter-offset";
 /// The headers that a dead letter adds, last and in this order: `replay` takes exactly these off again.
 pub const DEAD_LETTER_HEADERS: [&str; 5] = [REASON_HEADER, ERROR_HEADER, TOPIC_HEADER, PARTITION_HEADER, OFFSET_HEADER];
 
+/// Bytes of the payload, in a dead letter that was written without it; the payload is then empty.
+pub const PAYLOAD_BYTES_HEADER: &str = "labelstream-dead-letter-payload-bytes";
+/// `sha256:` and the hexadecimal digest of that payload.
+pub const PAYLOAD_DIGEST_HEADER: &str = "labelstream-dead-letter-payload-digest";
+/// How many of the record's own headers were left out.
+pub const HEADERS_LEFT_OUT_HEADER: &str = "labelstream-dead-letter-headers-left-out";
+/// `given`: the record had no key, and has its origin as one. `left_out`: its key was too large, too.
+pub const KEY_HEADER: &str = "labelstream-dead-letter-key";
+/// The record's own timestamp, where the dead letter carries the time of writing instead: milliseconds since 1970 UTC.
+pub const TIMESTAMP_HEADER: &str = "labelstream-dead-letter-timestamp";
+/// The headers of a dead letter that its topic refuses as it is, before [`DEAD_LETTER_HEADERS`] and in this order; each
+/// only where it applies. [`crate::Amendments`] reads and writes them.
+pub const AMENDMENT_HEADERS: [&str; 5] =
+    [PAYLOAD_BYTES_HEADER, PAYLOAD_DIGEST_HEADER, HEADERS_LEFT_OUT_HEADER, KEY_HEADER, TIMESTAMP_HEADER];
+
 /// How the user's object and our fields lie together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -202,14 +217,19 @@ pub fn labeled_headers(labeled: &LabeledEvent) -> Vec<Header> {
 
 /// The record's own headers, then [`DEAD_LETTER_HEADERS`].
 pub fn dead_letter_headers(letter: &DeadLetter) -> Vec<Header> {
-    let origin = &letter.raw.origin;
     let mut headers = letter.raw.headers.clone();
+    postmark_headers(letter, &mut headers);
+    headers
+}
+
+/// Adds [`DEAD_LETTER_HEADERS`] to what the record's own headers have become.
+pub fn postmark_headers(letter: &DeadLetter, headers: &mut Vec<Header>) {
+    let origin = &letter.raw.origin;
     headers.push(header(REASON_HEADER, Some(letter.reason.name())));
     headers.push(header(ERROR_HEADER, Some(&letter.error)));
     headers.push(header(TOPIC_HEADER, Some(&*origin.topic)));
     headers.push(header(PARTITION_HEADER, Some(origin.partition.to_string())));
     headers.push(header(OFFSET_HEADER, Some(origin.offset.to_string())));
-    headers
 }
 
 /// What a dead letter's headers say, and the headers that the record had before.
@@ -256,6 +276,6 @@ pub fn read_dead_letter_headers(headers: &[Header]) -> Result<Postmark, NotADead
     })
 }
 
-fn header(name: &str, value: Option<impl Into<String>>) -> Header {
+pub(crate) fn header(name: &str, value: Option<impl Into<String>>) -> Header {
     Header { name: name.to_owned(), value: value.map(|value| value.into().into_bytes()) }
 }

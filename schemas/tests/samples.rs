@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use jsonschema::Validator;
 use schemas::wire::{self, Added, Layout};
-use schemas::{DeadLetter, Header, Label, LabeledEvent, Labels, ModelId, Origin, RawEvent, Reason, Signals, TextEvent};
+use schemas::{
+    Amendments, DeadLetter, Header, KeyChange, Label, LeftOut, LabeledEvent, Labels, ModelId, Origin, RawEvent, Reason,
+    Signals, TextEvent,
+};
 use serde_json::Value;
 
 /// One written sample: its name, the event and the layout.
@@ -242,6 +245,63 @@ fn altered_dead_letter_headers_are_refused_by_the_schema_and_by_reading() {
         let text = headers(&altered);
         assert!(!schema.is_valid(&json(text.as_bytes())), "the schema accepts {text}");
         assert!(wire::read_dead_letter_headers(&altered).is_err(), "reading accepts {text}");
+    }
+}
+
+/// The headers of a dead letter with these amendments.
+fn amended(letter: &DeadLetter, amendments: &Amendments) -> Vec<Header> {
+    let mut headers = letter.raw.headers.clone();
+    headers.extend(amendments.headers());
+    wire::postmark_headers(letter, &mut headers);
+    headers
+}
+
+#[test]
+fn a_claim_check_is_written_as_the_sample_and_read_back() {
+    let digest = "sha256:021fb596db81e6d02bf3d2586ee3981fe519f275c0ac9ca76bbcf2ebb4097d96".to_owned();
+    let amendments = Amendments {
+        payload: Some(LeftOut { bytes: 1, digest }),
+        headers_left_out: 2,
+        key: Some(KeyChange::Given),
+        timestamp_ms: Some(i64::MAX),
+    };
+    let letter = dead_letter(Reason::OutputRefused);
+    let written = amended(&letter, &amendments);
+    let golden = &read("dead-letter")["claim-check"];
+    assert_eq!(headers(&written), String::from_utf8_lossy(golden));
+    assert!(schema("dead-letter-headers.schema.json").is_valid(&json(golden)));
+    let mut postmark = wire::read_dead_letter_headers(&written).expect("an old reader finds what it knows");
+    assert_eq!(Amendments::take(&mut postmark.headers), amendments);
+    assert_eq!(postmark.headers, letter.raw.headers);
+
+    // A letter that became a record again, and then a letter once more: each time has its own headers.
+    let again = DeadLetter::new(RawEvent { headers: written.clone(), ..letter.raw }, Reason::NoText, "why");
+    let mut outer = wire::read_dead_letter_headers(&wire::dead_letter_headers(&again)).expect("a dead letter");
+    assert_eq!(Amendments::take(&mut outer.headers), Amendments::default());
+    assert_eq!(outer.headers, written);
+    let once = Amendments { timestamp_ms: Some(-5), ..Amendments::default() };
+    let mut outer = wire::read_dead_letter_headers(&amended(&again, &once)).expect("a dead letter");
+    assert_eq!(Amendments::take(&mut outer.headers), once);
+    assert_eq!(outer.headers, written);
+}
+
+#[test]
+fn amendments_that_make_no_sense_stay_headers_of_the_record() {
+    let schema = schema("dead-letter-headers.schema.json");
+    for (name, value) in [
+        (wire::PAYLOAD_BYTES_HEADER, "many"),
+        (wire::PAYLOAD_DIGEST_HEADER, "sha256:0"),
+        (wire::HEADERS_LEFT_OUT_HEADER, "0"),
+        (wire::KEY_HEADER, "lost"),
+        (wire::TIMESTAMP_HEADER, "yesterday"),
+    ] {
+        let mut own = vec![Header { name: name.to_owned(), value: Some(value.as_bytes().to_vec()) }];
+        let mut letter = dead_letter(Reason::NoText);
+        letter.raw.headers.clone_from(&own);
+        let written = headers(&wire::dead_letter_headers(&letter));
+        assert!(!schema.is_valid(&json(written.as_bytes())), "the schema accepts {written}");
+        assert_eq!(Amendments::take(&mut own), Amendments::default());
+        assert_eq!(own, letter.raw.headers);
     }
 }
 
