@@ -3,6 +3,7 @@
 //! It changes nothing that a worker or a reader could notice: no topic is created, no offset committed, no record
 //! written. A step that needs a failed one is left out, so the first FAIL is the one to mend first.
 
+mod rules;
 mod sample;
 
 use std::error::Error;
@@ -276,6 +277,7 @@ fn check_input(
             return Ok(Vec::new());
         }
     };
+    rules::check(config, look.oldest_ms(), report)?;
     match look.group() {
         Ok(state) => {
             let found = format!(

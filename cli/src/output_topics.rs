@@ -1,12 +1,13 @@
 //! The output topics, made where they are missing (`sink.create_topics`).
 //!
 //! They get as many partitions as the widest input topic, so that a record keeps its partition number and a key its
-//! order. So the input topics must be there first; they are waited for, as the source does.
+//! order. So the input topics must be there first; they are waited for, as the source does. They keep what is written as
+//! long as `sink.create_retention_ms` says: by the record's time, which for a backfill lies far back.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sink::kafka::topics::{TopicState, create, describe};
+use sink::kafka::topics::{TopicState, Wanted, create, describe};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
@@ -14,6 +15,8 @@ use crate::settings::Config;
 
 /// How long one question to the broker may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Kafka's default of `max.message.bytes`: topics for larger records are created to take them.
+const KAFKA_BYTES_MAX: usize = 1_048_588;
 /// Between two looks for input topics that are not there yet.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -30,7 +33,17 @@ pub fn create_missing(config: &Config, stop: &CancellationToken) -> Result<(), F
         return Ok(()); // what is still wrong with them, the publisher says
     }
     let Some(partitions) = widest_input(config, stop)? else { return Ok(()) };
-    let wanted: Vec<_> = missing.iter().map(|topic| (topic.name.as_str(), partitions)).collect();
+    let sink = config.sink();
+    let (of_labels, of_dead_letters) = sink.create_retention_ms();
+    let wanted: Vec<_> = missing
+        .iter()
+        .map(|topic| Wanted {
+            name: topic.name.clone(),
+            partitions,
+            retention_ms: if topic.name == sink.output_topic() { of_labels } else { of_dead_letters },
+            bytes_max: Some(sink.message_bytes_max()).filter(|bytes| *bytes > KAFKA_BYTES_MAX),
+        })
+        .collect();
     Ok(create(&identity, &wanted, ANSWER_WITHIN)?)
 }
 

@@ -3,15 +3,21 @@
 //! It is a pipeline of its own: a consumer group, a transaction per batch, offsets in the same transaction. What it has
 //! passed it does not see again: records of other reasons and records that are no dead letters are passed over, too. It
 //! works up to the end that the dead-letter topic has when it starts, so what fails again is left for the next time.
+//!
+//! One record never stops it: a dead letter whose record is no longer where it was, or is refused by the topic that it
+//! goes to, is told and passed over.
+
+mod letter;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
-use ingest::kafka::{KafkaSource, Lease, UntilEnd};
-use ingest::source::{Source, SourceEvent};
-use schemas::{Generation, RawEvent, Reason, Recovery, Ticket, wire};
+use ingest::kafka::{KafkaSource, Lease, Originals, UntilEnd};
+use ingest::source::{Source, SourceError, SourceEvent};
+use schemas::{Generation, Origin, RawEvent, Reason, Recovery, Ticket, content_bytes};
 use sink::kafka::{KafkaPublisher, Outgoing};
 use sink::publisher::{PublishError, Published};
 use sink::settings::Identity;
@@ -21,11 +27,18 @@ use crate::arguments::SettingsArguments;
 use crate::failure::Failure;
 use crate::settings::{self, Config};
 use crate::telemetry;
+use letter::{Fate, Letter};
 
 /// Records per transaction: far above what makes a transaction's own cost small, far below memory that matters.
 const BATCH_RECORDS: usize = 500;
 /// Bytes per transaction, for dead letters that are themselves large.
 const BATCH_BYTES: usize = 8 << 20;
+/// The largest record that goes back. What its topic takes is for the topic to say.
+const RECORD_BYTES_MAX: usize = 128 << 20;
+/// Reading one record again at its origin.
+const ORIGINAL_WITHIN: Duration = Duration::from_secs(30);
+/// Records of which the report tells why they were not replayed; the others are counted.
+const TOLD_MAX: usize = 10;
 /// The replica's name in the transactional id: two replays of one group at once would fence each other.
 const INSTANCE: &str = "replay";
 
@@ -35,7 +48,8 @@ Examples:
   labelstream replay --dead-letter messages-dead-letters --reason model_failed
   labelstream replay --dead-letter messages-dead-letters --to messages-mended
 
-A dead letter goes back as the record it was: the same bytes, key, headers and timestamp. What a replay has passed it
+A dead letter goes back as the record it was: the same bytes, key, headers and timestamp. Where it was too large for its
+topic, and was written without a part of the record, that is read again where the record came from. What a replay has passed it
 does not see again, whatever its reason; --replay-group with a new name begins at the first dead letter.";
 
 /// Send dead letters back to the topics they came from, exactly once.
@@ -64,11 +78,15 @@ struct Tally {
     replayed: BTreeMap<(Arc<str>, Reason), u64>,
     passed_over: u64,
     foreign: u64,
+    /// Why each of these dead letters is left where it is, by its origin.
+    left: Vec<String>,
 }
 
 /// Records on the way back, with the progress that they stand for.
 struct Open {
     records: Vec<Outgoing>,
+    /// The reason and the origin of each.
+    letters: Vec<(Reason, Origin)>,
     bytes: usize,
     ticket: Ticket,
     tally: Tally,
@@ -98,10 +116,14 @@ pub fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
         .map_err(Failure::Stdout)
 }
 
+/// Reads a record again at its origin; `None` when it is no longer there.
+type Fetch<'a> = &'a dyn Fn(&Origin) -> Result<Option<RawEvent>, SourceError>;
+
 type Lend = Box<dyn Fn(Generation) -> Option<Lease> + Send>;
 
 struct Replay {
     source: KafkaSource,
+    originals: Originals,
     /// `None` in a dry run.
     publisher: Option<KafkaPublisher<Lend, Lease>>,
     rewinds_max: u32,
@@ -120,9 +142,11 @@ impl Replay {
             let identity = Identity { group, instance: INSTANCE.to_owned(), ..config.identity() };
             let leases = source.leases();
             let lend: Lend = Box::new(move |generation| leases.lease(generation));
-            Some(KafkaPublisher::forwarder(config.sink().clone(), identity, lend)?)
+            let sink = config.sink().clone().with_message_bytes_max(RECORD_BYTES_MAX);
+            Some(KafkaPublisher::forwarder(sink, identity, lend)?)
         };
-        Ok(Self { source, publisher, rewinds_max: config.supervision().rewinds_max })
+        let originals = Originals::new(config.connection(), ORIGINAL_WITHIN)?;
+        Ok(Self { source, originals, publisher, rewinds_max: config.supervision().rewinds_max })
     }
 
     fn run(&mut self, route: &Route, stop: &CancellationToken) -> Result<Tally, Failure> {
@@ -144,7 +168,7 @@ impl Replay {
                     return Ok(done);
                 }
                 Some(SourceEvent::Record(record, generation)) => {
-                    open.sort(record, generation, route);
+                    open.sort(record, generation, route, &|origin| self.originals.read(origin))?;
                     false
                 }
                 Some(SourceEvent::Tick) => true,
@@ -178,17 +202,32 @@ impl Replay {
 
     /// What is replayed for good; nothing when the records will be read again.
     fn publish(&mut self, open: Open) -> Result<Tally, PublishError> {
-        let Some(publisher) = &mut self.publisher else { return Ok(open.tally) };
-        Ok(match publisher.forward(open.records, &open.ticket)? {
-            Published::Committed => open.tally,
-            Published::Stale => Tally::default(),
-        })
+        let mut tally = open.tally;
+        let Some(publisher) = &mut self.publisher else { return Ok(tally) };
+        let (published, refused) = publisher.forward_the_accepted(open.records, &open.ticket)?;
+        if published == Published::Stale {
+            return Ok(Tally::default());
+        }
+        for refused in refused {
+            let (reason, origin) = &open.letters[refused.place];
+            if let Some(count) = tally.replayed.get_mut(&(Arc::clone(&refused.topic), *reason)) {
+                *count -= 1;
+            }
+            tally.left.push(format!("{origin}: topic {} refuses it: {}", refused.topic, refused.rule));
+        }
+        Ok(tally)
     }
 }
 
 impl Open {
     fn new(generation: Generation) -> Self {
-        Self { records: Vec::new(), bytes: 0, ticket: Ticket::new(generation), tally: Tally::default() }
+        Self {
+            records: Vec::new(),
+            letters: Vec::new(),
+            bytes: 0,
+            ticket: Ticket::new(generation),
+            tally: Tally::default(),
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -200,30 +239,37 @@ impl Open {
     }
 
     /// Takes one record of the dead-letter topic: it goes back, or is passed over.
-    fn sort(&mut self, record: RawEvent, generation: Generation, route: &Route) {
+    fn sort(
+        &mut self,
+        record: RawEvent,
+        generation: Generation,
+        route: &Route,
+        fetch: Fetch<'_>,
+    ) -> Result<(), SourceError> {
         if self.ticket.generation() != generation {
             *self = Self::new(generation);
         }
         self.ticket.cover(&record.origin);
-        let Ok(postmark) = wire::read_dead_letter_headers(&record.headers) else {
+        let Some(letter) = Letter::read(record) else {
             self.tally.foreign += 1;
-            return;
+            return Ok(());
         };
-        if !route.reasons.is_empty() && !route.reasons.contains(&postmark.reason) {
+        if !route.reasons.is_empty() && !route.reasons.contains(&letter.reason) {
             self.tally.passed_over += 1;
-            return;
+            return Ok(());
         }
-        let topic = route.to.clone().unwrap_or(postmark.origin.topic);
-        *self.tally.replayed.entry((Arc::clone(&topic), postmark.reason)).or_default() += 1;
-        self.bytes += record.held_bytes();
-        self.records.push(Outgoing {
-            topic,
-            partition: postmark.origin.partition,
-            key: record.key,
-            payload: record.payload,
-            headers: postmark.headers,
-            timestamp_ms: record.timestamp_ms,
-        });
+        let (reason, origin) = (letter.reason, letter.origin.clone());
+        let topic = route.to.clone().unwrap_or_else(|| Arc::clone(&origin.topic));
+        match letter.back(&topic, fetch)? {
+            Fate::Back(record) => {
+                self.bytes += content_bytes(record.key.as_deref(), record.payload.as_deref(), &record.headers);
+                *self.tally.replayed.entry((topic, reason)).or_default() += 1;
+                self.letters.push((reason, origin));
+                self.records.push(record);
+            }
+            Fate::Left(why) => self.tally.left.push(format!("{origin}: {why}")),
+        }
+        Ok(())
     }
 }
 
@@ -234,6 +280,7 @@ impl Tally {
         }
         self.passed_over += other.passed_over;
         self.foreign += other.foreign;
+        self.left.extend(other.left);
     }
 }
 
@@ -241,7 +288,7 @@ fn write_report(out: &mut impl Write, tally: &Tally, dead_letters: &str, dry_run
     let verb = if dry_run { "would replay" } else { "replayed" };
     let total: u64 = tally.replayed.values().sum();
     writeln!(out, "{verb} {total} of the dead letters in {dead_letters}")?;
-    for ((topic, reason), count) in &tally.replayed {
+    for ((topic, reason), count) in tally.replayed.iter().filter(|(_, count)| **count > 0) {
         writeln!(out, "  {count:>8}  {reason} to {topic}")?;
     }
     if tally.passed_over > 0 {
@@ -250,12 +297,19 @@ fn write_report(out: &mut impl Write, tally: &Tally, dead_letters: &str, dry_run
     if tally.foreign > 0 {
         writeln!(out, "  {:>8}  records that are no dead letters, passed over", tally.foreign)?;
     }
+    if !tally.left.is_empty() {
+        writeln!(out, "  {:>8}  left where they are:", tally.left.len())?;
+        tally.left.iter().take(TOLD_MAX).try_for_each(|why| writeln!(out, "            {why}"))?;
+    }
+    if let Some(more @ 1..) = tally.left.len().checked_sub(TOLD_MAX) {
+        writeln!(out, "            and {more} more")?;
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use schemas::{DeadLetter, Header, Origin};
+    use schemas::{DeadLetter, Header, wire};
 
     use super::*;
 
@@ -276,11 +330,15 @@ mod tests {
         record(offset, headers)
     }
 
+    fn nowhere(_: &Origin) -> Result<Option<RawEvent>, SourceError> {
+        Ok(None)
+    }
+
     fn sorted(route: &Route) -> Open {
         let mut open = Open::new(Generation::default());
         let records = [dead_letter(0, Reason::NotUtf8), dead_letter(1, Reason::ModelFailed), record(4, Vec::new())];
         for record in records {
-            open.sort(record, Generation::default(), route);
+            open.sort(record, Generation::default(), route, &nowhere).expect("nothing is read again");
         }
         open
     }
@@ -319,10 +377,23 @@ mod tests {
     }
 
     #[test]
+    fn the_report_tells_why_dead_letters_are_left() {
+        let left = (0..12).map(|offset| format!("messages[0]@{offset}: why")).collect();
+        let tally = Tally { left, replayed: [(("a".into(), Reason::Empty), 0)].into(), ..Tally::default() };
+        let mut report = Vec::new();
+        write_report(&mut report, &tally, "dead", false).expect("a Vec takes it");
+        let report = String::from_utf8(report).expect("text");
+        let start = "replayed 0 of the dead letters in dead\n        12  left where they are:\n            messages[0]@0: why\n";
+        assert!(report.starts_with(start), "{report}");
+        assert!(report.ends_with("            messages[0]@9: why\n            and 2 more\n"), "{report}");
+    }
+
+    #[test]
     fn a_new_generation_voids_what_is_open() {
         let mut open = sorted(&Route { reasons: Vec::new(), to: None });
         let later = Generation::default().next();
-        open.sort(dead_letter(0, Reason::Empty), later, &Route { reasons: Vec::new(), to: None });
+        let route = Route { reasons: Vec::new(), to: None };
+        open.sort(dead_letter(0, Reason::Empty), later, &route, &nowhere).expect("nothing is read again");
         assert_eq!((open.records.len(), open.ticket.generation()), (1, later));
     }
 }

@@ -20,6 +20,7 @@ pub(crate) const HEADER_BYTES: usize = 61;
 const MAGIC_AT: usize = 16;
 const CRC_AT: usize = 17;
 const CRC_FROM: usize = 21;
+const MAX_TIMESTAMP_AT: usize = 35;
 
 const CODEC_MASK: i16 = 0x07;
 const LOG_APPEND_TIME: i16 = 0x08;
@@ -95,7 +96,7 @@ impl BatchHeader {
             attributes: i16::from_be_bytes(array_at(data, 21)),
             last_offset_delta: i32_at(data, 23),
             base_timestamp: i64_at(data, 27),
-            max_timestamp: i64_at(data, 35),
+            max_timestamp: i64_at(data, MAX_TIMESTAMP_AT),
             producer_id: i64_at(data, 43),
             producer_epoch: i16::from_be_bytes(array_at(data, 51)),
             base_sequence: i32_at(data, 53),
@@ -105,12 +106,21 @@ impl BatchHeader {
 }
 
 /// A private copy of a batch at its place in the log. The copy also frees the request's buffer, which may be much larger.
-pub(crate) fn placed(data: &[u8], base_offset: i64, leader_epoch: i32) -> Bytes {
+///
+/// With `stamp` all its records have that time, whatever they say themselves.
+pub(crate) fn placed(data: &[u8], base_offset: i64, leader_epoch: i32, stamp: Option<Millis>) -> Bytes {
     let mut copy = BytesMut::with_capacity(data.len());
     copy.put_i64(base_offset);
     copy.put_slice(&data[8..12]);
     copy.put_i32(leader_epoch);
     copy.put_slice(&data[16..]);
+    if let Some(stamp) = stamp {
+        let attributes = i16::from_be_bytes(array_at(data, CRC_FROM)) | LOG_APPEND_TIME;
+        copy[CRC_FROM..CRC_FROM + 2].copy_from_slice(&attributes.to_be_bytes());
+        copy[MAX_TIMESTAMP_AT..MAX_TIMESTAMP_AT + 8].copy_from_slice(&stamp.to_be_bytes());
+        let checksum = crc32c::crc32c(&copy[CRC_FROM..]);
+        copy[CRC_AT..CRC_FROM].copy_from_slice(&checksum.to_be_bytes());
+    }
     copy.freeze()
 }
 

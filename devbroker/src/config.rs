@@ -1,7 +1,8 @@
 //! How a broker is set up: where it listens, what it holds, and the bound of everything that clients can make grow.
 //!
 //! The defaults are Apache Kafka's where Kafka has the setting, except that the initial rebalance delay is 0 (a test wants
-//! its group at once) and that every partition is bounded in bytes (everything lives in memory).
+//! its group at once), that every partition is bounded in bytes (everything lives in memory), and that age alone is no reason
+//! to let go of records.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -39,6 +40,8 @@ pub struct Config {
     pub default_partitions: i32,
     /// Oldest batches go when a partition holds more than this; the newest batch always stays.
     pub partition_bytes_max: u64,
+    /// `retention.ms` of topics that do not say their own, as `log.retention.ms`; `None` keeps records of any age.
+    pub retention: Option<Duration>,
     /// Time between the first member's arrival in an empty group and its first generation.
     pub group_initial_rebalance_delay: Duration,
     /// Sessions shorter than this are refused, as `group.min.session.timeout.ms`.
@@ -76,6 +79,7 @@ impl Default for Config {
             auto_create_topics: true,
             default_partitions: 1,
             partition_bytes_max: 64 * 1024 * 1024,
+            retention: None,
             group_initial_rebalance_delay: Duration::ZERO,
             group_session_timeout_min: Duration::from_secs(6),
             transaction_timeout_max: Duration::from_secs(15 * 60),

@@ -2,7 +2,7 @@
 //!
 //! It speaks the Kafka protocol well enough that clients cannot tell it from a single Apache Kafka 4.1 node in what it
 //! implements: topics, idempotent and transactional producers with fencing and time-outs, `read_committed`, consumer groups
-//! of the classic protocol with static membership, retention by size, compaction. `tests/tests/conformance.rs` runs the same suite on both.
+//! of the classic protocol with static membership, retention by size and age, compaction. `tests/tests/conformance.rs` runs the same suite on both.
 //!
 //! What it deliberately lacks: disk (a stop forgets everything), replication, authentication, encryption, quotas,
 //! share groups, the new consumer protocol (KIP-848) and the second half of KIP-890. `ApiVersions` says so to clients.
@@ -31,11 +31,13 @@ mod groups;
 mod log;
 mod offsets;
 mod producers;
+mod segments;
 mod server;
 mod shape;
 mod state;
 mod topics;
 mod transactions;
+mod validation;
 
 pub use kafka_protocol::messages::ApiKey;
 

@@ -16,15 +16,14 @@ use crate::batch::{self, BatchHeader};
 use crate::clock::Millis;
 use crate::compaction;
 use crate::producers::{Producers, Verdict};
+use crate::segments::{Rolling, Segments};
+use crate::validation::{self, Refusal, Times};
 
 /// Leaders never change here, so the epoch never moves.
 pub(crate) const LEADER_EPOCH: i32 = 0;
 
 /// A partition is not compacted while it is smaller, in bytes: there is nothing to gain.
 const COMPACT_FROM: u64 = 1 << 20;
-
-/// Kafka's `log.message.timestamp.after.max.ms`: records from further in the future are refused.
-const FUTURE_MAX: Millis = 3_600_000;
 
 #[derive(Debug)]
 pub(crate) struct Stored {
@@ -45,8 +44,9 @@ pub(crate) struct Aborted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Retention {
     pub(crate) bytes_max: u64,
-    /// Age by record timestamp; `None` keeps records of any age.
+    /// Age by record timestamp, of whole segments; `None` keeps records of any age.
     pub(crate) age_max: Option<Millis>,
+    pub(crate) rolling: Rolling,
     pub(crate) cleanup: Cleanup,
 }
 
@@ -93,6 +93,8 @@ pub(crate) struct PartitionLog {
     end: i64,
     bytes: u64,
     retention: Retention,
+    times: Times,
+    segments: Segments,
     producers: Producers,
     aborted: VecDeque<Aborted>,
     /// The size at which the partition is compacted next: half of it may be out of date.
@@ -100,13 +102,15 @@ pub(crate) struct PartitionLog {
 }
 
 impl PartitionLog {
-    pub(crate) fn new(retention: Retention, producers_max: usize) -> Self {
+    pub(crate) fn new(retention: Retention, times: Times, producers_max: usize) -> Self {
         Self {
             batches: VecDeque::new(),
             start: 0,
             end: 0,
             bytes: 0,
             retention,
+            times,
+            segments: Segments::new(retention.rolling),
             producers: Producers::new(producers_max),
             aborted: VecDeque::new(),
             compact_at: COMPACT_FROM.min(retention.bytes_max.saturating_mul(2)),
@@ -130,27 +134,27 @@ impl PartitionLog {
     /// Appends one batch of a client and returns its base offset, which for a duplicate is that of the first time.
     ///
     /// # Errors
-    /// As [`Producers::check`]; `INVALID_TIMESTAMP` for records from the future; where keys are kept, `INVALID_RECORD`
-    /// for records without one, and `POLICY_VIOLATION` when the partition is full of them.
-    pub(crate) fn append(&mut self, header: &BatchHeader, data: &[u8], now: Millis) -> Result<i64, ResponseError> {
-        if header.max_timestamp > now.saturating_add(FUTURE_MAX) {
-            return Err(ResponseError::InvalidTimestamp);
-        }
+    /// As [`validation::check`] and [`Producers::check`]; `POLICY_VIOLATION` when a partition that keeps keys is full.
+    pub(crate) fn append(&mut self, header: &BatchHeader, data: &[u8], now: Millis) -> Result<i64, Refusal> {
+        let keeps_keys = self.retention.cleanup.tombstones_kept().is_some();
+        validation::check(header, data, keeps_keys, self.times, now)?;
         if header.has_producer()
             && let Verdict::Duplicate(base_offset) = self.producers.check(header)?
         {
             return Ok(base_offset);
         }
-        if self.retention.cleanup.tombstones_kept().is_some() {
-            self.check_keys(data)?;
+        if keeps_keys {
+            self.check_room(data)?;
         }
         let base_offset = self.end;
         let last_offset = base_offset + i64::from(header.last_offset_delta);
-        self.push(Stored {
+        let stamp = self.times.stamps.then_some(now);
+        let stored = Stored {
             last_offset,
-            max_timestamp: header.max_timestamp,
-            bytes: batch::placed(data, base_offset, LEADER_EPOCH),
-        });
+            max_timestamp: stamp.unwrap_or(header.max_timestamp),
+            bytes: batch::placed(data, base_offset, LEADER_EPOCH, stamp),
+        };
+        self.push(stored, now);
         if header.has_producer() {
             self.producers.appended(header, base_offset, now);
         }
@@ -162,11 +166,8 @@ impl PartitionLog {
     pub(crate) fn append_marker(&mut self, producer: (i64, i16), commit: bool, now: Millis) {
         let offset = self.end;
         let opened = self.producers.ended(producer.0, producer.1, now);
-        self.push(Stored {
-            last_offset: offset,
-            max_timestamp: now,
-            bytes: batch::marker(offset, producer, commit, now),
-        });
+        let bytes = batch::marker(offset, producer, commit, now);
+        self.push(Stored { last_offset: offset, max_timestamp: now, bytes }, now);
         if let (Some(first_offset), false) = (opened, commit) {
             self.aborted.push_back(Aborted { producer_id: producer.0, first_offset, last_offset: offset });
         }
@@ -231,11 +232,13 @@ impl PartitionLog {
         while self.batches.front().is_some_and(|stored| stored.last_offset < self.start) {
             self.pop();
         }
+        self.segments.forget_before(self.start);
         self.forget_aborted();
         Ok(())
     }
 
-    /// Lets go of the oldest batches while the partition is too large, or they are too old. The newest batch stays.
+    /// Lets go of the oldest batches while the partition is too large (the newest one stays), and of segments that are
+    /// too old.
     ///
     /// Where keys are kept, it compacts whenever the partition has doubled.
     pub(crate) fn retain(&mut self, now: Millis) {
@@ -247,15 +250,21 @@ impl PartitionLog {
         if !self.retention.cleanup.deletes() {
             return;
         }
-        let oldest_kept = self.retention.age_max.map_or(Millis::MIN, |age| now.saturating_sub(age));
-        while self.batches.len() > 1
-            && let Some(front) = self.batches.front()
-            && (self.bytes > self.retention.bytes_max || (0..oldest_kept).contains(&front.max_timestamp))
+        let expired = self.retention.age_max.and_then(|age_max| self.segments.expired(age_max, now));
+        self.start = self.start.max(expired.unwrap_or(0));
+        while let Some(front) = self.batches.front()
+            && (front.last_offset < self.start || (self.batches.len() > 1 && self.bytes > self.retention.bytes_max))
         {
             self.start = self.start.max(front.last_offset + 1);
             self.pop();
         }
+        self.segments.forget_before(self.start);
         self.forget_aborted();
+    }
+
+    /// What its topic does with times.
+    pub(crate) fn stamps(&self) -> bool {
+        self.times.stamps
     }
 
     fn compact(&mut self, tombstones_from: Millis) {
@@ -272,19 +281,17 @@ impl PartitionLog {
         self.retention.bytes_max.saturating_mul(2)
     }
 
-    /// Whether a batch may join a partition that keeps keys.
-    fn check_keys(&self, data: &[u8]) -> Result<(), ResponseError> {
-        let opened = batch::records::open(&Bytes::copy_from_slice(data)).ok_or(ResponseError::CorruptMessage)?;
-        if opened.records.iter().any(|record| record.key.is_none()) {
-            return Err(ResponseError::InvalidRecord);
-        }
+    /// Whether a batch still fits into a partition that keeps keys.
+    fn check_room(&self, data: &[u8]) -> Result<(), ResponseError> {
         let is_full = self.bytes.saturating_add(data.len() as u64) > self.compacted_bytes_max();
         if is_full && !self.retention.cleanup.deletes() { Err(ResponseError::PolicyViolation) } else { Ok(()) }
     }
 
-    fn push(&mut self, stored: Stored) {
+    fn push(&mut self, stored: Stored, now: Millis) {
+        let bytes = stored.bytes.len() as u64;
         self.end = stored.last_offset + 1;
-        self.bytes += stored.bytes.len() as u64;
+        self.bytes += bytes;
+        self.segments.appended(stored.last_offset, stored.max_timestamp, bytes, now);
         self.batches.push_back(stored);
     }
 

@@ -1,22 +1,25 @@
 //! The topics: names, ids, settings and their partitions' logs.
 //!
 //! Knows the topic settings that Apache Kafka knows, keeps what a client sets, and acts on those that this broker can
-//! honour: `cleanup.policy`, `delete.retention.ms`, `retention.bytes`, `retention.ms` and `max.message.bytes`.
+//! honour: `cleanup.policy`, `delete.retention.ms`, `retention.bytes`, `retention.ms`, `segment.bytes`, `segment.ms`,
+//! `max.message.bytes` and `message.timestamp.*`.
 
 use std::collections::{BTreeMap, HashMap};
 
 use kafka_protocol::ResponseError;
 use uuid::Uuid;
 
-use crate::clock::Millis;
+use crate::clock::{Millis, saturating_millis};
 use crate::config::{Config, TopicSpec};
 use crate::log::{Cleanup, PartitionLog, Retention};
+use crate::segments::Rolling;
+use crate::validation::Times;
 
 /// Kafka's limit on the length of a topic name.
 const NAME_BYTES_MAX: usize = 249;
 
-/// Settings a topic may have, with Kafka's default values; but age is no reason to let go unless a topic says so.
-pub(crate) const TOPIC_CONFIGS: [(&str, &str); 17] = [
+/// Settings a topic may have, with Kafka's default values; but `retention.ms` is the broker's ([`Config::retention`]).
+pub(crate) const TOPIC_CONFIGS: [(&str, &str); 19] = [
     ("cleanup.policy", "delete"),
     ("compression.type", "producer"),
     ("delete.retention.ms", "86400000"),
@@ -25,6 +28,8 @@ pub(crate) const TOPIC_CONFIGS: [(&str, &str); 17] = [
     ("flush.ms", "9223372036854775807"),
     ("max.compaction.lag.ms", "9223372036854775807"),
     ("max.message.bytes", "1048588"),
+    ("message.timestamp.after.max.ms", "3600000"),
+    ("message.timestamp.before.max.ms", "9223372036854775807"),
     ("message.timestamp.type", "CreateTime"),
     ("min.cleanable.dirty.ratio", "0.5"),
     ("min.compaction.lag.ms", "0"),
@@ -56,7 +61,8 @@ pub(crate) struct Topic {
     /// What was set; everything else has Kafka's default.
     pub(crate) configs: BTreeMap<String, String>,
     pub(crate) message_bytes_max: usize,
-    retention: Retention,
+    pub(crate) retention: Retention,
+    times: Times,
 }
 
 impl Topic {
@@ -78,6 +84,7 @@ pub(crate) struct Topics {
     by_name: BTreeMap<String, Topic>,
     names: HashMap<Uuid, String>,
     partition_bytes_max: u64,
+    retention_ms: Millis,
     default_partitions: i32,
     topics_max: usize,
     partitions_max: usize,
@@ -90,6 +97,7 @@ impl Topics {
             by_name: BTreeMap::new(),
             names: HashMap::new(),
             partition_bytes_max: config.partition_bytes_max,
+            retention_ms: config.retention.map_or(-1, saturating_millis),
             default_partitions: config.default_partitions,
             topics_max: config.limits.topics,
             partitions_max: config.limits.partitions,
@@ -176,8 +184,8 @@ impl Topics {
         if let Some(topic) = self.by_name.get_mut(name)
             && !dry
         {
-            let retention = topic.retention;
-            topic.partitions.resize_with(wanted, || PartitionLog::new(retention, producers_max));
+            let (retention, times) = (topic.retention, topic.times);
+            topic.partitions.resize_with(wanted, || PartitionLog::new(retention, times, producers_max));
         }
         Ok(())
     }
@@ -202,20 +210,28 @@ impl Topics {
             return Err(TopicError::new(ResponseError::InvalidConfig, format!("Unknown topic config name: {unknown}")));
         }
         let retention_bytes = number(&configs, "retention.bytes")?.and_then(|bytes| u64::try_from(bytes).ok());
-        let retention_ms = number(&configs, "retention.ms")?.unwrap_or(-1);
+        let retention_ms = number(&configs, "retention.ms")?.unwrap_or(self.retention_ms);
         let message_bytes_max = number(&configs, "max.message.bytes")?.unwrap_or(1_048_588);
         let cleanup = cleanup(&configs)?;
         let retention = Retention {
             bytes_max: retention_bytes.unwrap_or(u64::MAX).min(self.partition_bytes_max),
             age_max: (retention_ms >= 0).then_some(retention_ms),
+            rolling: Rolling {
+                bytes_max: number(&configs, "segment.bytes")?
+                    .and_then(|bytes| bytes.try_into().ok())
+                    .unwrap_or(1 << 30),
+                age_max: number(&configs, "segment.ms")?.unwrap_or(604_800_000),
+            },
             cleanup,
         };
+        let times = times(&configs)?;
         Ok(Topic {
             id: Uuid::new_v4(),
-            partitions: (0..partitions).map(|_| PartitionLog::new(retention, self.producers_max)).collect(),
+            partitions: (0..partitions).map(|_| PartitionLog::new(retention, times, self.producers_max)).collect(),
             configs,
             message_bytes_max: usize::try_from(message_bytes_max).unwrap_or(0),
             retention,
+            times,
         })
     }
 }
@@ -233,6 +249,21 @@ fn cleanup(configs: &BTreeMap<String, String>) -> Result<Cleanup, TopicError> {
             Err(TopicError::new(ResponseError::InvalidConfig, message))
         }
     }
+}
+
+/// What a topic's `message.timestamp.*` ask for.
+fn times(configs: &BTreeMap<String, String>) -> Result<Times, TopicError> {
+    let usual = Times::default();
+    let kind = configs.get("message.timestamp.type").map_or("CreateTime", String::as_str);
+    if !["CreateTime", "LogAppendTime"].contains(&kind) {
+        let message = format!("Invalid value {kind} for configuration message.timestamp.type");
+        return Err(TopicError::new(ResponseError::InvalidConfig, message));
+    }
+    Ok(Times {
+        stamps: kind == "LogAppendTime",
+        before_max: number(configs, "message.timestamp.before.max.ms")?.unwrap_or(usual.before_max),
+        after_max: number(configs, "message.timestamp.after.max.ms")?.unwrap_or(usual.after_max),
+    })
 }
 
 fn number(configs: &BTreeMap<String, String>, key: &str) -> Result<Option<i64>, TopicError> {

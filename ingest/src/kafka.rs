@@ -12,6 +12,7 @@ mod context;
 mod end;
 mod hand_over;
 mod lease;
+mod originals;
 mod poller;
 mod prefetch;
 mod progress;
@@ -36,6 +37,7 @@ use tokio::sync::mpsc;
 
 pub use connection::{Connection, ConnectionSettings, SaslMechanism, SecurityProtocol};
 pub use lease::{Assigned, Lease, Leases, Standing};
+pub use originals::Originals;
 pub use range::{RangeEvent, TopicRange};
 pub use settings::{Assignment, OffsetReset, SourceConfig, SourceSettings, UntilEnd};
 pub use table::{Bytes, Change, KafkaTable};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use schemas::wire::{self, Added, Layout};
 use schemas::{
-    Amendments, DeadLetter, Header, KeyChange, Label, LeftOut, LabeledEvent, Labels, ModelId, Origin, RawEvent, Reason,
+    Amendments, DeadLetter, Header, KeyChange, Label, LabeledEvent, Labels, LeftOut, ModelId, Origin, RawEvent, Reason,
     Signals, TextEvent,
 };
 use serde_json::Value;

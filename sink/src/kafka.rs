@@ -4,8 +4,12 @@
 //! place (`verdict`): the same call again, an abort and the same batch again from memory, the batch let go, or the end
 //! of the process. With `at_least_once` the labels are delivered first and the offsets are committed after them.
 
+mod isolation;
+mod letter;
 mod outgoing;
 mod producer;
+mod refusal;
+mod rules;
 pub mod topics;
 mod verdict;
 
@@ -14,22 +18,28 @@ use std::hash::BuildHasher;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer as _;
 use schemas::{Batch, Generation, LabeledEvent, Recovery, Ticket};
 
-pub use outgoing::Outgoing;
+pub use letter::digest;
+pub use outgoing::{Outgoing, Refused};
+pub use rules::{TopicRules, topic_rules};
 
 use crate::metrics::{self, Outcome};
 use crate::publisher::{PublishError, Published, Publisher};
 use crate::settings::{Guarantee, Identity, SinkConfig};
 use outgoing::{Address, Parcel};
 use producer::{Failure, Producer};
+use rules::KnownRules;
 use topics::Partitions;
 use verdict::{Step, Verdict};
+
+/// Asking for the settings of topics: without an answer publishing goes on, so it may not take long.
+const RULES_WAIT: Duration = Duration::from_secs(5);
 
 /// Commits a ticket's offsets outside of a transaction: for [`Guarantee::AtLeastOnce`].
 pub type CommitOffsets<G> = Box<dyn Fn(&G, &Ticket) -> Result<(), KafkaError> + Send>;
@@ -86,15 +96,26 @@ where
         lease: L,
         commit_offsets: CommitOffsets<G>,
     ) -> Result<Self, PublishError> {
-        let producer = Some(Producer::connect(&config, &identity)?);
         let partitions = Partitions::new(config.partitions_age_max, config.publish_wait);
         let address = Address {
             output: Arc::from(config.output_topic.as_str()),
             dead_letters: Arc::from(config.dead_letter_topic.as_str()),
             layout: config.layout,
             bytes_max: config.message_bytes_max,
+            is_compressed: config.is_compressed(),
+            rules: KnownRules::new(config.partitions_age_max, RULES_WAIT.min(config.connect_wait)),
         };
-        Ok(Self { producer, lease, commit_offsets, config, identity, address, partitions, stale_through: None })
+        let mut publisher =
+            Self { producer: None, lease, commit_offsets, config, identity, address, partitions, stale_through: None };
+        publisher.refresh_rules();
+        publisher.reconnect()?;
+        Ok(publisher)
+    }
+
+    /// Learns what the output topics take.
+    fn refresh_rules(&mut self) {
+        let topics = [Arc::clone(&self.address.output), Arc::clone(&self.address.dead_letters)];
+        self.address.rules.refresh(topics.iter(), &self.identity);
     }
 
     /// The number of a topic's partitions.
@@ -115,43 +136,70 @@ where
     /// Passes records on as they are, with the offsets of `ticket`, all or nothing.
     ///
     /// # Errors
-    /// As [`Publisher::publish`].
+    /// As [`Publisher::publish`]; [`PublishError::Refused`] for a record that its topic refuses.
     pub fn forward(&mut self, records: Vec<Outgoing>, ticket: &Ticket) -> Result<Published, PublishError> {
-        self.publish_parcel(Parcel::forward(records), ticket)
+        self.pass_on(records, false, ticket).map(|(published, _)| published)
     }
 
-    fn publish_parcel(&mut self, mut parcel: Parcel<'_>, ticket: &Ticket) -> Result<Published, PublishError> {
+    /// As [`Self::forward`], without the records that their topics refuse: they are told, and passed by.
+    ///
+    /// # Errors
+    /// As [`Publisher::publish`].
+    pub fn forward_the_accepted(
+        &mut self,
+        records: Vec<Outgoing>,
+        ticket: &Ticket,
+    ) -> Result<(Published, Vec<Refused>), PublishError> {
+        self.pass_on(records, true, ticket)
+    }
+
+    fn pass_on(
+        &mut self,
+        records: Vec<Outgoing>,
+        may_leave_out: bool,
+        ticket: &Ticket,
+    ) -> Result<(Published, Vec<Refused>), PublishError> {
+        self.address.rules.refresh(records.iter().map(|record| &record.topic), &self.identity);
+        let mut parcel = Parcel::forward(records, may_leave_out, &self.address, now_ms())?;
+        let published = self.publish_parcel(&mut parcel, ticket)?;
+        Ok((published, parcel.into_refused()))
+    }
+
+    fn publish_parcel(&mut self, parcel: &mut Parcel<'_>, ticket: &Ticket) -> Result<Published, PublishError> {
         let generation = ticket.generation();
-        for attempt in 1.. {
+        let mut attempt = 1;
+        loop {
             let lease = if self.stale_through >= Some(generation) { None } else { (self.lease)(generation) };
             let Some(lease) = lease else {
                 metrics::transaction(Outcome::Stale);
                 return Ok(Published::Stale);
             };
             self.reconnect()?;
-            let places = self.places(&parcel)?;
-            let Err(failure) = self.transact(&parcel, &places, ticket, &lease) else {
+            parcel.places = self.places(parcel)?;
+            let Err(failure) = self.transact(parcel, ticket, &lease) else {
                 metrics::transaction(Outcome::Committed);
-                metrics::published(parcel.labels(), &parcel.dead_letters(), parcel.content_bytes());
+                parcel.published();
                 return Ok(Published::Committed);
             };
-            self.recover(failure, &mut parcel, generation, attempt)?;
+            let is_narrowed = !failure.refused.is_empty();
+            self.recover(failure, parcel, generation, attempt)?;
             drop(lease); // a rebalance need not wait for the pause
-            if self.stale_through < Some(generation) {
+            // A search for what a topic refuses makes progress with every attempt and comes to an end by itself.
+            if self.stale_through < Some(generation) && !is_narrowed {
                 metrics::retried();
                 thread::sleep(pause(self.config.retry_wait, attempt));
+                attempt += 1;
             }
         }
-        unreachable!("the attempts are counted without an end")
     }
 
     /// One attempt: everything becomes visible, or a step fails.
-    fn transact(&mut self, parcel: &Parcel<'_>, places: &[i32], ticket: &Ticket, lease: &G) -> Result<(), Failure> {
+    fn transact(&mut self, parcel: &Parcel<'_>, ticket: &Ticket, lease: &G) -> Result<(), Failure> {
         let producer = self.producer.as_mut().ok_or_else(gone)?;
         let started = Instant::now();
         let deadline = started + self.config.publish_wait;
         producer.begin()?;
-        send_all(producer, parcel, places, deadline)?;
+        send_all(producer, parcel, deadline)?;
         producer.deliver(deadline)?;
         if producer.transactional {
             producer.add_offsets(ticket, lease, deadline)?;
@@ -181,7 +229,7 @@ where
         generation: Generation,
         attempt: u32,
     ) -> Result<(), PublishError> {
-        let verdict = if failure.too_large.is_empty() { failure.verdict() } else { Verdict::TryAgain };
+        let verdict = if failure.refused.is_empty() { failure.verdict() } else { Verdict::TryAgain };
         let reason = self.producer.as_ref().map(Producer::reason).unwrap_or_default();
         // An unresolved commit is not aborted: it may have happened.
         let is_unresolved = failure.step == Step::Commit && verdict == Verdict::CallAgain;
@@ -197,7 +245,12 @@ where
         metrics::transaction(Outcome::Aborted);
         // Without transactions the labels are out already, and the producer is in good order.
         let transactional = self.config.guarantee == Guarantee::ExactlyOnce;
-        if transactional || verdict != Verdict::Stale {
+        if let Some(producer) = self.producer.as_ref().filter(|_| !transactional) {
+            parcel.delivered.extend(producer.delivered());
+        }
+        if failure.is_by_broker() {
+            self.rebuild()?;
+        } else if transactional || verdict != Verdict::Stale {
             self.abort()?;
         }
         if verdict == Verdict::Stale {
@@ -205,8 +258,8 @@ where
             self.stale_through = Some(generation);
             return Ok(());
         }
-        if !failure.too_large.is_empty() {
-            return self.shrink(parcel, &failure);
+        if !failure.refused.is_empty() {
+            return refusal::set_aside(parcel, &failure, &self.address, now_ms());
         }
         if attempt >= self.config.attempts_max.get() {
             return Err(error(&failure, &reason, &self.identity).with(Recovery::Rewind));
@@ -214,18 +267,6 @@ where
         let step = failure.step.name();
         tracing::warn!(step, error = %failure.error, reason, attempt, "publishing the same batch again");
         Ok(())
-    }
-
-    /// Records that were refused together are sent one by one; one that was refused alone becomes a dead letter.
-    fn shrink(&self, parcel: &mut Parcel<'_>, failure: &Failure) -> Result<(), PublishError> {
-        let was_alone = |place| failure.step == Step::Produce || parcel.singly.contains(&place);
-        match failure.too_large[..] {
-            [place] if was_alone(place) => parcel.reject(place, &self.address),
-            _ => {
-                parcel.singly.extend(&failure.too_large);
-                Ok(())
-            }
-        }
     }
 
     /// Aborts the transaction, by a new producer where the old one cannot.
@@ -237,7 +278,11 @@ where
         if is_aborted {
             return Ok(());
         }
-        // Its start aborts what the old one left open; two at once would fence each other.
+        self.rebuild()
+    }
+
+    /// A new producer in place of the old one: its start aborts what that left open. Two at once would fence each other.
+    fn rebuild(&mut self) -> Result<(), PublishError> {
         metrics::rebuilt();
         self.producer = None;
         self.reconnect()
@@ -246,7 +291,8 @@ where
     /// Makes a producer where there is none: the last one was given up, and the brokers could not be reached since.
     fn reconnect(&mut self) -> Result<(), PublishError> {
         if self.producer.is_none() {
-            self.producer = Some(Producer::connect(&self.config, &self.identity)?);
+            let batch_bytes_max = self.address.rules.bytes_min();
+            self.producer = Some(Producer::connect(&self.config, &self.identity, batch_bytes_max)?);
         }
         Ok(())
     }
@@ -258,24 +304,29 @@ where
     G: Deref<Target = ConsumerGroupMetadata>,
 {
     fn publish(&mut self, batch: Batch<LabeledEvent>) -> Result<Published, PublishError> {
-        let parcel = Parcel::of(&batch, &self.address)?;
-        self.publish_parcel(parcel, batch.ticket())
+        self.refresh_rules();
+        let mut parcel = Parcel::of(&batch, &self.address, now_ms())?;
+        self.publish_parcel(&mut parcel, batch.ticket())
     }
 }
 
-/// Sends the records in order; those that were refused together before, one by one.
-fn send_all(producer: &mut Producer, parcel: &Parcel<'_>, places: &[i32], deadline: Instant) -> Result<(), Failure> {
-    for (index, (record, partition)) in parcel.records().iter().zip(places).enumerate() {
-        let singly = parcel.singly.contains(&index);
-        if singly {
+/// Sends the records in order, and waits for deliveries where the search for a refused one has cut them apart.
+fn send_all(producer: &mut Producer, parcel: &Parcel<'_>, deadline: Instant) -> Result<(), Failure> {
+    for (place, (record, partition)) in parcel.records().iter().zip(&parcel.places).enumerate() {
+        if parcel.isolation.is_cut(place) {
             producer.deliver(deadline)?;
         }
-        producer.send(record, *partition, index, deadline)?;
-        if singly {
-            producer.deliver(deadline)?;
+        if parcel.is_to_send(place) {
+            producer.send(record, *partition, place, deadline)?;
         }
     }
     Ok(())
+}
+
+/// The clock, milliseconds since 1970 UTC.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The wait before attempt `attempt + 1`: doubling, at most 32 times the first, and between half and all of it, so that

@@ -11,9 +11,21 @@ pub const TRANSACTION_TIME: &str = "sink_transaction_seconds";
 pub const COMMIT_TIME: &str = "sink_commit_seconds";
 pub const LABELS: &str = "sink_labels_total";
 pub const DEAD_LETTERS: &str = "sink_dead_letters_total";
+pub const CLAIM_CHECKS: &str = "sink_claim_checks_total";
 pub const BYTES: &str = "sink_bytes_total";
 pub const RETRIES: &str = "sink_retries_total";
 pub const REBUILDS: &str = "sink_producer_rebuilds_total";
+
+/// What one batch made visible.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) labels: usize,
+    pub(crate) dead_letters: BTreeMap<Reason, usize>,
+    /// Dead letters of which a part is only at their origin.
+    pub(crate) claim_checks: usize,
+    /// Keys and payloads.
+    pub(crate) bytes: usize,
+}
 
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +44,7 @@ pub fn describe() {
     describe_histogram!(COMMIT_TIME, Unit::Seconds, "The commit alone, after all deliveries are acknowledged.");
     describe_counter!(LABELS, Unit::Count, "Labelled events published.");
     describe_counter!(DEAD_LETTERS, Unit::Count, "Dead letters published, by reason.");
+    describe_counter!(CLAIM_CHECKS, Unit::Count, "Dead letters of which a part is only at their origin: too large.");
     describe_counter!(BYTES, Unit::Bytes, "Bytes of keys, payloads and headers published.");
     describe_counter!(RETRIES, Unit::Count, "Batches published again after an abort.");
     describe_counter!(REBUILDS, Unit::Count, "Times that the producer was made anew.");
@@ -51,12 +64,13 @@ pub(crate) fn timed(whole: Duration, commit: Duration) {
     histogram!(COMMIT_TIME).record(commit.as_secs_f64());
 }
 
-pub(crate) fn published(labels: usize, dead_letters: &BTreeMap<Reason, usize>, bytes: usize) {
-    counter!(LABELS).increment(labels as u64);
-    for (reason, count) in dead_letters {
+pub(crate) fn published(counts: &Counts) {
+    counter!(LABELS).increment(counts.labels as u64);
+    for (reason, count) in &counts.dead_letters {
         counter!(DEAD_LETTERS, "reason" => reason.name()).increment(*count as u64);
     }
-    counter!(BYTES).increment(bytes as u64);
+    counter!(CLAIM_CHECKS).increment(counts.claim_checks as u64);
+    counter!(BYTES).increment(counts.bytes as u64);
 }
 
 pub(crate) fn retried() {

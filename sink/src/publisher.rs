@@ -26,18 +26,18 @@ pub enum PublishError {
     /// The labelled event could not be written as JSON.
     #[error("publish: encode a labelled event")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A record that may not be left out does not fit into its topic.
+    /// Its topic refuses a record that may not be left out, in every form that it can have.
     #[error(
-        "publish {what}: {bytes} bytes do not fit into topic {topic}; raise the topic's max.message.bytes and \
-         sink.message_bytes_max"
+        "publish {what}: topic {topic} refuses it: {rule}; change the topic's settings, or name another topic in \
+         sink.output_topic and sink.dead_letter_topic"
     )]
-    TooLarge { what: String, bytes: usize, topic: String },
+    Refused { what: String, topic: String, rule: String },
 }
 
 impl PublishError {
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Fenced { .. } | Self::Encode(_) | Self::TooLarge { .. } => Recovery::Exit,
+            Self::Fenced { .. } | Self::Encode(_) | Self::Refused { .. } => Recovery::Exit,
             Self::Broker { recovery, .. } => *recovery,
         }
     }

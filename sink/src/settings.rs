@@ -12,6 +12,9 @@ use schemas::Problem;
 use schemas::wire::Layout;
 use serde::Deserialize;
 
+/// librdkafka's default of `batch.size`.
+const BATCH_BYTES: usize = 1_000_000;
+
 /// `[sink]` as written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,12 +39,16 @@ pub struct SinkSettings {
     pub attempts_max: u32,
     /// The wait before the second attempt; it doubles each time.
     pub retry_wait_ms: u64,
-    /// The largest record; keep it equal to the output topics' `max.message.bytes`.
+    /// The largest record, before compression.
     pub message_bytes_max: usize,
     /// How old the known number of output partitions may be.
     pub partitions_age_max_ms: u64,
     /// Create the output topics when they are missing, with as many partitions as the widest input topic.
     pub create_topics: bool,
+    /// `retention.ms` of an output topic that is created; -1 keeps labels for ever.
+    pub create_retention_ms: i64,
+    /// `retention.ms` of a dead-letter topic that is created; -1 keeps dead letters for ever.
+    pub create_dead_letter_retention_ms: i64,
 }
 
 /// What readers of the output may rely on.
@@ -123,6 +130,8 @@ pub struct SinkConfig {
     pub(crate) message_bytes_max: usize,
     pub(crate) partitions_age_max: Duration,
     pub(crate) create_topics: bool,
+    pub(crate) create_retention_ms: i64,
+    pub(crate) create_dead_letter_retention_ms: i64,
 }
 
 impl SinkConfig {
@@ -146,6 +155,21 @@ impl SinkConfig {
         self.create_topics
     }
 
+    /// `retention.ms` of an output topic and of a dead-letter topic that are created; -1 for ever.
+    pub fn create_retention_ms(&self) -> (i64, i64) {
+        (self.create_retention_ms, self.create_dead_letter_retention_ms)
+    }
+
+    /// The largest record, before compression.
+    pub fn message_bytes_max(&self) -> usize {
+        self.message_bytes_max
+    }
+
+    /// Whether a record takes fewer bytes in its topic than here.
+    pub fn is_compressed(&self) -> bool {
+        self.compression != Compression::None
+    }
+
     /// The same for other topics, which take records of this size.
     #[must_use]
     pub fn with_message_bytes_max(self, bytes: usize) -> Self {
@@ -158,7 +182,7 @@ impl SinkConfig {
     }
 
     /// Every producer option that we depend on, with its reason.
-    pub(crate) fn producer(&self, identity: &Identity) -> ClientConfig {
+    pub(crate) fn producer(&self, identity: &Identity, batch_bytes_max: Option<usize>) -> ClientConfig {
         let mut client = identity.connect();
         let mut set = |name: &str, value: &dyn ToString| {
             client.set(name, value.to_string());
@@ -177,6 +201,8 @@ impl SinkConfig {
         set("linger.ms", &0);
         set("compression.type", &self.compression.property());
         set("message.max.bytes", &self.message_bytes_max);
+        // Records that a topic takes one by one must not be refused together.
+        set("batch.size", &batch_bytes_max.unwrap_or(BATCH_BYTES).clamp(1, BATCH_BYTES));
         // A delivery fails before the transaction's own time is over, so that there is time to abort.
         set("message.timeout.ms", &self.publish_wait.as_millis());
         // A batch fits at once; its size is bounded by the reading edge.
@@ -216,6 +242,14 @@ impl TryFrom<SinkSettings> for SinkConfig {
             let found = settings.message_bytes_max;
             problem("message_bytes_max", format!("expected 1000 to 1000000000 bytes, found {found}"));
         }
+        for (key, retention_ms) in [
+            ("create_retention_ms", settings.create_retention_ms),
+            ("create_dead_letter_retention_ms", settings.create_dead_letter_retention_ms),
+        ] {
+            if retention_ms < 1 && retention_ms != -1 {
+                problem(key, format!("expected a number of ms, or -1 to keep for ever, found {retention_ms}"));
+            }
+        }
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -236,6 +270,8 @@ impl TryFrom<SinkSettings> for SinkConfig {
             message_bytes_max: settings.message_bytes_max,
             partitions_age_max: milliseconds(settings.partitions_age_max_ms),
             create_topics: settings.create_topics,
+            create_retention_ms: settings.create_retention_ms,
+            create_dead_letter_retention_ms: settings.create_dead_letter_retention_ms,
         })
     }
 }
@@ -297,6 +333,8 @@ mod tests {
             message_bytes_max: 1_000_000,
             partitions_age_max_ms: 60_000,
             create_topics: false,
+            create_retention_ms: -1,
+            create_dead_letter_retention_ms: -1,
         }
     }
 
@@ -318,8 +356,17 @@ mod tests {
                 settings.retry_wait_ms = 0;
                 settings.attempts_max = 0;
                 settings.message_bytes_max = 10;
+                settings.create_retention_ms = 0;
+                settings.create_dead_letter_retention_ms = -2;
             },
-            &["sink.output_topic", "sink.retry_wait_ms", "sink.attempts_max", "sink.message_bytes_max"],
+            &[
+                "sink.output_topic",
+                "sink.retry_wait_ms",
+                "sink.attempts_max",
+                "sink.message_bytes_max",
+                "sink.create_retention_ms",
+                "sink.create_dead_letter_retention_ms",
+            ],
         );
     }
 
@@ -332,8 +379,11 @@ mod tests {
         };
         for guarantee in [Guarantee::ExactlyOnce, Guarantee::AtLeastOnce] {
             let config = SinkConfig::try_from(SinkSettings { guarantee, ..settings() }).expect("valid");
-            let made: Result<rdkafka::producer::BaseProducer, _> = config.producer(&identity).create();
-            assert!(made.is_ok(), "{:?}", made.err());
+            for batch_bytes_max in [None, Some(500), Some(5_000_000)] {
+                let made: Result<rdkafka::producer::BaseProducer, _> =
+                    config.producer(&identity, batch_bytes_max).create();
+                assert!(made.is_ok(), "{:?}", made.err());
+            }
         }
     }
 }

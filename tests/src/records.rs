@@ -60,11 +60,25 @@ pub fn create_topic(address: &str, topic: &str, partitions: i32) {
     create_topics(address, &[topic], partitions);
 }
 
+/// Makes one topic with settings of its own, by their Kafka names.
+pub fn create_topic_with(address: &str, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+    let admin: AdminClient<DefaultClientContext> =
+        client(address).create().expect("an admin client needs only an address");
+    let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let wanted = settings.iter().fold(wanted, |wanted, (name, value)| wanted.set(name, value));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime of one thread");
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    for made in runtime.block_on(admin.create_topics(&[wanted], &options)).expect("the broker answers") {
+        made.unwrap_or_else(|(topic, code)| panic!("topic {topic} was not made: {code}"));
+    }
+}
+
 /// Writes the records in order and returns once all of them are acknowledged.
 pub fn produce(address: &str, topic: &str, records: &[Record]) {
     let producer: BaseProducer<FailOnLoss> = client(address)
         .set("enable.idempotence", "true")
         .set("linger.ms", "1")
+        .set("message.max.bytes", "100000000") // the topic decides
         .create_with_context(FailOnLoss)
         .expect("a producer needs only an address");
     let deadline = Instant::now() + PATIENCE;

@@ -38,6 +38,7 @@ impl Handle for DescribeConfigsRequest {
 pub(super) fn of_topic(topic: &Topic) -> Vec<(&'static str, String, i8)> {
     let row = |(name, default): (&'static str, &str)| match topic.configs.get(name) {
         Some(value) => (name, value.clone(), SET_ON_TOPIC),
+        None if name == "retention.ms" => (name, topic.retention.age_max.unwrap_or(-1).to_string(), DEFAULT),
         None => (name, default.to_owned(), DEFAULT),
     };
     TOPIC_CONFIGS.into_iter().map(row).collect()
@@ -50,6 +51,7 @@ fn of_broker(config: &Config) -> Vec<(&'static str, String, i8)> {
         row("group.initial.rebalance.delay.ms", saturating_millis(config.group_initial_rebalance_delay).to_string()),
         row("group.min.session.timeout.ms", saturating_millis(config.group_session_timeout_min).to_string()),
         row("log.retention.bytes", config.partition_bytes_max.to_string()),
+        row("log.retention.ms", config.retention.map_or(-1, saturating_millis).to_string()),
         row("num.partitions", config.default_partitions.to_string()),
         row("socket.request.max.bytes", config.limits.request_bytes.to_string()),
         row("transaction.max.timeout.ms", saturating_millis(config.transaction_timeout_max).to_string()),

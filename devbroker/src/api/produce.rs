@@ -2,18 +2,31 @@
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 
-use super::{Call, Handle, Reply};
+use super::{Call, Handle, Reply, text};
 use crate::batch::{BatchHeader, CODEC_ZSTD};
 use crate::clock::Millis;
 use crate::state::{State, Wait};
 use crate::transactions::Identity;
+use crate::validation::Refusal;
 
 /// From here on clients understand `TRANSACTION_ABORTABLE`.
 const KNOWS_ABORTABLE: i16 = 11;
 const KNOWS_ZSTD: i16 = 7;
+/// From here on an answer says which records of a batch are at fault.
+const NAMES_RECORDS: i16 = 8;
+
+/// Where a batch was appended.
+struct Appended {
+    base_offset: i64,
+    log_start: i64,
+    /// The time that its records got, where the topic stamps them.
+    stamp: Option<Millis>,
+}
 
 impl Handle for ProduceRequest {
     async fn handle(self, call: &Call<'_>) -> Reply<ProduceResponse> {
@@ -69,12 +82,7 @@ struct Append<'a> {
 }
 
 impl Append<'_> {
-    /// Base offset and log start offset.
-    fn partition(
-        &mut self,
-        topic: &TopicProduceData,
-        data: &PartitionProduceData,
-    ) -> Result<(i64, i64), ResponseError> {
+    fn partition(&mut self, topic: &TopicProduceData, data: &PartitionProduceData) -> Result<Appended, Refusal> {
         let name = topic.name.as_str();
         let message_bytes_max =
             self.state.topics.get(name).ok_or(ResponseError::UnknownTopicOrPartition)?.message_bytes_max;
@@ -82,17 +90,17 @@ impl Append<'_> {
         let records = data.records.as_deref().unwrap_or_default();
         let header = BatchHeader::of_client(records)?;
         if records.len() > message_bytes_max {
-            return Err(ResponseError::MessageTooLarge);
+            return Err(ResponseError::MessageTooLarge.into());
         }
         if header.codec() == CODEC_ZSTD && self.version < KNOWS_ZSTD {
-            return Err(ResponseError::UnsupportedCompressionType);
+            return Err(ResponseError::UnsupportedCompressionType.into());
         }
         if header.is_transactional() {
             self.verify(&header, name, data.index)?;
         }
         let log = self.state.topics.partition_mut(name, data.index)?;
         let base_offset = log.append(&header, records, self.now)?;
-        Ok((base_offset, log.start()))
+        Ok(Appended { base_offset, log_start: log.start(), stamp: log.stamps().then_some(self.now) })
     }
 
     fn verify(&self, header: &BatchHeader, topic: &str, partition: i32) -> Result<(), ResponseError> {
@@ -106,16 +114,27 @@ impl Append<'_> {
     }
 }
 
-fn answered(index: i32, appended: Result<(i64, i64), ResponseError>, version: i16) -> PartitionProduceResponse {
+fn answered(index: i32, appended: Result<Appended, Refusal>, version: i16) -> PartitionProduceResponse {
     match appended {
-        Ok((base_offset, log_start)) => {
+        Ok(Appended { base_offset, log_start, stamp }) => {
             let response = PartitionProduceResponse::default()
                 .with_index(index)
                 .with_base_offset(base_offset)
-                .with_log_append_time_ms(-1);
+                .with_log_append_time_ms(stamp.unwrap_or(-1));
             if version >= 5 { response.with_log_start_offset(log_start) } else { response }
         }
-        Err(code) => refused(index, code.code()),
+        Err(Refusal { code, records }) if version >= NAMES_RECORDS && !records.is_empty() => {
+            let named = records.iter().map(|place| {
+                let message = format!("Record {place} is refused: {code:?}");
+                BatchIndexAndErrorMessage::default()
+                    .with_batch_index(*place)
+                    .with_batch_index_error_message(Some(text(message)))
+            });
+            refused(index, code.code())
+                .with_record_errors(named.collect())
+                .with_error_message(Some(text("One or more records have been rejected")))
+        }
+        Err(refusal) => refused(index, refusal.code.code()),
     }
 }
 

@@ -71,7 +71,7 @@ fn a_marker_is_a_control_batch() {
 fn the_search_by_time_opens_every_codec() {
     let times = [100, 300, 200, 300];
     for codec in [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd] {
-        let stored = placed(&batch(&times, codec), 40, 0);
+        let stored = placed(&batch(&times, codec), 40, 0, None);
         let check = |target, from, expected| {
             assert_eq!(first_record_from(&stored, target, from), expected, "{codec:?} {target} from {from}");
         };

@@ -5,7 +5,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-const UNBOUNDED: Retention = Retention { bytes_max: u64::MAX, age_max: None, cleanup: Cleanup::Delete };
+const ROLLING: Rolling = Rolling { bytes_max: u64::MAX, age_max: Millis::MAX };
+const UNBOUNDED: Retention =
+    Retention { bytes_max: u64::MAX, age_max: None, rolling: ROLLING, cleanup: Cleanup::Delete };
+
+fn log(retention: Retention) -> PartitionLog {
+    PartitionLog::new(retention, Times::default(), 10)
+}
 
 /// One record of a producer; the log reads only the header it is given.
 fn header(producer: Option<(i64, i32)>, max_timestamp: Millis) -> BatchHeader {
@@ -34,7 +40,7 @@ fn append(log: &mut PartitionLog, producer: Option<(i64, i32)>) -> i64 {
 
 #[test]
 fn retention_by_size_keeps_the_newest_batch() {
-    let mut log = PartitionLog::new(Retention { bytes_max: 250, ..UNBOUNDED }, 10);
+    let mut log = log(Retention { bytes_max: 250, ..UNBOUNDED });
     for expected in 0..10 {
         assert_eq!(append(&mut log, None), expected);
     }
@@ -44,18 +50,38 @@ fn retention_by_size_keeps_the_newest_batch() {
 }
 
 #[test]
-fn retention_by_age_goes_by_the_records_time() {
-    let mut log = PartitionLog::new(Retention { age_max: Some(100), ..UNBOUNDED }, 10);
-    for time in [10, 20, 500, 30] {
-        log.append(&header(None, time), &bytes(100), 0).expect("appended");
+fn retention_by_age_takes_whole_segments_by_their_largest_time() {
+    let aged = |rolling| log(Retention { age_max: Some(100), rolling, ..UNBOUNDED });
+    let mut one_segment = aged(ROLLING);
+    let mut of_their_own = aged(Rolling { bytes_max: 100, ..ROLLING });
+    for log in [&mut one_segment, &mut of_their_own] {
+        for time in [10, 20, 500, 30] {
+            log.append(&header(None, time), &bytes(100), 0).expect("appended");
+        }
+        log.retain(125);
     }
-    log.retain(125);
-    assert_eq!(log.start(), 2, "what follows a younger batch stays with it");
+    assert_eq!((one_segment.start(), of_their_own.start()), (0, 2), "a young record keeps those of its segment");
+    one_segment.retain(601);
+    of_their_own.retain(601);
+    assert_eq!((one_segment.start(), of_their_own.start()), (4, 4), "the newest segment goes, too");
+    assert_eq!((one_segment.end(), one_segment.bytes), (4, 0));
+    assert_eq!(append(&mut one_segment, None), 4, "offsets go on");
+}
+
+#[test]
+fn the_marker_of_a_transaction_keeps_the_old_records_before_it() {
+    let mut log = log(Retention { age_max: Some(100), ..UNBOUNDED });
+    append(&mut log, Some((1, 0)));
+    log.append_marker((1, 0), true, 500);
+    log.retain(600);
+    assert_eq!(log.start(), 0);
+    log.retain(601);
+    assert_eq!(log.start(), 2);
 }
 
 #[test]
 fn what_was_aborted_is_forgotten_with_its_records() {
-    let mut log = PartitionLog::new(UNBOUNDED, 10);
+    let mut log = log(UNBOUNDED);
     append(&mut log, Some((1, 0)));
     log.append_marker((1, 0), false, 0);
     append(&mut log, None);
@@ -70,7 +96,7 @@ fn what_was_aborted_is_forgotten_with_its_records() {
 
 #[test]
 fn the_stable_offset_never_falls_below_the_start() {
-    let mut log = PartitionLog::new(UNBOUNDED, 10);
+    let mut log = log(UNBOUNDED);
     append(&mut log, Some((1, 0)));
     for _ in 0..5 {
         append(&mut log, None);
@@ -82,7 +108,7 @@ fn the_stable_offset_never_falls_below_the_start() {
 
 #[test]
 fn a_read_takes_whole_batches_up_to_its_limits() {
-    let mut log = PartitionLog::new(UNBOUNDED, 10);
+    let mut log = log(UNBOUNDED);
     for _ in 0..5 {
         append(&mut log, None);
     }
@@ -118,7 +144,7 @@ proptest! {
     /// A `read_committed` client that follows the protocol sees exactly the committed records, from any offset.
     #[test]
     fn committed_records_are_seen_and_no_others(steps in steps(), from in 0..60_i64) {
-        let mut log = PartitionLog::new(UNBOUNDED, 10);
+        let mut log = log(UNBOUNDED);
         let mut sequences = [0; 4];
         // The slow way: who wrote what, and how each producer's records up to an offset ended.
         let mut written: Vec<(i64, Option<i64>)> = Vec::new();
@@ -199,12 +225,13 @@ fn keyed(key: Option<&str>, value_bytes: usize) -> (BatchHeader, Vec<u8>) {
 #[test]
 fn a_partition_that_keeps_keys_stays_small_and_refuses_more_keys_than_fit() {
     let cleanup = Cleanup::Compact { tombstones_kept: 0 };
-    let mut log = PartitionLog::new(Retention { bytes_max: 4 << 20, cleanup, ..UNBOUNDED }, 10);
+    let mut log = log(Retention { bytes_max: 4 << 20, cleanup, ..UNBOUNDED });
     let append = |log: &mut PartitionLog, key: Option<&str>| {
         let (header, data) = keyed(key, 10_000);
         log.append(&header, &data, 0)
     };
-    assert_eq!(append(&mut log, None), Err(ResponseError::InvalidRecord));
+    let refused = Refusal { code: ResponseError::InvalidRecord, records: vec![0] };
+    assert_eq!(append(&mut log, None), Err(refused));
     for number in 0..2000 {
         let key = format!("key {}", number % 7);
         assert_eq!(append(&mut log, Some(&key)), Ok(number));
@@ -212,6 +239,6 @@ fn a_partition_that_keeps_keys_stays_small_and_refuses_more_keys_than_fit() {
     }
     assert_eq!((log.start(), log.end()), (0, 2000), "offsets are gaps, not gone");
     let refused = (0..2000).find_map(|number| append(&mut log, Some(&format!("other {number}"))).err());
-    assert_eq!(refused, Some(ResponseError::PolicyViolation));
+    assert_eq!(refused, Some(ResponseError::PolicyViolation.into()));
     assert!(log.bytes <= 8 << 20, "{} bytes", log.bytes);
 }

@@ -186,7 +186,8 @@ impl Reader {
     }
 }
 
-fn client(connection: &Connection) -> ClientConfig {
+/// A consumer that leaves no trace.
+pub(super) fn client(connection: &Connection) -> ClientConfig {
     let mut client = ClientConfig::new();
     for (name, value) in connection.properties() {
         client.set(name, value);
@@ -242,6 +243,6 @@ fn find_starts(
 }
 
 /// Errors that librdkafka mends by itself, within the wait.
-fn is_passing(code: Code) -> bool {
+pub(super) fn is_passing(code: Code) -> bool {
     matches!(code, Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut)
 }

@@ -17,6 +17,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::{Recovery, Ticket};
 
 use super::outgoing::Outgoing;
+use super::refusal::is_refusal;
 use super::verdict::{Step, Verdict, judge};
 use crate::publisher::PublishError;
 use crate::settings::{Guarantee, Identity, SinkConfig};
@@ -34,13 +35,19 @@ const ABORT_SLICE: Duration = Duration::from_millis(20);
 pub(super) struct Failure {
     pub(super) step: Step,
     pub(super) error: KafkaError,
-    /// The places of records that the broker found too large, alone or together.
-    pub(super) too_large: Vec<usize>,
+    /// The places of records that were refused, alone or together with what is at fault, and with what code.
+    pub(super) refused: Vec<(usize, Code)>,
 }
 
 impl Failure {
     pub(super) fn new(step: Step, error: KafkaError) -> Self {
-        Self { step, error, too_large: Vec::new() }
+        Self { step, error, refused: Vec::new() }
+    }
+
+    /// A broker refused records. librdkafka does not send their sequence numbers again, so what follows in their
+    /// partitions would be out of order until a producer begins anew.
+    pub(super) fn is_by_broker(&self) -> bool {
+        self.step == Step::Deliver && !self.refused.is_empty()
     }
 
     pub(super) fn verdict(&self) -> Verdict {
@@ -60,7 +67,8 @@ pub(super) struct Reports(Mutex<Reported>);
 
 #[derive(Default)]
 struct Reported {
-    acknowledged: usize,
+    /// The places of records that are delivered.
+    acknowledged: Vec<usize>,
     failed: Vec<(usize, Code)>,
     error: String,
     is_outage: bool,
@@ -72,10 +80,16 @@ impl Producer {
     ///
     /// # Errors
     /// [`Recovery::Rewind`] when no broker answers in time: a running pipeline may try again.
-    pub(super) fn connect(config: &SinkConfig, identity: &Identity) -> Result<Self, PublishError> {
+    ///
+    /// `batch_bytes_max` is the least that the topics take in one batch, where it is known.
+    pub(super) fn connect(
+        config: &SinkConfig,
+        identity: &Identity,
+        batch_bytes_max: Option<usize>,
+    ) -> Result<Self, PublishError> {
         let transactional = config.guarantee == Guarantee::ExactlyOnce;
         let client: BaseProducer<Reports> = config
-            .producer(identity)
+            .producer(identity, batch_bytes_max)
             .create_with_context(Reports::default())
             .map_err(|error| super::exit(format!("to {}", identity.brokers()), error.to_string()))?;
         let producer = Self { client, transactional, sent: 0 };
@@ -129,9 +143,14 @@ impl Producer {
                 return Ok(());
             };
             let code = error.rdkafka_error_code();
+            if code == Some(Code::State)
+                && let Err(cause) = self.deliver(deadline)
+            {
+                return Err(cause); // an earlier record failed, and its report was not looked at yet
+            }
             if code != Some(Code::QueueFull) || Instant::now() >= deadline {
-                let too_large = if code == Some(Code::MessageSizeTooLarge) { vec![place] } else { Vec::new() };
-                return Err(Failure { step: Step::Produce, error, too_large });
+                let refused = code.filter(|code| is_refusal(*code)).map(|code| (place, code)).into_iter().collect();
+                return Err(Failure { step: Step::Produce, error, refused });
             }
             self.client.poll(Duration::ZERO);
             thread::sleep(LOOK);
@@ -140,19 +159,23 @@ impl Producer {
     }
 
     /// Waits until every record sent since the begin is acknowledged.
+    ///
+    /// The failure of one record purges the others, and their reports may come before its own: the cause is waited for.
     pub(super) fn deliver(&self, deadline: Instant) -> Result<(), Failure> {
         loop {
             self.client.poll(Duration::ZERO);
             let reported = self.client.context().0.lock();
-            if let Some((_, code)) = reported.failed.first() {
-                let too_large = reported.failed.iter().filter(|(_, code)| *code == Code::MessageSizeTooLarge);
+            let is_complete = reported.acknowledged.len() + reported.failed.len() >= self.sent;
+            let cause = reported.failed.iter().find(|(_, code)| !is_purged(*code));
+            let consequence = reported.failed.first().filter(|_| is_complete);
+            if let Some((_, code)) = cause.or(consequence) {
                 return Err(Failure {
                     step: Step::Deliver,
                     error: KafkaError::MessageProduction(*code),
-                    too_large: too_large.map(|(place, _)| *place).collect(),
+                    refused: reported.failed.iter().filter(|(_, code)| is_refusal(*code)).copied().collect(),
                 });
             }
-            if reported.acknowledged >= self.sent {
+            if is_complete {
                 return Ok(());
             }
             drop(reported);
@@ -191,7 +214,7 @@ impl Producer {
     /// Aborting while the first record's partition is still being added to the transaction can break the producer
     /// (librdkafka #4849), so one record must have been acknowledged.
     pub(super) fn abort(&self, wait: Duration) -> bool {
-        let is_safe = self.sent == 0 || self.client.context().0.lock().acknowledged > 0;
+        let is_safe = self.sent == 0 || !self.client.context().0.lock().acknowledged.is_empty();
         // An abort purges what is queued and waits for its reports, which are served between the slices.
         let slice = |left: Duration| self.client.abort_transaction(left.min(ABORT_SLICE));
         is_safe && self.repeat(Step::Abort, Instant::now() + wait, slice).is_ok()
@@ -200,6 +223,11 @@ impl Producer {
     /// librdkafka's own words about the last error.
     pub(super) fn reason(&self) -> String {
         std::mem::take(&mut self.client.context().0.lock().error)
+    }
+
+    /// The places of records that are delivered so far.
+    pub(super) fn delivered(&self) -> Vec<usize> {
+        self.client.context().0.lock().acknowledged.clone()
     }
 
     pub(super) fn reachable(&self) {
@@ -232,9 +260,14 @@ impl Producer {
     }
 }
 
+/// A record that was given up with the one that failed.
+fn is_purged(code: Code) -> bool {
+    matches!(code, Code::PurgeQueue | Code::PurgeInflight)
+}
+
 impl Reported {
     fn clear(&mut self) {
-        self.acknowledged = 0;
+        self.acknowledged.clear();
         self.failed.clear();
     }
 }
@@ -267,7 +300,7 @@ impl ProducerContext for Reports {
     fn delivery(&self, result: &DeliveryResult<'_>, place: usize) {
         let mut reported = self.0.lock();
         match result {
-            Ok(_) => reported.acknowledged += 1,
+            Ok(_) => reported.acknowledged.push(place),
             Err((error, message)) => {
                 let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
                 tracing::debug!(topic = message.topic(), partition = message.partition(), %error, "not delivered");

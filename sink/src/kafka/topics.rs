@@ -51,13 +51,35 @@ pub fn describe(identity: &Identity, topics: &[&str], wait: Duration) -> Result<
         .collect()
 }
 
+/// A topic to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub name: String,
+    pub partitions: i32,
+    /// `retention.ms`; -1 keeps records for ever. It is always set: records keep the time that they were read with, so
+    /// the cluster's default, seven days, would delete what is written for older records at once.
+    pub retention_ms: i64,
+    /// `max.message.bytes`, where the cluster's default may be too small.
+    pub bytes_max: Option<usize>,
+}
+
 /// Creates the topics that are missing, with the cluster's default replication. Existing ones stay as they are.
 ///
 /// # Errors
 /// When the broker refuses, naming the topic.
-pub fn create(identity: &Identity, topics: &[(&str, i32)], wait: Duration) -> Result<(), PublishError> {
-    let wanted: Vec<_> =
-        topics.iter().map(|(name, partitions)| NewTopic::new(name, *partitions, TopicReplication::Fixed(-1))).collect();
+pub fn create(identity: &Identity, topics: &[Wanted], wait: Duration) -> Result<(), PublishError> {
+    let values: Vec<_> = topics
+        .iter()
+        .map(|topic| (topic, topic.retention_ms.to_string(), topic.bytes_max.map(|bytes| bytes.to_string())))
+        .collect();
+    let wanted: Vec<_> = values
+        .iter()
+        .map(|(topic, retention_ms, bytes_max)| {
+            let wanted = NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(-1));
+            let wanted = wanted.set("retention.ms", retention_ms);
+            bytes_max.iter().fold(wanted, |wanted, bytes| wanted.set("max.message.bytes", bytes))
+        })
+        .collect();
     create_all(identity, &wanted, wait)
 }
 

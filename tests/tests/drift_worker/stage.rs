@@ -233,6 +233,8 @@ fn sink() -> SinkConfig {
         message_bytes_max: 1_000_000,
         partitions_age_max_ms: 60_000,
         create_topics: false,
+        create_retention_ms: -1,
+        create_dead_letter_retention_ms: -1,
     })
     .expect("valid settings")
 }

@@ -8,8 +8,6 @@ use ingest::kafka::{
     SourceConfig, SourceSettings, UntilEnd,
 };
 use ingest::source::{Source, SourceError, SourceEvent};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use schemas::wire::{self, Layout};
 use schemas::{Batch, Generation, LabeledEvent, RawEvent};
@@ -49,15 +47,12 @@ impl Stage {
         stage
     }
 
-    /// The output topic accepts less than the others.
-    pub(crate) fn with_output_bytes_max(broker: &TestBroker, bytes: usize) -> Self {
+    /// Topics of one partition; those that are written have settings of their own.
+    pub(crate) fn with_settings(broker: &TestBroker, output: &[(&str, &str)], dead_letters: &[(&str, &str)]) -> Self {
         let stage = Self::named(broker, 1);
-        records::create_topics(&stage.address, &[&stage.input, &stage.dead_letters], 1);
-        let admin: AdminClient<DefaultClientContext> = records::client(&stage.address).create().expect("an admin");
-        let limit = bytes.to_string();
-        let topic = NewTopic::new(&stage.output, 1, TopicReplication::Fixed(1)).set("max.message.bytes", &limit);
-        let made = runtime().block_on(admin.create_topics([&topic], &AdminOptions::new())).expect("the broker answers");
-        assert!(made.iter().all(Result::is_ok), "{made:?}");
+        records::create_topic(&stage.address, &stage.input, 1);
+        records::create_topic_with(&stage.address, &stage.output, 1, output);
+        records::create_topic_with(&stage.address, &stage.dead_letters, 1, dead_letters);
         stage
     }
 
@@ -67,7 +62,7 @@ impl Stage {
             input: unique("in"),
             output: unique("out"),
             dead_letters: unique("dead"),
-            message_bytes_max: 1_000_000,
+            message_bytes_max: 1_048_588,
             guarantee: Guarantee::ExactlyOnce,
             max_poll_interval: Duration::from_secs(60),
             assignment: Assignment::CooperativeSticky, // the harder one: what is kept is not reset
@@ -217,6 +212,8 @@ impl Stage {
             message_bytes_max: self.message_bytes_max,
             partitions_age_max_ms: 60_000,
             create_topics: false,
+            create_retention_ms: -1,
+            create_dead_letter_retention_ms: -1,
         })
         .expect("valid settings");
         let identity = self.identity(instance);
