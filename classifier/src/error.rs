@@ -1,6 +1,7 @@
 //! Why the labeller stops: what a batch cannot answer for by dead letters.
 
 use std::error::Error;
+use std::fmt;
 
 use schemas::Recovery;
 
@@ -16,23 +17,48 @@ pub enum TextError {
     Model(#[from] ModelError),
 }
 
+/// A text that a sound model labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// One of the package, labelled as it should be when the model was loaded.
+    GoldenText,
+    /// The first of the stream that this process labelled.
+    EarlierText,
+    /// A greeting, for a model that has labelled nothing yet.
+    PlainText,
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GoldenText => "a golden text of its package",
+            Self::EarlierText => "a text that it labelled before",
+            Self::PlainText => "a plain greeting",
+        })
+    }
+}
+
 /// Why labelling cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelError {
-    /// Every text fails: the model, not the texts, is broken. `last` is absent when that was known before the call.
-    #[error("label texts: the model failed on {failures} texts in a row")]
-    EveryTextFails {
+    /// The model, not the texts, is broken.
+    #[error("label texts: the model failed on {failures} in a row, and then on {known}")]
+    Broken {
         failures: usize,
+        known: Known,
         #[source]
-        last: Option<ModelError>,
+        source: ModelError,
     },
+    /// That was known before the call.
+    #[error("label texts: the model is broken")]
+    StillBroken,
 }
 
 impl LabelError {
     /// Always exit: the same model would fail again, and a restart may find a device or memory that this process lost.
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::EveryTextFails { .. } => Recovery::Exit,
+            Self::Broken { .. } | Self::StillBroken => Recovery::Exit,
         }
     }
 }

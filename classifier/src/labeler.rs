@@ -1,27 +1,32 @@
 //! One batch of texts in, one batch of labelled events out, in the same order.
 //!
 //! Tokenise, answer what is known from the cache, plan the runs, run them on the sessions, pool windows of long texts,
-//! judge, restore order. A text that cannot be labelled becomes a dead letter; only a model that fails on every text
-//! ends the labeller. Knows nothing of Kafka, files or ONNX Runtime: any [`Model`] will do.
+//! judge, restore order. A text that cannot be labelled becomes a dead letter, and so do any number of them: only a model
+//! that fails on a text which it is known to label, too, ends the labeller. Knows nothing of Kafka, files or ONNX Runtime:
+//! any [`Model`] will do.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ingest::stages::Pulse;
 use metrics::{counter, histogram};
 use schemas::{Batch, DeadLetter, LabeledEvent, Labels, ModelId, Reason, Signals, TextEvent};
 use serde::Deserialize;
 
 use crate::batching::{self, Budget, Run};
 use crate::cache::{Cache, TextKey};
-use crate::error::{LabelError, TextError, chain};
+use crate::error::{Known, LabelError, TextError, chain};
 use crate::label::Rules;
 use crate::metrics as names;
 use crate::model::Model;
-use crate::sessions::{self, FailureStreak, Work};
+use crate::sessions::{self, Broken, Session, Work};
 use crate::signals;
 use crate::tokens::{Encoded, TokenError, Tokens};
+
+/// Any model can say something of this text; what it says does not matter.
+const PLAIN_TEXT: &str = "hello";
 
 /// How the scores of a long text's windows become one row of scores, before temperature and softmax.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -44,7 +49,7 @@ pub struct LabelerConfig {
     pub pool: Pool,
     /// Outcomes remembered; 0 switches the cache off.
     pub cache_entries: usize,
-    /// Texts that the model may fail on in a row before the labeller stops.
+    /// Texts that a session may fail on in a row before it must label a text that the model is known to label.
     pub failures_max: NonZeroUsize,
 }
 
@@ -71,11 +76,19 @@ pub struct Labeler<M> {
     model: Arc<ModelId>,
     tokens: Tokens,
     rules: Rules,
-    sessions: Vec<M>,
+    sessions: Vec<Session<M>>,
     config: LabelerConfig,
     cache: Cache<Arc<Judged>>,
-    streak: FailureStreak,
+    probe: Probe,
+    is_broken: bool,
+    pulse: Option<Pulse>,
     spent: Spent,
+}
+
+/// What a sound model scores: it tells a broken model from texts that it cannot take.
+struct Probe {
+    known: Known,
+    row: Vec<u32>,
 }
 
 /// The answer for one text of a batch; identical texts share it.
@@ -89,16 +102,32 @@ impl<M: Model> Labeler<M> {
     /// When `sessions` is empty: a labeller without a model is a bug of its maker.
     pub fn new(model: Arc<ModelId>, tokens: Tokens, rules: Rules, sessions: Vec<M>, config: LabelerConfig) -> Self {
         assert!(!sessions.is_empty(), "a labeller has at least one session");
+        let probe = Probe { known: Known::PlainText, row: first_row(&tokens, PLAIN_TEXT).unwrap_or_else(|| vec![0]) };
         Self {
             model,
             tokens,
             rules,
-            sessions,
+            sessions: sessions.into_iter().map(Session::new).collect(),
             cache: Cache::new(config.cache_entries),
             config,
-            streak: FailureStreak::new(config.failures_max.get()),
+            probe,
+            is_broken: false,
+            pulse: None,
             spent: Spent::default(),
         }
+    }
+
+    /// Takes a text that this model has labelled well for the one that a sound model labels; without one it is the first
+    /// text of the stream that it labels.
+    pub fn knows(&mut self, golden_text: &str) {
+        if let Some(row) = first_row(&self.tokens, golden_text) {
+            self.probe = Probe { known: Known::GoldenText, row };
+        }
+    }
+
+    /// Tells `pulse` of every run of the model from now on.
+    pub fn beat(&mut self, pulse: Pulse) {
+        self.pulse = Some(pulse);
     }
 
     /// The model that labels.
@@ -113,17 +142,13 @@ impl<M: Model> Labeler<M> {
 
     /// Gives the sessions back, for another labeller on the same model.
     pub fn into_sessions(self) -> Vec<M> {
-        self.sessions
+        self.sessions.into_iter().map(|session| session.model).collect()
     }
 
     /// Labels every event of the batch; those that the model fails on become dead letters. Order is kept.
     ///
     /// # Errors
-    /// [`LabelError::EveryTextFails`] when the model is broken rather than a text; the batch is lost and must be read
-    /// again.
-    ///
-    /// # Panics
-    /// With the model's own panic, if it panics.
+    /// [`LabelError::Broken`] when the model is broken rather than a text; the batch is lost and must be read again.
     pub fn label(&mut self, batch: Batch<TextEvent>) -> Result<Batch<LabeledEvent>, LabelError> {
         let texts: Vec<&str> = batch.items().iter().map(|event| event.text.as_str()).collect();
         let answers = self.judge(&texts)?;
@@ -200,27 +225,7 @@ impl<M: Model> Labeler<M> {
                 text_of_row.push(text);
             }
         }
-        let runs = self.plan(&rows);
-        let work = Work {
-            rows: &rows,
-            pad_id: self.tokens.pad_id(),
-            tokens_max: self.tokens.tokens_max(),
-            classes: self.rules.names.len(),
-        };
-        let start = Instant::now();
-        let outcome = sessions::run_all(&mut self.sessions, &runs, work, &self.streak);
-        let inference = start.elapsed();
-        self.spent.inference += inference;
-        histogram!(names::INFERENCE_SECONDS).record(inference.as_secs_f64());
-        counter!(names::BISECTIONS).increment(outcome.bisections as u64);
-
-        let mut failures = outcome.failures;
-        if self.streak.is_broken() {
-            return Err(LabelError::EveryTextFails {
-                failures: self.config.failures_max.get(),
-                last: failures.pop().map(|(_, error)| error),
-            });
-        }
+        let outcome = self.infer(&rows)?;
         let mut windows: Vec<Vec<(usize, Vec<f32>)>> = vec![Vec::new(); encoded.len()];
         for (row, logits) in outcome.logits {
             windows[text_of_row[row]].push((row, logits));
@@ -232,10 +237,51 @@ impl<M: Model> Labeler<M> {
                 Ok(pool(self.config.pool, windows))
             })
             .collect();
-        for (row, error) in failures {
+        for (row, error) in outcome.failures {
             pooled[text_of_row[row]] = Err(Arc::new(error.into()));
         }
         Ok(pooled)
+    }
+
+    /// Runs the model on all rows, and notes what that says of the model.
+    fn infer(&mut self, rows: &[&[u32]]) -> Result<sessions::Outcome, LabelError> {
+        if self.is_broken {
+            return Err(LabelError::StillBroken);
+        }
+        let runs = self.plan(rows);
+        let pulse = self.pulse.as_ref();
+        let work = Work {
+            rows,
+            pad_id: self.tokens.pad_id(),
+            tokens_max: self.tokens.tokens_max(),
+            classes: self.rules.names.len(),
+            probe: &self.probe.row,
+            failures_max: self.config.failures_max.get(),
+            went_on: &|| pulse.into_iter().for_each(Pulse::beat),
+        };
+        let start = Instant::now();
+        let mut outcome = sessions::run_all(&mut self.sessions, &runs, work);
+        let inference = start.elapsed();
+        self.spent.inference += inference;
+        histogram!(names::INFERENCE_SECONDS).record(inference.as_secs_f64());
+        counter!(names::BISECTIONS).increment(outcome.bisections as u64);
+        counter!(names::ACQUITTALS).increment(outcome.acquittals as u64);
+
+        if let Some(Broken { failures, probe }) = outcome.broken.take() {
+            self.is_broken = true;
+            return Err(LabelError::Broken { failures, known: self.probe.known, source: probe });
+        }
+        if outcome.acquittals > 0 {
+            tracing::warn!(
+                failures_in_a_row = self.config.failures_max,
+                labels = %self.probe.known,
+                "the model fails on many texts in a row and labels a known one: these texts become dead letters"
+            );
+        }
+        if let (Known::PlainText, Some((row, _))) = (self.probe.known, outcome.logits.first()) {
+            self.probe = Probe { known: Known::EarlierText, row: rows[*row].to_vec() };
+        }
+        Ok(outcome)
     }
 
     fn plan(&mut self, rows: &[&[u32]]) -> Vec<Run> {
@@ -268,6 +314,11 @@ impl<M: Model> Labeler<M> {
         let signals = signals::of(encoded, &verdict);
         Judged { labels: verdict.labels, signals }
     }
+}
+
+/// What the model sees of a text, or of its beginning; `None` when the tokenizer cannot read it.
+fn first_row(tokens: &Tokens, text: &str) -> Option<Vec<u32>> {
+    tokens.encode(text).ok()?.rows.into_iter().next().filter(|row| !row.is_empty())
 }
 
 /// One row of logits out of those of a text's windows, in the order of the text; empty when there are none.

@@ -118,7 +118,11 @@ pub fn load(config: &Config) -> Result<Labeler<OnnxModel>, LoadError> {
     )
     .set(1.0);
     let rules = config.rules(package.rules(config.top_k));
-    Ok(Labeler::new(model, tokens, rules, started.sessions, config.labeler(package.graph)))
+    let mut labeler = Labeler::new(model, tokens, rules, started.sessions, config.labeler(package.graph));
+    if let Some(golden) = package.manifest.golden.first() {
+        labeler.knows(&golden.text);
+    }
+    Ok(labeler)
 }
 
 /// Loads the sessions, warms them up, and runs the golden texts by the package's own rules.

@@ -20,6 +20,8 @@ pub const TOKENISE_SECONDS: &str = "classifier_tokenise_seconds";
 pub const INFERENCE_SECONDS: &str = "classifier_inference_seconds";
 /// Failing runs that were cut in two. Counter.
 pub const BISECTIONS: &str = "classifier_bisections_total";
+/// Times that the model failed on `model.failures_max` texts in a row and labelled a known one. Counter.
+pub const ACQUITTALS: &str = "classifier_acquittals_total";
 /// Always 1; its labels say which model is in use. Gauge.
 pub const MODEL_INFO: &str = "classifier_model_info";
 
@@ -42,5 +44,6 @@ pub fn describe() {
     describe_histogram!(TOKENISE_SECONDS, Unit::Seconds, "time to tokenise one batch");
     describe_histogram!(INFERENCE_SECONDS, Unit::Seconds, "time to run the model on one batch");
     describe_counter!(BISECTIONS, Unit::Count, "failing runs that were cut in two");
+    describe_counter!(ACQUITTALS, Unit::Count, "long rows of texts that the model failed on, and labelled a known one");
     describe_gauge!(MODEL_INFO, Unit::Count, "always 1; the labels say which model is in use");
 }

@@ -58,6 +58,8 @@ pub enum ModelError {
     Output { expected: String, found: String },
     #[error("read the model's output: a score is not a finite number")]
     NotFinite,
+    #[error("run the model: it panicked")]
+    Panicked,
 }
 
 /// An inference engine that one thread owns.

@@ -11,4 +11,5 @@ pub mod quiet;
 pub mod settings;
 pub mod shutdown;
 pub mod source;
+pub mod stages;
 pub mod supervision;
