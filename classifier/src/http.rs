@@ -4,67 +4,81 @@
 //! while the pipeline finishes after a stop. It only reads what others count: it never touches the pipeline.
 
 mod health;
+mod pages;
+mod serve;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::{StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use schemas::{Problem, Recovery};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-pub use health::{Counts, Health, NotReady};
+pub use health::{Facts, Health, Program};
 
-/// How often the counters are looked at for progress: the resolution of `last_commit_seconds_ago`.
-const LOOK: Duration = Duration::from_millis(500);
-/// How long answers under way may take when the server closes; a client that reads slowly cannot hold up the exit.
-const CLOSE_WAIT: Duration = Duration::from_secs(1);
+/// Ports that are tried when `http.listen` is not set: more workers than that on one host are set up by somebody.
+const PORTS_TRIED: u16 = 16;
+/// Connections beyond this are a slip of the pen: each takes a file descriptor from Kafka's.
+const CONNECTIONS_MAX: usize = 10_000;
 
 /// `[http]`, as written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpSettings {
     pub enabled: bool,
-    /// Address and port; port 0 takes a free one.
-    pub listen: String,
+    /// Address and port; port 0 takes a free one. A free port of the program's own choice when `None`.
+    pub listen: Option<String>,
+    pub connections_max: usize,
+    pub request_wait_ms: u64,
 }
 
 /// The same, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpConfig {
+    enabled: bool,
     listen: Option<SocketAddr>,
-}
-
-impl HttpConfig {
-    /// `None` when the server is switched off.
-    pub fn listen(&self) -> Option<SocketAddr> {
-        self.listen
-    }
+    connections_max: NonZeroUsize,
+    request_wait: Duration,
 }
 
 impl TryFrom<HttpSettings> for HttpConfig {
     type Error = Vec<Problem>;
 
     fn try_from(settings: HttpSettings) -> Result<Self, Vec<Problem>> {
-        let Ok(listen) = settings.listen.parse() else {
+        let HttpSettings { enabled, listen, connections_max, request_wait_ms } = settings;
+        let mut problems = Vec::new();
+        let address = listen.as_ref().and_then(|listen| listen.parse().ok());
+        if let (Some(found), None) = (&listen, address) {
             let expected = "expected an address and a port such as 127.0.0.1:9464 or 0.0.0.0:9464";
-            return Err(vec![Problem::new("http.listen", format!("{expected}, found {:?}", settings.listen))]);
-        };
-        Ok(Self { listen: settings.enabled.then_some(listen) })
+            problems.push(Problem::new("http.listen", format!("{expected}, found {found:?}")));
+        }
+        if !(1..=CONNECTIONS_MAX).contains(&connections_max) {
+            let expected = format!("expected 1 to {CONNECTIONS_MAX}, found {connections_max}");
+            problems.push(Problem::new("http.connections_max", expected));
+        }
+        if !(100..=600_000).contains(&request_wait_ms) {
+            let expected = format!("expected 100 to 600000 ms, found {request_wait_ms}");
+            problems.push(Problem::new("http.request_wait_ms", expected));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let connections_max = NonZeroUsize::new(connections_max).unwrap_or(NonZeroUsize::MIN);
+        Ok(Self { enabled, listen: address, connections_max, request_wait: Duration::from_millis(request_wait_ms) })
     }
 }
 
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    #[error("listen on {address} (http.listen; http.enabled = false switches it off)")]
+    #[error(
+        "listen on {address} for /health, /ready and /metrics (--set http.listen={}:0 takes a free port, --set \
+         http.enabled=false switches them off)", .address.ip()
+    )]
     Bind { address: SocketAddr, source: io::Error },
     #[error("start the HTTP thread")]
     Thread(#[source] io::Error),
@@ -86,28 +100,26 @@ pub struct Server {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the handlers share.
-struct Shared {
-    health: Arc<Health>,
-    metrics: Render,
-}
-
 impl Server {
     /// Listens and answers from now on; `Ok(None)` when the server is switched off.
     ///
     /// # Errors
-    /// When the address is taken or not of this machine: the message names the setting.
+    /// When the address is taken or not of this machine: the message says what to set instead.
     pub fn start(config: HttpConfig, health: Arc<Health>, metrics: Render) -> Result<Option<Self>, HttpError> {
-        let Some(address) = config.listen else { return Ok(None) };
-        let bind = |source| HttpError::Bind { address, source };
-        let listener = TcpListener::bind(address).map_err(bind)?;
-        listener.set_nonblocking(true).map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
+        if !config.enabled {
+            return Ok(None);
+        }
+        let listener = listen(config.listen, health.program().port)?;
+        let own = |source| HttpError::Bind { address: config.listen.unwrap_or(default_address(0)), source };
+        listener.set_nonblocking(true).map_err(own)?;
+        let address = listener.local_addr().map_err(own)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(HttpError::Thread)?;
         let close = CancellationToken::new();
         let closed = close.clone();
+        let limits = serve::Limits { connections_max: config.connections_max, request_wait: config.request_wait };
         let serve = move || {
-            if let Err(error) = runtime.block_on(serve(listener, Shared { health, metrics }, closed)) {
+            let pages = pages::router(Arc::clone(&health), metrics);
+            if let Err(error) = runtime.block_on(serve::serve(listener, pages, limits, &health, &closed)) {
                 tracing::error!(%error, "the HTTP server ended");
             }
         };
@@ -132,90 +144,27 @@ impl Drop for Server {
     }
 }
 
-async fn serve(listener: TcpListener, shared: Shared, close: CancellationToken) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let health = Arc::clone(&shared.health);
-    let router = Router::new()
-        .route("/health", get(answer_health))
-        .route("/ready", get(answer_ready))
-        .route("/metrics", get(answer_metrics))
-        .fallback(answer_unknown)
-        .method_not_allowed_fallback(answer_method)
-        .with_state(Arc::new(shared));
-    let server = axum::serve(listener, router).with_graceful_shutdown(close.clone().cancelled_owned());
-    tokio::select! {
-        result = server => result,
-        () = watch(&health) => Ok(()),
-        () = async { close.cancelled().await; tokio::time::sleep(CLOSE_WAIT).await } => Ok(()),
+fn default_address(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// The address that was asked for, and no other; else the first free port of the program's own on the loopback, so that
+/// several workers on one host need no settings.
+fn listen(asked: Option<SocketAddr>, first_port: u16) -> Result<TcpListener, HttpError> {
+    if let Some(address) = asked {
+        return TcpListener::bind(address).map_err(|source| HttpError::Bind { address, source });
     }
-}
-
-/// Notes progress for as long as the server runs.
-async fn watch(health: &Health) {
-    let mut ticks = tokio::time::interval(LOOK);
-    loop {
-        ticks.tick().await;
-        health.look(Instant::now());
+    let mut address = default_address(first_port);
+    for _ in 1..PORTS_TRIED {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                tracing::info!(%address, "another program answers here, taking the next port (set http.listen for a fixed one)");
+                address.set_port(address.port().saturating_add(1));
+            }
+            result => return result.map_err(|source| HttpError::Bind { address, source }),
+        }
     }
-}
-
-#[derive(Serialize)]
-struct Alive {
-    status: &'static str,
-    version: &'static str,
-    uptime_seconds: u64,
-    labeled: u64,
-    dead_letters: u64,
-    rewinds: u64,
-    /// `null` until the first commit.
-    last_commit_seconds_ago: Option<u64>,
-}
-
-async fn answer_health(State(shared): State<Arc<Shared>>) -> Json<Alive> {
-    let now = Instant::now();
-    shared.health.look(now);
-    let counts = shared.health.counts();
-    Json(Alive {
-        status: "alive",
-        version: env!("CARGO_PKG_VERSION"),
-        uptime_seconds: shared.health.uptime(now).as_secs(),
-        labeled: counts.labeled,
-        dead_letters: counts.dead_letters,
-        rewinds: counts.rewinds,
-        last_commit_seconds_ago: shared.health.since_last_commit(now).map(|age| age.as_secs()),
-    })
-}
-
-#[derive(Serialize)]
-struct Ready {
-    ready: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-}
-
-async fn answer_ready(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<Ready>) {
-    match shared.health.ready() {
-        Ok(()) => (StatusCode::OK, Json(Ready { ready: true, reason: None })),
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, Json(Ready { ready: false, reason: Some(why.reason()) })),
-    }
-}
-
-async fn answer_metrics(State(shared): State<Arc<Shared>>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (shared.metrics)()).into_response()
-}
-
-#[derive(Serialize)]
-struct Refused {
-    error: String,
-}
-
-async fn answer_unknown(uri: Uri) -> (StatusCode, Json<Refused>) {
-    let error = format!("nothing at {}; there are /health, /ready and /metrics", uri.path());
-    (StatusCode::NOT_FOUND, Json(Refused { error }))
-}
-
-async fn answer_method(uri: Uri) -> (StatusCode, Json<Refused>) {
-    (StatusCode::METHOD_NOT_ALLOWED, Json(Refused { error: format!("only GET at {}", uri.path()) }))
+    TcpListener::bind(address).map_err(|source| HttpError::Bind { address, source })
 }
 
 #[cfg(test)]

@@ -18,7 +18,8 @@ use std::time::Instant;
 use ingest::batcher::{BatchLimits, Batcher};
 use ingest::decode::Decoder;
 use ingest::source::{Source, SourceEvent};
-use schemas::{Batch, LabeledEvent, RawEvent};
+use ingest::stages::{Pulse, Work};
+use schemas::{Batch, LabeledEvent, Origin, RawEvent};
 use sink::publisher::Publisher;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -59,17 +60,26 @@ pub fn run<S: Source, M: Model, P: Publisher + Send>(
     let labeler_free = Semaphore::new(0);
     // Whichever stage ends first, by error or panic, ends the others: each holds a guard of this token.
     let ended = stop.child_token();
+    let pulse = |stage: Stage| progress.stages().pulse(stage.name());
+    let (reads, labels) = (pulse(Stage::Read), pulse(Stage::Label));
+    labeler.beat(labels.clone());
 
     thread::scope(|scope| {
         let label = scope.spawn(|| {
             let _ends_the_others = ended.clone().drop_guard();
-            label(decoder, labeler, raw, to_publisher, &labeler_free)
+            label(decoder, labeler, raw, to_publisher, Desk { free: &labeler_free, pulse: &labels })
         });
         let publish = scope.spawn(|| {
             let _ends_the_others = ended.clone().drop_guard();
-            publish(publisher, labeled, progress)
+            publish(publisher, labeled, progress, &pulse(Stage::Publish))
         });
-        let read = reactor.block_on(read(source, limits, to_labeler, &labeler_free, &ended));
+        let read = reactor.block_on(read(
+            source,
+            Batcher::new(limits),
+            to_labeler,
+            Desk { free: &labeler_free, pulse: &reads },
+            &ended,
+        ));
         // The publisher speaks first: when it fails, the others only report that their channel closed.
         let publish = publish.join().unwrap_or_else(|panic| Err(PipelineError::panicked(Stage::Publish, &panic)));
         let label = label.join().unwrap_or_else(|panic| Err(PipelineError::panicked(Stage::Label, &panic)));
@@ -77,20 +87,30 @@ pub fn run<S: Source, M: Model, P: Publisher + Send>(
     })
 }
 
+/// What the reader and the labeller share.
+#[derive(Clone, Copy)]
+struct Desk<'a> {
+    /// A permit each time that the labeller falls free.
+    free: &'a Semaphore,
+    /// Of the stage that holds it.
+    pulse: &'a Pulse,
+}
+
 /// Fills the open batch and hands it over when the labeller is free. Cancel-safe futures only.
 async fn read<S: Source>(
     source: &mut S,
-    limits: BatchLimits,
+    mut open: Batcher,
     to_labeler: mpsc::Sender<Batch<RawEvent>>,
-    labeler_free: &Semaphore,
+    labeler: Desk<'_>,
     ended: &CancellationToken,
 ) -> Result<(), PipelineError> {
-    let mut open = Batcher::new(limits);
     loop {
+        // A source always answers soon, be it that nothing came; a full batch waits for the labeller, however long.
+        let _reads = (!open.is_full()).then(|| labeler.pulse.work(Work::of("hear from the source")));
         tokio::select! {
             biased;
             () = ended.cancelled() => return Ok(()),
-            permit = labeler_free.acquire(), if !open.is_empty() => {
+            permit = labeler.free.acquire(), if !open.is_empty() => {
                 permit.expect("the semaphore is never closed").forget();
                 let Some(batch) = open.take() else { continue };
                 if to_labeler.send(batch).await.is_err() {
@@ -112,18 +132,21 @@ fn label<M: Model>(
     labeler: &mut Labeler<M>,
     mut raw: mpsc::Receiver<Batch<RawEvent>>,
     to_publisher: mpsc::Sender<Batch<LabeledEvent>>,
-    free: &Semaphore,
+    reader: Desk<'_>,
 ) -> Result<(), PipelineError> {
     loop {
-        free.add_permits(1);
+        reader.free.add_permits(1);
         let Some(batch) = raw.blocking_recv() else { return Ok(()) };
         let records = batch.records();
+        let first = batch.items().first().map(|record| record.origin.clone());
+        let labels = reader.pulse.work(Work { task: "label a batch", records, first });
         let started = Instant::now();
         let texts = batch.try_map(|record| decoder.decode(record));
         let decoded = Instant::now();
         let labeled = labeler.label(texts)?;
         metrics::labeled(records, decoded - started, decoded.elapsed());
         assert_eq!(labeled.records(), records, "labelling lost or invented records");
+        drop(labels); // waiting for the publisher is no work
         if to_publisher.blocking_send(labeled).is_err() {
             return Ok(()); // the publisher ended; its own result says why
         }
@@ -134,12 +157,21 @@ fn publish<P: Publisher>(
     publisher: &mut P,
     mut labeled: mpsc::Receiver<Batch<LabeledEvent>>,
     progress: &Progress,
+    pulse: &Pulse,
 ) -> Result<(), PipelineError> {
     while let Some(batch) = labeled.blocking_recv() {
         let summary = progress::Summary::of(&batch);
+        let (records, first) = (batch.records(), first_of(&batch));
+        let _publishes = pulse.work(Work { task: "publish a batch", records, first });
         let started = Instant::now();
         let published = publisher.publish(batch)?;
         progress.record(&summary, published, started.elapsed());
     }
     Ok(())
+}
+
+/// Where the first record of a labelled batch was read.
+fn first_of(batch: &Batch<LabeledEvent>) -> Option<Origin> {
+    let labeled = batch.items().iter().map(|item| &item.event.raw.origin);
+    labeled.chain(batch.rejects().iter().map(|letter| &letter.raw.origin)).min().cloned()
 }

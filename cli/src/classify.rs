@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use classifier::http::{Health, Server};
-use classifier::pipeline::Progress;
+use classifier::http::{Facts, Health, Program, Server};
+use classifier::pipeline::{Progress, Stage};
 use packages::error::FetchError;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::SettingsArguments;
@@ -12,7 +13,7 @@ use crate::failure::Failure;
 use crate::model_source;
 use crate::output_topics;
 use crate::settings::Config;
-use crate::start::{self, Started};
+use crate::start::{self, Started, watchdog};
 use crate::worker::Worker;
 
 const EXAMPLES: &str = "\
@@ -39,6 +40,13 @@ pub struct ClassifyArguments {
     settings: SettingsArguments,
 }
 
+const PROGRAM: Program = Program {
+    command: "classify",
+    port: 9464,
+    not_loaded: "the model is not loaded",
+    since_last_commit: "last_commit_seconds_ago",
+};
+
 /// Runs a worker to its end.
 ///
 /// # Errors
@@ -46,16 +54,30 @@ pub struct ClassifyArguments {
 pub fn run(arguments: &ClassifyArguments) -> Result<(), Failure> {
     let Started { config, metrics, stop } = start::worker(&arguments.settings.layers()?)?;
     let progress = Arc::new(Progress::default());
-    let health = Health::new(stop.clone(), {
+    let health = Health::new(PROGRAM, stop.clone(), Arc::clone(progress.stages()), {
         let progress = Arc::clone(&progress);
-        move || progress.as_ref().into()
+        move || facts(&progress)
     });
+    let (stall_max, publish_max) = (config.stall_max(), config.publish_max());
+    let _watches_while_it_lives = watchdog(progress.stages(), move |stage| {
+        if stage == Stage::Publish.name() { stall_max.saturating_add(publish_max) } else { stall_max }
+    })?;
     let _answers_while_it_lives =
         Server::start(config.http(), Arc::clone(&health), Box::new(move || metrics.render()))?;
     let Some(mut worker) = connect(&config, arguments.until_end, &health, &stop)? else { return Ok(()) };
     worker.run(&progress, &stop)?;
     tracing::info!(labeled = progress.labeled(), dead_letters = progress.dead_letters(), "stopped");
     Ok(())
+}
+
+/// What `/health` tells of a worker.
+fn facts(progress: &Progress) -> Facts {
+    let members = vec![
+        ("labeled", json!(progress.labeled())),
+        ("dead_letters", json!(progress.dead_letters())),
+        ("rewinds", json!(progress.rewinds())),
+    ];
+    Facts { commits: progress.batches(), members }
 }
 
 /// Everything up to the first record; `None` when asked to stop on the way.
@@ -70,7 +92,7 @@ fn connect(
         model => model?,
     };
     let labeler = classifier::load::load(&model)?;
-    health.model_loaded();
+    health.loaded();
     output_topics::create_missing(config, stop)?;
     if stop.is_cancelled() {
         return Ok(None);

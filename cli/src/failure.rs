@@ -85,6 +85,8 @@ pub enum Failure {
     Demo(#[from] DemoError),
     #[error(transparent)]
     Signals(#[from] ShutdownError),
+    #[error("start the watchdog's thread")]
+    Watchdog(#[source] io::Error),
     #[error("start an event loop")]
     Reactor(#[source] io::Error),
     #[error("write to standard error")]

@@ -83,6 +83,7 @@ struct RunSettings {
     shutdown_grace_ms: u64,
     rewinds_max: u32,
     rewind_wait_ms: u64,
+    stall_max_ms: u64,
 }
 
 /// Settings that passed every check.
@@ -96,6 +97,7 @@ pub struct Config {
     packages: PackagesConfig,
     batch: BatchLimits,
     sink: SinkConfig,
+    publish_max: Duration,
     drift: DriftConfig,
     state: StateConfig,
     reference: ReferenceConfig,
@@ -112,6 +114,7 @@ pub struct Config {
 struct RunConfig {
     shutdown_grace: Duration,
     supervision: Supervision,
+    stall_max: Duration,
 }
 
 impl Config {
@@ -205,6 +208,16 @@ impl Config {
         self.run.supervision
     }
 
+    /// How long a stage may have work and not go on, beside the waits that its settings grant it.
+    pub fn stall_max(&self) -> Duration {
+        self.run.stall_max
+    }
+
+    /// The longest that publishing one batch may take, every wait and attempt at its bound.
+    pub fn publish_max(&self) -> Duration {
+        self.publish_max
+    }
+
     pub fn http(&self) -> HttpConfig {
         self.http
     }
@@ -225,6 +238,7 @@ impl TryFrom<Settings> for Config {
         let drift = check_drift(&settings, &mut problems);
         let labels = check_labels(&settings, &mut problems);
         let package = package(&mut settings, &mut problems);
+        let publish_max = publish_max(&settings.sink);
         let Settings { kafka, source, decode, model, packages, batch, sink, reports, run, http, log, .. } = settings;
         let state = check(settings.state, &mut problems);
         let reference = check(settings.reference, &mut problems);
@@ -248,6 +262,7 @@ impl TryFrom<Settings> for Config {
                 model: model?,
                 batch: batch?,
                 sink: sink?,
+                publish_max,
                 package: package?,
                 packages: packages?,
                 drift: drift?,
@@ -287,6 +302,15 @@ fn package(settings: &mut Settings, problems: &mut Vec<Problem>) -> Option<Addre
             None
         }
     }
+}
+
+/// Every attempt with all that may be waited for in it, and the waits between them.
+fn publish_max(sink: &SinkSettings) -> Duration {
+    let waits = [sink.publish_wait_ms, sink.commit_wait_ms, sink.abort_wait_ms, sink.connect_wait_ms];
+    let attempt = waits.into_iter().fold(0, u64::saturating_add);
+    let doubled = (1..sink.attempts_max).map(|retry| sink.retry_wait_ms.saturating_mul(1 << (retry - 1).min(31)));
+    let between = doubled.fold(0, u64::saturating_add);
+    Duration::from_millis(attempt.saturating_mul(u64::from(sink.attempts_max)).saturating_add(between))
 }
 
 /// What two sections must agree on.
@@ -352,14 +376,23 @@ impl TryFrom<RunSettings> for RunConfig {
     type Error = Vec<Problem>;
 
     fn try_from(settings: RunSettings) -> Result<Self, Vec<Problem>> {
-        let RunSettings { shutdown_grace_ms, rewinds_max, rewind_wait_ms } = settings;
+        let RunSettings { shutdown_grace_ms, rewinds_max, rewind_wait_ms, stall_max_ms } = settings;
+        let mut problems = Vec::new();
         if !(1..=60_000).contains(&rewind_wait_ms) {
             let expected = format!("expected 1 to 60000 ms, found {rewind_wait_ms}");
-            return Err(vec![Problem::new("run.rewind_wait_ms", expected)]);
+            problems.push(Problem::new("run.rewind_wait_ms", expected));
+        }
+        if !(1_000..=86_400_000).contains(&stall_max_ms) {
+            let expected = format!("expected 1000 to 86400000 ms (a day), found {stall_max_ms}");
+            problems.push(Problem::new("run.stall_max_ms", expected));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
         }
         Ok(Self {
             shutdown_grace: Duration::from_millis(shutdown_grace_ms),
             supervision: Supervision { rewinds_max, backoff: Duration::from_millis(rewind_wait_ms) },
+            stall_max: Duration::from_millis(stall_max_ms),
         })
     }
 }

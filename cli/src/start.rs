@@ -1,6 +1,10 @@
 //! How a command begins: its settings, its log and its signals, in the same order for all.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use ingest::settings::Layers;
+use ingest::stages::{Stages, Watchdog};
 use sink::telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +18,17 @@ pub(crate) struct Started {
     pub(crate) metrics: Metrics,
     /// Cancelled by the first signal.
     pub(crate) stop: CancellationToken,
+}
+
+/// Watches over the stages of a worker. `allowed` is how long the stage of a name may have work and not go on.
+///
+/// # Errors
+/// When the process may have no further thread.
+pub(crate) fn watchdog(
+    stages: &Arc<Stages>,
+    allowed: impl Fn(&str) -> Duration + Send + 'static,
+) -> Result<Watchdog, Failure> {
+    Watchdog::start(Arc::clone(stages), allowed).map_err(Failure::Watchdog)
 }
 
 /// Begins a command that works on what is there, and ends by itself.

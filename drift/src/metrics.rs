@@ -20,6 +20,7 @@ pub const WATERMARK: &str = "drift_watermark_seconds";
 pub const CHECKPOINTS: &str = "drift_checkpoints_total";
 pub const CHECKPOINT_SECONDS: &str = "drift_checkpoint_seconds";
 pub const RESTORE_SECONDS: &str = "drift_restore_seconds";
+pub const STALLED: &str = "drift_stage_stalled_seconds";
 pub const REWINDS: &str = "drift_rewinds_total";
 pub const STATE_BYTES: &str = "drift_state_bytes";
 pub const WINDOWS: &str = "drift_windows_total";
@@ -48,6 +49,7 @@ pub fn describe() {
     describe_histogram!(CHECKPOINT_SECONDS, Unit::Seconds, "From the begin of a checkpoint to its commit.");
     describe_histogram!(RESTORE_SECONDS, Unit::Seconds, "Reading the state back after an assignment or a rewind.");
     describe_counter!(REWINDS, Unit::Count, "Rewinds to the last checkpoint after an error.");
+    describe_gauge!(STALLED, Unit::Seconds, "Since a stage that hangs last went on: read, count, report.");
     describe_gauge!(STATE_BYTES, Unit::Bytes, "The state topic in this process's memory.");
     describe_counter!(WINDOWS, Unit::Count, "Reports made, by granularity and state: first, revised, final.");
     describe_gauge!(

@@ -39,7 +39,7 @@ use crate::settings::WindowConfig;
 
 pub use error::{PipelineError, Stage};
 pub use labels::LabelsFrom;
-pub use progress::Progress;
+pub use progress::{NewestReport, Progress};
 pub use supervisor::supervise;
 pub use worker::{Setup, Worker};
 
@@ -113,6 +113,7 @@ pub fn run(
                 progress,
             },
             publisher,
+            pulse: progress.pulse(Stage::Count),
             ended: &ended,
             session: None,
             stale: None,
@@ -127,7 +128,7 @@ pub fn run(
             let _ends_the_others = ended.clone().drop_guard();
             reporter.run(&ended)
         });
-        let read = reactor.block_on(read::read(source, limits, to_count, &desk, &ended));
+        let read = reactor.block_on(read::read(source, limits, to_count, &desk, &progress.pulse(Stage::Read), &ended));
         if stop.is_cancelled() {
             store.stop(); // the process ends: a report that does not go through now is made again by the next one
         }

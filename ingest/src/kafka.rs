@@ -26,7 +26,7 @@ mod verdict;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -64,6 +64,9 @@ pub struct KafkaSource {
     /// Why the thread ended.
     failure: Arc<Mutex<Option<SourceError>>>,
     stop: Arc<AtomicBool>,
+    /// Turns of the poll thread, and how many there were at the last tick.
+    turns: Arc<AtomicU64>,
+    turns_seen: u64,
     thread: Option<JoinHandle<()>>,
     close_wait: Duration,
 }
@@ -85,6 +88,7 @@ impl KafkaSource {
         leases.attach(&consumer);
         let (reader, deliveries) = mpsc::channel(1);
         let (stop, failure) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
+        let turns = Arc::new(AtomicU64::new(0));
         let close_wait = config.close_wait;
         let poller = Poller {
             consumer,
@@ -93,6 +97,7 @@ impl KafkaSource {
             leases: Arc::clone(&leases),
             reader,
             stop: Arc::clone(&stop),
+            turns: Arc::clone(&turns),
         };
         let cause = Arc::clone(&failure);
         let run = move || {
@@ -116,6 +121,8 @@ impl KafkaSource {
             leases,
             failure,
             stop,
+            turns,
+            turns_seen: 0,
             thread: Some(thread),
             close_wait,
         })
@@ -140,6 +147,13 @@ impl KafkaSource {
         self.buffer.clear();
         self.has_ended = false;
         std::mem::take(&mut self.has_handed_out)
+    }
+
+    /// Whether the poll thread has gone round since the last tick. One that has not is busy with the broker, or hangs:
+    /// then nothing arrived that would be worth telling, and whoever watches the reader sees that it waits.
+    fn has_turned(&mut self) -> bool {
+        let turns = self.turns.load(Ordering::Relaxed);
+        std::mem::replace(&mut self.turns_seen, turns) != turns
     }
 
     fn accept(&mut self, delivery: Delivery) {
@@ -168,7 +182,8 @@ impl Source for KafkaSource {
                 return Ok(SourceEvent::End);
             }
             match tokio::time::timeout(TICK, self.deliveries.recv()).await {
-                Err(_) => return Ok(SourceEvent::Tick),
+                Err(_) if self.has_turned() => return Ok(SourceEvent::Tick),
+                Err(_) => {}
                 Ok(None) => return Err(self.failure.lock().take().unwrap_or(SourceError::PollThreadGone)),
                 Ok(Some(delivery)) => {
                     // A generation may have begun while we waited: its records must find the buffer ready.

@@ -30,6 +30,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ort", &["classifier"]),
     ("tokenizers", &["classifier"]),
     ("axum", &["classifier"]),
+    ("hyper", &["classifier"]),
     ("kafka-protocol", &["devbroker"]),
     ("config", &["ingest"]),
     ("arrow", &["ingest", "sink"]),

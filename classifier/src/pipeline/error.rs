@@ -10,19 +10,28 @@ use sink::publisher::PublishError;
 
 use crate::error::LabelError;
 
-/// The threads of a pipeline, besides the reader's own.
+/// The stages of a pipeline, each on a thread of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    Read,
     Label,
     Publish,
 }
 
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Stage {
+    /// The word in messages, metrics and `/health`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
             Self::Label => "label",
             Self::Publish => "publish",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
 use sink::publisher::Published;
 
 use super::progress::Summary;
@@ -18,12 +18,16 @@ pub const RECORD_AGE_SECONDS: &str = "classifier_record_age_seconds";
 /// Counter, rewinds to the committed offsets after an error.
 pub const REWINDS: &str = "classifier_rewinds_total";
 
+/// Gauge by `stage` (`read`, `label`, `publish`), seconds since a stage that hangs last went on; 0 while none does.
+pub const STALLED: &str = "classifier_stage_stalled_seconds";
+
 /// Describes every metric of the pipeline to the recorder.
 pub fn describe() {
     describe_counter!(RECORDS, Unit::Count, "records by outcome: labeled, dead_letter, stale");
     describe_histogram!(BATCH_RECORDS, Unit::Count, "records of a batch when it closed");
     describe_histogram!(STAGE_SECONDS, Unit::Seconds, "seconds a batch spent in a stage: decode, label, publish");
     describe_histogram!(RECORD_AGE_SECONDS, Unit::Seconds, "age of a batch's oldest record at its commit");
+    describe_gauge!(STALLED, Unit::Seconds, "since a stage that hangs last went on: read, label, publish");
     describe_counter!(REWINDS, Unit::Count, "rewinds to the committed offsets after an error");
 }
 

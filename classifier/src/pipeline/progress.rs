@@ -1,23 +1,43 @@
 //! What a pipeline has done so far: read by the supervisor, by readiness and by the summary at the end.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ingest::stages::Stages;
 use schemas::{Batch, LabeledEvent};
 use sink::publisher::Published;
 
-use super::metrics;
+use super::{Stage, metrics};
 
-/// Counters in records, since the process started. They only grow.
-#[derive(Debug, Default)]
+/// Counters in records, since the process started, which only grow; and what each stage is at.
+#[derive(Debug)]
 pub struct Progress {
     labeled: AtomicU64,
     dead_letters: AtomicU64,
     batches: AtomicU64,
     rewinds: AtomicU64,
+    stages: Arc<Stages>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            labeled: AtomicU64::default(),
+            dead_letters: AtomicU64::default(),
+            batches: AtomicU64::default(),
+            rewinds: AtomicU64::default(),
+            stages: Stages::new(metrics::STALLED, &[Stage::Read, Stage::Label, Stage::Publish].map(Stage::name)),
+        }
+    }
 }
 
 impl Progress {
+    /// What each stage is at, for a watchdog.
+    pub fn stages(&self) -> &Arc<Stages> {
+        &self.stages
+    }
+
     /// Records whose label is committed.
     pub fn labeled(&self) -> u64 {
         self.labeled.load(Ordering::Relaxed)

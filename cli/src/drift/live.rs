@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use classifier::http::{Counts, Health, Server};
+use classifier::http::{Facts, Health, Program, Server};
 use drift::observation::Observer;
-use drift::pipeline::{Progress, Setup, Worker};
+use drift::pipeline::{Progress, Setup, Stage, Worker};
+use jiff::Timestamp;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::comparing::comparer;
 use super::flags::{CommonFlags, KafkaFlags, TestFlags, flag};
 use crate::failure::Failure;
 use crate::settings::Config;
-use crate::start::{self, Started};
+use crate::start::{self, Started, watchdog};
 
 /// Flags of the worker.
 #[derive(Debug, Default, clap::Args)]
@@ -41,6 +43,13 @@ struct WorkerFlags {
     instance: Option<String>,
 }
 
+const PROGRAM: Program = Program {
+    command: "drift",
+    port: 9465,
+    not_loaded: "what windows are compared with is not loaded",
+    since_last_commit: "last_checkpoint_seconds_ago",
+};
+
 /// Runs a worker to its end.
 ///
 /// # Errors
@@ -52,14 +61,21 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<(), Failure> {
     flags.extend(arguments.tests.flags());
     let Started { config, metrics, stop } = start::worker(&arguments.common.layers(flags)?)?;
     let progress = Arc::new(Progress::default());
-    let health = Health::new(stop.clone(), {
+    let health = Health::new(PROGRAM, stop.clone(), Arc::clone(progress.stages()), {
         let progress = Arc::clone(&progress);
-        move || counts(&progress)
+        move || facts(&progress)
     });
+    let stall_max = config.stall_max();
+    let counting = stall_max.saturating_add(config.publish_max()).saturating_add(config.state().restore_wait());
+    let reporting = stall_max.saturating_add(config.reports().write_wait());
+    let allowed = [(Stage::Count.name(), counting), (Stage::Report.name(), reporting)];
+    let _watches_while_it_lives = watchdog(progress.stages(), move |stage| {
+        allowed.iter().find(|(name, _)| *name == stage).map_or(stall_max, |(_, allowed)| *allowed)
+    })?;
     let _answers_while_it_lives =
         Server::start(config.http(), Arc::clone(&health), Box::new(move || metrics.render()))?;
     let setup = setup(&config, arguments.until_end, &stop)?;
-    health.model_loaded(); // what takes its place here is the profile
+    health.loaded();
     let mut worker = Worker::connect(setup, &stop)?;
     health.watch_group(worker.membership());
     say(&config);
@@ -68,14 +84,22 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the server tells of a drift worker: its batches are checkpoints.
-fn counts(progress: &Progress) -> Counts {
-    Counts {
-        labeled: progress.records(),
-        dead_letters: 0,
-        batches: progress.checkpoints(),
-        rewinds: progress.rewinds(),
-    }
+/// What `/health` tells of a drift worker.
+fn facts(progress: &Progress) -> Facts {
+    let newest = progress.newest_report().map(|newest| {
+        let start = Timestamp::from_millisecond(newest.window_start_ms).ok().map(|start| start.to_string());
+        json!({ "granularity": newest.granularity, "window_start": start })
+    });
+    let members = vec![
+        ("partitions", json!(progress.partitions())),
+        ("records", json!(progress.records())),
+        ("checkpoints", json!(progress.checkpoints())),
+        ("rewinds", json!(progress.rewinds())),
+        ("reports", json!(progress.reports())),
+        ("reports_pending", json!(progress.pending())),
+        ("newest_report", json!(newest)),
+    ];
+    Facts { commits: progress.checkpoints(), members }
 }
 
 /// What a worker of these settings is made from.

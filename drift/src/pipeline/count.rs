@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ingest::kafka::{Assigned, KafkaTable, Lease, Leases};
+use ingest::stages::{Pulse, Work};
 use schemas::{Batch, Generation, RawEvent};
 use sink::kafka::KafkaPublisher;
 use sink::kafka::topics::describe;
@@ -43,6 +44,7 @@ pub(super) struct Context<'a> {
 pub(super) struct Counter<'a> {
     pub(super) context: Context<'a>,
     pub(super) publisher: &'a mut KafkaPublisher<Lend, Lease>,
+    pub(super) pulse: Pulse,
     pub(super) ended: &'a CancellationToken,
     pub(super) session: Option<Session>,
     /// The broker refused a checkpoint of this generation: the group has moved on, and will say so.
@@ -52,7 +54,9 @@ pub(super) struct Counter<'a> {
 impl Counter<'_> {
     /// Counts until the reading stage ends, or until everything is counted and reported.
     pub(super) fn run(mut self, mut steps: mpsc::Receiver<Step>) -> Result<(), PipelineError> {
+        let pulse = self.pulse.clone();
         while let Some(step) = steps.blocking_recv() {
+            let _counts = pulse.work(work(&step));
             self.follow_the_group()?;
             match step {
                 Step::Records(batch) => self.count(&batch),
@@ -69,6 +73,7 @@ impl Counter<'_> {
             }
         }
         // Asked to stop: what is counted need not be read again.
+        let _saves = pulse.work(Work::of("save what is counted"));
         self.save().map(|_| ())
     }
 
@@ -80,6 +85,7 @@ impl Counter<'_> {
         }
         if self.session.take().is_some() {
             desk.assign(Role::None, Arc::default());
+            self.context.progress.owns(0);
         }
         match leases.assigned() {
             Some(assigned) if self.stale < Some(assigned.generation) => self.begin(&assigned),
@@ -116,6 +122,7 @@ impl Counter<'_> {
             desk.assign(Role::Reporter { generation, is_ending: false }, expected);
         }
         self.session = Some(session);
+        progress.owns(partitions);
         Ok(())
     }
 
@@ -207,6 +214,18 @@ impl Counter<'_> {
                 Ok(false)
             }
         }
+    }
+}
+
+/// What a step asks for; every step may also read the state back or save it.
+fn work(step: &Step) -> Work {
+    match step {
+        Step::Records(batch) => Work {
+            task: "count records, read the state back, or save it",
+            records: batch.records(),
+            first: batch.items().first().map(|record| record.origin.clone()),
+        },
+        Step::Tick | Step::End(_) => Work::of("read the state back, or save it"),
     }
 }
 

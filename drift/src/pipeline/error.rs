@@ -11,19 +11,28 @@ use sink::reports::StoreError;
 
 use crate::state::StateError;
 
-/// The threads of a pipeline, besides the reader's own.
+/// The stages of a pipeline, each on a thread of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    Read,
     Count,
     Report,
 }
 
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Stage {
+    /// The word in messages, metrics and `/health`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
             Self::Count => "count",
             Self::Report => "report",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

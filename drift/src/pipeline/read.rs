@@ -5,6 +5,7 @@ use std::time::Duration;
 use ingest::batcher::Batcher;
 use ingest::kafka::KafkaSource;
 use ingest::source::{Source, SourceEvent};
+use ingest::stages::{Pulse, Work};
 use schemas::{Batch, Generation, RawEvent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,7 @@ pub(super) async fn read(
     limits: &Limits,
     to_count: mpsc::Sender<Step>,
     desk: &Desk,
+    pulse: &Pulse,
     ended: &CancellationToken,
 ) -> Result<(), PipelineError> {
     let mut open = Batcher::new(limits.batch);
@@ -37,6 +39,8 @@ pub(super) async fn read(
     loop {
         // An unread source pauses its partitions and stays in its group.
         let is_waiting = desk.is_overfull() || open.is_full();
+        // A source always answers soon, be it that nothing came; what waits for the later stages is their matter.
+        let _reads = (!is_waiting).then(|| pulse.work(Work::of("hear from the source")));
         tokio::select! {
             biased;
             () = ended.cancelled() => return Ok(()),

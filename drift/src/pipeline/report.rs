@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ingest::kafka::{Change, KafkaTable};
+use ingest::stages::{Pulse, Work};
 use ingest::supervision::Chain;
 use jiff::Timestamp;
 use schemas::report::WindowReport;
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::count::now_ms;
 use super::desk::{Desk, Role};
 use super::labels::{Labels, LabelsFrom};
-use super::{Limits, PipelineError, Progress};
+use super::{Limits, PipelineError, Progress, Stage};
 use crate::board::{Board, Clock, Due, Frontier, Kept, MergedWindow};
 use crate::compare::{Comparer, Comparison};
 use crate::metrics::{self, Series};
@@ -49,6 +50,7 @@ pub(super) struct Context<'a> {
 
 pub(super) struct Reporter<'a> {
     context: Context<'a>,
+    pulse: Pulse,
     kept: BTreeMap<Granularity, Kept>,
     series: Series,
     outage: Option<Outage>,
@@ -79,8 +81,8 @@ struct Book {
 
 impl<'a> Reporter<'a> {
     pub(super) fn new(context: Context<'a>) -> Self {
-        let kept = context.comparer.kept();
-        Self { context, kept, series: Series::default(), outage: None }
+        let (pulse, kept) = (context.progress.pulse(Stage::Report), context.comparer.kept());
+        Self { context, pulse, kept, series: Series::default(), outage: None }
     }
 
     /// Reports until the other stages end.
@@ -89,6 +91,8 @@ impl<'a> Reporter<'a> {
         let (mut role, mut book) = (Role::None, None);
         while !ended.is_cancelled() {
             let newest = desk.wait(role, LOOK);
+            let pulse = self.pulse.clone();
+            let _reports = pulse.work(Work::of("look for windows that are due, and report them"));
             table.check()?;
             let changes = table.take_changes();
             let is_news = !changes.is_empty() || newest != role;
@@ -204,7 +208,10 @@ impl<'a> Reporter<'a> {
     /// Writes a report. False: the store failed, try again later.
     fn write(&mut self, report: &WindowReport, flagged: usize) -> bool {
         let started = Instant::now();
-        if let Err(error) = self.context.store.write(report) {
+        self.pulse.beat();
+        let written = self.context.store.write(report);
+        self.pulse.beat();
+        if let Err(error) = written {
             metrics::store_failed();
             let is_hopeless = is_hopeless(&error);
             if is_hopeless {
@@ -219,7 +226,7 @@ impl<'a> Reporter<'a> {
             tracing::info!("the report store takes reports again");
         }
         metrics::reported(report, &mut self.series, started.elapsed(), now_ms());
-        self.context.progress.reported();
+        self.context.progress.reported(report);
         say(report, flagged);
         true
     }
@@ -248,6 +255,7 @@ impl<'a> Reporter<'a> {
 
     fn tell_pending(&self, pending: usize) {
         metrics::pending(pending);
+        self.context.progress.waits(pending);
         self.context.desk.overfull(pending > self.context.limits.pending_max);
     }
 }

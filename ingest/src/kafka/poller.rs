@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -50,6 +50,8 @@ pub(super) struct Poller {
     pub(super) leases: Arc<Leases>,
     pub(super) reader: mpsc::Sender<Delivery>,
     pub(super) stop: Arc<AtomicBool>,
+    /// Grows with every turn of the thread: the reader sees that it lives.
+    pub(super) turns: Arc<AtomicU64>,
     pub(super) state: State,
 }
 
@@ -97,6 +99,7 @@ impl Poller {
         let topics: Vec<&str> = self.config.topics.iter().map(String::as_str).collect();
         self.consumer.subscribe(&topics).map_err(|error| super::verdict::exit(self.what(), error.to_string()))?;
         while !self.stop.load(Ordering::Acquire) {
+            self.turn();
             self.settle();
             if !self.hand_over() {
                 continue;

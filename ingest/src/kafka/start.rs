@@ -82,8 +82,14 @@ impl Poller {
         Ok(None)
     }
 
+    /// Tells the reader that this thread lives.
+    pub(super) fn turn(&self) {
+        self.turns.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Judges an error, and serves librdkafka's events for a moment: refusals of credentials arrive there.
     fn wait_after(&mut self, error: Option<KafkaError>) -> Result<(), SourceError> {
+        self.turn();
         if let Some(Err(event)) = self.consumer.poll(RETRY_WAIT) {
             self.failed(&event)?;
         }

@@ -109,7 +109,7 @@ impl Source for FakeSource {
             Some(Kind::FailsBefore) => return Err(broken("before the read")),
             Some(Kind::Rebalance) => self.broker.state().new_generation(),
             Some(Kind::Panic) => panic!("planned: reader"),
-            Some(Kind::FailsAfter) | None => {}
+            Some(Kind::FailsAfter | Kind::Hangs) | None => {}
         }
         let event = self.poll();
         match (event, fault) {
@@ -133,7 +133,7 @@ impl Source for FakeSource {
                     recovery: Recovery::Exit,
                 });
             }
-            Some(Kind::Rebalance) | None => self.broker.state().new_generation(),
+            Some(Kind::Rebalance | Kind::Hangs) | None => self.broker.state().new_generation(),
         }
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Publisher for FakePublisher {
             Some(Kind::FailsBefore) => return Err(refused("before the commit")),
             Some(Kind::Rebalance) => state.new_generation(),
             Some(Kind::Panic) => panic!("planned: publisher"),
-            Some(Kind::FailsAfter) | None => {}
+            Some(Kind::FailsAfter | Kind::Hangs) | None => {}
         }
         if self.broker.checks_generation && batch.ticket().generation() != state.generation {
             return Ok(Published::Stale);

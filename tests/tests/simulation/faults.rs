@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Rebalance,
     /// A bug of ours: the thread panics.
     Panic,
+    /// The call does not come back until the test opens the gate. Not among [`KINDS`]: nothing recovers from it.
+    Hangs,
 }
 
 pub(crate) const KINDS: [Kind; 4] = [Kind::FailsBefore, Kind::FailsAfter, Kind::Rebalance, Kind::Panic];
@@ -33,6 +35,8 @@ pub(crate) struct Faults {
     planned: Mutex<Vec<(Seam, u64, Kind)>>,
     calls: [AtomicU64; 4],
     fired: AtomicBool,
+    /// Held by a test for as long as calls that hang do not come back.
+    pub(crate) gate: Mutex<()>,
 }
 
 impl Faults {
@@ -50,7 +54,13 @@ impl Faults {
         let mut planned = self.planned.lock().expect("no panic while the plan is locked");
         let place = planned.iter().position(|(own, call, _)| *own == seam && *call == number)?;
         self.fired.store(true, Ordering::Relaxed);
-        Some(planned.swap_remove(place).2)
+        let kind = planned.swap_remove(place).2;
+        drop(planned);
+        if kind == Kind::Hangs {
+            drop(self.gate.lock());
+            return None;
+        }
+        Some(kind)
     }
 
     /// True when at least one planned fault happened.

@@ -11,10 +11,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use classifier::pipeline::{Parts, Progress, Supervision, supervise};
 use ingest::batcher::BatchLimits;
+use ingest::stages::{Stages, Watchdog};
 use proptest::prelude::*;
 use schemas::{Origin, RawEvent};
 use tokio_util::sync::CancellationToken;
@@ -201,6 +202,74 @@ fn an_idle_reader_notices_that_the_publisher_died() {
         });
         assert_eq!(told.recv_timeout(PATIENCE), Ok(true), "{kind:?}");
     }
+}
+
+/// Waits until the stages that hang are these.
+fn await_stalls(stages: &Stages, expected: &[&str]) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let stalls: Vec<_> = stages.stalls().into_iter().map(|stall| stall.stage).collect();
+        if stalls == expected {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{stalls:?} hang, not {expected:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_stage_that_hangs_is_told_until_it_goes_on_and_no_record_is_lost() {
+    for (seam, stage) in [(Seam::Read, "read"), (Seam::Infer, "label"), (Seam::Publish, "publish")] {
+        let faults = Arc::new(Faults::at(seam, 2, Kind::Hangs));
+        let broker = Broker::new(records(), Arc::clone(&faults));
+        let progress = Arc::new(Progress::default());
+        let _watchdog =
+            Watchdog::start(Arc::clone(progress.stages()), |_| Duration::from_millis(300)).expect("a thread");
+        let gate = faults.gate.lock().expect("nobody panicked");
+        let pipeline = {
+            let (broker, faults, progress) = (broker.clone(), Arc::clone(&faults), Arc::clone(&progress));
+            thread::spawn(move || {
+                let mut parts = process(&broker, &faults);
+                classifier::pipeline::run(&mut parts, limits(), &progress, &CancellationToken::new())
+            })
+        };
+        await_stalls(progress.stages(), &[stage]);
+        let stall = progress.stages().stalls().pop().expect("it hangs until the gate opens");
+        assert_eq!(stall.work.first.is_some(), seam != Seam::Read, "{stall}");
+        assert!(!stall.to_string().contains("text"), "a text is in it: {stall}");
+        drop(gate);
+        await_stalls(progress.stages(), &[]);
+        pipeline.join().expect("no panic").expect("it only took long");
+        holds(&broker, &faults);
+    }
+}
+
+/// Poison of any number is labelled as such, wherever a batch ends.
+#[test]
+fn any_number_of_poison_in_a_row_becomes_dead_letters() {
+    let faults = Arc::new(Faults::default());
+    let mut all = records();
+    let origin = |offset: i64| Origin { topic: "in".into(), partition: 0, offset };
+    let poison = |offset: i64| RawEvent {
+        origin: origin(offset),
+        key: None,
+        payload: Some(
+            format!("{} text {}", model::POISON, "text ".repeat(usize::try_from(offset).expect("small"))).into(),
+        ),
+        headers: Vec::new(),
+        timestamp_ms: None,
+    };
+    let good = |offset| RawEvent { payload: Some(b"text".to_vec()), ..poison(offset) };
+    all[0] = (0..100).map(|offset| if offset < 90 { poison(offset) } else { good(offset) }).collect();
+    let broker = Broker::new(all, Arc::clone(&faults));
+    let mut parts = process(&broker, &faults);
+    let supervision = Supervision { rewinds_max: 0, backoff: Duration::ZERO };
+    let ended = supervise(&mut parts, limits(), supervision, &Progress::default(), &CancellationToken::new());
+    ended.expect("the texts are to blame, not the model");
+    let state = broker.state();
+    let dead = state.dead_letters.iter().filter(|origin| origin.partition == 0).count();
+    let labeled = state.labeled.iter().filter(|origin| origin.partition == 0).count();
+    assert_eq!((dead, labeled), (90, 10));
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl Model for FakeModel {
             Some(Kind::FailsBefore | Kind::FailsAfter) => return Err(failed("planned")),
             Some(Kind::Rebalance) => self.broker.state().new_generation(),
             Some(Kind::Panic) => panic!("planned: model"),
-            None => {}
+            Some(Kind::Hangs) | None => {}
         }
         if batch.input_ids.contains(&POISON_ID) {
             return Err(failed("poison"));
