@@ -17,7 +17,7 @@ Exit codes:
   1    failed; the last line on stderr says why
   2    the command line is wrong
   78   the settings or the model package cannot be used
-  130  interrupted a second time: stopped at once, nothing is lost (143 for SIGTERM)";
+  130  interrupted again, a second later or more: stopped at once, nothing is lost (143 for SIGTERM)";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -2,13 +2,21 @@
 //!
 //! Ending at once loses nothing: what was not committed is read again, and an open transaction is settled by the next
 //! start. Signals are awaited on a thread of their own, so that no busy runtime can delay them.
+//!
+//! One request may come as several signals: see [`SAME_REQUEST`].
 
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use schemas::Recovery;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// Signals this soon after the first are the same request: `timeout` signals the process and then its group, a terminal and
+/// the wrapper that was started in it both pass Ctrl-C on, and some supervisors repeat themselves, all within
+/// milliseconds. A person who wants to end a stop that takes too long has waited longer than this.
+const SAME_REQUEST: Duration = Duration::from_secs(1);
 
 /// Why signals cannot be awaited.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +53,38 @@ impl Asked {
     }
 }
 
+/// What a signal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Stop,
+    /// The request that is being followed already.
+    Repeated,
+    StopAtOnce,
+}
+
+/// The requests so far.
+#[derive(Debug, Default)]
+struct Requests {
+    first: Option<Instant>,
+}
+
+impl Requests {
+    /// `is_stopping`: the process is asked to stop already, by a signal or for another reason.
+    fn hear(&mut self, now: Instant, is_stopping: bool) -> Meaning {
+        match self.first {
+            None if !is_stopping => {
+                self.first = Some(now);
+                Meaning::Stop
+            }
+            Some(first) if now.saturating_duration_since(first) < SAME_REQUEST => Meaning::Repeated,
+            _ => Meaning::StopAtOnce,
+        }
+    }
+}
+
 /// A token that the first signal cancels, from now to the end of the process.
 ///
-/// A second signal calls `before_exit`, which may give a terminal back, and ends the process with 130 or 143. So does
+/// A second signal, a second later or more, calls `before_exit`, which may give a terminal back, and ends the process with 130 or 143. So does
 /// the first one when the token was already cancelled for another reason.
 ///
 /// # Errors
@@ -60,20 +97,24 @@ pub fn listen(before_exit: impl FnOnce() + Send + 'static) -> Result<Cancellatio
         let _entered = runtime.enter();
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
     };
+    let mut requests = Requests::default();
     let wait = async move {
         loop {
             let asked = tokio::select! {
                 _ = interrupts.recv() => Asked::Interrupt,
                 _ = terminations.recv() => Asked::Terminate,
             };
-            if token.is_cancelled() {
-                return asked;
+            match requests.hear(Instant::now(), token.is_cancelled()) {
+                Meaning::Stop => {
+                    tracing::info!(
+                        signal = asked.name(),
+                        "asked to stop, finishing what is under way; once more, in a second or later, to stop at once"
+                    );
+                    token.cancel();
+                }
+                Meaning::Repeated => tracing::debug!(signal = asked.name(), "the same request to stop"),
+                Meaning::StopAtOnce => return asked,
             }
-            tracing::info!(
-                signal = asked.name(),
-                "asked to stop, finishing what is under way; once more to stop at once"
-            );
-            token.cancel();
         }
     };
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -83,4 +124,27 @@ pub fn listen(before_exit: impl FnOnce() + Send + 'static) -> Result<Cancellatio
         std::process::exit(asked.exit_code());
     })?;
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Milliseconds at which signals come, and what each means.
+    fn check(is_stopping: bool, signals: &[(u64, Meaning)]) {
+        let (start, mut requests, mut is_stopping) = (Instant::now(), Requests::default(), is_stopping);
+        for (millis, expected) in signals {
+            let found = requests.hear(start + Duration::from_millis(*millis), is_stopping);
+            assert_eq!(found, *expected, "at {millis} ms of {signals:?}");
+            is_stopping = true;
+        }
+    }
+
+    #[test]
+    fn a_second_signal_counts_only_after_a_pause() {
+        use Meaning::{Repeated, Stop, StopAtOnce};
+        check(false, &[(0, Stop), (50, Repeated), (999, Repeated), (1_000, StopAtOnce)]);
+        check(false, &[(7, Stop), (60_000, StopAtOnce)]);
+        check(true, &[(0, StopAtOnce)]);
+    }
 }
