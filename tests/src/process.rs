@@ -117,8 +117,14 @@ impl Process {
 
     /// Sends a signal by name, such as `TERM`, `INT`, `STOP` or `CONT`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
-        assert!(sent.is_ok_and(|status| status.success()), "SIG{name} did not reach {}", self.line);
+        assert!(self.try_signal(name), "SIG{name} did not reach {}", self.line);
+    }
+
+    /// The same to a process that may be gone; true when it was there.
+    pub fn try_signal(&self, name: &str) -> bool {
+        let sent =
+            Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).stderr(Stdio::null()).status();
+        sent.is_ok_and(|status| status.success())
     }
 
     /// Ends it without a chance to tidy up, as `kill -9` does, and waits until it is gone.

@@ -122,7 +122,7 @@ impl Graph {
         [number(1, 8), message(7, &graph), message(8, &opset)].concat()
     }
 
-    fn weights(&self) -> Vec<u8> {
+    pub(crate) fn weights(&self) -> Vec<u8> {
         let (rows, columns) = (WEIGHTS.len() as u64, WEIGHTS[0].len() as u64);
         let data: Vec<u8> = WEIGHTS.iter().flatten().flat_map(|weight| weight.to_le_bytes()).collect();
         if !self.external {
@@ -134,7 +134,7 @@ impl Graph {
 }
 
 /// A named size, or a number; 0 is open.
-enum Size {
+pub(crate) enum Size {
     Named(&'static str),
     Number(u64),
 }
@@ -151,17 +151,17 @@ impl From<u64> for Size {
     }
 }
 
-fn node(operator: &str, inputs: &[&str], output: &str) -> Vec<u8> {
+pub(crate) fn node(operator: &str, inputs: &[&str], output: &str) -> Vec<u8> {
     let inputs = inputs.iter().flat_map(|input| message(1, input.as_bytes()));
     inputs.chain(message(2, output.as_bytes())).chain(message(4, operator.as_bytes())).collect()
 }
 
-fn tensor(name: &str, sizes: &[u64], data_type: u64, data: &[u8]) -> Vec<u8> {
+pub(crate) fn tensor(name: &str, sizes: &[u64], data_type: u64, data: &[u8]) -> Vec<u8> {
     let sizes = sizes.iter().flat_map(|size| number(1, *size));
     sizes.chain(number(2, data_type)).chain(message(8, name.as_bytes())).chain(message(9, data)).collect()
 }
 
-fn value(name: &str, data_type: u64, sizes: &[Size]) -> Vec<u8> {
+pub(crate) fn value(name: &str, data_type: u64, sizes: &[Size]) -> Vec<u8> {
     let sizes: Vec<u8> = sizes
         .iter()
         .flat_map(|size| match size {
@@ -174,12 +174,12 @@ fn value(name: &str, data_type: u64, sizes: &[Size]) -> Vec<u8> {
 }
 
 /// A protobuf field of bytes.
-fn message(field: u64, content: &[u8]) -> Vec<u8> {
+pub(crate) fn message(field: u64, content: &[u8]) -> Vec<u8> {
     [varint(field << 3 | 2), varint(content.len() as u64), content.to_vec()].concat()
 }
 
 /// A protobuf field of one number.
-fn number(field: u64, value: u64) -> Vec<u8> {
+pub(crate) fn number(field: u64, value: u64) -> Vec<u8> {
     [varint(field << 3), varint(value)].concat()
 }
 
