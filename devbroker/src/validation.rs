@@ -43,8 +43,11 @@ impl From<ResponseError> for Refusal {
 impl Times {
     fn refuses(self, timestamp: Millis, now: Millis) -> bool {
         let is_old = now.saturating_sub(timestamp) > self.before_max;
-        let is_new = timestamp.saturating_sub(now) > self.after_max;
-        !self.stamps && timestamp != NO_TIMESTAMP && (is_old || is_new)
+        !self.stamps && timestamp != NO_TIMESTAMP && (is_old || self.is_ahead(timestamp, now))
+    }
+
+    fn is_ahead(self, timestamp: Millis, now: Millis) -> bool {
+        !self.stamps && timestamp.saturating_sub(now) > self.after_max
     }
 }
 
@@ -59,12 +62,12 @@ pub(crate) fn check(
     times: Times,
     now: Millis,
 ) -> Result<(), Refusal> {
-    let is_new = times.refuses(header.max_timestamp, now);
-    if !needs_keys && !is_new && (times.stamps || times.before_max == Millis::MAX) {
+    let is_ahead = times.is_ahead(header.max_timestamp, now);
+    if !needs_keys && !is_ahead && (times.stamps || times.before_max == Millis::MAX) {
         return Ok(());
     }
     let Some(opened) = batch::records::open(&Bytes::copy_from_slice(data)) else {
-        let code = if is_new { ResponseError::InvalidTimestamp } else { ResponseError::CorruptMessage };
+        let code = if is_ahead { ResponseError::InvalidTimestamp } else { ResponseError::CorruptMessage };
         return Err(code.into());
     };
     let (mut records, mut code) = (Vec::new(), ResponseError::InvalidRecord);
@@ -76,8 +79,5 @@ pub(crate) fn check(
             code = ResponseError::InvalidTimestamp;
         }
     }
-    if !records.is_empty() {
-        return Err(Refusal { code, records });
-    }
-    if is_new { Err(ResponseError::InvalidTimestamp.into()) } else { Ok(()) }
+    if records.is_empty() { Ok(()) } else { Err(Refusal { code, records }) }
 }

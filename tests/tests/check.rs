@@ -8,7 +8,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tests::broker::{self, TestBroker};
 use tests::names::unique;
 use tests::process::labelstream;
-use tests::records::{Record, client, create_topics, produce, read_committed};
+use tests::records::{Record, client, create_topic_with, create_topics, produce, read_committed};
 use tests::workspace::{skip, tool};
 
 const PARTITIONS: i32 = 3;
@@ -88,7 +88,8 @@ fn labels_the_newest_records_and_commits_nothing() {
     for broker in broker::all() {
         let stage = Stage::new(broker);
         create_topics(&stage.broker.address, &[&stage.input, &stage.output, &stage.dead_letters], PARTITIONS);
-        expect(&stage.check(&[]), 0, &["note  records: the input holds no record to label"]);
+        let fit = "ok    topic settings: sizes, keys, times and retention of all topics fit each other";
+        expect(&stage.check(&[]), 0, &["note  records: the input holds no record to label", fit]);
         produce(&stage.broker.address, &stage.input, &records());
 
         let group = format!("ok    group {}: committed in 0 of 3 partitions, about 4 records behind", stage.group);
@@ -117,6 +118,46 @@ fn labels_the_newest_records_and_commits_nothing() {
         for topic in [&stage.output, &stage.dead_letters] {
             assert_eq!(read_committed(&stage.broker.address, topic).len(), 0, "a check wrote to {topic}");
         }
+    }
+}
+
+#[test]
+fn topics_that_do_not_fit_each_other_are_told() {
+    for broker in broker::all() {
+        let stage = Stage::new(broker);
+        let address = &stage.broker.address;
+        let any_time = i64::MAX.to_string();
+        let input = [("max.message.bytes", "3000000"), ("message.timestamp.after.max.ms", &any_time)];
+        create_topic_with(address, &stage.input, PARTITIONS, &input);
+        let output = [
+            ("max.message.bytes", "2000000"),
+            ("retention.ms", "604800000"),
+            ("message.timestamp.before.max.ms", "1000"),
+        ];
+        create_topic_with(address, &stage.output, PARTITIONS, &output);
+        create_topic_with(address, &stage.dead_letters, PARTITIONS, &[("cleanup.policy", "compact")]);
+        produce(address, &stage.input, &records());
+        let (output, dead_letters) = (&stage.output, &stage.dead_letters);
+        expect(
+            &stage.check(&["--records", "0"]),
+            1,
+            &[
+                &format!(
+                    "note  output topic {output}: takes 2000000 bytes (max.message.bytes), the input up to 3000000: a \
+                     larger record becomes a dead letter; raise it to 3004096"
+                ),
+                &format!("note  output topic {output}: takes records up to 3600000 ms ahead"),
+                &format!("note  output topic {output}: takes no record that is older than 1000 ms"),
+                &format!(
+                    "note  output topic {output}: keeps records for 7 days (retention.ms), and the input's oldest is "
+                ),
+                &format!(
+                    "FAIL  dead-letter topic {dead_letters}: keeps one record of every key (cleanup.policy=compact)"
+                ),
+                "-> set cleanup.policy=delete on the topic",
+                "note  sink.message_bytes_max: 1048588, less than the input's max.message.bytes (3000000)",
+            ],
+        );
     }
 }
 

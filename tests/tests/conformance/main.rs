@@ -13,6 +13,8 @@ mod instances;
 mod offsets;
 mod protocol;
 mod records;
+mod retention;
+mod times;
 mod transactions;
 #[path = "../../../devbroker/tests/suite/wire.rs"]
 #[allow(dead_code, reason = "devbroker's own suite uses the rest")]
