@@ -133,14 +133,6 @@ impl Feature {
         })
     }
 
-    /// The feature of this name; `None` when there is none.
-    pub fn from_name(name: &str) -> Option<Self> {
-        if let Some(label) = name.strip_prefix(CLASS_SCORE) {
-            return Some(Self::ClassScore(label.into()));
-        }
-        Self::FIXED.into_iter().find(|feature| feature.name() == name)
-    }
-
     pub fn kind(&self) -> Kind {
         match self {
             Self::Score | Self::Entropy | Self::Margin | Self::ClassScore(_) | Self::Value | Self::UnknownRate => {
@@ -163,14 +155,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_leads_back_to_its_feature() {
+    fn every_feature_has_a_name_of_its_own() {
         let class = Feature::ClassScore("card_arrival".into());
         assert_eq!(class.name(), "score:card_arrival");
         let mut names = BTreeSet::new();
         for feature in Feature::FIXED.into_iter().chain([class]) {
-            assert_eq!(Feature::from_name(&feature.name()).as_ref(), Some(&feature));
             assert!(names.insert(feature.name()), "{feature:?} shares its name");
         }
-        assert_eq!(Feature::from_name("colour"), None);
     }
 }

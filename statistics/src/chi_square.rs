@@ -33,26 +33,6 @@ pub fn homogeneity(reference: &[u64], current: &[u64], design_effect: f64) -> Re
     asymptotic(statistic, &sizes(reference, current)?, design_effect)
 }
 
-/// With Yates' correction where two categories are filled: what scipy does unasked. More conservative than exact tests.
-///
-/// # Errors
-/// As [`homogeneity`].
-pub fn homogeneity_yates(reference: &[u64], current: &[u64]) -> Result<Outcome, Undefined> {
-    let sizes = sizes(reference, current)?;
-    if sizes.filled != 2 {
-        return homogeneity(reference, current, 1.0);
-    }
-    let cells = cells(reference, current, &sizes);
-    let statistic = cells
-        .map(|(observed, expected)| {
-            let difference = (observed - expected).abs();
-            let corrected = difference - difference.min(0.5);
-            corrected * corrected / expected
-        })
-        .sum();
-    asymptotic(statistic, &sizes, 1.0)
-}
-
 /// The likelihood-ratio statistic `2 sum O ln(O / E)`; scipy's `lambda_="log-likelihood"`.
 ///
 /// Its limit law needs larger expectations than Pearson's: with 150 categories and few records it alarms 20-70 % of the

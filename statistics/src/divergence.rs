@@ -63,20 +63,6 @@ pub fn l_infinity(reference: &[u64], current: &[u64]) -> Result<f64, Undefined> 
     Ok(shares(reference, current)?.map(|(p, q)| (p - q).abs()).fold(0.0, f64::max))
 }
 
-/// Kullback and Leibler's divergence of the first from the second, in nats; infinite where the second lacks a category.
-///
-/// # Errors
-/// Samples over different bins, or empty.
-pub fn kl_nats(of: &[u64], from: &[u64]) -> Result<f64, Undefined> {
-    // p ln(p/q) - p + q: every term positive, their extra parts sum to nothing
-    let terms = shares(of, from)?.map(|(p, q)| match (p == 0.0, q == 0.0) {
-        (true, _) => q,
-        (false, true) => f64::INFINITY,
-        _ => p * (p / q).ln() - p + q,
-    });
-    Ok(terms.sum::<f64>().max(0.0))
-}
-
 fn shares<'a>(reference: &'a [u64], current: &'a [u64]) -> Result<impl Iterator<Item = (f64, f64)> + 'a, Undefined> {
     let sizes = sizes(reference, current)?;
     let shares = move |(&old, &new): (&u64, &u64)| (old as f64 / sizes.reference, new as f64 / sizes.current);

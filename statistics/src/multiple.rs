@@ -6,23 +6,12 @@
 /// Benjamini and Hochberg's q-values: rejecting q <= alpha keeps the false discovery rate at alpha for independent or
 /// positively dependent tests; `scipy.stats.false_discovery_control(method="bh")`.
 pub fn benjamini_hochberg(p_values: &[f64], tests: usize) -> Vec<f64> {
-    step_up(p_values, tests, 1.0)
-}
-
-/// The same under any dependence, at the price of a factor `1 + 1/2 + .. + 1/tests` (Benjamini and Yekutieli 2001).
-pub fn benjamini_yekutieli(p_values: &[f64], tests: usize) -> Vec<f64> {
-    let harmonic = (1..=tests.max(p_values.len())).map(|i| 1.0 / i as f64).sum();
-    step_up(p_values, tests, harmonic)
-}
-
-/// Holm's adjusted p-values: the chance of even one false rejection is at most alpha, under any dependence.
-pub fn holm(p_values: &[f64], tests: usize) -> Vec<f64> {
     let tests = tests.max(p_values.len()) as f64;
     let mut adjusted = vec![0.0; p_values.len()];
-    let mut largest: f64 = 0.0;
-    for (rank, index) in ascending(p_values).into_iter().enumerate() {
-        largest = largest.max((tests - rank as f64) * p_values[index]).min(1.0);
-        adjusted[index] = largest;
+    let mut smallest: f64 = 1.0;
+    for (rank, index) in ascending(p_values).into_iter().enumerate().rev() {
+        smallest = smallest.min(p_values[index] * tests / (rank as f64 + 1.0));
+        adjusted[index] = smallest;
     }
     adjusted
 }
@@ -30,17 +19,6 @@ pub fn holm(p_values: &[f64], tests: usize) -> Vec<f64> {
 /// Simes' p-value of "none of these is real": `min tests p(i) / i`; 1 without any.
 pub fn simes(p_values: &[f64], tests: usize) -> f64 {
     benjamini_hochberg(p_values, tests).into_iter().fold(1.0, f64::min)
-}
-
-fn step_up(p_values: &[f64], tests: usize, factor: f64) -> Vec<f64> {
-    let tests = tests.max(p_values.len()) as f64;
-    let mut adjusted = vec![0.0; p_values.len()];
-    let mut smallest: f64 = 1.0;
-    for (rank, index) in ascending(p_values).into_iter().enumerate().rev() {
-        smallest = smallest.min(p_values[index] * factor * tests / (rank as f64 + 1.0));
-        adjusted[index] = smallest;
-    }
-    adjusted
 }
 
 fn ascending(p_values: &[f64]) -> Vec<usize> {

@@ -2,11 +2,10 @@
 //!
 //! A fixed threshold of 0.1 or 0.25 is blind on large windows and fires on small ones, because PSI follows
 //! `(1/n + 1/m) chi-square(B - 1)` where nothing changed (Yurdakul 2018). So the index comes with that law's mean taken
-//! off and with its critical value.
+//! off too.
 
 use crate::Undefined;
-use crate::distribution::chi_square_isf;
-use crate::sample::{design_effect as checked, sizes, within};
+use crate::sample::{design_effect as checked, sizes};
 
 /// Jeffreys' prior: half a record in every bin of both samples keeps empty bins finite.
 const PSEUDO_COUNT: f64 = 0.5;
@@ -50,16 +49,4 @@ fn term(p: f64, q: f64) -> f64 {
 /// What the index is on average where nothing changed: `(B - 1)(1/n + 1/m)`.
 pub fn null_mean(bins: usize, reference: f64, current: f64) -> f64 {
     bins.saturating_sub(1) as f64 * (1.0 / reference + 1.0 / current)
-}
-
-/// The value that the index passes with probability `alpha` where nothing changed; sizes in independent records.
-///
-/// # Errors
-/// An alpha outside of 0..=1.
-pub fn critical_value(bins: usize, reference: f64, current: f64, alpha: f64) -> Result<f64, Undefined> {
-    within("alpha", alpha, 0.0, 1.0)?;
-    if bins < 2 {
-        return Ok(0.0);
-    }
-    Ok(chi_square_isf(alpha, bins as f64 - 1.0) * (1.0 / reference + 1.0 / current))
 }

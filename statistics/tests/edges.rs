@@ -14,7 +14,6 @@ const TESTS: &[(&str, Test)] = &[
     ("chi-square", |a, b| chi_square::homogeneity(a, b, 1.0)),
     ("chi-square auto", |a, b| chi_square::auto(a, b, 1.0)),
     ("chi-square of clusters", |a, b| chi_square::auto(a, b, 3.0)),
-    ("chi-square after Yates", chi_square::homogeneity_yates),
     ("chi-square minimum effect", |a, b| chi_square::min_effect(a, b, 0.01, 1.0)),
     ("g", |a, b| chi_square::g_test(a, b, 1.0)),
     ("cramer", |a, b| cramer_von_mises::asymptotic(a, b, 1.0)),

@@ -54,8 +54,8 @@ def two_samples():
         a, b = np.floor(np.array(lcg(1, n)) * levels), np.floor((np.array(lcg(2, m)) + shift) * levels)
         samples({"gen": "lcg", "seed": [1, 2], "n": n, "m": m, "shift_b": shift, "levels": levels}, a, b)
     a, b = [0, 0, 1, 1, 1, 2, 2, 5], [0, 1, 1, 2, 2, 2, 2, 5, 5]
-    exact, asymptotic = stats.ks_2samp(a, b, method="exact"), stats.ks_2samp(a, b, method="asymp")
-    out = {"D": exact.statistic, "p_exact": exact.pvalue, "p_asymp": asymptotic.pvalue, "p_permutation": permutation(a, b)}
+    asymptotic = stats.ks_2samp(a, b, method="asymp")
+    out = {"D": asymptotic.statistic, "p_asymp": asymptotic.pvalue, "p_permutation": permutation(a, b)}
     case("ks_2samp_ties", {"a": a, "b": b}, out)
 
 
@@ -77,13 +77,11 @@ def permutation(a, b):
 
 def tables():
     wide = [[400, 300, 200, 100], [380, 310, 190, 120]]
-    for yates in (True, False):
-        result = stats.chi2_contingency(wide, correction=yates)
-        case("chi2_contingency", {"table": wide, "yates": yates}, {"stat": result.statistic, "p": result.pvalue, "df": result.dof})
+    result = stats.chi2_contingency(wide, correction=False)
+    case("chi2_contingency", {"table": wide}, {"stat": result.statistic, "p": result.pvalue, "df": result.dof})
     narrow = [[950, 50], [900, 100]]
-    for yates in (True, False):
-        result = stats.chi2_contingency(narrow, correction=yates)
-        case("chi2_contingency_2x2", {"table": narrow, "yates": yates}, {"stat": result.statistic, "p": result.pvalue, "df": result.dof})
+    result = stats.chi2_contingency(narrow, correction=False)
+    case("chi2_contingency_2x2", {"table": narrow}, {"stat": result.statistic, "p": result.pvalue, "df": result.dof})
     for table in (narrow, [[3, 7], [9, 1]], [[10, 10], [10, 10]], [[12000, 345], [11000, 600]], [[5, 0], [1, 6]]):
         result = stats.fisher_exact(table)
         case("fisher_exact", {"table": table}, {"odds": result.statistic if math.isfinite(result.statistic) else "inf", "p": result.pvalue})
@@ -100,18 +98,16 @@ def tables():
 def divergences():
     p, q = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.38, 0.31, 0.19, 0.12])
     hellinger = lambda p, q: float(np.sqrt(((np.sqrt(p) - np.sqrt(q)) ** 2).sum() / 2))
-    out = {"psi": float(((p - q) * np.log(p / q)).sum()), "kl_pq_nats": float(stats.entropy(p, q))}
+    out = {"psi": float(((p - q) * np.log(p / q)).sum())}
     out |= {"js_distance_nats": float(jensenshannon(p, q)), "js_distance_bits": float(jensenshannon(p, q, 2))}
     out |= {"hellinger": hellinger(p, q), "tv": float(abs(p - q).sum() / 2), "linf": float(abs(p - q).max())}
     case("divergences", {"p": p.tolist(), "q": q.tolist()}, out)
     p, q = np.array([0.5, 0.3, 0.2, 0]), np.array([0.4, 0.3, 0.2, 0.1])
     out = {"js_distance_nats": float(jensenshannon(p, q)), "js_distance_bits": float(jensenshannon(p, q, 2))}
-    out |= {"hellinger": hellinger(p, q), "kl_pq": float(stats.entropy(p, q)), "kl_qp": "inf"}
+    out |= {"hellinger": hellinger(p, q)}
     case("divergences_zero_bin", {"p": p.tolist(), "q": q.tolist()}, out)
-    for n, m, bins, alpha in [(100000, 5000, 10, 0.05), (1000, 1000, 20, 1e-6)]:
-        factor = 1 / n + 1 / m
-        out = {"crit": float(stats.chi2.isf(alpha, bins - 1) * factor), "mean": (bins - 1) * factor}
-        case("psi_null_critical", {"N": n, "M": m, "B": bins, "alpha": alpha}, out)
+    for n, m, bins in [(100000, 5000, 10), (1000, 1000, 20)]:
+        case("psi_null", {"N": n, "M": m, "B": bins}, {"mean": (bins - 1) * (1 / n + 1 / m)})
 
 
 def laws():
@@ -202,8 +198,7 @@ def splits():
 def many():
     p = [0.001, 0.008, 0.039, 0.041, 0.042, 0.06, 0.074, 0.205, 0.212, 0.216, 0.222, 0.251, 0.269, 0.275, 0.34, 0.341]
     p += [0.384, 0.569, 0.594, 0.696, 0.762, 0.94, 0.942, 0.975, 0.986]
-    bh, by = (stats.false_discovery_control(p, method=method).tolist() for method in ("bh", "by"))
-    case("bh_by", {"p": p}, {"bh_adj": bh, "by_adj": by})
+    case("bh", {"p": p}, {"bh_adj": stats.false_discovery_control(p, method="bh").tolist()})
     for k, n in [(0, 50), (3, 50), (25, 50), (50, 50), (123, 100000)]:
         interval = stats.binomtest(k, n).proportion_ci(0.95, "wilson")
         case("wilson_ci", {"k": k, "n": n}, {"lo": interval.low, "hi": interval.high})

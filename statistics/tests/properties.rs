@@ -97,8 +97,6 @@ proptest! {
         let outcome = ks::exact(&reference, &current).expect("an outcome");
         prop_assert!(close(outcome.statistic, largest_gap(&reference, &current)));
         prop_assert!(close(outcome.p_value, permutation_p(&reference, &current, largest_gap)));
-        let untied = ks::exact_untied(&reference, &current).expect("an outcome");
-        prop_assert!(untied.p_value >= outcome.p_value - 1e-12, "ties can only make the distance smaller");
     }
 
     #[test]
@@ -185,13 +183,10 @@ proptest! {
         sorted.sort_by(f64::total_cmp);
         let ranked = |index: usize| sorted[index] * tests as f64 / (index + 1) as f64;
         let bh = multiple::benjamini_hochberg(&p_values, tests);
-        let holm = multiple::holm(&p_values, tests);
         for (index, &p) in p_values.iter().enumerate() {
             let rank = sorted.iter().position(|&other| other == p).expect("one of them");
             let q = (rank..sorted.len()).map(ranked).fold(1.0, f64::min);
             prop_assert!(close(bh[index], q));
-            let h = (0..=rank).map(|i| (sorted[i] * (tests - i) as f64).min(1.0)).fold(0.0, f64::max);
-            prop_assert!(close(holm[index], h));
         }
         prop_assert!(close(multiple::simes(&p_values, tests), (0..sorted.len()).map(ranked).fold(1.0, f64::min)));
     }
