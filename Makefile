@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo train test test-kills test-training check lint doc build bench bench-drift tools clean-tools
+.PHONY: help demo train test test-kills test-training check lint deny doc build bench bench-drift tools clean-tools
 
 # Shown before anything long, so that a quiet compiler is no surprise.
 say = @echo "make: $(1)" >&2
@@ -58,7 +58,12 @@ lint:
 	@.tools/ruff/bin/ruff check --quiet training
 	@cargo fmt --all --check
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; fi
+	@$(MAKE) --no-print-directory deny
+
+deny:
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check advisories bans licenses sources; \
+	  else echo "make: NOT RUN: cargo deny check (licences, security advisories, sources, duplicates); cargo-deny is not" \
+	  "installed: cargo install --locked cargo-deny" >&2; fi
 
 doc: ## build the API documentation, warnings are errors
 	@tools/install build

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tests::workspace;
 use toml::{Table, Value};
@@ -143,6 +145,37 @@ fn exported_and_documented_metrics_agree() {
     let stale: Vec<_> = documented.difference(&exported).collect();
     assert!(missing.is_empty() && stale.is_empty(), "docs/metrics.md misses {missing:#?} and still has {stale:#?}");
     assert!(!exported.is_empty(), "no metrics.rs has a constant");
+}
+
+/// A `cargo` that knows `deny` or does not, and writes down what it is asked.
+fn make_deny(knows_deny: bool) -> (String, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cargo = folder.path().join("cargo");
+    let code = i32::from(!knows_deny);
+    let asked = folder.path().join("asked");
+    fs::write(&cargo, format!("#!/bin/sh\necho \"$@\" >> '{}'\nexit {code}\n", asked.display()))
+        .expect("our own folder");
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).expect("our own file");
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
+    let made = Command::new("make").arg("deny").current_dir(workspace::root()).env("PATH", path).output();
+    let made = made.expect("make starts");
+    assert!(made.status.success(), "{made:?}");
+    (read(&asked), String::from_utf8_lossy(&made.stderr).into_owned())
+}
+
+#[test]
+fn lint_checks_advisories_and_says_what_it_did_not_run() {
+    let lint = read(&workspace::root().join("Makefile"));
+    let recipe = lint.split("\nlint:").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a target lint");
+    assert!(recipe.contains("$(MAKE) --no-print-directory deny"), "lint runs deny: {recipe}");
+    let (asked, said) = make_deny(true);
+    assert!(
+        asked.contains("deny check advisories bans licenses sources") && !said.contains("NOT RUN"),
+        "{asked} {said}"
+    );
+    let (asked, said) = make_deny(false);
+    assert!(!asked.contains("check"), "{asked}");
+    assert!(said.contains("NOT RUN: cargo deny check") && said.contains("cargo install --locked cargo-deny"), "{said}");
 }
 
 /// The values of `const NAME: &str = "..";` lines.
