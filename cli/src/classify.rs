@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::SettingsArguments;
+use crate::brokers;
 use crate::failure::Failure;
 use crate::model_source;
 use crate::output_topics;
@@ -94,6 +95,9 @@ fn connect(
     let labeler = classifier::load::load(&model)?;
     health.loaded();
     output_topics::create_missing(config, stop)?;
+    if !brokers::await_answer(config, config.sink().output_topic(), stop)? {
+        return Ok(None);
+    }
     if stop.is_cancelled() {
         return Ok(None);
     }

@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod broker;
+mod brokers;
 pub mod check;
 pub mod classify;
 pub mod completions;

@@ -25,8 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::SettingsArguments;
 use crate::failure::Failure;
-use crate::settings::{self, Config};
-use crate::telemetry;
+use crate::brokers;
+use crate::settings::Config;
+use crate::start::{self, Started};
 use letter::{Fate, Letter};
 
 /// Records per transaction: far above what makes a transaction's own cost small, far below memory that matters.
@@ -103,9 +104,10 @@ struct Route {
 /// # Errors
 /// When the dead-letter topic or a topic to write is missing, or the broker refuses.
 pub fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
-    let config = settings::load(&arguments.settings.layers()?)?.config;
-    telemetry::install(&config)?;
-    let stop = ingest::shutdown::listen(|| ())?;
+    let Started { config, stop, .. } = start::command(&arguments.settings.layers()?)?;
+    if !brokers::await_answer(&config, config.sink().dead_letter_topic(), &stop)? {
+        return Ok(());
+    }
     let reasons = arguments.reason.iter().filter_map(|name| name.parse().ok()).collect();
     let route = Route { reasons, to: arguments.to.as_deref().map(Arc::from) };
     let tally = Replay::connect(arguments, &config)?.run(&route, &stop)?;

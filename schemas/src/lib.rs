@@ -21,6 +21,7 @@ pub mod label;
 pub mod observed;
 pub mod problem;
 pub mod recovery;
+pub mod outage;
 pub mod report;
 pub mod wire;
 

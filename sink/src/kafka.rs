@@ -8,6 +8,7 @@ mod isolation;
 mod letter;
 mod outgoing;
 mod producer;
+pub mod reach;
 mod refusal;
 mod rules;
 pub mod topics;

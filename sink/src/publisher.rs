@@ -23,6 +23,9 @@ pub enum PublishError {
     /// The broker refused or did not answer within its budget.
     #[error("publish {what}: {reason}")]
     Broker { what: String, reason: String, recovery: Recovery },
+    /// No broker answered in time.
+    #[error("reach the brokers {brokers} within {wait_s} s: {cause}")]
+    Unreachable { brokers: String, wait_s: u64, cause: String },
     /// The labelled event could not be written as JSON.
     #[error("publish: encode a labelled event")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -37,7 +40,7 @@ pub enum PublishError {
 impl PublishError {
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Fenced { .. } | Self::Encode(_) | Self::Refused { .. } => Recovery::Exit,
+            Self::Fenced { .. } | Self::Unreachable { .. } | Self::Encode(_) | Self::Refused { .. } => Recovery::Exit,
             Self::Broker { recovery, .. } => *recovery,
         }
     }

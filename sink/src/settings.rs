@@ -151,6 +151,11 @@ impl SinkConfig {
         self.layout
     }
 
+    /// How long the brokers may take to answer at the start.
+    pub fn connect_wait(&self) -> Duration {
+        self.connect_wait
+    }
+
     pub fn create_topics(&self) -> bool {
         self.create_topics
     }

@@ -127,7 +127,7 @@ fn from_topics(
     if from_ms >= to_ms {
         return Err(Failure::EmptyRange);
     }
-    let range = range::open(config, range::written_from(config, from_ms))?;
+    let range = range::open(config, range::written_from(config, from_ms), stop)?;
     let bar = RefCell::new(Bar::new(u64::try_from(range.progress().1).unwrap_or_default()));
     let mut windows = Windows::new();
     let mut keep = |merged: &MergedWindow, _: &_| {

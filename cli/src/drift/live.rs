@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::comparing::comparer;
 use super::flags::{CommonFlags, KafkaFlags, TestFlags, flag};
+use crate::brokers;
 use crate::failure::Failure;
 use crate::settings::Config;
 use crate::start::{self, Started, watchdog};
@@ -75,6 +76,9 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<(), Failure> {
     let _answers_while_it_lives =
         Server::start(config.http(), Arc::clone(&health), Box::new(move || metrics.render()))?;
     let setup = setup(&config, arguments.until_end, &stop)?;
+    if !brokers::await_answer(&config, &config.drift().source().topics()[0], &stop)? {
+        return Ok(());
+    }
     health.loaded();
     let mut worker = Worker::connect(setup, &stop)?;
     health.watch_group(worker.membership());

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::bar::Bar;
 use super::explain::now_ms;
 use super::pass::{Close, Pass, Seen};
+use crate::brokers;
 use crate::failure::Failure;
 use crate::settings::Config;
 
@@ -27,8 +28,11 @@ pub(super) fn written_from(config: &Config, from_ms: i64) -> i64 {
 ///
 /// # Errors
 /// When a topic is missing or the broker does not answer.
-pub(super) fn open(config: &Config, written_from_ms: i64) -> Result<TopicRange, Failure> {
+pub(super) fn open(config: &Config, written_from_ms: i64, stop: &CancellationToken) -> Result<TopicRange, Failure> {
     let topics = config.drift().source().topics();
+    if !brokers::await_answer(config, &topics[0], stop)? {
+        return Err(Failure::Interrupted);
+    }
     Ok(TopicRange::open(config.connection(), topics, Some(written_from_ms), ANSWER_WITHIN)?)
 }
 

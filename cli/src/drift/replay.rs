@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
         return Err(Failure::EmptyRange);
     }
     let comparer = comparer(&config, &stop)?;
-    let range = range::open(&config, range::written_from(&config, begin_ms(&config, &comparer, from_ms)))?;
+    let range = range::open(&config, range::written_from(&config, begin_ms(&config, &comparer, from_ms)), &stop)?;
     let store = ReportStore::open(config.reports())?;
     let ink = if io::stdout().is_terminal() { Ink::Colours } else { Ink::Plain };
     let mut lines = Lines::new(ink);

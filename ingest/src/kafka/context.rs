@@ -13,9 +13,10 @@ use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
+use schemas::outage::Outage;
 
 use super::lease::Leases;
 use crate::metrics;
@@ -30,6 +31,7 @@ pub(super) struct Context {
     heard: Mutex<Heard>,
     /// Bytes fetched up to the last statistics.
     fetched_bytes: AtomicU64,
+    outage: Mutex<Outage>,
 }
 
 /// What was heard since the poll thread last asked.
@@ -56,8 +58,14 @@ pub(super) struct Positions {
 
 impl Context {
     pub(super) fn new(leases: Arc<Leases>, revoke_wait: Duration, brokers: &str) -> Self {
-        let (heard, fetched_bytes) = (Mutex::default(), AtomicU64::new(0));
-        Self { leases, revoke_wait, brokers: brokers.to_owned(), heard, fetched_bytes }
+        Self {
+            leases,
+            revoke_wait,
+            brokers: brokers.to_owned(),
+            heard: Mutex::default(),
+            fetched_bytes: AtomicU64::new(0),
+            outage: Mutex::default(),
+        }
     }
 
     /// The brokers that were asked to be reached, for messages.
@@ -68,6 +76,16 @@ impl Context {
     /// The text of the last error event; empty when there was none.
     pub(super) fn take_error(&self) -> String {
         self.heard.lock().error.take().unwrap_or_default()
+    }
+
+    /// Why no broker answers, broker by broker.
+    pub(super) fn cause(&self) -> Option<String> {
+        self.outage.lock().cause()
+    }
+
+    /// A broker answered.
+    pub(super) fn reachable(&self) {
+        self.outage.lock().clear();
     }
 
     pub(super) fn take_heard(&self) -> Heard {
@@ -125,6 +143,14 @@ impl ConsumerContext for Context {
     }
 }
 
+/// Whether an error event tells of one broker, and not of how many are gone.
+fn is_of_one_connection(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(Code::BrokerTransportFailure | Code::Resolve | Code::SSL | Code::OperationTimedOut | Code::Authentication)
+    )
+}
+
 impl ClientContext for Context {
     /// Every failure also arrives as an event or a result, where it is judged; so only misuse is worth a warning here.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -135,7 +161,10 @@ impl ClientContext for Context {
         }
     }
 
-    fn error(&self, _error: KafkaError, reason: &str) {
+    fn error(&self, error: KafkaError, reason: &str) {
+        if is_of_one_connection(&error) {
+            self.outage.lock().note(reason);
+        }
         self.heard.lock().error = Some(reason.to_owned());
     }
 

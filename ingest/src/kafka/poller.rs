@@ -159,6 +159,7 @@ impl Poller {
             Verdict::Outage => {
                 self.state.is_outage = true;
                 metrics::outage();
+                let reason = self.consumer.context().cause().unwrap_or(reason);
                 tracing::warn!(brokers = self.consumer.context().brokers(), %error, reason, "no broker can be reached; waiting");
             }
             Verdict::Passing => tracing::warn!(%error, reason, "librdkafka reports an error and goes on"),
@@ -169,6 +170,7 @@ impl Poller {
     pub(super) fn reachable(&mut self) {
         if self.state.is_outage {
             self.state.is_outage = false;
+            self.consumer.context().reachable();
             tracing::info!("brokers can be reached again");
         }
     }

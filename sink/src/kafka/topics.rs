@@ -9,6 +9,7 @@ use rdkafka::client::{Client, ClientContext, DefaultClientContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 
 use super::Identity;
+use super::reach::Asker;
 use crate::publisher::PublishError;
 
 /// The settings of a topic that is read as a table: Kafka cleans closed segments only, so they are closed early and
@@ -38,17 +39,9 @@ pub struct TopicState {
 /// # Errors
 /// When no broker answers within `wait`.
 pub fn describe(identity: &Identity, topics: &[&str], wait: Duration) -> Result<Vec<TopicState>, PublishError> {
-    let admin = admin(identity)?;
-    topics
-        .iter()
-        .map(|name| {
-            let state = state(admin.inner(), name, wait);
-            state.map_err(|error| {
-                let reason = format!("no answer about topic {name} within {} s: {error}", wait.as_secs());
-                super::exit(format!("to {}", identity.brokers()), reason)
-            })
-        })
-        .collect()
+    let mut asker = Asker::new(identity, wait)?;
+    let states = topics.iter().map(|name| asker.topic(name, &|| true)).collect::<Result<Vec<_>, _>>()?;
+    Ok(states.into_iter().flatten().collect())
 }
 
 /// A topic to create.
@@ -115,7 +108,7 @@ fn admin(identity: &Identity) -> Result<AdminClient<DefaultClientContext>, Publi
     client.map_err(|error| super::exit(format!("to {}", identity.brokers()), error.to_string()))
 }
 
-fn state<C: ClientContext>(client: &Client<C>, name: &str, wait: Duration) -> KafkaResult<TopicState> {
+pub(super) fn state<C: ClientContext>(client: &Client<C>, name: &str, wait: Duration) -> KafkaResult<TopicState> {
     let deadline = Instant::now() + wait;
     loop {
         let metadata = client.fetch_metadata(Some(name), deadline.saturating_duration_since(Instant::now()))?;
