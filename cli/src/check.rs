@@ -63,6 +63,7 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let config = loaded.config;
     telemetry::install(&config)?;
     let mut report = Report { failed: 0 };
+    telemetry::warn_of(&loaded.misnamed);
     let file = layers.file.map_or("no file".to_owned(), |file| format!("file {}", file.path.display()));
     report.ok("settings", &format!("{file}, {} set over the defaults", loaded.changed.len()))?;
     for setting in &loaded.changed {

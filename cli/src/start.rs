@@ -36,8 +36,10 @@ pub(crate) fn watchdog(
 /// # Errors
 /// When the settings cannot be used, or signals cannot be heard.
 pub(crate) fn command(layers: &Layers) -> Result<Started, Failure> {
-    let config = settings::load(layers)?.config;
+    let loaded = settings::load(layers)?;
+    let config = loaded.config;
     let metrics = telemetry::install(&config)?;
+    telemetry::warn_of(&loaded.misnamed);
     let stop = ingest::shutdown::listen(|| ())?;
     Ok(Started { config, metrics, stop })
 }
@@ -50,6 +52,7 @@ pub(crate) fn worker(layers: &Layers) -> Result<Started, Failure> {
     let loaded = settings::load(layers)?;
     let config = loaded.config;
     let metrics = telemetry::install(&config)?;
+    telemetry::warn_of(&loaded.misnamed);
     for setting in &loaded.changed {
         tracing::info!(key = %setting.key, value = %setting.value, place = %setting.place, "setting");
     }

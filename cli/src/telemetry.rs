@@ -6,6 +6,7 @@ use classifier::metrics::{
 use classifier::pipeline::metrics::{BATCH_RECORDS, RECORD_AGE_SECONDS, STAGE_SECONDS};
 use drift::metrics::{CHECKPOINT_SECONDS, REPORT_SECONDS, RESTORE_SECONDS};
 use ingest::metrics::PAUSE;
+use ingest::settings::Misnamed;
 use sink::metrics::{COMMIT_TIME, TRANSACTION_TIME};
 use sink::telemetry::{Buckets, Metrics, TelemetryError, install_log, install_metrics};
 
@@ -33,6 +34,13 @@ const BUCKETS: &[Buckets] = &[
     Buckets { metric: REPORT_SECONDS, bounds: SECONDS_BUCKETS },
     Buckets { metric: RESTORE_SECONDS, bounds: PAUSE_BUCKETS },
 ];
+
+/// Warns of variables of the environment that were hardly meant to be ignored.
+pub fn warn_of(misnamed: &[Misnamed]) {
+    for Misnamed { variable, right } in misnamed {
+        tracing::warn!(variable, "this variable of the environment is ignored; did you mean {right}?");
+    }
+}
 
 /// Sends the log to stderr and keeps metrics for `/metrics`.
 ///

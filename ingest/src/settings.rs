@@ -18,7 +18,7 @@ use schemas::Problem;
 use serde::de::DeserializeOwned;
 
 pub use error::{Fault, SettingsError};
-pub use layers::{DEFAULT_FILE, Flag, Layers, SettingsFile};
+pub use layers::{DEFAULT_FILE, Flag, Layers, Misnamed, SettingsFile};
 pub use merge::Setting;
 pub use place::Place;
 pub use secret::{MASK, Secret};
@@ -32,6 +32,8 @@ pub struct Loaded<C> {
     pub config: C,
     /// Every key that was set over its default, sorted; secrets are masked.
     pub changed: Vec<Setting>,
+    /// Variables of the environment that stand for no key, and nearly do: they changed nothing.
+    pub misnamed: Vec<Misnamed>,
 }
 
 /// Reads `layers` over `defaults` as `S`, then checks them as `C`.
@@ -56,7 +58,9 @@ where
         merged.blame(problem);
     }
     match checked {
-        Ok(config) if merged.faults.is_empty() => Ok(Loaded { config, changed: merged.changed() }),
+        Ok(config) if merged.faults.is_empty() => {
+            Ok(Loaded { config, changed: merged.changed(), misnamed: layers.misnamed(&shape) })
+        }
         _ => Err(SettingsError::Invalid(merged.faults)),
     }
 }

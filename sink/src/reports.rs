@@ -257,6 +257,14 @@ impl ReportStore {
         }
     }
 
+    /// Where the reports are, for people: a folder with its full path, or a bucket.
+    pub fn location(&self) -> String {
+        match &self.backend {
+            Backend::Folder(folder) => folder.location(),
+            Backend::Bucket(bucket) => bucket.name(""),
+        }
+    }
+
     /// The full name of a path, for people.
     fn place(&self, path: &str) -> String {
         match &self.backend {

@@ -100,6 +100,31 @@ fn bad_settings_are_code_78_and_all_named_at_once() {
 }
 
 #[test]
+fn a_variable_with_one_underscore_is_told_of_and_those_of_others_are_not() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let found = Command::new(labelstream())
+        .args(["drift", "explain", "latest"])
+        .current_dir(folder.path())
+        .env("LABELSTREAM_KAFKA_BROKERS", "kafka:9092")
+        .env("labelstream__source__group", "mine")
+        .env("LABELSTREAM_SERVICE_HOST", "10.0.0.1") // Kubernetes, for a service of our name
+        .env("LABELSTREAM_PORT", "tcp://10.0.0.1:9464")
+        .output()
+        .expect("labelstream starts");
+    let said = String::from_utf8_lossy(&found.stderr);
+    for (variable, right) in [
+        ("LABELSTREAM_KAFKA_BROKERS", "LABELSTREAM__KAFKA__BROKERS"),
+        ("labelstream__source__group", "LABELSTREAM__SOURCE__GROUP"),
+    ] {
+        let told = |line: &str| {
+            line.contains(" WARN ") && line.contains(variable) && line.contains(&format!("did you mean {right}?"))
+        };
+        assert!(said.lines().any(told), "{variable}: {said}");
+    }
+    assert_eq!(said.matches("is ignored").count(), 2, "{said}");
+}
+
+#[test]
 fn completions_name_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         check(

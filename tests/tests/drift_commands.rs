@@ -161,7 +161,17 @@ fn a_bad_line_is_told_and_left_out() {
 fn a_window_that_is_not_there_is_told_with_those_that_are() {
     let stage = Stage::new();
     let nothing = stage.drift(&["explain", "latest", "--reports", "none"]);
-    expect(&nothing, 1, &[], &["failed to find the window: there is no report yet"]);
+    let place = stage.folder.path().join("none").display().to_string();
+    expect(
+        &nothing,
+        1,
+        &[],
+        &[
+            &format!("failed to find the window: there is no report yet in {place} (reports.url, --reports)"),
+            "writes the first one when its shortest window (PT1M) is over",
+            "10 s later than the window's end (drift.out_of_order_ms)",
+        ],
+    );
     stage.calibrate();
     expect(&stage.backtest("changing.jsonl", "reports"), 0, &[], &[]);
     let absent = stage.drift(&["explain", "2020-01-01", "--reports", "reports"]);
@@ -172,6 +182,9 @@ fn a_window_that_is_not_there_is_told_with_those_that_are() {
         &["failed to find the window: no window holds 2020-01-01 00:00 UTC; toy has 1 of P1D, such as \
              2026-05-05T00:00:00Z; toy has 11 of PT1H, such as 2026-05-05T04:00:00Z"],
     );
+    let shorter = stage.drift(&["explain", "latest", "--granularity", "5m", "--reports", "reports"]);
+    let there_is = "no report is of the model or length that was asked for; toy has 1 of P1D";
+    expect(&shorter, 1, &[], &[there_is]);
     let nonsense = stage.drift(&["explain", "yesterday"]);
     expect(&nonsense, 2, &[], &["expected a time such as 2026-05-01T01:00:00Z", "\"yesterday\""]);
 }

@@ -19,7 +19,8 @@ use super::page::page;
 use super::terminal::Ink;
 use super::{html, terminal};
 use crate::failure::Failure;
-use crate::{settings, telemetry};
+use crate::settings::{self, Config};
+use crate::telemetry;
 
 /// Windows named in a message, so that it stays one.
 const NAMED_MAX: usize = 3;
@@ -84,10 +85,12 @@ fn length(text: &str) -> Result<Granularity, String> {
 /// # Errors
 /// When the reports cannot be read or hold no such window; the message names those that there are.
 pub(super) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
-    let config = settings::load(&arguments.common.layers(Vec::new())?)?.config;
+    let loaded = settings::load(&arguments.common.layers(Vec::new())?)?;
+    let config = loaded.config;
     telemetry::install(&config)?;
+    telemetry::warn_of(&loaded.misnamed);
     let store = ReportStore::open(config.reports())?;
-    let current = find(&store, arguments, now_ms())?;
+    let current = find(&store, arguments, &config, now_ms())?;
     let earlier = earlier(&store, &current, usize::from(arguments.back))?;
     let page = page(&current, &earlier);
     let mut out = io::stdout().lock();
@@ -107,7 +110,12 @@ pub(super) fn now_ms() -> i64 {
 }
 
 /// The window that was asked for, at its newest revision.
-fn find(store: &ReportStore, arguments: &ExplainArguments, now_ms: i64) -> Result<WindowReport, Failure> {
+fn find(
+    store: &ReportStore,
+    arguments: &ExplainArguments,
+    config: &Config,
+    now_ms: i64,
+) -> Result<WindowReport, Failure> {
     let granularity = arguments.granularity.map(|granularity| granularity.to_string());
     let selection = Selection { model: arguments.model.clone(), granularity, from_ms: None, until_ms: None };
     let names = newest(store.windows(&selection)?);
@@ -123,7 +131,29 @@ fn find(store: &ReportStore, arguments: &ExplainArguments, now_ms: i64) -> Resul
         let verdict = |report: &WindowReport| overall(&report.drift).verdict;
         verdict(one).cmp(&verdict(other)).then(one_length.cmp(other_length))
     });
-    gravest.map(|(_, report)| report).ok_or_else(|| Failure::NoWindow(absent(&names, moment_ms)))
+    if let Some((_, report)) = gravest {
+        return Ok(report);
+    }
+    // Of another model or length there may be some.
+    let any = newest(store.windows(&Selection::default())?);
+    Err(Failure::NoWindow(match (names.is_empty(), any.is_empty()) {
+        (_, true) => none_yet(&store.location(), config),
+        (true, false) => format!("no report is of the model or length that was asked for; {}", absent(&any, None)),
+        (false, false) => absent(&names, moment_ms),
+    }))
+}
+
+/// What to say when the store is empty: where it is, and when to look again.
+fn none_yet(location: &str, config: &Config) -> String {
+    let windows = config.drift().windows();
+    let finest = windows.finest();
+    format!(
+        "there is no report yet in {location} (reports.url, --reports); labelstream drift writes the first one when its \
+         shortest window ({finest}) is over: every partition has brought an event {} s later than the window's end \
+         (drift.out_of_order_ms), or none at all for {} s (drift.idle_ms)",
+        windows.out_of_order_ms() / 1000,
+        windows.idle_ms() / 1000
+    )
 }
 
 /// A report with all that is known of its window.
@@ -182,9 +212,6 @@ fn length_ms(name: &ReportName) -> i64 {
 
 /// What to say when there is no such window: what there is instead.
 fn absent(names: &[ReportName], moment_ms: Option<i64>) -> String {
-    if names.is_empty() {
-        return "there is no report yet".to_owned();
-    }
     let asked = moment_ms.map_or_else(String::new, |moment_ms| format!("no window holds {} UTC; ", moment(moment_ms)));
     let mut lengths: BTreeMap<(&str, &str), Vec<&ReportName>> = BTreeMap::new();
     for name in names {
@@ -300,7 +327,6 @@ mod tests {
             "no window holds 1970-01-01 09:00 UTC; m has 5 of PT1H, such as 1970-01-01T04:00:00Z, \
              1970-01-01T03:00:00Z, 1970-01-01T02:00:00Z"
         );
-        assert_eq!(absent(&[], None), "there is no report yet");
     }
 
     #[test]

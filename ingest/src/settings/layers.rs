@@ -1,7 +1,8 @@
 //! The layers in which settings are written: a file, the environment, flags and `--set`; each value keeps its place.
 //!
 //! This is the only reader of the process environment. Only names with the full prefix `LABELSTREAM__` are ours: an
-//! orchestrator may set others, such as Kubernetes' `LABELSTREAM_SERVICE_HOST` for a service of that name.
+//! orchestrator may set others, such as Kubernetes' `LABELSTREAM_SERVICE_HOST` for a service of that name. One that differs
+//! from a variable of ours in its underscores or its case alone is ignored, too, and told of.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,11 +13,13 @@ use toml::{Spanned, Table, Value};
 
 use super::error::{Fault, SettingsError};
 use super::place::Place;
-use super::shape::leaves;
+use super::shape::{Shape, leaves};
 
 /// The settings file that is used when none is named and it exists in the working directory.
 pub const DEFAULT_FILE: &str = "labelstream.toml";
 const ENVIRONMENT_PREFIX: &str = "LABELSTREAM__";
+/// What the names begin with that may be meant for us, in any case.
+const PROGRAM: &str = "LABELSTREAM";
 
 /// A settings file that was read.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub struct Layers {
     pub file: Option<SettingsFile>,
     /// Variables with our prefix, sorted by name.
     pub environment: Vec<(String, OsString)>,
+    /// Names of other variables that begin like ours, sorted.
+    pub strangers: Vec<String>,
     pub flags: Vec<Flag>,
     /// The texts of `--set`, each `key=value`.
     pub sets: Vec<String>,
@@ -61,12 +66,27 @@ impl Layers {
             },
             None => None,
         };
-        let mut environment: Vec<_> = std::env::vars_os()
+        let (mut environment, mut strangers): (Vec<_>, Vec<_>) = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX))
-            .collect();
+            .filter(|(name, _)| name.get(..PROGRAM.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(PROGRAM)))
+            .partition(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX));
         environment.sort();
-        Ok(Self { file, environment, ..Self::default() })
+        strangers.sort();
+        let strangers = strangers.into_iter().map(|(name, _)| name).collect();
+        Ok(Self { file, environment, strangers, ..Self::default() })
+    }
+
+    /// The strangers that stand for one of these keys but for their underscores or their case.
+    pub(super) fn misnamed(&self, shape: &Shape) -> Vec<Misnamed> {
+        let plain =
+            |name: &str| name.split('_').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_").to_uppercase();
+        let meant = |name: &String| {
+            let written = plain(name);
+            let key = shape.keys().find(|key| written == plain(&format!("{PROGRAM}_{}", key.replace('.', "_"))))?;
+            let right = format!("{ENVIRONMENT_PREFIX}{}", key.replace('.', "__").to_uppercase());
+            Some(Misnamed { variable: name.clone(), right })
+        };
+        self.strangers.iter().filter_map(meant).collect()
     }
 
     /// Every value in the order in which later ones win, and what cannot be read at all.
@@ -110,6 +130,13 @@ impl Layers {
         }
         entries
     }
+}
+
+/// An environment variable that is ignored, and the one that was meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misnamed {
+    pub variable: String,
+    pub right: String,
 }
 
 /// A value as it was written.

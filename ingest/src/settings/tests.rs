@@ -87,6 +87,7 @@ impl Given<'_> {
         super::load::<Root, Checked>(
             DEFAULTS,
             &Layers {
+                strangers: Vec::new(),
                 file: (!self.file.is_empty())
                     .then(|| SettingsFile { path: PathBuf::from("my.toml"), text: self.file.to_owned() }),
                 environment: self.environment.iter().map(owned).collect(),

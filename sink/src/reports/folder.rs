@@ -38,6 +38,11 @@ impl Folder {
         Ok(folder)
     }
 
+    /// The folder with its full path, for messages.
+    pub(super) fn location(&self) -> String {
+        std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone()).display().to_string()
+    }
+
     /// The full path of a file, for messages.
     pub(super) fn place(&self, path: &str) -> String {
         self.root.join(path).display().to_string()
