@@ -17,6 +17,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use ingest::kafka::{KafkaSource, Lease, Originals, UntilEnd};
 use ingest::source::{Source, SourceError, SourceEvent};
+use schemas::wire::NotADeadLetter;
 use schemas::{Generation, Origin, RawEvent, Reason, Recovery, Ticket, content_bytes};
 use sink::kafka::{KafkaPublisher, Outgoing};
 use sink::publisher::{PublishError, Published};
@@ -24,8 +25,8 @@ use sink::settings::Identity;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::SettingsArguments;
-use crate::failure::Failure;
 use crate::brokers;
+use crate::failure::Failure;
 use crate::settings::Config;
 use crate::start::{self, Started};
 use letter::{Fate, Letter};
@@ -40,6 +41,8 @@ const RECORD_BYTES_MAX: usize = 128 << 20;
 const ORIGINAL_WITHIN: Duration = Duration::from_secs(30);
 /// Records of which the report tells why they were not replayed; the others are counted.
 const TOLD_MAX: usize = 10;
+/// Records shown one by one that are no dead letters.
+const EXAMPLES_MAX: usize = 5;
 /// The replica's name in the transactional id: two replays of one group at once would fence each other.
 const INSTANCE: &str = "replay";
 
@@ -77,10 +80,19 @@ pub struct ReplayArguments {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Tally {
     replayed: BTreeMap<(Arc<str>, Reason), u64>,
-    passed_over: u64,
-    foreign: u64,
+    passed_over: BTreeMap<Why, u64>,
+    /// The first records that were passed over though nobody asked for it.
+    examples: Vec<(Origin, NotADeadLetter)>,
     /// Why each of these dead letters is left where it is, by its origin.
     left: Vec<String>,
+}
+
+/// Why a record is passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Why {
+    /// A dead letter of a reason that was not asked for.
+    OtherReason(Reason),
+    Foreign(NotADeadLetter),
 }
 
 /// Records on the way back, with the progress that they stand for.
@@ -252,12 +264,16 @@ impl Open {
             *self = Self::new(generation);
         }
         self.ticket.cover(&record.origin);
-        let Some(letter) = Letter::read(record) else {
-            self.tally.foreign += 1;
-            return Ok(());
+        let place = record.origin.clone();
+        let letter = match Letter::read(record) {
+            Ok(letter) => letter,
+            Err(error) => {
+                self.tally.pass_over(Why::Foreign(error), &place);
+                return Ok(());
+            }
         };
         if !route.reasons.is_empty() && !route.reasons.contains(&letter.reason) {
-            self.tally.passed_over += 1;
+            self.tally.pass_over(Why::OtherReason(letter.reason), &place);
             return Ok(());
         }
         let (reason, origin) = (letter.reason, letter.origin.clone());
@@ -276,12 +292,24 @@ impl Open {
 }
 
 impl Tally {
+    fn pass_over(&mut self, why: Why, origin: &Origin) {
+        *self.passed_over.entry(why).or_default() += 1;
+        if let Why::Foreign(error) = why
+            && self.examples.len() < EXAMPLES_MAX
+        {
+            self.examples.push((origin.clone(), error));
+        }
+    }
+
     fn add(&mut self, other: Self) {
         for (what, count) in other.replayed {
             *self.replayed.entry(what).or_default() += count;
         }
-        self.passed_over += other.passed_over;
-        self.foreign += other.foreign;
+        for (why, count) in other.passed_over {
+            *self.passed_over.entry(why).or_default() += count;
+        }
+        self.examples.extend(other.examples);
+        self.examples.truncate(EXAMPLES_MAX);
         self.left.extend(other.left);
     }
 }
@@ -293,11 +321,16 @@ fn write_report(out: &mut impl Write, tally: &Tally, dead_letters: &str, dry_run
     for ((topic, reason), count) in tally.replayed.iter().filter(|(_, count)| **count > 0) {
         writeln!(out, "  {count:>8}  {reason} to {topic}")?;
     }
-    if tally.passed_over > 0 {
-        writeln!(out, "  {:>8}  of other reasons, passed over", tally.passed_over)?;
+    for (why, count) in &tally.passed_over {
+        match why {
+            Why::OtherReason(reason) => {
+                writeln!(out, "  {count:>8}  {reason}, passed over: another reason was asked for")?
+            }
+            Why::Foreign(error) => writeln!(out, "  {count:>8}  no dead letters, passed over: {error}")?,
+        }
     }
-    if tally.foreign > 0 {
-        writeln!(out, "  {:>8}  records that are no dead letters, passed over", tally.foreign)?;
+    for (origin, error) in &tally.examples {
+        writeln!(out, "            such as {origin}: {error}")?;
     }
     if !tally.left.is_empty() {
         writeln!(out, "  {:>8}  left where they are:", tally.left.len())?;
@@ -360,7 +393,8 @@ mod tests {
                 timestamp_ms: Some(5),
             }
         );
-        assert_eq!(open.tally.foreign, 1);
+        let no_reason = Why::Foreign(NotADeadLetter::Missing(wire::REASON_HEADER));
+        assert_eq!(open.tally.passed_over, BTreeMap::from([(no_reason, 1)]));
         assert_eq!(open.ticket.next_offsets().values().collect::<Vec<_>>(), [&5], "passed over is passed, too");
     }
 
@@ -373,8 +407,10 @@ mod tests {
         write_report(&mut report, &open.tally, "dead", true).expect("a Vec takes it");
         assert_eq!(
             String::from_utf8(report).expect("text"),
-            "would replay 1 of the dead letters in dead\n         1  model_failed to mended\n         1  of other \
-             reasons, passed over\n         1  records that are no dead letters, passed over\n"
+            "would replay 1 of the dead letters in dead\n         1  model_failed to mended\n         1  not_utf8, passed \
+             over: another reason was asked for\n         1  no dead letters, passed over: header \
+             labelstream-dead-letter-reason is missing\n            such as dead[1]@4: header \
+             labelstream-dead-letter-reason is missing\n"
         );
     }
 

@@ -29,7 +29,8 @@ pub const ERROR_HEADER: &str = "labelstream-dead-letter-error";
 pub const TOPIC_HEADER: &str = "labelstream-dead-letter-topic";
 pub const PARTITION_HEADER: &str = "labelstream-dead-letter-partition";
 pub const OFFSET_HEADER: &str = "labelstream-dead-letter-offset";
-/// The headers that a dead letter adds, last and in this order: `replay` takes exactly these off again.
+/// The headers that a dead letter adds, behind the record's own and in this order: `replay` takes exactly these off again,
+/// wherever other tools have put headers of theirs since.
 pub const DEAD_LETTER_HEADERS: [&str; 5] = [REASON_HEADER, ERROR_HEADER, TOPIC_HEADER, PARTITION_HEADER, OFFSET_HEADER];
 
 /// Bytes of the payload, in a dead letter that was written without it; the payload is then empty.
@@ -242,37 +243,55 @@ pub struct Postmark {
 }
 
 /// A record on the dead-letter topic that was not written by labelstream, or was altered.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the record is not a dead letter: header {expected} is missing or unreadable")]
-pub struct NotADeadLetter {
-    pub expected: &'static str,
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NotADeadLetter {
+    #[error("header {0} is missing")]
+    Missing(&'static str),
+    #[error("header {header} is not {expected}")]
+    Unreadable { header: &'static str, expected: &'static str },
 }
 
-/// Takes the dead letter's headers off again.
+impl NotADeadLetter {
+    /// The header at fault.
+    pub fn header(&self) -> &'static str {
+        match self {
+            Self::Missing(header) | Self::Unreadable { header, .. } => header,
+        }
+    }
+}
+
+/// Takes the dead letter's headers off again, wherever they stand among others.
+///
+/// Of repeated names the last one counts, as that dead letter was made last: a dead letter that was read as input and
+/// turned away again carries the first set as headers of its own, and keeps it.
 ///
 /// # Errors
 /// [`NotADeadLetter`] names the first header that is missing or unreadable.
 pub fn read_dead_letter_headers(headers: &[Header]) -> Result<Postmark, NotADeadLetter> {
-    let own = headers.len().checked_sub(DEAD_LETTER_HEADERS.len()).ok_or(NotADeadLetter { expected: REASON_HEADER })?;
-    let (before, added) = headers.split_at(own);
-    let text = |place: usize| {
-        let expected = DEAD_LETTER_HEADERS[place];
-        added[place..=place]
-            .iter()
-            .find(|found| found.name == expected)
-            .and_then(|found| found.value.as_deref())
-            .and_then(|value| std::str::from_utf8(value).ok())
-            .ok_or(NotADeadLetter { expected })
+    let mut places = [0; DEAD_LETTER_HEADERS.len()];
+    for (place, name) in places.iter_mut().zip(DEAD_LETTER_HEADERS) {
+        *place = headers.iter().rposition(|found| found.name == name).ok_or(NotADeadLetter::Missing(name))?;
+    }
+    let text = |own: usize, expected: &'static str| {
+        let unreadable = NotADeadLetter::Unreadable { header: DEAD_LETTER_HEADERS[own], expected };
+        let value = headers[places[own]].value.as_deref().and_then(|value| std::str::from_utf8(value).ok());
+        value.map(|value| (value, unreadable)).ok_or(unreadable)
     };
+    let (reason, unknown) = text(0, "a reason of this version")?;
+    let (error, _) = text(1, "a text in UTF-8")?;
+    let (topic, no_topic) = text(2, "the name of a topic")?;
+    let (partition, no_partition) = text(3, "the number of a partition")?;
+    let (offset, no_offset) = text(4, "an offset")?;
+    let kept = headers.iter().enumerate().filter(|(place, _)| !places.contains(place));
     Ok(Postmark {
-        reason: text(0)?.parse().map_err(|_| NotADeadLetter { expected: REASON_HEADER })?,
-        error: text(1)?.to_owned(),
+        reason: reason.parse().map_err(|_| unknown)?,
+        error: error.to_owned(),
         origin: Origin {
-            topic: text(2)?.into(),
-            partition: text(3)?.parse().map_err(|_| NotADeadLetter { expected: PARTITION_HEADER })?,
-            offset: text(4)?.parse().map_err(|_| NotADeadLetter { expected: OFFSET_HEADER })?,
+            topic: if topic.is_empty() { return Err(no_topic) } else { topic.into() },
+            partition: partition.parse().ok().filter(|number| *number >= 0).ok_or(no_partition)?,
+            offset: offset.parse().ok().filter(|number| *number >= 0).ok_or(no_offset)?,
         },
-        headers: before.to_vec(),
+        headers: kept.map(|(_, header)| header.clone()).collect(),
     })
 }
 

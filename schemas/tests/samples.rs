@@ -225,6 +225,47 @@ fn dead_letters_are_written_as_the_sample_and_read_back() {
     }
 }
 
+/// Every place among headers of other tools, which add theirs behind ours; and a dead letter that was read as input.
+#[test]
+fn dead_letter_headers_are_found_anywhere_and_the_last_set_counts() {
+    let letter = dead_letter(Reason::BadJson);
+    let ours = wire::dead_letter_headers(&letter);
+    let own = letter.raw.headers.len();
+    let stranger = |name: &str| Header { name: name.to_owned(), value: Some(b"00-4bf92f".to_vec()) };
+    for place in own..=ours.len() {
+        let mut mixed = ours.clone();
+        mixed.insert(place, stranger("traceparent"));
+        mixed.push(stranger("kafka_mirror"));
+        let postmark = wire::read_dead_letter_headers(&mixed).expect("all five are there");
+        assert_eq!((postmark.reason, &postmark.origin), (letter.reason, &letter.raw.origin));
+        let names: Vec<_> = postmark.headers.iter().map(|header| header.name.as_str()).collect();
+        assert_eq!(names, ["trace", "traceparent", "kafka_mirror"], "in their order");
+    }
+    let mut reversed = ours.clone();
+    reversed.reverse();
+    assert!(wire::read_dead_letter_headers(&reversed).is_ok(), "the order of a map means nothing");
+
+    let again = DeadLetter::new(RawEvent { headers: ours.clone(), ..raw("x") }, Reason::NotUtf8, "again");
+    let postmark = wire::read_dead_letter_headers(&wire::dead_letter_headers(&again)).expect("the last set");
+    assert_eq!(
+        (postmark.reason, postmark.headers),
+        (Reason::NotUtf8, ours.clone()),
+        "the first set is the record's own"
+    );
+
+    let renamed = |place: usize, value: Option<&[u8]>| {
+        let mut altered = ours.clone();
+        altered[own + place].value = value.map(<[u8]>::to_vec);
+        wire::read_dead_letter_headers(&altered).expect_err("altered").to_string()
+    };
+    assert_eq!(renamed(0, Some(b"tired")), "header labelstream-dead-letter-reason is not a reason of this version");
+    assert_eq!(renamed(2, None), "header labelstream-dead-letter-topic is not the name of a topic");
+    assert_eq!(renamed(3, Some(b"-1")), "header labelstream-dead-letter-partition is not the number of a partition");
+    assert_eq!(renamed(4, Some(b"\xff")), "header labelstream-dead-letter-offset is not an offset");
+    let missing = wire::read_dead_letter_headers(&ours[..own + 3]).expect_err("two are missing").to_string();
+    assert_eq!(missing, "header labelstream-dead-letter-partition is missing");
+}
+
 #[test]
 fn altered_dead_letter_headers_are_refused_by_the_schema_and_by_reading() {
     let schema = schema("dead-letter-headers.schema.json");

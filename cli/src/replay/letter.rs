@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use ingest::source::SourceError;
-use schemas::{Amendments, Header, KeyChange, Origin, RawEvent, Reason, wire};
+use schemas::wire::{self, NotADeadLetter};
+use schemas::{Amendments, Header, KeyChange, Origin, RawEvent, Reason};
 use sink::kafka::{Outgoing, digest};
 
 use super::Fetch;
@@ -28,11 +29,12 @@ pub(super) enum Fate {
 }
 
 impl Letter {
-    /// `None` for a record that is no dead letter.
-    pub(super) fn read(raw: RawEvent) -> Option<Self> {
-        let mut postmark = wire::read_dead_letter_headers(&raw.headers).ok()?;
+    /// # Errors
+    /// For a record that is no dead letter.
+    pub(super) fn read(raw: RawEvent) -> Result<Self, NotADeadLetter> {
+        let mut postmark = wire::read_dead_letter_headers(&raw.headers)?;
         let amendments = Amendments::take(&mut postmark.headers);
-        Some(Self { reason: postmark.reason, origin: postmark.origin, amendments, headers: postmark.headers, raw })
+        Ok(Self { reason: postmark.reason, origin: postmark.origin, amendments, headers: postmark.headers, raw })
     }
 
     /// The record for `topic`; `fetch` reads it again where the dead letter was written without a part of it.

@@ -87,7 +87,7 @@ impl Observer {
 
     fn dead_letter(&self, record: &RawEvent, now_ms: i64) -> Result<Observation, Refusal> {
         let postmark = wire::read_dead_letter_headers(&record.headers);
-        let postmark = postmark.map_err(|error| Refusal::NotADeadLetter(error.expected))?;
+        let postmark = postmark.map_err(|error| Refusal::NotADeadLetter(error.header()))?;
         let time = self.clock().time(None, record.timestamp_ms, now_ms)?;
         let mut observation = Observation::at(time.ms, self.config.limits);
         observation.clamped = time.clamped;
