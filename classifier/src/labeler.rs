@@ -135,6 +135,11 @@ impl<M: Model> Labeler<M> {
         &self.model
     }
 
+    /// The labels that it can give.
+    pub fn labels(&self) -> &[Arc<str>] {
+        &self.rules.names
+    }
+
     /// Where the time went so far.
     pub fn spent(&self) -> Spent {
         self.spent

@@ -141,7 +141,8 @@ fn label<M: Model>(
         let first = batch.items().first().map(|record| record.origin.clone());
         let labels = reader.pulse.work(Work { task: "label a batch", records, first });
         let started = Instant::now();
-        let texts = batch.try_map(|record| decoder.decode(record));
+        let texts = batch.sift(|record| decoder.decode(record));
+        decoder.watch_times(texts.items(), "decode.event_time_unit");
         let decoded = Instant::now();
         let labeled = labeler.label(texts)?;
         metrics::labeled(records, decoded - started, decoded.elapsed());

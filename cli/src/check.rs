@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use classifier::labeler::Labeler;
 use classifier::onnx::OnnxModel;
+use ingest::decode::Decoder;
 use ingest::kafka::Lease;
 use rdkafka::error::RDKafkaErrorCode;
-use schemas::{Batch, DeadLetter, Generation, LabeledEvent, RawEvent};
+use schemas::{Batch, DeadLetter, Fate, Generation, LabeledEvent, RawEvent, TextEvent, Tombstone};
 use sink::kafka::KafkaPublisher;
 use sink::kafka::topics::{TopicState, describe};
 use sink::settings::{Guarantee, Identity};
@@ -62,15 +63,15 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let loaded = settings::load(&layers)?;
     let config = loaded.config;
     telemetry::install(&config)?;
-    let mut report = Report { failed: 0 };
     telemetry::warn_of(&loaded.misnamed);
+    let mut report = Report { failed: 0 };
     let file = layers.file.map_or("no file".to_owned(), |file| format!("file {}", file.path.display()));
     report.ok("settings", &format!("{file}, {} set over the defaults", loaded.changed.len()))?;
     for setting in &loaded.changed {
         report.detail(&format!("{} = {} ({})", setting.key, setting.value, setting.place))?;
     }
     let labeler = check_model(&config, &mut report)?;
-    check_drift(&config, &mut report)?;
+    check_drift(&config, labeler.as_ref(), &mut report)?;
     if let Some(topics) = check_topics(&config, &mut report)? {
         check_transactions(&config, &topics, &mut report)?;
         let records = check_input(&config, &topics.input, usize::from(arguments.records), &mut report)?;
@@ -145,9 +146,15 @@ fn check_model(config: &Config, report: &mut Report) -> Result<Option<Labeler<On
 }
 
 /// Whether the drift worker would have something to compare windows with.
-fn check_drift(config: &Config, report: &mut Report) -> Result<(), Failure> {
+fn check_drift(config: &Config, labeler: Option<&Labeler<OnnxModel>>, report: &mut Report) -> Result<(), Failure> {
     match drift::comparer(config, &CancellationToken::new()) {
-        Ok(_) => {
+        Ok(comparer) => {
+            if let (Some(profile), Some(labeler), false) =
+                (comparer.profile(), labeler, config.reference().allow_other_model())
+                && let Err(error) = profile.check_model(labeler.model(), labeler.labels())
+            {
+                return report.note("drift", &format!("cannot {error}"));
+            }
             let lengths: Vec<_> = config.drift().windows().granularities().iter().map(ToString::to_string).collect();
             let found = format!("windows of {} against a {} reference", lengths.join(", "), config.reference().kind());
             report.ok("drift", &found)
@@ -319,22 +326,48 @@ fn check_labels(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let decoder = config.decoder();
-    let decoded = Batch::read(records, Generation::default()).try_map(|record| decoder.decode(record));
+    let decoded = Batch::read(records, Generation::default()).sift(|record| decoder.decode(record));
     let count = decoded.records();
+    check_times(&decoder, decoded.items(), report)?;
     match labeler.label(decoded) {
         Ok(labeled) => {
             let found = format!("{} of the newest {count} have a text to label", labeled.items().len());
-            if labeled.items().is_empty() {
+            if labeled.items().is_empty() && !labeled.rejects().is_empty() {
                 let mend = "does decode.format fit the payloads, and decode.text_pointer the place of the text?";
                 report.fail("records", &found, mend)?;
             } else {
                 report.ok("records", &format!("{found}; nothing was committed"))?;
             }
             labeled.items().iter().try_for_each(|event| report.detail(&show(event)))?;
-            labeled.rejects().iter().try_for_each(|letter| report.detail(&show_dead_letter(letter)))
+            labeled.rejects().iter().try_for_each(|letter| report.detail(&show_dead_letter(letter)))?;
+            labeled.tombstones().iter().try_for_each(|tombstone| report.detail(&show_tombstone(tombstone)))
         }
         Err(error) => report.fail("records", &chain(&error), "the model fails on every text: try another package"),
     }
+}
+
+/// Times that are hardly meant: they are labelled as they are, and drift would not count them.
+fn check_times(decoder: &Decoder, events: &[TextEvent], report: &mut Report) -> Result<(), Failure> {
+    let doubts: Vec<_> = events.iter().filter_map(|event| decoder.doubt(event)).collect();
+    match doubts.first() {
+        Some(first) => report.note(
+            "event times",
+            &format!(
+                "{} of {} lie before 2000 or after 2100, such as {first}; is decode.event_time_unit right?",
+                doubts.len(),
+                events.len()
+            ),
+        ),
+        None => Ok(()),
+    }
+}
+
+fn show_tombstone(tombstone: &Tombstone) -> String {
+    let fate = match tombstone.fate {
+        Fate::Skip => "passed over",
+        Fate::Forward => "passed on without a payload",
+    };
+    format!("{}  tombstone: {fate} (decode.tombstones)", tombstone.raw.origin)
 }
 
 fn show(event: &LabeledEvent) -> String {

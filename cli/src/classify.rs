@@ -67,7 +67,8 @@ pub fn run(arguments: &ClassifyArguments) -> Result<(), Failure> {
         Server::start(config.http(), Arc::clone(&health), Box::new(move || metrics.render()))?;
     let Some(mut worker) = connect(&config, arguments.until_end, &health, &stop)? else { return Ok(()) };
     worker.run(&progress, &stop)?;
-    tracing::info!(labeled = progress.labeled(), dead_letters = progress.dead_letters(), "stopped");
+    let (labeled, dead_letters, tombstones) = (progress.labeled(), progress.dead_letters(), progress.tombstones());
+    tracing::info!(labeled, dead_letters, tombstones, "stopped");
     Ok(())
 }
 
@@ -94,10 +95,10 @@ fn connect(
     };
     let labeler = classifier::load::load(&model)?;
     health.loaded();
-    output_topics::create_missing(config, stop)?;
     if !brokers::await_answer(config, config.sink().output_topic(), stop)? {
         return Ok(None);
     }
+    output_topics::create_missing(config, stop)?;
     if stop.is_cancelled() {
         return Ok(None);
     }

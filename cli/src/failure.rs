@@ -68,6 +68,9 @@ pub enum Failure {
     NoProfile { package: PathBuf },
     #[error("read the history")]
     History(#[from] HistoryError),
+    /// Every record was refused, or nearly every one for its time.
+    #[error("use {place}: {why}")]
+    NothingUsable { place: String, why: String },
     #[error(transparent)]
     Calibrate(#[from] CalibrateError),
     #[error("read the counts of a window")]

@@ -326,6 +326,13 @@ fn relations(settings: &Settings) -> Vec<Problem> {
             problems.push(Problem::new(key, expected));
         }
     }
+    for entry in &decode.tombstones_by_topic {
+        let topic = entry.split('=').next().unwrap_or_default();
+        if entry.contains('=') && !topic.is_empty() && !source.topics.iter().any(|own| own == topic) {
+            let expected = format!("expected a topic of source.topics, found {topic:?}");
+            problems.push(Problem::new("decode.tombstones_by_topic", expected));
+        }
+    }
     let mut at_least = |key: &str, found: u64, least: u64, what: &str| {
         if found < least {
             problems.push(Problem::new(key, format!("expected at least {what} ({least}), found {found}")));

@@ -171,6 +171,11 @@ impl Comparer {
         }
     }
 
+    /// The profile of a fixed reference.
+    pub fn profile(&self) -> Option<&Profile> {
+        self.profile.as_deref()
+    }
+
     /// Why a fixed reference says nothing of these events: most of them come from another model.
     fn other_model(&self, counts: &WindowCounts) -> Option<String> {
         if self.reference.kind != ReferenceKind::Fixed || self.reference.allow_other_model {

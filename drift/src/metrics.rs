@@ -9,12 +9,16 @@ use std::time::Duration;
 use metrics::{Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use schemas::report::{DriftRow, Verdict, WindowReport};
 
+use crate::observation::Odd;
 use crate::slice::OTHER;
 use crate::state::{TopicPartition, Totals};
 
 pub const RECORDS: &str = "drift_records_total";
 pub const REFUSED: &str = "drift_refused_records_total";
 pub const CLAMPED: &str = "drift_clamped_records_total";
+pub const TOMBSTONES: &str = "drift_tombstones_total";
+pub const CLAMPED_SHARES: &str = "drift_clamped_shares_total";
+pub const UNUSUAL_TIMES: &str = "drift_unusual_times_total";
 pub const LATE: &str = "drift_late_records_total";
 pub const WATERMARK: &str = "drift_watermark_seconds";
 pub const CHECKPOINTS: &str = "drift_checkpoints_total";
@@ -43,6 +47,9 @@ pub fn describe() {
     describe_counter!(RECORDS, Unit::Count, "Records counted as events or dead letters.");
     describe_counter!(REFUSED, Unit::Count, "Records that are no labelled events, by reason.");
     describe_counter!(CLAMPED, Unit::Count, "Records whose clock was ahead and was set back.");
+    describe_counter!(TOMBSTONES, Unit::Count, "Records without a payload: passed over.");
+    describe_counter!(CLAMPED_SHARES, Unit::Count, "Scores that rounding had pushed over 0 or 1, set to the bound.");
+    describe_counter!(UNUSUAL_TIMES, Unit::Count, "Events counted whose time lies before 2000 or after 2100.");
     describe_counter!(LATE, Unit::Count, "Records behind the watermark of their window, by fate: taken, dropped.");
     describe_gauge!(WATERMARK, Unit::Seconds, "Event time up to which a partition is complete, since 1970 UTC.");
     describe_counter!(CHECKPOINTS, Unit::Count, "Saved states, by outcome: committed, stale.");
@@ -66,6 +73,13 @@ pub fn describe() {
     describe_gauge!(ESTIMATED_ACCURACY, Unit::Count, "Accuracy of the newest window, estimated without labels.");
     describe_gauge!(ACCURACY, Unit::Count, "Accuracy of the window that true labels told of last.");
     describe_counter!(LABELS_READ, Unit::Count, "Records of the labels topic, by outcome: taken, refused.");
+}
+
+/// Once per batch; again after a rewind.
+pub(crate) fn odd(odd: &Odd) {
+    counter!(TOMBSTONES).increment(odd.tombstones);
+    counter!(CLAMPED_SHARES).increment(odd.clamped_shares);
+    counter!(UNUSUAL_TIMES).increment(odd.unusual_times);
 }
 
 /// What a checkpoint adds to the totals of its partitions; `before` is what was counted up to the last one.

@@ -5,6 +5,7 @@
 
 mod clock;
 mod observer;
+mod odd;
 mod projection;
 mod refusal;
 mod settings;
@@ -16,10 +17,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use schemas::Reason;
+use schemas::time::Doubt;
 
 use crate::counts::{ABSTAINED, Features, Limits, hash};
 
 pub use observer::Observer;
+pub use odd::Odd;
 pub use projection::bandwidth;
 pub use refusal::Refusal;
 pub use settings::{EmbeddingSettings, ObserverConfig, ObserverSettings};
@@ -30,6 +33,8 @@ pub struct Observation {
     pub(crate) limits: Limits,
     event_time_ms: i64,
     clamped: bool,
+    doubt: Option<Doubt>,
+    clamped_shares: u32,
     pub(crate) dead_letter: Option<Reason>,
     /// All names and words, one behind the other; the ranges below point into it.
     names: String,
@@ -78,6 +83,8 @@ impl Observation {
             limits,
             event_time_ms,
             clamped: false,
+            doubt: None,
+            clamped_shares: 0,
             dead_letter: None,
             names: String::new(),
             id: None,
@@ -107,6 +114,16 @@ impl Observation {
     /// The event's own time was too far ahead and was set back.
     pub fn clamped(&self) -> bool {
         self.clamped
+    }
+
+    /// The event's time, where it lies before 2000 or after 2100 and no unit would put it between.
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.doubt
+    }
+
+    /// Scores and other shares that rounding had pushed over 0 or 1, and that were set to the bound.
+    pub fn clamped_shares(&self) -> u32 {
+        self.clamped_shares
     }
 
     /// Why the record could not be labelled; `None` for labelled events.

@@ -100,6 +100,7 @@ impl PartitionState {
         self.moved = true;
         match outcome {
             Ok(observation) => self.accept(offset, observation),
+            Err(Refusal::Tombstone) => {} // passed: it is in no window, and no fault
             Err(refusal) => self.refuse(offset, refusal.name()),
         }
         true

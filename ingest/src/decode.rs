@@ -6,19 +6,25 @@
 
 mod pointer;
 mod time;
+mod tombstones;
 
 #[cfg(test)]
 mod tests;
 
 use std::num::NonZeroUsize;
 
+use schemas::framing::Frame;
+use schemas::time::{Doubt, TimeUnit};
 use schemas::wire::{Layout, OnClash};
-use schemas::{DeadLetter, Fields, Problem, RawEvent, Reason, TextEvent};
+use schemas::{Aside, DeadLetter, Fields, Problem, RawEvent, Reason, TextEvent};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 pub use pointer::{Pointer, PointerError};
-pub use time::TimeUnit;
+pub use tombstones::Tombstones;
+
+use time::Doubts;
+use tombstones::Choices;
 
 /// How payloads are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -43,6 +49,10 @@ pub struct DecodeSettings {
     /// A larger payload is a dead letter before anything of it is read.
     pub payload_bytes_max: usize,
     pub on_clash: OnClash,
+    /// What becomes of records that say that their key is gone.
+    pub tombstones: Tombstones,
+    /// Other choices for single topics, as `topic=choice`.
+    pub tombstones_by_topic: Vec<String>,
 }
 
 /// The same, checked.
@@ -55,6 +65,7 @@ pub struct DecodeConfig {
     event_time_unit: TimeUnit,
     payload_bytes_max: NonZeroUsize,
     on_clash: OnClash,
+    tombstones: Choices,
 }
 
 impl TryFrom<DecodeSettings> for DecodeConfig {
@@ -85,6 +96,7 @@ impl TryFrom<DecodeSettings> for DecodeConfig {
         if bytes_max.is_none() {
             problems.push(Problem::new("decode.payload_bytes_max", "expected 1 or more, found 0"));
         }
+        let tombstones = Choices::new(settings.tombstones, &settings.tombstones_by_topic, &mut problems);
         match (text, bytes_max) {
             (Some(text), Some(payload_bytes_max)) if problems.is_empty() => Ok(Self {
                 format: settings.format,
@@ -94,6 +106,7 @@ impl TryFrom<DecodeSettings> for DecodeConfig {
                 event_time_unit: settings.event_time_unit,
                 payload_bytes_max,
                 on_clash: settings.on_clash,
+                tombstones,
             }),
             _ => Err(problems),
         }
@@ -105,6 +118,7 @@ impl TryFrom<DecodeSettings> for DecodeConfig {
 pub struct Decoder {
     config: DecodeConfig,
     layout: Layout,
+    doubts: Doubts,
 }
 
 /// What was found in a payload.
@@ -119,25 +133,27 @@ struct Found {
 struct Refusal {
     reason: Reason,
     error: String,
+    /// It has no text because it tells of a deletion.
+    is_deletion: bool,
 }
 
 impl Refusal {
     fn new(reason: Reason, error: impl Into<String>) -> Self {
-        Self { reason, error: error.into() }
+        Self { reason, error: error.into(), is_deletion: false }
     }
 }
 
 impl Decoder {
     /// A decoder for events that will be published in `layout`: a clash with the user's own members is found here.
     pub fn new(config: DecodeConfig, layout: Layout) -> Self {
-        Self { config, layout }
+        Self { config, layout, doubts: Doubts::default() }
     }
 
     /// Finds the text of a record. Its event time falls back to the record's timestamp.
     ///
     /// # Errors
-    /// The record as a dead letter, unchanged.
-    pub fn decode(&self, raw: RawEvent) -> Result<TextEvent, DeadLetter> {
+    /// The record set aside, unchanged: as a dead letter, or as a tombstone.
+    pub fn decode(&self, raw: RawEvent) -> Result<TextEvent, Aside> {
         match self.find(raw.payload.as_deref()) {
             Ok(found) => Ok(TextEvent {
                 event_time_ms: found.event_time_ms.or(raw.timestamp_ms),
@@ -146,16 +162,39 @@ impl Decoder {
                 fields: found.fields,
                 raw,
             }),
-            Err(refusal) => Err(DeadLetter::new(raw, refusal.reason, refusal.error)),
+            Err(Refusal { reason, error, is_deletion: true }) => {
+                Err(self.config.tombstones.settle(raw, |raw| DeadLetter::new(raw, reason, error)))
+            }
+            Err(refusal) => Err(DeadLetter::new(raw, refusal.reason, refusal.error).into()),
         }
     }
 
+    /// Whether an event's time is hardly meant: before 2000 or after 2100, with the unit that would fit.
+    pub fn doubt(&self, event: &TextEvent) -> Option<Doubt> {
+        // A record's own timestamp is in milliseconds, whatever the unit of the payload.
+        let is_own = self.config.event_time.is_some() && event.event_time_ms != event.raw.timestamp_ms;
+        let unit = if is_own { self.config.event_time_unit } else { TimeUnit::Milliseconds };
+        unit.doubt(event.event_time_ms?)
+    }
+
+    /// Counts the events whose time is hardly meant, and warns of the first ones; `setting` is where their unit is set.
+    pub fn watch_times(&self, events: &[TextEvent], setting: &str) {
+        let doubts: Vec<Doubt> = events.iter().filter_map(|event| self.doubt(event)).collect();
+        self.doubts.tell(&doubts, setting);
+    }
+
     fn find(&self, payload: Option<&[u8]>) -> Result<Found, Refusal> {
-        let payload = payload.ok_or_else(|| Refusal::new(Reason::Empty, "the record has no payload (a tombstone)"))?;
+        let payload = payload.ok_or_else(|| Refusal {
+            is_deletion: true,
+            ..Refusal::new(Reason::Empty, "the record has no payload (a tombstone)")
+        })?;
         let bytes_max = self.config.payload_bytes_max.get();
         if payload.len() > bytes_max {
             let error = format!("the payload has {} bytes, decode.payload_bytes_max is {bytes_max}", payload.len());
             return Err(Refusal::new(Reason::TooLarge, error));
+        }
+        if let Some(frame) = Frame::of(payload) {
+            return Err(framed(frame));
         }
         let text = std::str::from_utf8(payload).map_err(|error| not_utf8(payload, error.valid_up_to()))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -170,7 +209,10 @@ impl Decoder {
 
     fn find_json(&self, payload: &str) -> Result<Found, Refusal> {
         let fields: Fields = serde_json::from_str(payload).map_err(|error| bad_json(payload, &error))?;
-        let text = self.text(&fields)?;
+        let text = self.text(&fields).map_err(|refusal| Refusal {
+            is_deletion: tombstones::tells_deletion(&fields, &self.config.text),
+            ..refusal
+        })?;
         let id = self.config.id.as_ref().map_or(Ok(None), |pointer| id(&fields, pointer))?;
         let event_time_ms = match &self.config.event_time {
             Some(pointer) => event_time(&fields, pointer, self.config.event_time_unit)?,
@@ -219,11 +261,14 @@ fn id(fields: &Fields, pointer: &Pointer) -> Result<Option<String>, Refusal> {
 /// Milliseconds since 1970 UTC. Missing and null are no time.
 fn event_time(fields: &Fields, pointer: &Pointer, unit: TimeUnit) -> Result<Option<i64>, Refusal> {
     let Some(value) = find(fields, pointer) else { return Ok(None) };
-    let refuse = |error| Refusal::new(Reason::BadEventTime, format!("the event time at {pointer}: {error}"));
+    let refuse = |error: String| Refusal::new(Reason::BadEventTime, format!("the event time at {pointer}: {error}"));
     match kind(value) {
         Kind::Null => Ok(None),
-        Kind::Text => time::from_text(&string(value, pointer)?).map(Some).map_err(refuse),
-        Kind::Number => time::from_number(value.get(), unit).map(Some).map_err(refuse),
+        Kind::Text => time::from_text(&string(value, pointer)?).map(Some).map_err(|error| refuse(error.to_string())),
+        Kind::Number => {
+            let ms = unit.written_ms(value.get());
+            ms.map(Some).map_err(|error| refuse(format!("{error}: check decode.event_time_unit")))
+        }
         other => {
             let error = format!("the event time at {pointer} is {}, not a string or a number", other.name());
             Err(Refusal::new(Reason::BadEventTime, error))
@@ -294,11 +339,19 @@ fn bad_json(payload: &str, error: &serde_json::Error) -> Refusal {
     Refusal::new(Reason::BadJson, text)
 }
 
+/// One reason and one sentence for whatever is inside: Avro, Protobuf or JSON.
+fn framed(frame: Frame) -> Refusal {
+    let error = format!(
+        "the payload begins with {frame}: Avro, Protobuf and JSON Schema behind a schema id are not decoded; write plain \
+         JSON or text to the input topic (docs/settings.md, decode.format)"
+    );
+    Refusal::new(Reason::SchemaFramed, error)
+}
+
 fn not_utf8(payload: &[u8], place: usize) -> Refusal {
     let hint = match payload {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "; it begins like UTF-16",
         [0x1f, 0x8b, ..] => "; it begins like gzip",
-        [0, 0, 0, _, _, ..] => "; it begins like a schema registry's id before Avro or Protobuf",
         _ => "",
     };
     Refusal::new(Reason::NotUtf8, format!("byte {place} (from 0) of the payload is not UTF-8{hint}"))

@@ -5,6 +5,7 @@
 //! memory is bounded by a line or by a batch of rows. What a payload holds is judged by whoever reads the records: a bad line
 //! is a bad record there, and only a file that cannot be read is an error here.
 
+mod guess;
 mod lines;
 mod table;
 
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::errors::ParquetError;
+use schemas::time::TimeUnit;
 use schemas::{Origin, RawEvent, Recovery};
 
 use lines::Lines;
@@ -66,6 +68,24 @@ impl History {
         };
         let topic = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         Ok(Self { topic: Arc::from(topic.as_ref()), reader, ended: false })
+    }
+
+    /// The unit of the event times in the records, for a file whose numbers are in `written`: a column of timestamps
+    /// knows its own, and is read as milliseconds.
+    pub fn time_unit(&self, written: TimeUnit) -> TimeUnit {
+        match &self.reader {
+            Reader::Table(table) if table.has_moments() => TimeUnit::Milliseconds,
+            Reader::Table(_) | Reader::Lines(_) => written,
+        }
+    }
+
+    /// What the file seems to be instead of lines of labelled events, and what to do about it; a guess by its first
+    /// line, for a file of which nothing could be used.
+    pub fn guess(&self) -> Option<&'static str> {
+        match &self.reader {
+            Reader::Lines(lines) => guess::guess(lines.first_line()),
+            Reader::Table(_) => None,
+        }
     }
 
     /// How far the file has been read, for a progress bar.

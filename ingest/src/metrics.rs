@@ -17,6 +17,7 @@ pub const LAG: &str = "ingest_lag_records";
 pub const PAUSE: &str = "ingest_pause_seconds";
 pub const OUTAGES: &str = "ingest_broker_outages_total";
 pub const UNREADABLE_HEADERS: &str = "ingest_unreadable_headers_total";
+pub const UNUSUAL_TIMES: &str = "ingest_unusual_times_total";
 
 /// Registers what each metric means.
 pub fn describe() {
@@ -31,6 +32,7 @@ pub fn describe() {
     describe_histogram!(PAUSE, Unit::Seconds, "How long reading stood still because later stages were busy.");
     describe_counter!(OUTAGES, Unit::Count, "Times that no broker could be reached.");
     describe_counter!(UNREADABLE_HEADERS, Unit::Count, "Headers left out because their name is not UTF-8.");
+    describe_counter!(UNUSUAL_TIMES, Unit::Count, "Events whose time lies before 2000 or after 2100.");
 }
 
 pub(crate) fn handed_over(records: usize, bytes: usize) {
@@ -67,6 +69,10 @@ pub(crate) fn paused(time: Duration) {
 
 pub(crate) fn outage() {
     counter!(OUTAGES).increment(1);
+}
+
+pub(crate) fn unusual_times(events: usize) {
+    counter!(UNUSUAL_TIMES).increment(events as u64);
 }
 
 pub(crate) fn unreadable_headers(headers: u64) {

@@ -1,13 +1,14 @@
 //! A batch carries its own progress: events, the records turned away, and the ticket that pays for them.
 //!
-//! **Conservation:** every record read becomes exactly one label or one dead letter. The two ways forward assert it,
-//! counted in records: offsets have gaps, so their differences say nothing.
+//! **Conservation:** every record read becomes exactly one label, one dead letter or one tombstone that is settled as the
+//! settings say. All ways forward assert it, counted in records: offsets have gaps, so their differences say nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::dead_letter::DeadLetter;
 use crate::event::{Origin, RawEvent};
+use crate::tombstone::{Aside, Tombstone};
 
 /// Our own counter of partition ownership: bumped on every assignment, loss and rewind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +61,7 @@ impl Ticket {
 pub struct Batch<T> {
     items: Vec<T>,
     rejects: Vec<DeadLetter>,
+    tombstones: Vec<Tombstone>,
     ticket: Ticket,
 }
 
@@ -70,7 +72,7 @@ impl Batch<RawEvent> {
         for item in &items {
             ticket.cover(&item.origin);
         }
-        Self { items, rejects: Vec::new(), ticket }
+        Self { items, rejects: Vec::new(), tombstones: Vec::new(), ticket }
     }
 }
 
@@ -83,28 +85,39 @@ impl<T> Batch<T> {
         &self.rejects
     }
 
+    pub fn tombstones(&self) -> &[Tombstone] {
+        &self.tombstones
+    }
+
     pub fn ticket(&self) -> &Ticket {
         &self.ticket
     }
 
-    /// Records that the batch stands for: items and rejects.
+    /// Records that the batch stands for: items, rejects and tombstones.
     pub fn records(&self) -> usize {
-        self.items.len() + self.rejects.len()
+        self.items.len() + self.rejects.len() + self.tombstones.len()
     }
 
     /// Takes every item one stage on; an item that cannot go becomes a reject. Order is kept.
     #[must_use]
     pub fn try_map<U>(self, mut step: impl FnMut(T) -> Result<U, DeadLetter>) -> Batch<U> {
+        self.sift(|item| step(item).map_err(Aside::DeadLetter))
+    }
+
+    /// As [`Self::try_map`], for the stage that also knows tombstones.
+    #[must_use]
+    pub fn sift<U>(self, mut step: impl FnMut(T) -> Result<U, Aside>) -> Batch<U> {
         let before = self.records();
         let mut items = Vec::with_capacity(self.items.len());
-        let mut rejects = self.rejects;
+        let (mut rejects, mut tombstones) = (self.rejects, self.tombstones);
         for item in self.items {
             match step(item) {
                 Ok(next) => items.push(next),
-                Err(letter) => rejects.push(letter),
+                Err(Aside::DeadLetter(letter)) => rejects.push(letter),
+                Err(Aside::Tombstone(tombstone)) => tombstones.push(tombstone),
             }
         }
-        let after = Batch { items, rejects, ticket: self.ticket };
+        let after = Batch { items, rejects, tombstones, ticket: self.ticket };
         assert_eq!(after.records(), before, "a stage lost or invented records");
         after
     }
@@ -117,7 +130,7 @@ impl<T> Batch<T> {
     pub fn zip_map<V, U>(self, values: Vec<V>, mut join: impl FnMut(T, V) -> U) -> Batch<U> {
         assert_eq!(self.items.len(), values.len(), "one value per item");
         let items = self.items.into_iter().zip(values).map(|(item, value)| join(item, value)).collect();
-        Batch { items, rejects: self.rejects, ticket: self.ticket }
+        Batch { items, rejects: self.rejects, tombstones: self.tombstones, ticket: self.ticket }
     }
 }
 
@@ -127,6 +140,7 @@ mod tests {
 
     use super::*;
     use crate::dead_letter::Reason;
+    use crate::tombstone::Fate;
 
     fn raw(partition: i32, offset: i64) -> RawEvent {
         RawEvent {
@@ -138,11 +152,14 @@ mod tests {
         }
     }
 
-    fn unless_poison(event: RawEvent, place: usize, poison: i64) -> Result<(RawEvent, usize), DeadLetter> {
-        if event.origin.offset % poison == 0 {
-            Err(DeadLetter::new(event, Reason::Empty, "poison"))
-        } else {
+    /// Every third of the poisoned records is a tombstone.
+    fn unless_poison(event: RawEvent, place: usize, poison: i64) -> Result<(RawEvent, usize), Aside> {
+        if event.origin.offset % poison != 0 {
             Ok((event, place))
+        } else if event.origin.offset % 3 == 0 {
+            Err(Tombstone { raw: event, fate: Fate::Skip }.into())
+        } else {
+            Err(DeadLetter::new(event, Reason::Empty, "poison").into())
         }
     }
 
@@ -154,7 +171,7 @@ mod tests {
             let values: Vec<_> = (0..batch.items().len()).collect();
             let batch = batch
                 .zip_map(values, |event, place| (event, place))
-                .try_map(|(event, place)| unless_poison(event, place, poison));
+                .sift(|(event, place)| unless_poison(event, place, poison));
             prop_assert_eq!(batch.records(), events.len());
             prop_assert!(batch.items().windows(2).all(|pair| pair[0].1 < pair[1].1));
             prop_assert!(batch.items().iter().all(|(event, place)| *event == events[*place]));

@@ -39,10 +39,12 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// No payload (a tombstone), a payload of no bytes, or a text of white space only.
+    /// No payload (a tombstone, where these are to be dead letters), no bytes, or a text of white space only.
     Empty = "empty",
     /// More bytes than `decode.payload_bytes_max`.
     TooLarge = "too_large",
+    /// The payload begins with a schema registry's frame: Avro, Protobuf or JSON Schema, which is not decoded here.
+    SchemaFramed = "schema_framed",
     /// The payload is not UTF-8.
     NotUtf8 = "not_utf8",
     /// The payload is not JSON, or not a JSON object.

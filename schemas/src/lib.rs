@@ -10,6 +10,7 @@
 //! | generation | our counter of partition ownership; a batch of an older one is dropped, its records are read again |
 //! | label | a name out of the model's closed set, with its score |
 //! | dead letter | a record that cannot be labelled: the original bytes, and why |
+//! | tombstone | a record that says that its key is gone: passed over, or passed on |
 //!
 //! Data walks one way: `RawEvent -> TextEvent -> LabeledEvent`, each inside a [`Batch`].
 
@@ -17,12 +18,15 @@ pub mod amendment;
 pub mod batch;
 pub mod dead_letter;
 pub mod event;
+pub mod framing;
 pub mod label;
 pub mod observed;
+pub mod outage;
 pub mod problem;
 pub mod recovery;
-pub mod outage;
 pub mod report;
+pub mod time;
+pub mod tombstone;
 pub mod wire;
 
 pub use amendment::{Amendments, KeyChange, LeftOut};
@@ -32,3 +36,4 @@ pub use event::{Fields, Header, LabeledEvent, Origin, RawEvent, TextEvent, conte
 pub use label::{Label, Labels, ModelId, Signals};
 pub use problem::Problem;
 pub use recovery::Recovery;
+pub use tombstone::{Aside, Fate, Tombstone};

@@ -3,6 +3,8 @@
 //! `json/observed-event.schema.json` says the same to other programs. It asks for less than `labeled-event.schema.json`,
 //! which says what labelstream writes: only label, score and model must be there. The payload is scanned once and its
 //! members are borrowed from it; members that nobody asks for are only skipped. Of repeated names the last counts.
+//!
+//! A share that rounding pushed over 0 or 1 is clamped and counted: a softmax in 32 bits adds up to 1.0000001.
 
 mod pick;
 
@@ -13,6 +15,7 @@ use serde_json::value::RawValue;
 
 pub use pick::pick;
 
+use crate::time::{BadTime, TimeUnit};
 use crate::wire::{FIELD_NAMES, NEST_NAME};
 
 /// What is wrong with a labelled event. Messages never repeat what was written.
@@ -26,6 +29,8 @@ pub enum Fault {
     WrongType { member: &'static str, expected: &'static str },
     #[error("the member {member} is outside {bounds}")]
     OutOfRange { member: &'static str, bounds: &'static str },
+    #[error("the member source.event_time_ms: {0}")]
+    BadTime(BadTime),
 }
 
 /// The members that a labeller adds.
@@ -45,6 +50,8 @@ pub struct ObservedEvent<'a> {
     pub id: Option<Cow<'a, str>>,
     /// Milliseconds since 1970 UTC.
     pub event_time_ms: Option<i64>,
+    /// Shares that lay outside of 0..=1 by no more than rounding explains, and were set to the bound.
+    pub clamped: u32,
 }
 
 /// Facts about text and scores, each only where the producer knows it; see [`crate::Signals`].
@@ -68,15 +75,16 @@ pub struct Read<'a> {
 
 const SHARE: &str = "0 to 1";
 
-/// The years 1 to 9999 in milliseconds since 1970 UTC: a time outside is in another unit, and arithmetic with windows
-/// would leave 64 bits.
-pub const TIME_RANGE_MS: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
+/// How far outside of 0..=1 a share may lie: 2^-10, one step of half precision above 1; single precision rounds by far
+/// less. What is beyond is another quantity, such as a logit or a percentage.
+const ROUNDING: f64 = 0.000_976_562_5;
 
-/// Reads a labelled event, and the root members of the user's object that `wanted` names.
+/// Reads a labelled event, and the root members of the user's object that `wanted` names. `unit` is that of the event
+/// time; the JSON Schema knows milliseconds only.
 ///
 /// # Errors
 /// [`Fault`] names the first member that is missing, of the wrong type or outside its range.
-pub fn read<'a>(payload: &'a str, wanted: &[&str]) -> Result<Read<'a>, Fault> {
+pub fn read<'a>(payload: &'a str, wanted: &[&str], unit: TimeUnit) -> Result<Read<'a>, Fault> {
     let fixed = FIELD_NAMES.len();
     let names: Vec<&str> = FIELD_NAMES.iter().copied().chain([NEST_NAME]).chain(wanted.iter().copied()).collect();
     let mut found = vec![None; names.len()];
@@ -92,16 +100,18 @@ pub fn read<'a>(payload: &'a str, wanted: &[&str]) -> Result<Read<'a>, Fault> {
     let [model_name, model_version] = members(model.ok_or(Fault::Missing("model"))?, "model", ["name", "version"])?;
     let [id, event_time] = optional(source, "source", ["id", "event_time_ms"])?;
     let required = |member| move |raw: Option<&'a RawValue>| raw.ok_or(Fault::Missing(member));
+    let mut clamped = 0;
     let event = ObservedEvent {
         label: nullable(required("label")(label)?).map(|raw| text(raw, "label")).transpose()?,
-        score: nullable(required("score")(score)?).map(|raw| share(raw, "score")).transpose()?,
-        labels: present(labels).map_or(Ok(Vec::new()), list)?,
+        score: nullable(required("score")(score)?).map(|raw| share(raw, "score", &mut clamped)).transpose()?,
+        labels: present(labels).map_or(Ok(Vec::new()), |raw| list(raw, &mut clamped))?,
         value: present(value).map(real).transpose()?,
         model_name: text(required("model.name")(model_name)?, "model.name")?,
         model_version: text(required("model.version")(model_version)?, "model.version")?,
-        signals: read_signals(signals)?,
+        signals: read_signals(signals, &mut clamped)?,
         id: present(id).map(|raw| text(raw, "source.id")).transpose()?,
-        event_time_ms: present(event_time).map(time).transpose()?,
+        event_time_ms: present(event_time).map(|raw| time(raw, unit)).transpose()?,
+        clamped,
     };
     Ok(Read { event, wanted })
 }
@@ -115,26 +125,26 @@ fn bad_json(error: &serde_json::Error) -> Fault {
     Fault::BadJson(text)
 }
 
-fn read_signals(raw: Option<&RawValue>) -> Result<ObservedSignals, Fault> {
+fn read_signals(raw: Option<&RawValue>, clamped: &mut u32) -> Result<ObservedSignals, Fault> {
     let names = ["characters", "n_tokens", "truncated", "unknown_rate", "entropy", "margin"];
     let [characters, n_tokens, truncated, unknown_rate, entropy, margin] = optional(raw, "signals", names)?;
     Ok(ObservedSignals {
         characters: present(characters).map(|raw| length(raw, "signals.characters")).transpose()?,
         n_tokens: present(n_tokens).map(|raw| length(raw, "signals.n_tokens")).transpose()?,
         truncated: present(truncated).map(|raw| switch(raw, "signals.truncated")).transpose()?,
-        unknown_rate: present(unknown_rate).map(|raw| share(raw, "signals.unknown_rate")).transpose()?,
-        entropy: present(entropy).map(|raw| share(raw, "signals.entropy")).transpose()?,
-        margin: present(margin).map(|raw| share(raw, "signals.margin")).transpose()?,
+        unknown_rate: present(unknown_rate).map(|raw| share(raw, "signals.unknown_rate", clamped)).transpose()?,
+        entropy: present(entropy).map(|raw| share(raw, "signals.entropy", clamped)).transpose()?,
+        margin: present(margin).map(|raw| share(raw, "signals.margin", clamped)).transpose()?,
     })
 }
 
-fn list(raw: &RawValue) -> Result<Vec<(Cow<'_, str>, f64)>, Fault> {
+fn list<'a>(raw: &'a RawValue, clamped: &mut u32) -> Result<Vec<(Cow<'a, str>, f64)>, Fault> {
     let items: Vec<&RawValue> =
         serde_json::from_str(raw.get()).map_err(|_| Fault::WrongType { member: "labels", expected: "an array" })?;
     let item = |raw| {
         let [label, score] = members(raw, "labels[]", ["label", "score"])?;
         let label = text(label.ok_or(Fault::Missing("labels[].label"))?, "labels[].label")?;
-        Ok((label, share(score.ok_or(Fault::Missing("labels[].score"))?, "labels[].score")?))
+        Ok((label, share(score.ok_or(Fault::Missing("labels[].score"))?, "labels[].score", clamped)?))
     };
     items.into_iter().map(item).collect()
 }
@@ -187,10 +197,15 @@ fn number(raw: &RawValue, member: &'static str) -> Result<f64, Fault> {
     number.ok_or(Fault::WrongType { member, expected: "a number" })
 }
 
-fn share(raw: &RawValue, member: &'static str) -> Result<f64, Fault> {
+/// A number of 0..=1; [`ROUNDING`] beyond is set to the bound, and counted.
+fn share(raw: &RawValue, member: &'static str, clamped: &mut u32) -> Result<f64, Fault> {
     let share = number(raw, member)?;
+    if !(-ROUNDING..=1.0 + ROUNDING).contains(&share) {
+        return Err(Fault::OutOfRange { member, bounds: SHARE });
+    }
+    *clamped += u32::from(!(0.0..=1.0).contains(&share));
     // Adding zero makes -0 equal to 0.
-    if (0.0..=1.0).contains(&share) { Ok(share + 0.0) } else { Err(Fault::OutOfRange { member, bounds: SHARE }) }
+    Ok(share.clamp(0.0, 1.0) + 0.0)
 }
 
 fn real(raw: &RawValue) -> Result<f64, Fault> {
@@ -224,14 +239,9 @@ fn length(raw: &RawValue, member: &'static str) -> Result<u64, Fault> {
     u64::try_from(integer(raw, member)?).map_err(|_| Fault::OutOfRange { member, bounds: "0 and above" })
 }
 
-fn time(raw: &RawValue) -> Result<i64, Fault> {
-    let member = "source.event_time_ms";
-    let time = integer(raw, member)?;
-    if TIME_RANGE_MS.contains(&time) {
-        Ok(time)
-    } else {
-        Err(Fault::OutOfRange { member, bounds: "the years 1 to 9999" })
-    }
+fn time(raw: &RawValue, unit: TimeUnit) -> Result<i64, Fault> {
+    number(raw, "source.event_time_ms")?;
+    unit.written_ms(raw.get()).map_err(Fault::BadTime)
 }
 
 fn switch(raw: &RawValue, member: &'static str) -> Result<bool, Fault> {

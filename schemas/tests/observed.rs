@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use jsonschema::Validator;
 use proptest::prelude::*;
 use schemas::observed::{self, ObservedEvent, ObservedSignals};
+use schemas::time::TimeUnit;
 use schemas::wire;
 use serde_json::{Map, Value, json};
 
@@ -33,7 +34,7 @@ fn json(text: &str) -> Value {
 }
 
 fn read(text: &str) -> Result<ObservedEvent<'_>, observed::Fault> {
-    observed::read(text, &[]).map(|read| read.event)
+    observed::read(text, &[], TimeUnit::Milliseconds).map(|read| read.event)
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn events_of_other_producers_are_read() {
 fn a_full_sample_of_another_producer_reads_as_it_says() {
     let text = fs::read_to_string(folder("samples/observed/another-library.json")).expect("readable");
     let observed::Read { event, wanted } =
-        observed::read(&text, &["language", "text", "language", "none"]).expect("good");
+        observed::read(&text, &["language", "text", "language", "none"], TimeUnit::Milliseconds).expect("good");
     assert_eq!(event.labels, [("card_arrival".into(), 0.93), ("lost_or_stolen_card".into(), 0.07)]);
     let signals = ObservedSignals { entropy: Some(0.21), margin: Some(0.86), ..ObservedSignals::default() };
     assert_eq!(event.signals, signals);
@@ -111,6 +112,68 @@ fn faults_name_the_member() {
         (json!(["secret"]), "the payload is not a JSON object: another value"),
     ] {
         assert_eq!(read(&event.to_string()).expect_err("refused").to_string(), expected);
+    }
+}
+
+#[test]
+fn a_share_that_rounding_pushed_over_its_bound_is_clamped_and_counted() {
+    let event = |score: &str, listed: &str| {
+        format!(
+            r#"{{"label":"a","score":{score},"labels":[{{"label":"a","score":{listed}}}],"model":{{"name":"m","version":"1"}},"signals":{{"entropy":-1e-8}}}}"#
+        )
+    };
+    for (score, listed, expected) in [
+        ("1.0000001", "0.5", (Some(1.0), 0.5, 2)),
+        ("1.0009765625", "1", (Some(1.0), 1.0, 2)), // half precision
+        ("-1e-8", "1.0000001192092896", (Some(0.0), 1.0, 3)),
+        ("0.5", "0.5", (Some(0.5), 0.5, 1)),
+        ("null", "0.5", (None, 0.5, 1)),
+    ] {
+        let text = event(score, listed);
+        let read = read(&text).expect(&text);
+        assert_eq!((read.score, read.labels[0].1, read.clamped), expected, "{text}");
+        assert_eq!(read.signals.entropy, Some(0.0));
+    }
+    for wrong in ["1.7", "1.01", "-0.01", "97.5"] {
+        let text = event(wrong, "0.5");
+        assert_eq!(read(&text).expect_err(&text).to_string(), "the member score is outside 0 to 1");
+    }
+}
+
+#[test]
+fn an_event_time_is_read_in_the_unit_that_was_set() {
+    let event = |time: &str| {
+        format!(
+            r#"{{"label":"a","score":0.5,"model":{{"name":"m","version":"1"}},"source":{{"event_time_ms":{time}}}}}"#
+        )
+    };
+    for (time, unit, expected) in [
+        ("1795395723456", TimeUnit::Milliseconds, Ok(1_795_395_723_456)),
+        ("1795395723.456", TimeUnit::Seconds, Ok(1_795_395_723_456)),
+        ("1795395723456789", TimeUnit::Microseconds, Ok(1_795_395_723_456)),
+        ("1795395723456789012", TimeUnit::Nanoseconds, Ok(1_795_395_723_456)),
+        (
+            "1795395723456789",
+            TimeUnit::Milliseconds,
+            Err("the member source.event_time_ms: expected a time in the years 1 to 9999, found a number outside; in \
+                 microseconds it would lie between 2000 and 2100"),
+        ),
+        (
+            "1795395723.456",
+            TimeUnit::Milliseconds,
+            Err(
+                "the member source.event_time_ms: expected whole milliseconds since 1970, found a fraction; in seconds it \
+                 would lie between 2000 and 2100",
+            ),
+        ),
+        ("\"2026\"", TimeUnit::Seconds, Err("the member source.event_time_ms is not a number")),
+    ] {
+        let text = event(time);
+        let found = observed::read(&text, &[], unit).map(|read| read.event.event_time_ms);
+        match expected {
+            Ok(ms) => assert_eq!(found.expect(&text), Some(ms)),
+            Err(error) => assert_eq!(found.expect_err(&text).to_string(), error),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub const COMMIT_TIME: &str = "sink_commit_seconds";
 pub const LABELS: &str = "sink_labels_total";
 pub const DEAD_LETTERS: &str = "sink_dead_letters_total";
 pub const CLAIM_CHECKS: &str = "sink_claim_checks_total";
+pub const TOMBSTONES: &str = "sink_tombstones_total";
 pub const BYTES: &str = "sink_bytes_total";
 pub const RETRIES: &str = "sink_retries_total";
 pub const REBUILDS: &str = "sink_producer_rebuilds_total";
@@ -23,7 +24,8 @@ pub(crate) struct Counts {
     pub(crate) dead_letters: BTreeMap<Reason, usize>,
     /// Dead letters of which a part is only at their origin.
     pub(crate) claim_checks: usize,
-    /// Keys and payloads.
+    pub(crate) tombstones: usize,
+    /// Keys, payloads and headers.
     pub(crate) bytes: usize,
 }
 
@@ -45,6 +47,7 @@ pub fn describe() {
     describe_counter!(LABELS, Unit::Count, "Labelled events published.");
     describe_counter!(DEAD_LETTERS, Unit::Count, "Dead letters published, by reason.");
     describe_counter!(CLAIM_CHECKS, Unit::Count, "Dead letters of which a part is only at their origin: too large.");
+    describe_counter!(TOMBSTONES, Unit::Count, "Tombstones passed on to the output topic.");
     describe_counter!(BYTES, Unit::Bytes, "Bytes of keys, payloads and headers published.");
     describe_counter!(RETRIES, Unit::Count, "Batches published again after an abort.");
     describe_counter!(REBUILDS, Unit::Count, "Times that the producer was made anew.");
@@ -70,6 +73,7 @@ pub(crate) fn published(counts: &Counts) {
         counter!(DEAD_LETTERS, "reason" => reason.name()).increment(*count as u64);
     }
     counter!(CLAIM_CHECKS).increment(counts.claim_checks as u64);
+    counter!(TOMBSTONES).increment(counts.tombstones as u64);
     counter!(BYTES).increment(counts.bytes as u64);
 }
 

@@ -224,3 +224,80 @@ fn a_parquet_file_of_something_else_is_refused_with_the_columns_that_it_lacks() 
     );
     assert!(!stage.folder.path().join("again").join("drift").exists(), "a report of nothing");
 }
+
+/// A history of a few events with these times, as JSON writes them.
+fn events(times: &[String]) -> String {
+    let event = |time: &String| {
+        format!(
+            "{{\"text\":\"hi\",\"label\":\"a\",\"score\":0.5,\"model\":{{\"name\":\"m\",\"version\":\"1\"}},\"source\":\
+             {{\"event_time_ms\":{time}}}}}\n"
+        )
+    };
+    times.iter().map(event).collect()
+}
+
+#[test]
+fn a_history_of_which_nothing_can_be_used_is_an_error_that_says_what_it_is() {
+    let stage = Stage { folder: TempDir::new().expect("a temporary folder") };
+    stage.write("a.csv", "label,score,event_time\na,0.5,2026-05-01\nb,0.5,2026-05-01\n");
+    stage.write("array.json", &format!("[{}]", events(&[START_MS.to_string()]).trim()));
+    stage.write("pretty.json", "{\n  \"label\": \"a\"\n}\n");
+    stage.write("timeless.jsonl", &events(&["null".to_owned()]).repeat(3));
+    stage.write("empty.jsonl", "\n");
+    for (file, said) in [
+        ("a.csv", "3 records read, 3 refused (bad_json 3); it looks like CSV: save it as Parquet"),
+        ("array.json", "it looks like a JSON array: write one object a line (jq -c '.[]')"),
+        ("pretty.json", "it looks like JSON over several lines"),
+        ("timeless.jsonl", "an event needs a time: source.event_time_ms, or the column event_time in Parquet"),
+        ("empty.jsonl", "it holds no record"),
+    ] {
+        let said = [format!("failed to use {file}: "), said.to_owned()];
+        let said: Vec<_> = said.iter().map(String::as_str).collect();
+        expect(&stage.drift(&["backtest", file, "--reference", "rolling", "--reports", "none"]), 1, &[], &said);
+        expect(&stage.drift(&["calibrate", file, "--out", "a.profile"]), 1, &[], &said);
+    }
+}
+
+/// Ten hours of seconds, which in milliseconds are half a minute of January 1970.
+#[test]
+fn times_in_another_unit_are_refused_with_the_unit_that_fits_and_read_in_the_one_that_is_given() {
+    let stage = Stage { folder: TempDir::new().expect("a temporary folder") };
+    let hours = |per_second: f64| -> Vec<String> {
+        (0..10).map(|hour| format!("{}", (START_MS / 1000 + hour * 3600) as f64 * per_second)).collect()
+    };
+    for (unit, per_second) in [("seconds", 1.0), ("microseconds", 1e6), ("nanoseconds", 1e9)] {
+        stage.write("a.jsonl", &events(&hours(per_second)));
+        let backtest = |more: &[&str]| {
+            let mut arguments = vec!["backtest", "a.jsonl", "--reference", "rolling", "--granularity", "1h"];
+            arguments.extend(["--reports", "reports"]);
+            arguments.extend(more);
+            stage.drift(&arguments)
+        };
+        let fits = format!("in {unit} it would lie between 2000 and 2100");
+        let counted = "failed to use a.jsonl: 10 records read, 10 refused (bad_event_time 10)";
+        expect(&backtest(&[]), 1, &[], &[counted, &fits, "observe.event_time_unit (--time-unit)"]);
+        let read = backtest(&["--time-unit", unit]);
+        expect(&read, 0, &["10 windows: "], &["10 records read, all of them usable"]);
+        // a window that cannot be tested still tells its records
+        let lines = String::from_utf8_lossy(&read.stdout).into_owned();
+        let window = lines.lines().find(|line| line.starts_with("PT1H")).expect("a line per window");
+        assert!(window.contains(" 1 insufficient_data"), "{window}");
+    }
+    expect(
+        &stage.drift(&["backtest", "a.jsonl", "--time-unit", "minutes"]),
+        78,
+        &[],
+        &["--time-unit", "`nanoseconds`"],
+    );
+}
+
+#[test]
+fn scores_that_rounding_pushed_over_1_are_clamped_and_counted() {
+    let stage = Stage { folder: TempDir::new().expect("a temporary folder") };
+    let rounded = events(&[START_MS.to_string()]).replace("0.5", "1.0000001");
+    stage.write("a.jsonl", &format!("{rounded}{}", events(&[(START_MS + 1).to_string()]).replace("0.5", "1.7")));
+    let tested = stage.drift(&["backtest", "a.jsonl", "--reference", "rolling", "--reports", "reports"]);
+    let said =
+        "2 records read, 1 refused (out_of_range 1), 1 scores that rounding had pushed over 0 or 1, set to the bound";
+    expect(&tested, 0, &[], &[said, "the member score is outside 0 to 1"]);
+}

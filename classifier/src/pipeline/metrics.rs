@@ -7,7 +7,7 @@ use sink::publisher::Published;
 
 use super::progress::Summary;
 
-/// Counter by `outcome`: `labeled` and `dead_letter` are committed, `stale` will be read again.
+/// Counter by `outcome`: `stale` will be read again, the others are committed.
 pub const RECORDS: &str = "classifier_records_total";
 /// Histogram, records of a batch when it closed.
 pub const BATCH_RECORDS: &str = "classifier_batch_records";
@@ -23,7 +23,11 @@ pub const STALLED: &str = "classifier_stage_stalled_seconds";
 
 /// Describes every metric of the pipeline to the recorder.
 pub fn describe() {
-    describe_counter!(RECORDS, Unit::Count, "records by outcome: labeled, dead_letter, stale");
+    describe_counter!(
+        RECORDS,
+        Unit::Count,
+        "records by outcome: labeled, dead_letter, tombstone_skipped, tombstone_forwarded, stale"
+    );
     describe_histogram!(BATCH_RECORDS, Unit::Count, "records of a batch when it closed");
     describe_histogram!(STAGE_SECONDS, Unit::Seconds, "seconds a batch spent in a stage: decode, label, publish");
     describe_histogram!(RECORD_AGE_SECONDS, Unit::Seconds, "age of a batch's oldest record at its commit");
@@ -44,6 +48,8 @@ pub(crate) fn published(summary: &Summary, published: Published, took: Duration)
         Published::Committed => {
             counter!(RECORDS, "outcome" => "labeled").increment(summary.labeled);
             counter!(RECORDS, "outcome" => "dead_letter").increment(summary.dead_letters);
+            counter!(RECORDS, "outcome" => "tombstone_skipped").increment(summary.skipped);
+            counter!(RECORDS, "outcome" => "tombstone_forwarded").increment(summary.forwarded);
             if let Some(age) = summary.oldest_age() {
                 histogram!(RECORD_AGE_SECONDS).record(age);
             }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ingest::stages::Stages;
-use schemas::{Batch, LabeledEvent};
+use schemas::{Batch, Fate, LabeledEvent};
 use sink::publisher::Published;
 
 use super::{Stage, metrics};
@@ -15,6 +15,7 @@ use super::{Stage, metrics};
 pub struct Progress {
     labeled: AtomicU64,
     dead_letters: AtomicU64,
+    tombstones: AtomicU64,
     batches: AtomicU64,
     rewinds: AtomicU64,
     stages: Arc<Stages>,
@@ -25,6 +26,7 @@ impl Default for Progress {
         Self {
             labeled: AtomicU64::default(),
             dead_letters: AtomicU64::default(),
+            tombstones: AtomicU64::default(),
             batches: AtomicU64::default(),
             rewinds: AtomicU64::default(),
             stages: Stages::new(metrics::STALLED, &[Stage::Read, Stage::Label, Stage::Publish].map(Stage::name)),
@@ -48,6 +50,11 @@ impl Progress {
         self.dead_letters.load(Ordering::Relaxed)
     }
 
+    /// Tombstones that were passed over or passed on, for good.
+    pub fn tombstones(&self) -> u64 {
+        self.tombstones.load(Ordering::Relaxed)
+    }
+
     /// Batches committed.
     pub fn batches(&self) -> u64 {
         self.batches.load(Ordering::Relaxed)
@@ -67,6 +74,7 @@ impl Progress {
         if published == Published::Committed {
             self.labeled.fetch_add(summary.labeled, Ordering::Relaxed);
             self.dead_letters.fetch_add(summary.dead_letters, Ordering::Relaxed);
+            self.tombstones.fetch_add(summary.skipped + summary.forwarded, Ordering::Relaxed);
             self.batches.fetch_add(1, Ordering::Relaxed);
         }
         metrics::published(summary, published, took);
@@ -77,6 +85,9 @@ impl Progress {
 pub(crate) struct Summary {
     pub(crate) labeled: u64,
     pub(crate) dead_letters: u64,
+    /// Tombstones, by their fate.
+    pub(crate) skipped: u64,
+    pub(crate) forwarded: u64,
     oldest_timestamp_ms: Option<i64>,
 }
 
@@ -84,12 +95,20 @@ impl Summary {
     pub(crate) fn of(batch: &Batch<LabeledEvent>) -> Self {
         let items = batch.items().iter().map(|item| &item.event.raw);
         let rejects = batch.rejects().iter().map(|letter| &letter.raw);
-        let oldest_timestamp_ms = items.chain(rejects).filter_map(|raw| raw.timestamp_ms).min();
-        Self { labeled: batch.items().len() as u64, dead_letters: batch.rejects().len() as u64, oldest_timestamp_ms }
+        let tombstones = batch.tombstones().iter().map(|tombstone| &tombstone.raw);
+        let oldest_timestamp_ms = items.chain(rejects).chain(tombstones).filter_map(|raw| raw.timestamp_ms).min();
+        let forwarded = batch.tombstones().iter().filter(|tombstone| tombstone.fate == Fate::Forward).count();
+        Self {
+            labeled: batch.items().len() as u64,
+            dead_letters: batch.rejects().len() as u64,
+            skipped: (batch.tombstones().len() - forwarded) as u64,
+            forwarded: forwarded as u64,
+            oldest_timestamp_ms,
+        }
     }
 
     pub(crate) fn records(&self) -> u64 {
-        self.labeled + self.dead_letters
+        self.labeled + self.dead_letters + self.skipped + self.forwarded
     }
 
     /// From the oldest record's timestamp to now, by the wall clock; zero when that clock is behind the producer's.

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
+use drift::board::MergedWindow;
 use ingest::history::History;
 use sink::reports::ReportStore;
 
 use super::bar::Bar;
 use super::comparing::{Lines, comparer};
-use super::flags::{CommonFlags, TestFlags};
+use super::flags::{CommonFlags, FileFlags, TestFlags};
 use super::pass::{Input, Pass};
 use super::terminal::Ink;
 use crate::failure::Failure;
@@ -20,9 +21,11 @@ const EXAMPLES: &str = "\
 Examples:
   labelstream drift backtest april.jsonl --reference rolling --granularity 1h,1d
   labelstream drift backtest april.parquet --reference march.profile --reports ./backtest
+  labelstream drift backtest april.parquet --reference rolling --time-unit seconds
 
 FILE holds labelled events: JSON lines (also gzipped), or Parquet with a column for each member. A line that is no \
-labelled event is counted, shown and left out. Then: labelstream drift explain latest --reports ./backtest";
+labelled event is counted, shown and left out; when none is usable, or nearly every time is in another unit, it exits \
+with 1. Then: labelstream drift explain latest --reports ./backtest";
 
 /// Test the windows of a history in a file, and write their reports.
 #[derive(Debug, clap::Args)]
@@ -31,6 +34,8 @@ pub(super) struct BacktestArguments {
     /// Labelled events, as JSON lines or Parquet
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    written: FileFlags,
     #[command(flatten)]
     tests: TestFlags,
     #[command(flatten)]
@@ -42,20 +47,24 @@ pub(super) struct BacktestArguments {
 /// # Errors
 /// When the file, the profile or the store cannot be used.
 pub(super) fn run(arguments: &BacktestArguments) -> Result<(), Failure> {
-    let Started { config, stop, .. } = start::command(&arguments.common.layers(arguments.tests.flags())?)?;
+    let mut flags = arguments.written.flags();
+    flags.extend(arguments.tests.flags());
+    let Started { config, stop, .. } = start::command(&arguments.common.layers(flags)?)?;
     let comparer = comparer(&config, &stop)?;
     let mut history = History::open(&arguments.file)?;
     let store = ReportStore::open(config.reports())?;
     let ink = if io::stdout().is_terminal() { Ink::Colours } else { Ink::Plain };
     let mut lines = Lines::new(ink);
     let bar = RefCell::new(Bar::new(history.progress().total_bytes));
-    let mut close = |merged: &_, past: &_| {
+    let mut close = |merged: &MergedWindow, past: &_| {
         let comparison = comparer.report(merged, past);
         store.write(&comparison.report)?;
-        bar.borrow().aside(|| lines.write(&comparison.report))?;
+        bar.borrow().aside(|| lines.write(&comparison.report, merged.counts.records()))?;
         Ok(comparison.flags)
     };
-    let mut pass = Pass::new(config.drift(), comparer.kept(), BTreeSet::new());
+    let pass = Pass::new(config.drift(), comparer.kept(), BTreeSet::new());
+    let unit = config.drift().observer().event_time_unit();
+    let mut pass = pass.in_unit(config.drift(), history.time_unit(unit));
     while let Some(record) = history.next() {
         pass.observe(&record?, i64::MAX, &mut close)?;
         bar.borrow_mut().record(|| history.progress().read_bytes);
@@ -66,5 +75,6 @@ pub(super) fn run(arguments: &BacktestArguments) -> Result<(), Failure> {
     let seen = pass.end(&mut close)?;
     drop(bar);
     seen.say(Input::File)?;
+    seen.must_be_usable(&arguments.file.display().to_string(), history.guess())?;
     writeln!(io::stdout().lock(), "{}", lines.summary()).map_err(Failure::Stdout)
 }

@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 use super::bar::Bar;
 use super::explain::now_ms;
 use super::figures::{count, probability, span, tame, value};
-use super::flags::{CommonFlags, KafkaFlags, TestFlags};
+use super::flags::{CommonFlags, FileFlags, KafkaFlags, TestFlags};
 use super::moment::Moment;
-use super::pass::{Input, Pass, Seen};
+use super::pass::{Input, Pass};
 use super::range;
 use crate::failure::Failure;
 use crate::settings::Config;
@@ -58,6 +58,8 @@ pub(super) struct CalibrateArguments {
     #[arg(long)]
     words: bool,
     #[command(flatten)]
+    written: FileFlags,
+    #[command(flatten)]
     kafka: KafkaFlags,
     #[command(flatten)]
     tests: TestFlags,
@@ -71,9 +73,10 @@ pub(super) struct CalibrateArguments {
 /// When the events cannot be read, or are too few.
 pub(super) fn run(arguments: &CalibrateArguments) -> Result<(), Failure> {
     let mut flags = arguments.kafka.flags();
+    flags.extend(arguments.written.flags());
     flags.extend(arguments.tests.flags());
     let Started { config, stop, .. } = start::command(&arguments.common.layers(flags)?)?;
-    let (windows, seen, made_from) = match (&arguments.file, arguments.from) {
+    let (windows, made_from) = match (&arguments.file, arguments.from) {
         (Some(file), _) => from_file(&config, file, &stop)?,
         (None, from) => {
             let now_ms = now_ms();
@@ -81,7 +84,6 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<(), Failure> {
             from_topics(&config, (from_ms, arguments.to.ms(now_ms)), &stop)?
         }
     };
-    seen.say(if arguments.file.is_some() { Input::File } else { Input::Topics })?;
     let mut calibrator = Calibrator::new(config.drift().windows().granularities());
     for (window, bytes) in windows {
         calibrator.add(window, &WindowCounts::decode(&bytes)?);
@@ -98,7 +100,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<(), Failure> {
 /// The newest counts of every window, encoded.
 type Windows = BTreeMap<Window, Vec<u8>>;
 
-fn from_file(config: &Config, file: &Path, stop: &CancellationToken) -> Result<(Windows, Seen, String), Failure> {
+fn from_file(config: &Config, file: &Path, stop: &CancellationToken) -> Result<(Windows, String), Failure> {
     let mut history = History::open(file)?;
     let mut bar = Bar::new(history.progress().total_bytes);
     let mut windows = Windows::new();
@@ -106,7 +108,9 @@ fn from_file(config: &Config, file: &Path, stop: &CancellationToken) -> Result<(
         windows.insert(merged.window, merged.counts.encode());
         Ok(Flags::new())
     };
-    let mut pass = Pass::new(config.drift(), BTreeMap::new(), BTreeSet::new());
+    let unit = config.drift().observer().event_time_unit();
+    let pass = Pass::new(config.drift(), BTreeMap::new(), BTreeSet::new());
+    let mut pass = pass.in_unit(config.drift(), history.time_unit(unit));
     while let Some(record) = history.next() {
         pass.observe(&record?, i64::MAX, &mut keep)?;
         bar.record(|| history.progress().read_bytes);
@@ -115,7 +119,9 @@ fn from_file(config: &Config, file: &Path, stop: &CancellationToken) -> Result<(
         }
     }
     let seen = pass.end(&mut keep)?;
-    Ok((windows, seen, stem(file)))
+    seen.say(Input::File)?;
+    seen.must_be_usable(&file.display().to_string(), history.guess())?;
+    Ok((windows, stem(file)))
 }
 
 /// Whole windows of the range only: a part of one would look smaller than usual.
@@ -123,7 +129,7 @@ fn from_topics(
     config: &Config,
     (from_ms, to_ms): (i64, i64),
     stop: &CancellationToken,
-) -> Result<(Windows, Seen, String), Failure> {
+) -> Result<(Windows, String), Failure> {
     if from_ms >= to_ms {
         return Err(Failure::EmptyRange);
     }
@@ -137,9 +143,9 @@ fn from_topics(
         Ok(Flags::new())
     };
     let pass = Pass::new(config.drift(), BTreeMap::new(), range::expected(&range));
-    let seen = range::read(range, pass, &bar, stop, &mut keep)?;
+    range::read(range, pass, &bar, stop, &mut keep)?.say(Input::Topics)?;
     let topics = config.drift().source().topics().join(", ");
-    Ok((windows, seen, format!("{topics}, {}", span(from_ms, to_ms))))
+    Ok((windows, format!("{topics}, {}", span(from_ms, to_ms))))
 }
 
 /// The name of a file without its folder and its last ending.

@@ -59,11 +59,11 @@ impl Lines {
         Self { ink, windows: 0, drift: 0, warned: 0 }
     }
 
-    /// Writes the line of one report.
+    /// Writes the line of one report; `records` are those of its window, whether anything could be tested or not.
     ///
     /// # Errors
     /// When stdout cannot be written.
-    pub(super) fn write(&mut self, report: &WindowReport) -> Result<(), Failure> {
+    pub(super) fn write(&mut self, report: &WindowReport, records: u64) -> Result<(), Failure> {
         let key = &report.key;
         let overall = overall(&report.drift);
         self.windows += 1;
@@ -72,13 +72,12 @@ impl Lines {
         let verdict = self.ink.verdict(overall.verdict, &format!("{:<17}", overall.verdict.name()));
         let revision = if key.revision == 0 { String::new() } else { format!(" (revision {})", key.revision) };
         let window = span(key.window_start_ms, key.window_end_ms);
-        let records = report.drift.iter().map(|row| row.n_cur + row.n_missing_cur).max().unwrap_or_default();
         let reason = tame(&overall.reason, REASON_SHOWN);
         let granularity = &report.granularity;
         writeln!(
             io::stdout().lock(),
             "{granularity:<6} {window:<43} {:>10} {verdict} {reason}{revision}",
-            count(records)
+            count(i64::try_from(records).unwrap_or(i64::MAX))
         )
         .map_err(Failure::Stdout)
     }

@@ -34,6 +34,16 @@ pub(super) struct TestFlags {
     granularity: Vec<String>,
 }
 
+/// What a history in a file is written in.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub(super) struct FileFlags {
+    /// Unit of event times that are numbers: seconds, milliseconds, microseconds or nanoseconds
+    /// [key: observe.event_time_unit]
+    #[arg(long, value_name = "UNIT")]
+    time_unit: Option<String>,
+}
+
 /// How to reach the labelled events on Kafka.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Settings")]
@@ -72,6 +82,12 @@ impl TestFlags {
             flags.extend(flag("--reference", "reference.profile", profile));
         }
         flags
+    }
+}
+
+impl FileFlags {
+    pub(super) fn flags(&self) -> Vec<Flag> {
+        flag("--time-unit", "observe.event_time_unit", self.time_unit.as_deref()).collect()
     }
 }
 

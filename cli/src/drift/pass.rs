@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use drift::board::{Kept, MergedWindow};
 use drift::engine::Engine;
-use drift::observation::Observer;
+use drift::observation::{Observer, Odd, Refusal};
 use drift::reference::{Flags, History};
 use drift::state::TopicPartition;
 use drift::window::Granularity;
+use schemas::time::TimeUnit;
 use schemas::{Origin, RawEvent};
 
 use super::figures::{count, tame};
@@ -40,17 +41,21 @@ pub(super) enum Input {
     Topics,
 }
 
+/// Of ten refused records so many for their times alone are no accident: the unit is wrong.
+const BAD_TIMES_IN_TEN: u64 = 9;
+
 /// What went in.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     records: u64,
+    odd: Odd,
     refused: BTreeMap<&'static str, u64>,
     /// The first refusals: where, and why in words.
     examples: Vec<(Origin, String)>,
 }
 
 impl Pass {
-    /// `expected` are the partitions that hold windows back; more may appear.
+    /// `expected` are the partitions that hold windows back; more may appear. Event times are in `observe.event_time_unit`.
     pub(super) fn new(
         config: &DriftConfig,
         kept: BTreeMap<Granularity, Kept>,
@@ -63,6 +68,11 @@ impl Pass {
         }
     }
 
+    /// For records whose event times are in another unit than the settings say.
+    pub(super) fn in_unit(self, config: &DriftConfig, unit: TimeUnit) -> Self {
+        Self { observer: Observer::new(config.observer().clone().in_unit(unit)), ..self }
+    }
+
     /// Counts one record; `now_ms` is the reader's clock, `i64::MAX` for files.
     ///
     /// # Errors
@@ -70,7 +80,8 @@ impl Pass {
     pub(super) fn observe(&mut self, record: &RawEvent, now_ms: i64, close: &mut Close<'_>) -> Result<(), Failure> {
         let outcome = self.observer.observe(record, now_ms);
         self.seen.records += 1;
-        if let Err(refusal) = &outcome {
+        self.seen.odd.add(&outcome);
+        if let Some(refusal) = outcome.as_ref().err().filter(|refusal| **refusal != Refusal::Tombstone) {
             *self.seen.refused.entry(refusal.name()).or_default() += 1;
             if self.seen.examples.len() < SHOWN {
                 self.seen.examples.push((record.origin.clone(), tame(&refusal.to_string(), 300)));
@@ -111,15 +122,62 @@ impl Pass {
 }
 
 impl Seen {
+    fn refused(&self) -> u64 {
+        self.refused.values().sum()
+    }
+
+    /// Records that are in a window, or were too late for one.
+    fn usable(&self) -> u64 {
+        self.records - self.refused() - self.odd.tombstones
+    }
+
     /// `3,400 records read, 2 refused (bad_json 1, missing_field 1)`.
     fn summary(&self) -> String {
-        let refused: u64 = self.refused.values().sum();
-        let records = count(i64::try_from(self.records).unwrap_or(i64::MAX));
-        if refused == 0 {
-            return format!("{records} records read, all of them usable");
+        let number = |number: u64| count(i64::try_from(number).unwrap_or(i64::MAX));
+        let mut text = format!("{} records read", number(self.records));
+        let refused = self.refused();
+        if refused == 0 && self.odd.tombstones == 0 {
+            text.push_str(", all of them usable");
         }
-        let reasons: Vec<_> = self.refused.iter().map(|(reason, times)| format!("{reason} {times}")).collect();
-        format!("{records} records read, {refused} refused ({})", reasons.join(", "))
+        if refused > 0 {
+            let reasons: Vec<_> = self.refused.iter().map(|(reason, times)| format!("{reason} {times}")).collect();
+            text.push_str(&format!(", {} refused ({})", number(refused), reasons.join(", ")));
+        }
+        for (times, what) in [
+            (self.odd.tombstones, "without a payload (tombstones), passed over"),
+            (self.odd.clamped_shares, "scores that rounding had pushed over 0 or 1, set to the bound"),
+            (self.odd.unusual_times, "event times before 2000 or after 2100, counted as they are"),
+        ] {
+            if times > 0 {
+                text.push_str(&format!(", {} {what}", number(times)));
+            }
+        }
+        text
+    }
+
+    /// Refuses a result that rests on nothing: no record was usable, or nearly all times are in another unit. `place` is
+    /// where the records came from, `guess` what that seems to be instead.
+    ///
+    /// # Errors
+    /// [`Failure::NothingUsable`].
+    pub(super) fn must_be_usable(&self, place: &str, guess: Option<&str>) -> Result<(), Failure> {
+        let bad_times = self.refused.get("bad_event_time").copied().unwrap_or(0);
+        let is_other_unit = bad_times > 0 && bad_times >= self.records / 10 * BAD_TIMES_IN_TEN;
+        if self.usable() > 0 && !is_other_unit {
+            return Ok(());
+        }
+        let mut why = self.summary();
+        if self.records == 0 {
+            why = "it holds no record".to_owned();
+        } else if let Some(guess) = guess.filter(|_| self.refused.contains_key("bad_json")) {
+            why.push_str(&format!("; {guess}"));
+        } else if let Some((_, first)) = self.examples.first() {
+            why.push_str(&format!("; the first: {first}"));
+        }
+        if self.refused.contains_key("no_event_time") {
+            why.push_str("; an event needs a time: source.event_time_ms, or the column event_time in Parquet");
+        }
+        Err(Failure::NothingUsable { place: place.to_owned(), why })
     }
 
     /// Says on stderr what was read, and why the first few records were refused.
@@ -151,5 +209,29 @@ mod tests {
         assert_eq!(seen.summary(), "3,400 records read, all of them usable");
         seen.refused = BTreeMap::from([("missing_field", 1), ("bad_json", 2)]);
         assert_eq!(seen.summary(), "3,400 records read, 3 refused (bad_json 2, missing_field 1)");
+        seen.odd = Odd { tombstones: 2, clamped_shares: 7, unusual_times: 0 };
+        assert_eq!(
+            seen.summary(),
+            "3,400 records read, 3 refused (bad_json 2, missing_field 1), 2 without a payload (tombstones), passed over, \
+             7 scores that rounding had pushed over 0 or 1, set to the bound"
+        );
+    }
+
+    #[test]
+    fn a_result_that_rests_on_nothing_is_an_error_with_its_cause() {
+        let check = |records: u64, refused: &[(&'static str, u64)], guess: Option<&str>, expected: Option<&str>| {
+            let seen = Seen { records, refused: refused.iter().copied().collect(), ..Seen::default() };
+            let found = seen.must_be_usable("a.jsonl", guess).err().map(|error| error.to_string());
+            let is_right =
+                expected.map_or(found.is_none(), |word| found.as_ref().is_some_and(|said| said.contains(word)));
+            assert!(is_right, "{found:?} for {expected:?}");
+        };
+        check(3, &[], Some("it looks like CSV"), None);
+        check(10, &[("bad_json", 9)], Some("it looks like CSV"), None);
+        check(10, &[("bad_event_time", 8)], None, None);
+        check(10, &[("bad_event_time", 9)], None, Some("10 records read, 9 refused (bad_event_time 9)"));
+        check(4, &[("bad_json", 4)], Some("it looks like CSV"), Some("it looks like CSV"));
+        check(4, &[("no_event_time", 4)], Some("it looks like CSV"), Some("an event needs a time"));
+        check(0, &[], None, Some("use a.jsonl: it holds no record"));
     }
 }

@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
         let comparison = comparer.report(merged, past);
         if from_ms <= merged.window.start_ms && merged.window.end_ms() <= to_ms {
             store.write(&comparison.report)?;
-            bar.borrow().aside(|| lines.write(&comparison.report))?;
+            bar.borrow().aside(|| lines.write(&comparison.report, merged.counts.records()))?;
         }
         Ok(comparison.flags)
     };

@@ -8,6 +8,7 @@ use drift::observation::{EmbeddingSettings, ObserverConfig, ObserverSettings};
 use drift::settings::{WindowConfig, WindowSettings};
 use ingest::kafka::{SourceConfig, SourceSettings};
 use schemas::Problem;
+use schemas::time::TimeUnit;
 use serde::Deserialize;
 
 use super::{Settings, check};
@@ -33,6 +34,7 @@ pub(super) struct DriftSettings {
 #[serde(deny_unknown_fields)]
 pub(super) struct ObserveSettings {
     text_pointer: String,
+    event_time_unit: TimeUnit,
     slices: Vec<String>,
     slices_max: u32,
     labels_max: u32,
@@ -176,6 +178,7 @@ impl ObserveSettings {
         let ObserveEmbeddingSettings { pointer, dimensions, frequencies, bandwidth, seed } = self.embedding.clone();
         ObserverSettings {
             text_pointer: Some(self.text_pointer.clone()).filter(|pointer| !pointer.is_empty()),
+            event_time_unit: self.event_time_unit,
             slices: self.slices.clone(),
             slices_max: self.slices_max,
             labels_max: self.labels_max,

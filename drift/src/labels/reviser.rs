@@ -105,10 +105,15 @@ impl Reviser {
         }
     }
 
-    /// Takes a record of the labels topic. False: it holds no id or no label.
+    /// Takes a record of the labels topic. False: it holds no id or no label, or its time is in another unit.
     pub fn label(&mut self, raw: RawEvent) -> bool {
         let (partition, offset) = (raw.origin.partition, raw.origin.offset);
         let record = self.decoder.decode(raw).ok().and_then(|event| {
+            // A time in another unit would join no event; the first one is told of.
+            self.decoder.watch_times(std::slice::from_ref(&event), "labels.time_unit");
+            if self.decoder.doubt(&event).is_some_and(|doubt| doubt.fits.is_some()) {
+                return None;
+            }
             let (id, time_ms) = (IdHash::of(&event.id?), event.event_time_ms?);
             Some(LabelRecord { id, label: event.text.into(), time_ms, partition, offset })
         });

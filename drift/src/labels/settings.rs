@@ -4,8 +4,9 @@
 
 use std::num::NonZeroUsize;
 
-use ingest::decode::{DecodeConfig, DecodeSettings, Format, TimeUnit};
+use ingest::decode::{DecodeConfig, DecodeSettings, Format, Tombstones};
 use schemas::Problem;
+use schemas::time::TimeUnit;
 use schemas::wire::OnClash;
 use serde::Deserialize;
 
@@ -81,6 +82,9 @@ impl LabelsConfig {
             event_time_unit: settings.time_unit,
             payload_bytes_max: PAYLOAD_BYTES_MAX,
             on_clash: OnClash::DeadLetter,
+            // A label that is taken back is counted as refused.
+            tombstones: Tombstones::DeadLetter,
+            tombstones_by_topic: Vec::new(),
         });
         let decode = decode.map_err(|of_decode| problems.extend(of_decode.into_iter().map(of_labels))).ok();
         match (decode, settings.topic) {

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
+use schemas::framing::Frame;
 use schemas::observed::{self, ObservedEvent};
+use schemas::time::{Doubt, TimeUnit};
 use schemas::{Header, RawEvent, wire};
 use serde_json::value::RawValue;
 
@@ -48,13 +50,19 @@ impl Observer {
         if self.config.dead_letter_topics.contains(&*record.origin.topic) {
             return self.dead_letter(record, now_ms);
         }
-        let payload = record.payload.as_deref().ok_or(Refusal::Empty)?;
+        let payload = record.payload.as_deref().ok_or(Refusal::Tombstone)?;
+        if let Some(frame) = Frame::of(payload) {
+            return Err(Refusal::SchemaFramed(frame));
+        }
         let payload = std::str::from_utf8(payload).map_err(|_| Refusal::BadJson("not UTF-8".to_owned()))?;
         let wanted: Vec<&str> = self.wanted.iter().map(String::as_str).collect();
-        let observed::Read { event, wanted } = observed::read(payload.trim_start_matches('\u{feff}'), &wanted)?;
+        let payload = payload.trim_start_matches('\u{feff}');
+        let observed::Read { event, wanted } = observed::read(payload, &wanted, self.config.event_time_unit)?;
+        let doubt = self.doubt(&event, record)?;
         let time = self.clock().time(event.event_time_ms, record.timestamp_ms, now_ms)?;
         let mut observation = Observation::at(time.ms, self.config.limits);
         observation.clamped = time.clamped;
+        (observation.doubt, observation.clamped_shares) = (doubt, event.clamped);
         observation.take_event(&event);
         let mut wanted = wanted.into_iter();
         for (key, slicing) in &self.config.slices {
@@ -83,6 +91,19 @@ impl Observer {
             observation.embedding = numbers.and_then(|numbers| projection.features(&numbers));
         }
         Ok(observation)
+    }
+
+    /// Whether the time of an event lies before 2000 or after 2100. A record's own timestamp is in milliseconds.
+    fn doubt(&self, event: &ObservedEvent<'_>, record: &RawEvent) -> Result<Option<Doubt>, Refusal> {
+        let doubt = match (event.event_time_ms, record.timestamp_ms) {
+            (Some(ms), _) => self.config.event_time_unit.doubt(ms),
+            (None, Some(ms)) => TimeUnit::Milliseconds.doubt(ms),
+            (None, None) => None,
+        };
+        match doubt {
+            Some(doubt) if doubt.fits.is_some() => Err(Refusal::OtherUnit(doubt)),
+            doubt => Ok(doubt),
+        }
     }
 
     fn dead_letter(&self, record: &RawEvent, now_ms: i64) -> Result<Observation, Refusal> {

@@ -1,12 +1,17 @@
 //! Why a record is no usable labelled event: a closed set of names for metrics, each with a sentence for a person.
 
+use schemas::framing::Frame;
 use schemas::observed::Fault;
+use schemas::time::{BadTime, Doubt};
 
 /// What is wrong with a record. Messages name members and bounds, and never repeat what was written.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
+    /// No fault: it says that its key is gone, and there is nothing in it to count.
     #[error("the record has no payload (a tombstone)")]
-    Empty,
+    Tombstone,
+    #[error("the payload begins with {0}, which is not decoded: expected a JSON object in UTF-8")]
+    SchemaFramed(Frame),
     #[error("the payload is not a JSON object in UTF-8: {0}")]
     BadJson(String),
     #[error("the member {0} is missing")]
@@ -15,6 +20,11 @@ pub enum Refusal {
     WrongType { member: &'static str, expected: &'static str },
     #[error("the member {member} is outside {bounds}")]
     OutOfRange { member: &'static str, bounds: &'static str },
+    #[error("the member source.event_time_ms: {0}: check observe.event_time_unit (--time-unit)")]
+    BadTime(BadTime),
+    /// Far from the present, and near it in another unit: counted, it would fill one window of 1970.
+    #[error("the event time lies in another century, {0}: check observe.event_time_unit (--time-unit)")]
+    OtherUnit(Doubt),
     #[error("neither the event nor the record carries a time")]
     NoEventTime,
     #[error("the event time is {ahead_ms} ms ahead of the clock")]
@@ -25,12 +35,14 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every name.
-    pub const NAMES: [&'static str; 8] = [
-        "empty",
+    pub const NAMES: [&'static str; 10] = [
+        "tombstone",
+        "schema_framed",
         "bad_json",
         "missing_field",
         "wrong_type",
         "out_of_range",
+        "bad_event_time",
         "no_event_time",
         "clock_ahead",
         "not_a_dead_letter",
@@ -39,11 +51,13 @@ impl Refusal {
     /// The word in metrics, progress and reports.
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Empty => "empty",
+            Self::Tombstone => "tombstone",
+            Self::SchemaFramed(_) => "schema_framed",
             Self::BadJson(_) => "bad_json",
             Self::Missing(_) => "missing_field",
             Self::WrongType { .. } => "wrong_type",
             Self::OutOfRange { .. } => "out_of_range",
+            Self::BadTime(_) | Self::OtherUnit(_) => "bad_event_time",
             Self::NoEventTime => "no_event_time",
             Self::ClockAhead { .. } => "clock_ahead",
             Self::NotADeadLetter(_) => "not_a_dead_letter",
@@ -58,6 +72,7 @@ impl From<Fault> for Refusal {
             Fault::Missing(member) => Self::Missing(member),
             Fault::WrongType { member, expected } => Self::WrongType { member, expected },
             Fault::OutOfRange { member, bounds } => Self::OutOfRange { member, bounds },
+            Fault::BadTime(error) => Self::BadTime(error),
         }
     }
 }

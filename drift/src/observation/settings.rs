@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ingest::decode::Pointer;
 use schemas::Problem;
+use schemas::time::TimeUnit;
 use serde::Deserialize;
 
 use super::projection::Projection;
@@ -22,6 +23,8 @@ const SLICINGS_MAX: usize = 8;
 pub struct ObserverSettings {
     /// Where a labelled event carries its text: words, scripts and duplicates are counted of it. `None` counts none.
     pub text_pointer: Option<String>,
+    /// The unit of the event times that labelled events carry; the JSON Schema says milliseconds.
+    pub event_time_unit: TimeUnit,
     /// `header:<name>`, `field:<JSON pointer>` or `model`.
     pub slices: Vec<String>,
     /// Values kept per slicing; the others are counted together as `__other__`.
@@ -57,6 +60,7 @@ impl Default for ObserverSettings {
     fn default() -> Self {
         Self {
             text_pointer: Some("/text".to_owned()),
+            event_time_unit: TimeUnit::Milliseconds,
             slices: Vec::new(),
             slices_max: 50,
             labels_max: 1000,
@@ -72,6 +76,7 @@ impl Default for ObserverSettings {
 #[derive(Clone, Debug)]
 pub struct ObserverConfig {
     pub(super) text: Option<Pointer>,
+    pub(super) event_time_unit: TimeUnit,
     pub(super) slices: Vec<(Arc<str>, Slicing)>,
     pub(super) limits: Limits,
     pub(super) clock_ahead_ms: i64,
@@ -106,6 +111,7 @@ impl TryFrom<ObserverSettings> for ObserverConfig {
         }
         Ok(Self {
             text: text.flatten(),
+            event_time_unit: settings.event_time_unit,
             slices,
             limits: Limits { labels_max: settings.labels_max, slices_max: settings.slices_max },
             clock_ahead_ms: ahead,
@@ -117,6 +123,17 @@ impl TryFrom<ObserverSettings> for ObserverConfig {
 }
 
 impl ObserverConfig {
+    /// The unit of the event times that labelled events carry.
+    pub fn event_time_unit(&self) -> TimeUnit {
+        self.event_time_unit
+    }
+
+    /// The same for events whose times are in another unit.
+    #[must_use]
+    pub fn in_unit(self, event_time_unit: TimeUnit) -> Self {
+        Self { event_time_unit, ..self }
+    }
+
     /// The greatest number of slices that a window may hold, all events not counted.
     pub fn slices_max(&self) -> usize {
         self.slices.len() * (self.limits.slices_max as usize + 1)

@@ -1,5 +1,6 @@
 //! Records of every kind, good and bad: what is counted, and under which name the rest is refused.
 
+use schemas::time::TimeUnit;
 use schemas::{DeadLetter, Header, Origin, RawEvent, Reason, wire};
 use serde_json::{Value, json};
 
@@ -92,20 +93,59 @@ fn bad_events_are_refused_under_their_name() {
     for (path, value) in [
         ("score", json!(1.7)),
         ("score", json!(-0.1)),
-        ("labels", json!([{"label": "a", "score": 1.000_001}])),
+        ("labels", json!([{"label": "a", "score": 1.01}])),
         ("signals.entropy", json!(1.01)),
         ("signals.margin", json!(-0.5)),
         ("signals.unknown_rate", json!(2)),
         ("signals.characters", json!(-1)),
         ("signals.n_tokens", json!(1e30)),
         ("value", json!(1e39)),
-        ("source.event_time_ms", json!(-1e17)),
     ] {
         check(&with(path, value), Some("out_of_range"));
+    }
+    // beyond all years; and in January 1970, which in seconds is today
+    for time in [json!(-1e17), json!(1_795_395_723_456_789_i64), json!(1_795_395_723)] {
+        check(&with("source.event_time_ms", time), Some("bad_event_time"));
     }
     check(&with("labels", json!([{"label": "a"}])), Some("missing_field"));
     check(&with("model", json!({"name": "m"})), Some("missing_field"));
     check(&with("source.event_time_ms", json!(32_503_680_000_000_i64)), Some("clock_ahead"));
+}
+
+#[test]
+fn times_of_another_century_are_refused_only_where_another_unit_fits() {
+    let seconds = refusal(with("source.event_time_ms", json!(1_795_395_723)).to_string()).expect("January 1970");
+    assert_eq!(
+        seconds.to_string(),
+        "the event time lies in another century, about 1970; in seconds it would lie between 2000 and 2100: check \
+         observe.event_time_unit (--time-unit)"
+    );
+    let stamped = RawEvent { timestamp_ms: Some(1_795_395_723), ..record(least().to_string()) };
+    assert_eq!(observer(|_| ()).observe(&stamped, NOW).expect_err("a timestamp in seconds").name(), "bad_event_time");
+    let in_seconds = observer(|settings| settings.event_time_unit = TimeUnit::Seconds);
+    let observe = |time: Value| in_seconds.observe(&record(with("source.event_time_ms", time).to_string()), NOW);
+    assert_eq!(observe(json!(1_795_395_700.5)).expect("seconds").event_time_ms(), 1_795_395_700_500);
+    assert_eq!(observe(json!(NOW)).expect_err("milliseconds").name(), "bad_event_time");
+    // Reuters of 1987: no unit puts it into this century, so it is what it says.
+    let old =
+        observer(|_| ()).observe(&record(with("source.event_time_ms", json!(540_000_000_000_i64)).to_string()), NOW);
+    let old = old.expect("an old event");
+    let mut odd = Odd::default();
+    odd.add(&Ok(old));
+    assert_eq!(odd.unusual_times, 1);
+}
+
+#[test]
+fn shares_that_rounding_pushed_over_their_bound_are_counted() {
+    let mut odd = Odd::default();
+    for (path, value) in [("score", json!(1.000_000_1)), ("score", json!(-1e-8)), ("score", json!(1))] {
+        let observed = observer(|_| ()).observe(&record(with(path, value).to_string()), NOW);
+        assert!(observed.as_ref().is_ok_and(|one| one.score().is_some_and(|score| (0.0..=1.0).contains(&score))));
+        odd.add(&observed);
+    }
+    let gone = observer(|_| ()).observe(&RawEvent { payload: None, ..record("") }, NOW);
+    odd.add(&gone);
+    assert_eq!(odd, Odd { tombstones: 1, clamped_shares: 2, unusual_times: 0 });
 }
 
 #[test]
@@ -117,7 +157,11 @@ fn what_is_no_object_is_refused() {
     let deep = format!("{{\"deep\": {}{}, \"label\": 3}}", "[".repeat(200_000), "]".repeat(200_000));
     assert_eq!(refusal(deep).as_ref().map(Refusal::name), Some("missing_field"));
     let tombstone = RawEvent { payload: None, ..record("") };
-    assert_eq!(observer(|_| ()).observe(&tombstone, NOW), Err(Refusal::Empty));
+    assert_eq!(observer(|_| ()).observe(&tombstone, NOW), Err(Refusal::Tombstone));
+    let framed = RawEvent { payload: Some(b"\0\0\x01\x86\xa1{}".to_vec()), ..record(String::new()) };
+    let framed = observer(|_| ()).observe(&framed, NOW).expect_err("framed");
+    assert!(framed.to_string().contains("schema id 100001"), "{framed}");
+    assert_eq!(framed.name(), "schema_framed");
     let timeless = RawEvent { timestamp_ms: None, ..record(least().to_string()) };
     assert_eq!(observer(|_| ()).observe(&timeless, NOW), Err(Refusal::NoEventTime));
     assert!(!refusal("\"my secret\"").expect("refused").to_string().contains("secret"), "texts do not go to logs");

@@ -23,7 +23,7 @@ use super::read::Step;
 use super::session::{Checkpoint, End, Session, partitions_of};
 use super::{Lend, Limits, PipelineError, Progress};
 use crate::metrics;
-use crate::observation::Observer;
+use crate::observation::{Observer, Odd, Refusal};
 use crate::state::TopicPartition;
 
 /// How long the broker may take to say how many partitions a topic has.
@@ -144,13 +144,21 @@ impl Counter<'_> {
             return;
         }
         let now_ms = now_ms();
+        let mut odd = Odd::default();
         for record in batch.items() {
             let outcome = self.context.observer.observe(record, now_ms);
             if let Err(refusal) = &outcome {
                 tracing::debug!(origin = %record.origin, reason = refusal.name(), "record not counted");
+                if matches!(refusal, Refusal::BadTime(_) | Refusal::OtherUnit(_))
+                    && self.context.progress.first_bad_time()
+                {
+                    tracing::warn!(origin = %record.origin, %refusal, "records with such times are not counted (said once)");
+                }
             }
+            odd.add(&outcome);
             session.observe(&record.origin, &outcome);
         }
+        metrics::odd(&odd);
         self.context.progress.observed(batch.records());
     }
 

@@ -1,7 +1,7 @@
 //! What a drift pipeline has done so far: read by the supervisor, by readiness and by the summary at the end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use ingest::stages::{Pulse, Stages};
 use parking_lot::Mutex;
@@ -17,6 +17,8 @@ pub struct Progress {
     reports: AtomicU64,
     rewinds: AtomicU64,
     restores: AtomicU64,
+    /// A record with a time in another unit was seen.
+    saw_bad_time: AtomicBool,
     partitions: AtomicUsize,
     pending: AtomicUsize,
     newest: Mutex<Option<NewestReport>>,
@@ -40,6 +42,7 @@ impl Default for Progress {
             reports: AtomicU64::default(),
             rewinds: AtomicU64::default(),
             restores: AtomicU64::default(),
+            saw_bad_time: AtomicBool::default(),
             partitions: AtomicUsize::default(),
             pending: AtomicUsize::default(),
             newest: Mutex::default(),
@@ -92,6 +95,11 @@ impl Progress {
     /// Times that the state was read back: one per assignment or rewind.
     pub fn restores(&self) -> u64 {
         self.restores.load(Ordering::Relaxed)
+    }
+
+    /// True for the first record with a time in another unit: it is told of, the others are counted.
+    pub(super) fn first_bad_time(&self) -> bool {
+        !self.saw_bad_time.swap(true, Ordering::Relaxed)
     }
 
     pub(super) fn observed(&self, records: usize) {

@@ -46,6 +46,31 @@ impl Pointer {
         &self.first
     }
 
+    /// The path up to the first member of this name, where more follows behind it.
+    pub(super) fn up_to(&self, name: &str) -> Option<Self> {
+        let mut names = vec![self.first.clone()];
+        names.extend(self.rest.iter().cloned());
+        let place = names.iter().position(|own| own == name).filter(|place| place + 1 < names.len())?;
+        names.truncate(place + 1);
+        Some(Self::of(names))
+    }
+
+    /// The member of another name beside the one that this path leads to.
+    pub(super) fn beside(&self, name: &str) -> Self {
+        let mut names = vec![self.first.clone()];
+        names.extend(self.rest.iter().cloned());
+        names.pop();
+        names.push(name.to_owned());
+        Self::of(names)
+    }
+
+    /// A path of one name or more.
+    fn of(names: Vec<String>) -> Self {
+        let text = names.iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect();
+        let mut names = names.into_iter();
+        Self { text, first: names.next().unwrap_or_default(), rest: names.collect() }
+    }
+
     /// Walks on from the value of the first member; `None` where the path leads nowhere.
     pub fn walk<'a>(&self, from: &'a RawValue) -> Option<&'a RawValue> {
         self.rest.iter().try_fold(from, |value, name| step(value, name))

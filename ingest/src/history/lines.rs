@@ -13,6 +13,9 @@ use super::{HistoryError, Item, Progress};
 /// Bytes of a line: far above what a Kafka record carries, and a bound for files that have no lines at all.
 pub(super) const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Bytes of the first line that are kept to tell what a file is.
+const FIRST_BYTES: usize = 512;
+
 /// Bytes read from the file at once.
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -24,6 +27,8 @@ pub(super) struct Lines {
     total_bytes: u64,
     /// Lines that have been read.
     lines: i64,
+    /// The beginning of the first line that is not blank.
+    first: Vec<u8>,
 }
 
 /// A file that counts what is read of it.
@@ -51,11 +56,15 @@ impl Lines {
         } else {
             Box::new(file)
         };
-        Ok(Self { path: path.to_owned(), reader, read_bytes, total_bytes, lines: 0 })
+        Ok(Self { path: path.to_owned(), reader, read_bytes, total_bytes, lines: 0, first: Vec::new() })
     }
 
     pub(super) fn progress(&self) -> Progress {
         Progress { read_bytes: self.read_bytes.load(Ordering::Relaxed), total_bytes: self.total_bytes }
+    }
+
+    pub(super) fn first_line(&self) -> &[u8] {
+        &self.first
     }
 
     /// The next line that is not blank.
@@ -81,6 +90,9 @@ impl Lines {
             let end = line.trim_ascii_end().len();
             line.truncate(end);
             if !line.is_empty() {
+                if self.first.is_empty() {
+                    self.first = line[..line.len().min(FIRST_BYTES)].to_vec();
+                }
                 return Ok(Some((number - 1, line)));
             }
         }

@@ -5,7 +5,7 @@
 //! | `label` | `label`; it must be there, and is null where the model abstained |
 //! | `score` | `score`; null without the column |
 //! | `model`, `model_version` | `model.name`, `model.version`; the file's name and `unknown` without them |
-//! | `event_time` | `source.event_time_ms`; a timestamp, a date, an RFC 3339 text, or milliseconds since 1970 UTC |
+//! | `event_time` | `source.event_time_ms`; a timestamp, a date, an RFC 3339 text, or a number since 1970 UTC, as it is |
 //! | `id` | `source.id` |
 //! | `characters`, `n_tokens`, `truncated`, `unknown_rate`, `entropy`, `margin` | the same in `signals` |
 //! | `model`, `signals`, `source` as structures | themselves |
@@ -30,6 +30,9 @@ use super::{HistoryError, Item, Progress};
 /// Rows that are turned into payloads at once: some hundred kilobytes of text.
 const BATCH_ROWS: usize = 1024;
 
+/// The column of event times.
+const TIME: &str = "event_time";
+
 /// Members of a labelled event's `signals`, each a column of its own here.
 const SIGNALS: [(&str, DataType); 6] = [
     ("characters", DataType::Int64),
@@ -45,6 +48,8 @@ pub(super) struct Table {
     batches: ParquetRecordBatchReader,
     /// The model of rows that name none.
     model: String,
+    /// Event times are moments, dates or texts; else they are numbers in a unit that the reader knows.
+    has_moments: bool,
     /// Rows before the end of each row group.
     group_ends: Vec<i64>,
     total_bytes: u64,
@@ -66,10 +71,15 @@ impl Table {
             rows
         });
         let group_ends = group_ends.collect();
+        let has_moments = is_moment(builder.schema());
         let batches = builder.with_batch_size(BATCH_ROWS).build().map_err(failed)?;
         let model = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let payloads = Vec::new().into_iter();
-        Ok(Self { path: path.to_owned(), batches, model, group_ends, total_bytes, rows: 0, payloads })
+        Ok(Self { path: path.to_owned(), batches, model, has_moments, group_ends, total_bytes, rows: 0, payloads })
+    }
+
+    pub(super) fn has_moments(&self) -> bool {
+        self.has_moments
     }
 
     /// By rows: they lie in the order of the file, about equally large.
@@ -137,12 +147,13 @@ impl Table {
         })
     }
 
-    /// Milliseconds since 1970 UTC.
+    /// Milliseconds since 1970 UTC, or the numbers as they are.
     fn time(&self, batch: &RecordBatch) -> Result<ArrayRef, HistoryError> {
-        let name = "event_time";
-        let is_number = batch.column_by_name(name).is_some_and(|column| column.data_type().is_integer());
-        if is_number {
-            return self.cast(batch, name, &DataType::Int64);
+        let name = TIME;
+        match batch.column_by_name(name).map(|column| column.data_type()) {
+            Some(kind) if kind.is_integer() => return self.cast(batch, name, &DataType::Int64),
+            Some(kind) if kind.is_numeric() => return self.cast(batch, name, &DataType::Float64),
+            _ => {}
         }
         let moment = self.cast_or_null(batch, name, &utc(TimeUnit::Millisecond))?;
         self.convert(&moment, name, &DataType::Int64)
@@ -202,6 +213,16 @@ impl Table {
     fn group_of(&self, row: i64) -> usize {
         self.group_ends.iter().position(|end| row < *end).unwrap_or(0)
     }
+}
+
+/// Whether event times are moments, dates or texts, which carry no unit.
+fn is_moment(schema: &Schema) -> bool {
+    let column = schema.column_with_name(TIME).filter(|_| !is_source(schema));
+    column.is_some_and(|(_, field)| !field.data_type().is_numeric())
+}
+
+fn is_source(schema: &Schema) -> bool {
+    schema.column_with_name("source").is_some_and(|(_, field)| matches!(field.data_type(), DataType::Struct(_)))
 }
 
 /// A file without labels is of no use, and is refused before anything is read.

@@ -138,7 +138,7 @@ fn columns_become_the_members_of_labelled_events() {
     assert_eq!((&events[1]["label"], &events[1]["text"]), (&Value::Null, &json!("two\nlines")));
     assert_eq!((&events[2]["label"], &events[2]["text"]), (&json!("say \"c\"\n"), &json!("模型")));
     for text in read.iter().map(|(_, text)| text) {
-        schemas::observed::read(text, &[]).expect("what the drift worker reads");
+        schemas::observed::read(text, &[], TimeUnit::Milliseconds).expect("what the drift worker reads");
     }
 }
 
@@ -155,6 +155,29 @@ fn times_may_be_written_in_many_ways() {
     assert_eq!(at(Arc::new(Date32Array::from(vec![1]))), [Some(86_400_000)]);
     let texts = StringArray::from(vec!["1970-01-01T00:00:01Z", "1970-01-01T01:00:01+01:00", "1970-01-01 00:00:01"]);
     assert_eq!(at(Arc::new(texts)), [Some(1000); 3]);
+}
+
+#[test]
+fn numbers_keep_their_unit_and_moments_have_their_own() {
+    let folder = folder();
+    let unit = |column: ArrayRef| {
+        let labels: ArrayRef = Arc::new(Int32Array::from(vec![1; column.len()]));
+        let path = table(&folder, "t.parquet", Codec::LZ4_RAW, vec![("label", labels), ("event_time", column)]);
+        let text = read(&path).remove(0).1;
+        let unit = History::open(&path).expect("a good history").time_unit(TimeUnit::Seconds);
+        let event = schemas::observed::read(&text, &[], unit).expect("what the drift worker reads").event;
+        (unit, event.event_time_ms)
+    };
+    let at = Some(1_795_395_723_500);
+    assert_eq!(unit(Arc::new(Float64Array::from(vec![1_795_395_723.5]))), (TimeUnit::Seconds, at));
+    let whole = unit(Arc::new(Int64Array::from(vec![1_795_395_723])));
+    assert_eq!(whole, (TimeUnit::Seconds, Some(1_795_395_723_000)));
+    let moments = TimestampMicrosecondArray::from(vec![1_795_395_723_500_000]);
+    assert_eq!(unit(Arc::new(moments)), (TimeUnit::Milliseconds, at));
+    let lines = History::open(&write(&folder, "a.jsonl", b"{}")).expect("a good history");
+    assert_eq!((lines.time_unit(TimeUnit::Nanoseconds), lines.guess()), (TimeUnit::Nanoseconds, None));
+    let mut csv = History::open(&write(&folder, "a.csv", b"\n label,score \na,0.5\n")).expect("a good history");
+    assert!(csv.next().is_some() && csv.guess().is_some_and(|said| said.contains("CSV")));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rdkafka::message::{Header as KafkaHeader, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 use schemas::wire::{self, Layout};
-use schemas::{Batch, DeadLetter, Header, LabeledEvent, RawEvent};
+use schemas::{Batch, DeadLetter, Fate, Header, LabeledEvent, RawEvent};
 
 use super::isolation::Isolation;
 use super::letter::{self, Composed, Form};
@@ -109,6 +109,8 @@ enum Kind<'a> {
         form: Form,
         is_claim_check: bool,
     },
+    /// The key is gone: its label is to be forgotten.
+    Tombstone(&'a RawEvent),
     /// A record passed on as it is.
     Forwarded,
     /// A record that its topic refuses and that is not sent.
@@ -144,7 +146,15 @@ impl<'a> Parcel<'a> {
     pub(super) fn of(batch: &'a Batch<LabeledEvent>, address: &Address, now_ms: i64) -> Result<Self, PublishError> {
         let mut parcel = Self::new(Vec::with_capacity(batch.records()), false);
         parcel.events = batch.items();
-        for (place, labeled) in batch.items().iter().enumerate() {
+        for place in in_order(batch) {
+            let (place, labeled) = match place {
+                Place::Label(place) => (place, &batch.items()[place]),
+                Place::Tombstone(raw) => {
+                    parcel.records.push(Outgoing::new(&address.output, raw, None, raw.headers.clone()));
+                    parcel.kinds.push(Kind::Tombstone(raw));
+                    continue;
+                }
+            };
             let payload =
                 wire::encode(labeled, address.layout).map_err(|error| PublishError::Encode(Box::new(error)))?;
             let headers = wire::labeled_headers(labeled);
@@ -240,6 +250,10 @@ impl<'a> Parcel<'a> {
                 let sentence = format!("topic {topic} refuses the labelled event of {}: {rule}", raw.origin);
                 (Cow::Owned(DeadLetter::new(raw, rule.reason(), sentence)), Form::default())
             }
+            Kind::Tombstone(raw) => {
+                let sentence = format!("topic {topic} refuses the tombstone of {}: {rule}", raw.origin);
+                (Cow::Owned(DeadLetter::new((*raw).clone(), rule.reason(), sentence)), Form::default())
+            }
             Kind::DeadLetter { letter, form, .. } => {
                 let form =
                     form.after(rule).ok_or_else(|| error(format!("the dead letter of {}", letter.raw.origin)))?;
@@ -268,6 +282,7 @@ impl<'a> Parcel<'a> {
                     *counts.dead_letters.entry(letter.reason).or_default() += 1;
                     counts.claim_checks += usize::from(*is_claim_check);
                 }
+                Kind::Tombstone(_) => counts.tombstones += 1,
                 Kind::Forwarded => {}
                 Kind::LeftOut => continue,
             }
@@ -282,4 +297,25 @@ impl<'a> Parcel<'a> {
             tracing::warn!(count = refused.count(), first, "labelled events became dead letters");
         }
     }
+}
+
+/// What goes to the output topic.
+enum Place<'a> {
+    /// The labelled event at this place of the batch.
+    Label(usize),
+    Tombstone(&'a RawEvent),
+}
+
+/// Labels and forwarded tombstones in the order of their partitions: the last record of a key is what a compacted topic
+/// keeps of it.
+fn in_order(batch: &Batch<LabeledEvent>) -> Vec<Place<'_>> {
+    let labels = batch.items().iter().enumerate();
+    let mut places: Vec<_> = labels.map(|(place, labeled)| (&labeled.event.raw.origin, Place::Label(place))).collect();
+    let forwarded = batch.tombstones().iter().filter(|tombstone| tombstone.fate == Fate::Forward);
+    let before = places.len();
+    places.extend(forwarded.map(|tombstone| (&tombstone.raw.origin, Place::Tombstone(&tombstone.raw))));
+    if places.len() > before {
+        places.sort_by_key(|(origin, _)| *origin);
+    }
+    places.into_iter().map(|(_, place)| place).collect()
 }

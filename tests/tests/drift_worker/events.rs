@@ -82,9 +82,14 @@ pub(crate) fn bad_records() -> Vec<(Record, &'static str)> {
     ];
     let mut bad: Vec<_> = events.map(|(event, reason)| (Record::of(event.to_string()), reason)).into();
     bad.push((Record::of("{ no JSON"), "bad_json"));
-    bad.push((Record { key: Some(b"gone".to_vec()), ..Record::default() }, "empty"));
+    bad.push((Record::of([0, 0, 1, 0x86, 0xa1]), "schema_framed"));
     for (record, _) in &mut bad {
         record.partition = Some(1);
     }
     bad
+}
+
+/// A record that says that its key is gone: no event, and no fault.
+pub(crate) fn tombstone() -> Record {
+    Record { partition: Some(1), key: Some(b"gone".to_vec()), ..Record::default() }
 }

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tests::broker;
 use tests::records::{produce, read_committed};
 
-use events::{PARTITIONS, bad_records, records};
+use events::{PARTITIONS, bad_records, records, tombstone};
 use stage::{Job, PATIENCE, Running, files};
 
 /// What [`Job::spawn`] runs: a worker as a process of its own.
@@ -215,9 +215,10 @@ fn bad_events_are_counted_by_reason_and_kept_out() {
         produce(&job.brokers, &job.topic, &records(0, 400));
         let bad = bad_records();
         produce(&job.brokers, &job.topic, &bad.iter().map(|(record, _)| record.clone()).collect::<Vec<_>>());
+        produce(&job.brokers, &job.topic, &[tombstone()]);
         produce(&job.brokers, &job.topic, &records(400, 3200));
         let progress = Running::start(&job.until_end()).await_end();
-        assert_eq!(progress.records(), 3200 + bad.len() as u64);
+        assert_eq!(progress.records(), 3200 + bad.len() as u64 + 1);
         let (accepted, refused) = counted(&job);
         assert_eq!(accepted, 3200);
         let expected: BTreeMap<_, _> = bad.iter().map(|(_, reason)| ((*reason).to_owned(), 1)).collect();

@@ -21,11 +21,11 @@ use drift::reference::settings::{ReferenceConfig, ReferenceSettings};
 use drift::settings::{WindowConfig, WindowSettings};
 use drift::verdict::settings::{VerdictConfig, VerdictSettings};
 use ingest::batcher::BatchLimits;
-use ingest::decode::TimeUnit;
 use ingest::kafka::{
     Assignment, Connection, ConnectionSettings, OffsetReset, SecurityProtocol, SourceConfig, SourceSettings,
 };
 use ingest::supervision::Supervision;
+use schemas::time::TimeUnit;
 use schemas::wire::Layout;
 use serde::{Deserialize, Serialize};
 use sink::reports::ReportsConfig;

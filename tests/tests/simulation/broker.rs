@@ -21,6 +21,7 @@ pub(crate) struct State {
     lost: bool,
     pub(crate) labeled: Vec<Origin>,
     pub(crate) dead_letters: Vec<Origin>,
+    pub(crate) tombstones: Vec<Origin>,
 }
 
 impl State {
@@ -163,6 +164,7 @@ impl Publisher for FakePublisher {
         }
         state.labeled.extend(batch.items().iter().map(|item| item.event.raw.origin.clone()));
         state.dead_letters.extend(batch.rejects().iter().map(|letter| letter.raw.origin.clone()));
+        state.tombstones.extend(batch.tombstones().iter().map(|tombstone| tombstone.raw.origin.clone()));
         for ((_, partition), next) in batch.ticket().next_offsets() {
             let partition = usize::try_from(*partition).expect("partitions count from zero");
             state.committed[partition] = usize::try_from(*next).expect("offsets count from zero");

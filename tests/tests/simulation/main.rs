@@ -1,7 +1,7 @@
 //! The real `run` and its supervisor over a broker in memory, with a fault at every call of every seam, of every kind.
 //!
-//! The laws, under any thread timing: each record is committed exactly once, as a label or a dead letter; the labels of a
-//! partition keep its order; it ends in bounded time. A panic or an exit is followed by a new process, as in production.
+//! The laws, under any thread timing: each record is committed exactly once, as a label, a dead letter or a tombstone; the
+//! labels of a partition keep its order; it ends in bounded time. A panic or an exit is followed by a new process, as in production.
 
 mod broker;
 mod faults;
@@ -28,20 +28,23 @@ const PARTITIONS: i32 = 3;
 const RECORDS: i64 = 8;
 /// Two texts are empty, two are poison to the model.
 const DEAD_LETTERS: usize = 4;
+/// Records without a payload.
+const TOMBSTONES: usize = 2;
 /// Far beyond what a run takes; a hang fails here instead of stopping the suite.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn records() -> Vec<Vec<RawEvent>> {
     let record = |partition: i32, offset: i64| {
         let payload = match offset % 4 {
-            3 if partition == 0 => Vec::new(), // a dead letter of the decoder
-            2 if partition == 1 => format!("{} {offset}", model::POISON).into(), // a dead letter of the model
-            _ => format!("text {partition} {offset}").into_bytes(),
+            3 if partition == 0 => Some(Vec::new()), // a dead letter of the decoder
+            2 if partition == 1 => Some(format!("{} {offset}", model::POISON).into()), // a dead letter of the model
+            1 if partition == 2 => None,             // a tombstone
+            _ => Some(format!("text {partition} {offset}").into_bytes()),
         };
         RawEvent {
             origin: Origin { topic: "in".into(), partition, offset },
             key: None,
-            payload: Some(payload),
+            payload,
             headers: Vec::new(),
             timestamp_ms: Some(1_700_000_000_000),
         }
@@ -93,11 +96,12 @@ fn simulate(broker: Broker, faults: &Arc<Faults>) -> bool {
 
 fn holds(broker: &Broker, faults: &Faults) {
     let state = broker.state();
-    let mut seen: Vec<_> = state.labeled.iter().chain(&state.dead_letters).cloned().collect();
+    let mut seen: Vec<_> = state.labeled.iter().chain(&state.dead_letters).chain(&state.tombstones).cloned().collect();
     seen.sort();
     let every: Vec<_> = records().into_iter().flatten().map(|record| record.origin).collect();
     assert_eq!(seen, every, "each record exactly once, under {faults:?}");
     assert!(state.dead_letters.len() >= DEAD_LETTERS, "{:?} under {faults:?}", state.dead_letters);
+    assert_eq!(state.tombstones.len(), TOMBSTONES, "under {faults:?}");
     for partition in 0..PARTITIONS {
         let offsets: Vec<_> = state.labeled.iter().filter(|o| o.partition == partition).map(|o| o.offset).collect();
         assert!(offsets.is_sorted(), "order of partition {partition}: {offsets:?}, under {faults:?}");

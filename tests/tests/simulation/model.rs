@@ -6,8 +6,9 @@ use classifier::label::{ProblemType, Rules};
 use classifier::labeler::{Labeler, LabelerConfig, Pool};
 use classifier::model::{Model, ModelError, Scores, TokenBatch};
 use classifier::tokens::{LongText, TokenLimits, Tokens};
-use ingest::decode::{DecodeConfig, DecodeSettings, Decoder, Format, TimeUnit};
+use ingest::decode::{DecodeConfig, DecodeSettings, Decoder, Format, Tombstones};
 use schemas::ModelId;
+use schemas::time::TimeUnit;
 use schemas::wire::{Layout, OnClash};
 use tokenizers::Tokenizer;
 
@@ -80,6 +81,8 @@ pub(crate) fn decoder() -> Decoder {
         id_pointer: None,
         event_time_pointer: None,
         event_time_unit: TimeUnit::default(),
+        tombstones: Tombstones::default(),
+        tombstones_by_topic: Vec::new(),
         payload_bytes_max: 1_000,
     };
     Decoder::new(DecodeConfig::try_from(settings).expect("usable settings"), Layout::Merge)
