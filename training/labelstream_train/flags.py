@@ -33,6 +33,7 @@ KEYS = {
     "base": ("TIER.base", "BASE", "base model: an installed Python package, a folder, or a hub's OWNER/NAME"),
     "epochs": ("TIER.epochs", "N", "passes over the train part"),
     "trials": ("tune.trials", "N", "trials of the search for better settings; 0 does not search"),
+    "jobs": ("tune.jobs", "N", "trials side by side"),
     "name": ("run.name", "NAME", "name of the package"),
     "version": ("run.version", "VERSION", "version of the package"),
     "data-name": ("data.name", "NAME", "name of the data, for the package's manifest and card"),

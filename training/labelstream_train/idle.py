@@ -50,7 +50,7 @@ IDLE = (
     Idle(("encoder.patience_figure",), lambda k: k.settings.encoder.patience == 0, "encoder.patience = 0 never stops"),
     Idle(_keys("encoder", "contrastive_temperature contrastive_learning_rate"),
          lambda k: k.settings.encoder.contrastive_epochs == 0, "encoder.contrastive_epochs = 0 leaves it out"),
-    Idle(_keys("tune", "figure pruner startup_trials space"), lambda k: k.settings.tune.trials == 0,
+    Idle(_keys("tune", "figure pruner startup_trials folds jobs space"), lambda k: k.settings.tune.trials == 0,
          "tune.trials = 0 does not search (--trials)"),
     Idle(_keys("register", "model_name alias experiment timeout_s retries_max"),
          lambda k: k.settings.register.registry is None, "no registry is named (--registry)"),

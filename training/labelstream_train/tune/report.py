@@ -16,12 +16,31 @@ BAR_INCHES = 0.4
 """Height of a bar of the figure of importances, inches."""
 
 
-def write(run: Run, study: Study) -> None:
-    """Both files into OUT/tune."""
-    found = document(run, study)
+def write(run: Run, study: Study, against: dict[str, Any] | None, is_kept: bool) -> dict[str, Any]:
+    """Both files into OUT/tune; returns what they say."""
+    found = document(run, study) | {"against_default": against, "is_default_kept": is_kept}
     text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
     (run.tune / "report.json").write_text(text, encoding="utf-8")
     (run.tune / "report.html").write_text(html(found), encoding="utf-8")
+    return found
+
+
+def sentence(found: dict[str, Any]) -> str:
+    """The search's result in one sentence, with the interval of the gain."""
+    best, against = found["best"], found["against_default"]
+    kept = "the default settings are kept"
+    if found["is_default_kept"] and against is None:
+        return f"no trial is better than the default settings (trial {best['trial']}): they are kept"
+    if against is None:
+        return f"trial {best['trial']} is the best; its gain over the default settings has no interval"
+    loss = against["log_loss"]
+    said = [f"log loss {loss['value']:+.4f} (95 % interval {loss['low']:+.4f} to {loss['high']:+.4f})"]
+    if (gain := against["accuracy"]) is not None:
+        points = [100 * gain[key] for key in ("value", "low", "high")]
+        said.insert(0, "accuracy {:+.1f} points (95 % interval {:+.1f} to {:+.1f})".format(*points))
+    compared = f"trial {best['trial']} against the default settings, on {against['texts']} texts: {', '.join(said)}"
+    compared += f"; the intervals allow for {against['comparisons']} comparisons"
+    return compared + (f". No gain is shown: {kept}" if found["is_default_kept"] else ". It is used")
 
 
 def document(run: Run, study: Study) -> dict[str, Any]:
@@ -46,13 +65,14 @@ def html(found: dict[str, Any]) -> str:
     best, of = found["best"], found["figure"]
     lead = (
         f"{len(found['trials'])} trials of the {found['tier']} tier; the best {of} on the held-out texts is "
-        f"{best['figure']:.4f}, of trial {best['trial']}. The best of many is chosen by luck as well: only the "
-        f"test texts, which no trial has seen, say how good it is."
+        f"{best['figure']:.4f}, of trial {best['trial']}. {sentence(found)}. The best of many is chosen by luck as "
+        f"well: only the test texts, which no trial has seen, say how good it is."
     )
     sections = [Section("History", [_history(found)])]
     if found["importances"]:
         sections.append(Section("What mattered", [_importances(found["importances"])]))
-    sections.append(Section("Best settings", [Table(["key", "value"], list(best["values"].items()))]))
+    values = list(best["values"].items())
+    sections.append(Section("Settings of the best trial", [Table(["key", "value"], values)]))
     rows = [
         [
             trial["trial"],

@@ -34,6 +34,12 @@ class Range(Section):
         """A settings file has no word for None."""
         return {key: value for key, value in dump(self).items() if value is not None}
 
+    def holds(self, value: Any) -> bool:
+        """Whether the value could be drawn."""
+        if self.choices:
+            return value in self.choices
+        return isinstance(value, (int, float)) and bool(self.low <= value <= self.high)  # type: ignore[operator]
+
     @property
     def is_whole(self) -> bool:
         """Whether only whole numbers are drawn."""
@@ -70,4 +76,11 @@ class TuneSettings(Section):
     )
     pruner: Literal["median", "hyperband", "none"] = Field("median", description="What ends a hopeless trial early")
     startup_trials: int = Field(5, ge=1, description="Trials drawn at random, and never pruned, at first")
-    space: dict[str, Range] = Field({}, description="Key of the tier's section -> what it is drawn from; none: ours")
+    folds: int = Field(
+        0, ge=0, le=20, description="Trainings of a trial, each judged on another part of train; 1: on held-out; "
+        "0: 1 with 300 held-out texts or more, else 5"
+    )  # fmt: skip
+    jobs: int = Field(1, ge=1, le=64, description="Trials side by side, each in a process of its own")
+    space: dict[str, Range] = Field(
+        {}, description="Key of the tier's section -> what it is drawn from, {low, high, log} or {choices}; none: ours"
+    )

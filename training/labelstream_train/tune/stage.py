@@ -1,27 +1,24 @@
-"""The stage `tune`: trains the tier with other settings again and again, and keeps the best ones.
+"""The stage `tune`: trains the tier with other settings again and again, and keeps the best ones if they are better.
 
-OUT/tune then holds `best.toml` (which `train` takes), `report.json` and `report.html`. The search can be killed
-at any moment: the trial under way goes on from its own checkpoint. Needs no torch but what the tier needs.
+Trial 0 is the settings as they are. OUT/tune then holds `best.toml` (which `train` takes; empty where no gain was
+shown), `report.json` and `report.html`. The search can be killed at any moment: the trial under way goes on from its
+own checkpoint. Needs no torch but what the tier needs.
 """
 
-import hashlib
-import json
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .. import settings
-from ..errors import Stopped, UserError
+from ..errors import UserError
 from ..progress import Progress
 from ..register.registry import status_of
 from ..run import Run
-from ..tiers import tier
-from . import report, space, tracking
+from . import report, side_by_side, space, tracking, trial
 from .journal import Journal
+from .outcome import Outcome, compare
 from .study import ERROR, Study
-from .watch import Hopeless, Watch
 
 PARENT = "mlflow_run"
 
@@ -31,16 +28,14 @@ def tune(run: Run) -> None:
     wanted, tuned = run.settings.tune, space.of(run.settings)
     if not tuned:
         raise UserError(f"tune the tier {run.settings.run.tier}: tune.space names no key")
-    steps = run.settings.dump()[run.settings.run.tier].get("epochs")
-    study = Study(run.tune, wanted, tuned, run.settings.run.seed, steps)
+    study = opened(run)
     parent = _parent(run, study)
     try:
         with Progress("tune", wanted.trials, "trials", before=len(study.ended())) as progress:
-            while len(study.ended()) < wanted.trials:
-                run.stop_if_over(f"after {len(study.ended())} of {wanted.trials} trials")
-                _trial(run, study, parent)
-                best = study.best()
-                progress.add(1, "" if best is None else f"best {wanted.figure} {best.value:.4f}")
+            if wanted.jobs > 1:
+                side_by_side.search(run, study, None if parent is None else parent.run_id, progress)
+            else:
+                _search(run, study, None if parent is None else parent.run_id, progress)
         _finish(run, study)
     except BaseException as error:
         if parent is not None:
@@ -50,46 +45,25 @@ def tune(run: Run) -> None:
         parent.end("FINISHED")
 
 
-def _trial(run: Run, study: Study, parent: tracking.Tracked | None) -> None:
-    trial, values = study.ask()
-    folder = _folder(run, values)
-    tracked = None
-    if parent is not None:
-        tracked = tracking.start(run, f"trial {trial.number}", values, parent.run_id, may_wait=True)
-    watch = Watch(trial, run.settings.tune.figure, folder / "reports.jsonl", tracked)
-    status = "FAILED"
-    try:
-        watch.read()
-        trained = Run(space.changed(run.settings, values), folder, run.deadline, watch)
-        tier(run.settings.run.tier).train(trained)
-        study.complete(trial, watch.best())
-        status = "FINISHED"
-    except Hopeless:
-        study.prune(trial)
-        status = "KILLED"
-    except Stopped as stop:
-        status = "KILLED"
-        study.repeat(trial)
-        raise Stopped(f"{stop}; {len(study.ended())} of {run.settings.tune.trials} trials are done") from None
-    except UserError as error:
-        study.give_up(trial, str(error))
-    except BaseException as error:
-        status = status_of(error)
-        raise
-    finally:
-        if tracked is not None:
-            tracked.end(status)
-    shutil.rmtree(folder)
+def opened(run: Run, worker: int | None = None) -> Study:
+    """The study in the run's folder."""
+    dump = run.settings.dump()[run.settings.run.tier]
+    seed, steps = run.settings.run.seed, dump.get("epochs")
+    return Study(run.tune, run.settings.tune, space.of(run.settings), seed, steps, dump, worker)
 
 
-def _folder(run: Run, values: Mapping[str, Any]) -> Path:
-    """A run folder of these values, with the same data; there again when a trial is repeated."""
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
-    folder = run.tune / "trials" / digest
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "data").exists():
-        os.symlink(run.data.resolve(), folder / "data", target_is_directory=True)
-    return folder
+def _search(run: Run, study: Study, parent: str | None, progress: Progress) -> None:
+    trials = run.settings.tune.trials
+    while len(study.ended()) < trials:
+        run.stop_if_over(f"after {len(study.ended())} of {trials} trials")
+        trial.train(run, study, parent)
+        progress.add(1, note(run, study))
+
+
+def note(run: Run, study: Study) -> str:
+    """What the progress line says of the search so far."""
+    best = study.best()
+    return "" if best is None else f"best {run.settings.tune.figure} {best.value:.4f}"
 
 
 def _parent(run: Run, study: Study) -> tracking.Tracked | None:
@@ -109,13 +83,31 @@ def _parent(run: Run, study: Study) -> tracking.Tracked | None:
 
 
 def _finish(run: Run, study: Study) -> None:
-    best = study.best()
+    best, default = study.best(), study.default()
     if best is None:
         errors = [trial.user_attrs[ERROR] for trial in study.ended() if ERROR in trial.user_attrs]
         raise UserError(f"tune: none of {run.settings.tune.trials} trials came to its end: {(errors or ['-'])[0]}")
+    against = _against_default(run, study)
+    is_kept = best is default or (against is not None and not against["is_gain"])
+    values: dict[str, Any] = {} if is_kept else dict(best.params)
     shutil.rmtree(run.tune / "trials", ignore_errors=True)
-    text = settings.to_toml({run.settings.run.tier: dict(best.params)})
+    found = report.write(run, study, against, is_kept)
+    print(report.sentence(found))
     unfinished = run.tune / "best.toml.unfinished"
-    report.write(run, study)
-    unfinished.write_text(text, encoding="utf-8")
+    unfinished.write_text(settings.to_toml({run.settings.run.tier: values}), encoding="utf-8")
     os.replace(unfinished, run.tune / "best.toml")
+
+
+def _against_default(run: Run, study: Study) -> dict[str, Any] | None:
+    """The best trial compared with the default; None where one of them, or what it said of each text, is not there."""
+    best, default = study.best(), study.default()
+    if best is None or default is None or best.number == default.number:
+        return None
+    outcomes = [Outcome.load(_outcome(run, each.number)) for each in (default, best)]
+    if outcomes[0] is None or outcomes[1] is None or len(outcomes[0].loss) != len(outcomes[1].loss):
+        return None
+    return compare(outcomes[0], outcomes[1], len(study.ended()))
+
+
+def _outcome(run: Run, number: int) -> Path:
+    return trial.outcome_path(run, number)

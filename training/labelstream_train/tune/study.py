@@ -2,7 +2,7 @@
 
 A trial that a kill or the deadline left behind is marked failed and put first in the queue with the same values,
 so the study loses nothing but its number. Each draw has a seed of its own, made of the run's and the count of
-trials that ended: an interrupted study draws what an uninterrupted one does.
+drawn trials that ended: an interrupted study draws what an uninterrupted one does.
 """
 
 import hashlib
@@ -17,14 +17,20 @@ from .settings import Range, TuneSettings
 from .space import draw
 
 NAME = "labelstream"
+DEFAULT = "default"
+"""Attribute of the first trial, which changes nothing: the keys of its values that the space holds."""
+LOG_LOSS = "log_loss"
 ERROR = "error"
 """Attribute of a trial whose values cannot be trained with: it counts as ended and is not repeated."""
 
 
 class Study:
-    """Trials one after another, in one process."""
+    """The trials of one search; with `worker` one of several processes that share them."""
 
-    def __init__(self, folder: Path, settings: TuneSettings, space: Mapping[str, Range], seed: int, steps: int | None):
+    def __init__(
+        self, folder: Path, settings: TuneSettings, space: Mapping[str, Range], seed: int, steps: int | None,
+        defaults: Mapping[str, Any], worker: int | None = None,
+    ):  # fmt: skip
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         folder.mkdir(parents=True, exist_ok=True)
         self.space, self.seed, self.startup_trials = space, seed, settings.startup_trials
@@ -32,26 +38,52 @@ class Study:
             storage=f"sqlite:///{(folder / 'study.db').resolve()}", study_name=NAME, load_if_exists=True,
             direction="maximize" if settings.figure == "quality" else "minimize", pruner=_pruner(settings, steps),
         )  # fmt: skip
+        self.figure, self.worker = settings.figure, worker
+        if worker is not None:
+            return
         for trial in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self.repeat(trial)
+        if not self.optuna.get_trials(deepcopy=False):
+            known = {key: defaults[key] for key, each in space.items() if each.holds(defaults[key])}
+            self.optuna.enqueue_trial(known, user_attrs={DEFAULT: list(known)})
 
     def repeat(self, trial: FrozenTrial | optuna.Trial) -> None:
         """Marks a trial that did not end as failed; its values are the next trial's."""
         self.optuna.tell(trial.number, state=TrialState.FAIL)
-        if trial.params:
-            self.optuna.enqueue_trial(trial.params)
+        if trial.params or DEFAULT in trial.user_attrs:
+            kept = {key: value for key, value in trial.user_attrs.items() if key == DEFAULT}
+            self.optuna.enqueue_trial(trial.params, user_attrs=kept)
 
     def ask(self) -> tuple[optuna.Trial, dict[str, Any]]:
         """The next trial and its values."""
-        entropy = hashlib.sha256(f"{self.seed}:{len(self.ended())}".encode()).digest()
+        own = "" if self.worker is None else f":{self.worker}"
+        drawn = sum(DEFAULT not in trial.user_attrs for trial in self.ended())
+        entropy = hashlib.sha256(f"{self.seed}:{drawn}{own}".encode()).digest()
         self.optuna.sampler = optuna.samplers.TPESampler(
-            n_startup_trials=self.startup_trials, seed=int.from_bytes(entropy[:4], "big")
-        )
+            n_startup_trials=self.startup_trials + 1, seed=int.from_bytes(entropy[:4], "big"),
+            constant_liar=self.worker is not None,
+        )  # fmt: skip
         trial = self.optuna.ask()
-        return trial, draw(trial, self.space)
+        known = trial.user_attrs.get(DEFAULT)
+        return trial, draw(trial, self.space if known is None else {key: self.space[key] for key in known})
 
-    def complete(self, trial: optuna.Trial, value: float) -> None:
-        """The trial came to its end with this figure."""
+    def under_way(self) -> int:
+        """Trials that ended or are being trained, by any process."""
+        running = self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return len(self.ended()) + len(running)
+
+    def default(self) -> FrozenTrial | None:
+        """The completed trial of the settings as they were given."""
+        found = [trial for trial in self.completed() if DEFAULT in trial.user_attrs]
+        return found[0] if found else None
+
+    def completed(self) -> list[FrozenTrial]:
+        """All that came to their end."""
+        return self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+    def complete(self, trial: optuna.Trial, value: float, log_loss: float) -> None:
+        """The trial came to its end with this figure; `log_loss` decides between equal ones."""
+        trial.set_user_attr(LOG_LOSS, log_loss)
         self.optuna.tell(trial, value)
 
     def prune(self, trial: optuna.Trial) -> None:
@@ -68,9 +100,12 @@ class Study:
         return [trial for trial in self.optuna.get_trials(deepcopy=False) if is_ended(trial)]
 
     def best(self) -> FrozenTrial | None:
-        """The completed trial with the best figure; of equal ones the first."""
-        completed = self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return self.optuna.best_trial if completed else None
+        """The completed trial with the best figure; of equal ones that of the lowest log loss, then the first."""
+        sign = -1.0 if self.figure == "quality" else 1.0
+        return min(
+            self.completed(), default=None,
+            key=lambda trial: (round(sign * trial.value, 9), trial.user_attrs.get(LOG_LOSS, 0.0), trial.number),
+        )  # fmt: skip
 
     def importances(self) -> dict[str, float]:
         """Key -> share of the variation that it explains, 0..=1; empty while too few trials completed."""

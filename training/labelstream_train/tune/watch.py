@@ -17,12 +17,16 @@ class Hopeless(Exception):
 
 @dataclass(slots=True)
 class Watch:
-    """Hears the reports of one trial: keeps them, passes them on, and ends it when it is hopeless."""
+    """Hears the reports of one trial: keeps them, passes them on, and ends it when it is hopeless.
+
+    Only the first fold is held against other trials; those after it are of a trial that was worth going on with.
+    """
 
     trial: optuna.Trial
     figure: str
     path: Path
     tracked: Tracked | None
+    fold: int = 0
     seen: dict[int, dict[str, float]] = field(default_factory=dict)
 
     def __call__(self, step: int, figures: Mapping[str, float]) -> None:
@@ -30,7 +34,7 @@ class Watch:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([step, dict(figures)]) + "\n")
         self._take(step, dict(figures))
-        if self.trial.should_prune():
+        if self.fold == 0 and self.trial.should_prune():
             raise Hopeless
 
     def read(self) -> None:
@@ -46,13 +50,22 @@ class Watch:
         """The best figure of all steps: as `train` keeps the weights of the best epoch."""
         if not self.seen:
             raise UserError("tune: the tier reported no figure")
-        values = [figures[self.figure] for figures in self.seen.values()]
-        return max(values) if self.figure == "quality" else min(values)
+        return self._best()[self.figure]
+
+    def log_loss(self) -> float:
+        """As reported at the best step."""
+        return self._best().get("nll", 0.0)
+
+    def _best(self) -> dict[str, float]:
+        choose = max if self.figure == "quality" else min
+        return choose(self.seen.values(), key=lambda figures: figures[self.figure])
 
     def _take(self, step: int, figures: dict[str, float]) -> None:
         if step in self.seen:
             return
         self.seen[step] = figures
-        self.trial.report(figures[self.figure], step)
+        if self.fold == 0:
+            self.trial.report(figures[self.figure], step)
         if self.tracked is not None:
-            self.tracked.log(step, figures)
+            prefix = f"fold{self.fold}." if self.fold else ""
+            self.tracked.log(step, {f"{prefix}{name}": value for name, value in figures.items()})
