@@ -81,7 +81,7 @@ impl fmt::Debug for Connection {
 }
 
 /// Properties that are refused, with the reason or the setting to use instead.
-const REFUSED: &[(&str, &str)] = &[
+pub(super) const REFUSED: &[(&str, &str)] = &[
     ("acks", "exactly-once needs acknowledgement by all in-sync replicas"),
     ("allow.auto.create.topics", "a missing topic must be an error"),
     ("auto.offset.reset", "use source.offset_reset"),
@@ -98,6 +98,12 @@ const REFUSED: &[(&str, &str)] = &[
     ("enable.idempotence", "exactly-once needs it"),
     ("enable.gapless.guarantee", "transactions take its place"),
     ("enable.partition.eof", "the end of a partition is found in another way"),
+    ("fetch.max.bytes", "use source.prefetch_bytes_max"),
+    ("fetch.message.max.bytes", "use source.prefetch_bytes_max"),
+    ("max.partition.fetch.bytes", "use source.prefetch_bytes_max"),
+    ("fetch.min.bytes", "one record is enough for an answer"),
+    ("fetch.queue.backoff.ms", "reading waits for it"),
+    ("fetch.wait.max.ms", "seeks and new partitions wait for it"),
     ("group.id", "use source.group"),
     ("group.instance.id", "use source.instance"),
     ("group.protocol", "generations rest on the classic protocol"),
@@ -110,6 +116,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("max.poll.interval.ms", "use source.max_poll_interval_ms"),
     ("message.max.bytes", "use sink.message_bytes_max"),
     ("partition.assignment.strategy", "use source.assignment"),
+    ("queued.max.messages.kbytes", "use source.prefetch_bytes_max"),
+    ("queued.min.messages", "use source.prefetch_bytes_max"),
     ("queuing.strategy", "exactly-once needs the order to be kept"),
     ("request.required.acks", "exactly-once needs acknowledgement by all in-sync replicas"),
     ("retries", "exactly-once needs retries"),

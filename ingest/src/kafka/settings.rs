@@ -304,6 +304,7 @@ fn check_times(settings: &SourceSettings, problem: &mut impl FnMut(&str, String)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::connection::{ConnectionSettings, REFUSED, SecurityProtocol};
 
     fn settings() -> SourceSettings {
         SourceSettings {
@@ -354,5 +355,26 @@ mod tests {
                 "source.prefetch_bytes_max",
             ],
         );
+    }
+
+    #[test]
+    fn no_property_is_overridden_in_silence() {
+        let connection = Connection::try_from(ConnectionSettings {
+            brokers: vec!["one:9092".to_owned()],
+            security_protocol: SecurityProtocol::Plaintext,
+            sasl_mechanism: None,
+            sasl_username: None,
+            sasl_password: None,
+            ssl_ca_file: None,
+            ssl_certificate_file: None,
+            ssl_private_key_file: None,
+            ssl_private_key_password: None,
+            properties: [].into(),
+        });
+        let connection = connection.expect("an address is enough");
+        let client = SourceConfig::try_from(settings()).expect("valid settings").client(&connection);
+        for name in client.config_map().keys() {
+            assert!(REFUSED.iter().any(|(refused, _)| refused == name), "{name} is set and may be set by users");
+        }
     }
 }
