@@ -3,6 +3,7 @@
 //! A sender plays the user's customers, readers play the application behind the labelled topic, and between them runs
 //! the same worker as under `labelstream classify`. All of it shares one process, and by default a broker inside it.
 
+mod act;
 mod drift;
 mod error;
 mod event;
@@ -53,7 +54,8 @@ It exits with 0 when every record came out exactly once, and with 1 when the sum
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DemoArguments {
-    /// How long to send messages [default: 30, or until --records are sent]
+    /// How long to send messages, and up to twice as long while the drift worker has not found the change [default: 30,
+    /// or until --records are sent]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: Option<u64>,
     /// How many records to send
@@ -94,8 +96,14 @@ pub fn run(arguments: &DemoArguments) -> Result<(), Failure> {
     let left = kafka.leave(&runtime);
     let Played { shown, committed } = played?;
     left?;
-    let summary =
-        Summary { facts: &shown.facts, tally: &shown.tally, watch: &shown.watch, sending: shown.sending, committed };
+    let summary = Summary {
+        facts: &shown.facts,
+        tally: &shown.tally,
+        watch: &shown.watch,
+        sending: shown.sending,
+        stretch: shown.stretch,
+        committed,
+    };
     say(&format!("\n{}", summary.text()))?;
     if !summary.agrees() {
         return Err(DemoError::Sums.into());

@@ -128,7 +128,11 @@ pub fn run(
             let _ends_the_others = ended.clone().drop_guard();
             reporter.run(&ended)
         });
-        let read = reactor.block_on(read::read(source, limits, to_count, &desk, &progress.pulse(Stage::Read), &ended));
+        let read = reactor.block_on(read::read(
+            source,
+            to_count,
+            read::Context { limits, desk: &desk, pulse: progress.pulse(Stage::Read), ended: &ended },
+        ));
         if stop.is_cancelled() {
             store.stop(); // the process ends: a report that does not go through now is made again by the next one
         }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 /// Signals this soon after the first are the same request: `timeout` signals the process and then its group, a terminal and
 /// the wrapper that was started in it both pass Ctrl-C on, and some supervisors repeat themselves, all within
 /// milliseconds. A person who wants to end a stop that takes too long has waited longer than this.
-const SAME_REQUEST: Duration = Duration::from_secs(1);
+pub const SAME_REQUEST: Duration = Duration::from_secs(1);
 
 /// Why signals cannot be awaited.
 #[derive(Debug, thiserror::Error)]

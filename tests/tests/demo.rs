@@ -74,6 +74,19 @@ fn the_change_of_the_mix_is_found_and_nothing_before_it() {
     assert!(explain.stdout().contains("palm"), "explain {window} does not name the word:\n{}", explain.stdout());
 }
 
+/// So few records a second that no window of two seconds can be judged, as on a slow machine.
+#[test]
+fn the_change_of_a_slow_stream_is_found_within_twice_the_time() {
+    let (mut demo, _reports) = demo(&["--rate", "8", "--seconds", "30"]);
+    demo.await_success(PATIENCE);
+    let output = demo.stdout();
+    assert_sums(&output);
+    assert!(output.contains("No alarm before; found "), "the change was not found, or something before it:\n{output}");
+    assert!(output.contains("the word palm stands in"), "not the word that is new:\n{output}");
+    let sent = figure(&output, "sent  ");
+    assert!(sent <= 8 * 62, "it went on for longer than twice the time:\n{output}");
+}
+
 #[test]
 fn a_number_of_records_at_a_given_rate() {
     let (mut demo, _reports) = demo(&["--records", "120", "--rate", "60"]);

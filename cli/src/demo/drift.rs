@@ -1,4 +1,4 @@
-//! The demo's drift worker: the same as under `labelstream drift`, with windows of two seconds, and a reader of its
+//! The demo's drift worker: the same as under `labelstream drift`, with windows of seconds, and a reader of its
 //! reports, which plays the analyst: what the screen says of drift, it has read from the Parquet files.
 
 use std::collections::BTreeSet;
@@ -24,18 +24,22 @@ use crate::settings::Config;
 
 /// Between two looks for new reports.
 const LOOK: Duration = Duration::from_millis(200);
+/// Records of a window that is judged: a little less than the slowest pace sends in the longest window, for some of them
+/// are dead letters.
+const RECORDS_MIN: &str = "35";
 /// Things told of a window that drifted.
 const REASONS: usize = 3;
 
 /// What differs from the defaults: a demo lasts half a minute, so its windows are short, its reference is the windows
-/// before, and it says what it sees at once.
+/// before, and it says what it sees at once. A slow machine brings too few records for a window of two seconds: then the
+/// longer ones judge. The change is so large that the fewer records of [`RECORDS_MIN`] show it.
 pub(super) fn flags(topics: &Topics, reports: &str) -> Vec<Flag> {
     [
         ("drift.topics", topics.output.as_str()),
         ("drift.dead_letter_topics", &topics.dead_letter),
         ("drift.group", &topics.state),
         ("state.topic", &topics.state),
-        ("drift.granularities", "2s"),
+        ("drift.granularities", "2s,4s,8s"),
         ("drift.out_of_order_ms", "200"),
         ("drift.lateness_ms", "2000"),
         ("drift.idle_ms", "1500"),
@@ -44,6 +48,7 @@ pub(super) fn flags(topics: &Topics, reports: &str) -> Vec<Flag> {
         ("reference.kind", "rolling"),
         ("reference.rolling_windows", "6"),
         ("reference.windows_min", "2"),
+        ("verdict.records_min", RECORDS_MIN),
         ("verdict.false_alarm_budget", "24 per day"),
         ("verdict.persistence_windows", "1"),
         ("verdict.persistence_flagged", "1"),

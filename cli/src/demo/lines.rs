@@ -41,6 +41,9 @@ impl Lines {
             took(view.tally.recent_latency(0.99)),
         )?;
         writeln!(out, "          drift: {}", view.watch.line())?;
+        if let Some(stretch) = view.stretch.filter(|_| view.phase == Phase::Sending) {
+            writeln!(out, "          {}", stretch.sentence())?;
+        }
         let samples = if view.phase == Phase::Sending { SAMPLES } else { 0 };
         for sample in view.tally.samples().take(samples) {
             let score = sample.score.map_or_else(String::new, |score| format!("{score:.2}"));

@@ -67,18 +67,21 @@ fn panel(title: &str) -> Block<'_> {
 }
 
 fn draw_head(frame: &mut Frame<'_>, area: Rect, view: &View<'_>) {
-    let doing = match view.phase {
-        Phase::Sending => "customers are writing",
-        Phase::Draining => "waiting for the last labels",
+    let doing = match (view.phase, view.stretch) {
+        (Phase::Sending, None) => "customers are writing",
+        (Phase::Sending, Some(stretch)) => stretch.sentence(),
+        (Phase::Draining, _) => "waiting for the last labels",
     };
     let left = Line::from(vec![
         Span::styled("labelstream ", STRONG.fg(ACCENT)),
         Span::styled("demo", STRONG),
         Span::styled(format!("  {doing}"), QUIET),
     ]);
-    let clock = view.facts.seconds.map_or_else(
+    let length = if view.stretch.is_some() { view.facts.seconds_max() } else { view.facts.seconds };
+    let up_to = if view.stretch.is_some() { "up to " } else { "" };
+    let clock = length.map_or_else(
         || format!("{} s", view.elapsed.as_secs()),
-        |seconds| format!("{} of {} s", view.elapsed.as_secs(), seconds.as_secs()),
+        |length| format!("{} of {up_to}{} s", view.elapsed.as_secs(), length.as_secs()),
     );
     let right =
         Line::from(vec![Span::styled(clock, STRONG), Span::styled("  q stops", QUIET)]).alignment(Alignment::Right);
@@ -291,6 +294,7 @@ mod tests {
             history: &history,
             watch: &Watch::default(),
             phase: Phase::Sending,
+            stretch: None,
             elapsed: Duration::from_secs(8),
             pace: 60.0,
         };

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::act::{Act, Moment};
 use super::error::DemoError;
 use super::event::Event;
 use super::lines::Lines;
@@ -15,7 +16,7 @@ use super::pace::Pace;
 use super::sender::SharedPace;
 use super::tally::Tally;
 use super::terminal::{Asked, Terminal};
-use super::view::{Facts, History, Phase, View};
+use super::view::{Facts, History, Phase, Stretch, View};
 use super::watch::Watch;
 
 /// Between two frames of the screen.
@@ -69,6 +70,8 @@ pub(super) struct Show {
     started: Instant,
     /// When the last record was delivered.
     sent: Option<Instant>,
+    /// What the run is longer for than it was to be.
+    stretch: Option<Stretch>,
     /// Readers that have not yet read to the end.
     readers: usize,
 }
@@ -92,6 +95,8 @@ pub(super) struct Shown {
     pub(super) watch: Watch,
     /// From the first record to the last.
     pub(super) sending: Duration,
+    /// What it was longer for than it was to be, in the end.
+    pub(super) stretch: Option<Stretch>,
 }
 
 impl Show {
@@ -113,6 +118,7 @@ impl Show {
             watch,
             started,
             sent: None,
+            stretch: None,
             readers,
         }
     }
@@ -128,8 +134,8 @@ impl Show {
             self.draw()?;
         }
         let sending = self.sent.unwrap_or_else(Instant::now) - self.started;
-        let Self { facts, tally, watch, .. } = self;
-        Ok(Shown { facts, tally, watch, sending })
+        let Self { facts, tally, watch, stretch, .. } = self;
+        Ok(Shown { facts, tally, watch, sending, stretch })
     }
 
     fn hear_until(&mut self, deadline: Instant) -> Result<(), DemoError> {
@@ -168,12 +174,18 @@ impl Show {
 
     /// Throws the switches whose time has come, and once a second looks at the pace.
     fn move_on(&mut self, now: Instant) {
-        if self.is_midway(now) && !self.switches.changed.is_cancelled() {
+        let act = Act { facts: &self.facts, watch: &self.watch, elapsed: now - self.started };
+        let (change, end) = (act.change(self.tally.counts().sent), act.end());
+        if change == Moment::Now && !self.switches.changed.is_cancelled() {
             self.switches.changed.cancel();
             self.watch.changed(jiff::Timestamp::now().as_millisecond());
         }
-        if self.facts.seconds.is_some_and(|seconds| now - self.started >= seconds) {
+        if end == Moment::Now {
             self.switches.sending.cancel();
+        }
+        if !self.switches.sending.is_cancelled() {
+            let stretch = |moment| if let Moment::Later(stretch) = moment { Some(stretch) } else { None };
+            self.stretch = stretch(end).or(stretch(change));
         }
         if self.sent.is_some_and(|sent| self.tally.unanswered() == 0 || now - sent >= DRAIN) {
             self.switches.pipeline.cancel();
@@ -185,19 +197,13 @@ impl Show {
         }
     }
 
-    /// Half of the time, or of the records, is over.
-    fn is_midway(&self, now: Instant) -> bool {
-        let sent = self.tally.counts().sent;
-        self.facts.seconds.is_some_and(|seconds| now - self.started >= seconds / 2)
-            || self.facts.records.is_some_and(|records| sent >= records / 2)
-    }
-
     fn draw(&mut self) -> Result<(), DemoError> {
         let view = View {
             facts: &self.facts,
             tally: &self.tally,
             history: &self.history,
             watch: &self.watch,
+            stretch: self.stretch,
             phase: if self.switches.sending.is_cancelled() { Phase::Draining } else { Phase::Sending },
             elapsed: self.started.elapsed(),
             pace: self.pace.records_per_second(),

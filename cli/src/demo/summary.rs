@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::tally::Tally;
-use super::view::{Facts, grouped, took};
+use super::view::{Facts, Stretch, grouped, took};
 use super::watch::{Found, Watch, seconds};
 
 /// The run as it ended.
@@ -15,6 +15,8 @@ pub(super) struct Summary<'a> {
     pub(super) watch: &'a Watch,
     /// From the first message to the last.
     pub(super) sending: Duration,
+    /// What it was longer for than it was to be.
+    pub(super) stretch: Option<Stretch>,
     /// Records that the pipeline itself says it committed: labels and dead letters.
     pub(super) committed: u64,
 }
@@ -79,14 +81,30 @@ impl Summary<'_> {
         };
         match (self.watch.found(), self.watch.has_changed()) {
             (Some(Found { delay_ms, reasons, .. }), _) => format!(
-                "  Drift: customers began to write of other things midway. {before}; found {} after:\n  {}.\n",
+                "  Drift: customers began to write of other things midway. {before}; found {} after:\n  {}.\n{}",
                 seconds(*delay_ms),
-                reasons.join(";\n  ")
+                reasons.join(";\n  "),
+                self.stretched()
             ),
             (None, true) => format!(
-                "  Drift: customers began to write of other things midway. {before}; not found in so short a run.\n"
+                "  Drift: customers began to write of other things midway. {before}; not found in {:.0} s:\n  windows of up \
+                 to 8 s held too few records, or there were too few of them; --seconds {} gives it more time.\n",
+                self.sending.as_secs_f64(),
+                (2 * self.sending.as_secs()).max(60)
             ),
             (None, false) => "  Drift: stopped before customers began to write of other things.\n".to_owned(),
+        }
+    }
+
+    /// Why the run took longer than it was to.
+    fn stretched(&self) -> String {
+        match (self.stretch, self.facts.seconds) {
+            (Some(Stretch::ToFind), Some(length)) => format!(
+                "  The demo went on for {:.0} s instead of {} s, until that was found.\n",
+                self.sending.as_secs_f64(),
+                length.as_secs()
+            ),
+            _ => String::new(),
         }
     }
 
@@ -174,8 +192,14 @@ mod tests {
             records: None,
         };
         let watch = Watch::default();
-        let summary =
-            Summary { facts: &facts, tally: &tally, watch: &watch, sending: Duration::from_secs(20), committed };
+        let summary = Summary {
+            facts: &facts,
+            tally: &tally,
+            watch: &watch,
+            sending: Duration::from_secs(20),
+            stretch: None,
+            committed,
+        };
         (summary.agrees(), summary.text())
     }
 

@@ -3,8 +3,9 @@
 //! In raw mode Ctrl-C is a key like any other, so it is read here.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use ingest::shutdown::SAME_REQUEST;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::crossterm::terminal;
@@ -15,7 +16,7 @@ use super::view::View;
 /// The alternate screen in raw mode; dropping it gives the terminal back.
 pub(super) struct Terminal {
     terminal: DefaultTerminal,
-    asked: bool,
+    asked_at: Option<Instant>,
 }
 
 /// Whether the user has pressed `q`, Escape or Ctrl-C.
@@ -23,7 +24,7 @@ pub(super) struct Terminal {
 pub(super) enum Asked {
     No,
     Once,
-    /// A second time, in earnest.
+    /// A second time, in earnest: a key that is held down repeats itself, as signals do.
     Again,
 }
 
@@ -40,7 +41,7 @@ impl Terminal {
         if columns < columns_least || rows < rows_least {
             return Ok(None);
         }
-        Ok(Some(Self { terminal: ratatui::try_init()?, asked: false }))
+        Ok(Some(Self { terminal: ratatui::try_init()?, asked_at: None }))
     }
 
     /// # Errors
@@ -60,8 +61,11 @@ impl Terminal {
                 && key.kind == KeyEventKind::Press
                 && asks_to_stop(key)
             {
-                answer = if self.asked { Asked::Again } else { Asked::Once };
-                self.asked = true;
+                match self.asked_at {
+                    None => (self.asked_at, answer) = (Some(Instant::now()), Asked::Once),
+                    Some(first) if first.elapsed() < SAME_REQUEST => {}
+                    Some(_) => answer = Asked::Again,
+                }
             }
         }
         Ok(answer)

@@ -26,10 +26,36 @@ pub(super) struct Facts {
     /// Where the records travel: "in-process devbroker" or the user's brokers.
     pub(super) brokers: String,
     pub(super) topics: super::topics::Topics,
-    /// When sending ends: after this much time,
+    /// When sending ends: after this much time, or up to twice as much,
     pub(super) seconds: Option<Duration>,
     /// or after this many records.
     pub(super) records: Option<u64>,
+}
+
+/// What the drift worker needs more time for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stretch {
+    /// Half of the time is over, and no window has been judged yet: the change waits for one.
+    ToLearn,
+    /// The time is over, and the change is not found yet: sending goes on until it is.
+    ToFind,
+}
+
+impl Stretch {
+    /// For the screen and the lines.
+    pub(super) fn sentence(self) -> &'static str {
+        match self {
+            Self::ToLearn => "the change waits until a window could be judged",
+            Self::ToFind => "going on until the change is found",
+        }
+    }
+}
+
+impl Facts {
+    /// When sending ends though the change is not found: a demo takes no longer than twice what was asked for.
+    pub(super) fn seconds_max(&self) -> Option<Duration> {
+        self.seconds.map(|seconds| seconds * 2)
+    }
 }
 
 /// The run at one moment.
@@ -40,6 +66,7 @@ pub(super) struct View<'a> {
     pub(super) history: &'a History,
     pub(super) watch: &'a Watch,
     pub(super) phase: Phase,
+    pub(super) stretch: Option<Stretch>,
     /// Since sending began.
     pub(super) elapsed: Duration,
     /// Records per second that are sent now.
@@ -49,7 +76,8 @@ pub(super) struct View<'a> {
 impl View<'_> {
     /// Share of the run that is over, 0..=1.
     pub(super) fn done(&self) -> f64 {
-        let of_time = self.facts.seconds.map(|seconds| self.elapsed.as_secs_f64() / seconds.as_secs_f64().max(0.001));
+        let length = if self.stretch.is_some() { self.facts.seconds_max() } else { self.facts.seconds };
+        let of_time = length.map(|length| self.elapsed.as_secs_f64() / length.as_secs_f64().max(0.001));
         #[expect(clippy::cast_precision_loss, reason = "a share for a progress bar")]
         let of_records = self.facts.records.map(|records| self.tally.counts().sent as f64 / records.max(1) as f64);
         if self.phase == Phase::Draining {

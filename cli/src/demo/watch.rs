@@ -73,6 +73,11 @@ impl Watch {
         self.false_alarms
     }
 
+    /// Whether a window could be judged, so that the next ones can be compared with what is usual.
+    pub(super) fn has_judged(&self) -> bool {
+        self.judged > 0
+    }
+
     pub(super) fn has_changed(&self) -> bool {
         self.changed_ms.is_some()
     }

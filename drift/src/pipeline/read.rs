@@ -25,15 +25,21 @@ pub(super) enum Step {
     End(Generation),
 }
 
+/// What the stage looks at and does not change.
+pub(super) struct Context<'a> {
+    pub(super) limits: &'a Limits,
+    pub(super) desk: &'a Desk,
+    pub(super) pulse: Pulse,
+    pub(super) ended: &'a CancellationToken,
+}
+
 /// Reads until asked to stop, or until the counting stage ends. Cancel-safe futures only.
 pub(super) async fn read(
     source: &mut KafkaSource,
-    limits: &Limits,
     to_count: mpsc::Sender<Step>,
-    desk: &Desk,
-    pulse: &Pulse,
-    ended: &CancellationToken,
+    context: Context<'_>,
 ) -> Result<(), PipelineError> {
+    let Context { limits, desk, pulse, ended } = context;
     let mut open = Batcher::new(limits.batch);
     let mut end = None;
     loop {
