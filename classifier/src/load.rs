@@ -18,7 +18,6 @@ use crate::package::Package;
 use crate::package::error::PackageError;
 use crate::package::manifest::Golden;
 use crate::settings::Config;
-use crate::tokens::LongText;
 
 /// Why there is no labeller.
 #[derive(Debug, thiserror::Error)]
@@ -85,13 +84,34 @@ pub(crate) struct Started {
     pub(crate) golden: Vec<GoldenResult>,
 }
 
+/// A labeller with what there is to say of its package.
+pub struct Loaded {
+    pub labeler: Labeler<OnnxModel>,
+    /// Golden texts that the package has; all of them got their scores.
+    pub golden_texts: usize,
+    /// What a person should know of the package.
+    pub notes: Vec<String>,
+}
+
 /// Loads the package of the settings and makes it ready.
 ///
 /// # Errors
 /// See [`LoadError`]; nothing was labelled.
 pub fn load(config: &Config) -> Result<Labeler<OnnxModel>, LoadError> {
-    let package = Package::open_named(&config.package, config.name.as_deref())?;
-    let tokens = package.tokens(config.tokens_max, config.long_text)?;
+    Ok(load_with_facts(config)?.labeler)
+}
+
+/// Loads the package of the settings and makes it ready, for a caller that reports on it.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with_facts(config: &Config) -> Result<Loaded, LoadError> {
+    let package = config.open()?;
+    let notes = package.notes(config.tokens_max);
+    for note in &notes {
+        tracing::info!(model = package.id.name, note, "package");
+    }
+    let tokens = config.tokens(&package)?;
     let started = start(&package, config)?;
     let mismatches: Vec<GoldenResult> = started.golden.into_iter().filter(|result| !result.is_good).collect();
     let model = Arc::new(package.id.clone());
@@ -118,17 +138,18 @@ pub fn load(config: &Config) -> Result<Labeler<OnnxModel>, LoadError> {
     )
     .set(1.0);
     let rules = config.rules(package.rules(config.top_k));
+    let golden_texts = package.manifest.golden.len();
     let mut labeler = Labeler::new(model, tokens, rules, started.sessions, config.labeler(package.graph));
     if let Some(golden) = package.manifest.golden.first() {
         labeler.knows(&golden.text);
     }
-    Ok(labeler)
+    Ok(Loaded { labeler, golden_texts, notes })
 }
 
 /// Loads the sessions, warms them up, and runs the golden texts by the package's own rules.
 pub(crate) fn start(package: &Package, config: &Config) -> Result<Started, LoadError> {
     let limits = config.labeler(package.graph);
-    let tokens_max = package.tokens(config.tokens_max, config.long_text)?.tokens_max();
+    let tokens_max = config.tokens(package)?.tokens_max();
     let tokens_per_run = limits.tokens_per_run.get();
     if tokens_per_run < tokens_max {
         return Err(LoadError::RunTooSmall { tokens_per_run, tokens_max });
@@ -144,7 +165,7 @@ pub(crate) fn start(package: &Package, config: &Config) -> Result<Started, LoadE
     }
     let warm_up = begun.elapsed();
 
-    let tokens = package.tokens(None, LongText::Head)?;
+    let tokens = package.tokens(None, package.long_text())?;
     let mut labeler = Labeler::new(Arc::new(package.id.clone()), tokens, package.rules(1), sessions, limits);
     let golden = judge_golden(&mut labeler, package)?;
     Ok(Started { sessions: labeler.into_sessions(), load, warm_up, golden })
@@ -157,7 +178,8 @@ fn warm_up(session: &mut OnnxModel, rows_max: usize, tokens_max: usize, labels: 
         let scores = session.scores(&TokenBatch::pad(&vec![&row[..columns]; rows], columns, 0))?;
         if scores.classes != labels {
             let expected = format!("{labels} scores for the {labels} labels of config.json");
-            return Err(ModelError::Output { expected, found: scores.classes.to_string() });
+            let found = format!("{0}: {0} names are needed, in id2label", scores.classes);
+            return Err(ModelError::Output { expected, found });
         }
     }
     Ok(())

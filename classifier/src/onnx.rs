@@ -7,24 +7,23 @@
 //! initializers that the caller owns, which weights made at load are not (measured: no difference in resident memory).
 
 mod runtime;
+mod shape;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use half::{bf16, f16};
 use ort::ep::{CPU, ExecutionProviderDispatch};
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
-use ort::value::{TensorElementType, TensorRef, ValueType};
+use ort::value::{DynValue, Tensor, TensorElementType, TensorRef, ValueType};
 use serde::Deserialize;
 
 use crate::model::{Model, ModelError, Scores, TokenBatch};
 use crate::package::Package;
 pub use runtime::{LIBRARY_VARIABLE, RuntimeError};
-
-const INPUT_IDS: &str = "input_ids";
-const ATTENTION_MASK: &str = "attention_mask";
-const TOKEN_TYPE_IDS: &str = "token_type_ids";
-const LOGITS: &str = "logits";
+use shape::{Kind, Shape, Width};
 
 /// What the model runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -70,36 +69,9 @@ pub enum SessionError {
 /// A session and the inputs it takes.
 pub struct OnnxModel {
     session: Session,
-    /// The model's inputs, in its own order.
-    inputs: Vec<Input>,
+    shape: Shape,
     /// Zeros for `token_type_ids`, grown as needed.
     zeros: Vec<i64>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Input {
-    Tokens,
-    Mask,
-    TokenTypes,
-}
-
-impl Input {
-    fn named(name: &str) -> Option<Self> {
-        match name {
-            INPUT_IDS => Some(Self::Tokens),
-            ATTENTION_MASK => Some(Self::Mask),
-            TOKEN_TYPE_IDS => Some(Self::TokenTypes),
-            _ => None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Tokens => INPUT_IDS,
-            Self::Mask => ATTENTION_MASK,
-            Self::TokenTypes => TOKEN_TYPE_IDS,
-        }
-    }
 }
 
 /// Loads the package's model `sessions` times.
@@ -120,9 +92,9 @@ pub fn load(package: &Package, provider: Provider, sessions: usize) -> Result<Ve
     (0..sessions)
         .map(|_| {
             let session = builder.commit_from_memory(&package.model).map_err(failed)?;
-            let inputs = check_shape(&session, package.config.labels.len())
+            let shape = shape::of(&session, package.config.labels.len(), &package.probabilities)
                 .map_err(|problem| SessionError::Shape { file: file.clone(), problem })?;
-            Ok(OnnxModel { session, inputs, zeros: Vec::new() })
+            Ok(OnnxModel { session, shape, zeros: Vec::new() })
         })
         .collect()
 }
@@ -132,6 +104,9 @@ fn options(
     package: &Package,
     provider: Provider,
 ) -> Result<SessionBuilder, ort::Error<SessionBuilder>> {
+    let builder = package.external.iter().try_fold(builder, |builder, file| {
+        builder.with_external_initializer_file_in_memory(&file.location, Arc::clone(&file.content))
+    })?;
     builder
         .with_intra_threads(1)?
         .with_inter_threads(1)?
@@ -152,46 +127,6 @@ fn dispatch(provider: Provider) -> ExecutionProviderDispatch {
     }
 }
 
-fn check_shape(session: &Session, labels: usize) -> Result<Vec<Input>, String> {
-    let mut inputs = Vec::new();
-    for outlet in session.inputs() {
-        let name = outlet.name();
-        let input = Input::named(name).ok_or_else(|| {
-            format!("it has the input {name:?}: expected {INPUT_IDS}, {ATTENTION_MASK} or {TOKEN_TYPE_IDS}")
-        })?;
-        let shape = tensor(name, outlet.dtype(), TensorElementType::Int64)?;
-        if shape.len() != 2 || shape.iter().any(|size| *size >= 0) {
-            return Err(format!(
-                "its input {name:?} has the shape {shape:?}: expected two open sizes, [batch, tokens]"
-            ));
-        }
-        inputs.push(input);
-    }
-    if !inputs.contains(&Input::Tokens) {
-        return Err(format!("it has no input {INPUT_IDS}"));
-    }
-    let output = session.outputs().first().ok_or("it has no output")?;
-    if output.name() != LOGITS {
-        return Err(format!("its first output is {:?}: expected {LOGITS}", output.name()));
-    }
-    let shape = tensor(LOGITS, output.dtype(), TensorElementType::Float32)?;
-    // A model may leave its output's shape or width open: then the warm-up tells.
-    match shape {
-        [] | [_, -1] => Ok(inputs),
-        [_, width] if usize::try_from(*width) == Ok(labels) => Ok(inputs),
-        _ => Err(format!("its {LOGITS} have the shape {shape:?}, but config.json names {labels} labels")),
-    }
-}
-
-/// The shape of a tensor of this element type; -1 where a size is open.
-fn tensor<'a>(name: &str, value: &'a ValueType, expected: TensorElementType) -> Result<&'a [i64], String> {
-    match value {
-        ValueType::Tensor { ty, shape, .. } if *ty == expected => Ok(shape),
-        ValueType::Tensor { ty, .. } => Err(format!("its {name:?} holds {ty}: expected {expected}")),
-        _ => Err(format!("its {name:?} is not a tensor")),
-    }
-}
-
 impl Model for OnnxModel {
     fn scores(&mut self, batch: &TokenBatch) -> Result<Scores, ModelError> {
         let size = batch.rows * batch.columns;
@@ -203,25 +138,59 @@ impl Model for OnnxModel {
             columns: batch.columns,
             source: source.to_string().into(),
         };
-        let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::with_capacity(self.inputs.len());
-        for input in &self.inputs {
-            let data = match input {
-                Input::Tokens => batch.input_ids.as_slice(),
-                Input::Mask => batch.attention_mask.as_slice(),
-                Input::TokenTypes => &self.zeros[..size],
+        let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::with_capacity(self.shape.inputs.len());
+        for input in &self.shape.inputs {
+            let data = match input.kind {
+                Kind::Tokens => batch.input_ids.as_slice(),
+                Kind::Mask => batch.attention_mask.as_slice(),
+                Kind::TokenTypes => &self.zeros[..size],
             };
-            let tensor = TensorRef::from_array_view(([batch.rows, batch.columns], data)).map_err(failed)?;
-            inputs.push((input.name().into(), tensor.into()));
+            let shape = [batch.rows, batch.columns];
+            let tensor: SessionInputValue<'_> = match input.width {
+                Width::I64 => TensorRef::from_array_view((shape, data)).map_err(failed)?.into(),
+                Width::I32 => Tensor::from_array((shape, narrow(data))).map_err(failed)?.into(),
+            };
+            inputs.push((input.kind.name().into(), tensor));
         }
         let outputs = self.session.run(inputs).map_err(failed)?;
-        let (shape, logits) = outputs[0].try_extract_tensor::<f32>().map_err(failed)?;
+        let output = &outputs[self.shape.output];
         let expected = |found: String| ModelError::Output { expected: format!("[{}, labels]", batch.rows), found };
-        match &shape[..] {
-            [rows, classes] if usize::try_from(*rows) == Ok(batch.rows) => {
-                let classes = usize::try_from(*classes).map_err(|_| expected(format!("{shape:?}")))?;
-                Ok(Scores { logits: logits.to_vec(), classes })
-            }
-            _ => Err(expected(format!("{shape:?}"))),
-        }
+        let ValueType::Tensor { shape, .. } = output.dtype() else { return Err(expected("no tensor".to_owned())) };
+        let rows_fit = shape.first().is_some_and(|rows| usize::try_from(*rows) == Ok(batch.rows));
+        // A single logit may come without a dimension of its own.
+        let classes = match &shape[..] {
+            [_] if rows_fit => Some(1),
+            [_, classes] if rows_fit => usize::try_from(*classes).ok(),
+            _ => None,
+        };
+        let classes = classes.ok_or_else(|| expected(format!("{:?}", &shape[..])))?;
+        Ok(Scores { logits: floats(output).map_err(failed)?, classes })
     }
+}
+
+/// Token ids are those of a vocabulary: far below 2^31.
+#[expect(clippy::cast_possible_truncation, reason = "ids, masks and types fit")]
+fn narrow(data: &[i64]) -> Vec<i32> {
+    data.iter().map(|value| *value as i32).collect()
+}
+
+/// An output as f32, whatever floats it holds.
+fn floats(output: &DynValue) -> ort::Result<Vec<f32>> {
+    match output.dtype() {
+        ValueType::Tensor { ty: TensorElementType::Float16, .. } => {
+            Ok(output.try_extract_tensor::<f16>()?.1.iter().map(|value| value.to_f32()).collect())
+        }
+        ValueType::Tensor { ty: TensorElementType::Bfloat16, .. } => {
+            Ok(output.try_extract_tensor::<bf16>()?.1.iter().map(|value| value.to_f32()).collect())
+        }
+        ValueType::Tensor { ty: TensorElementType::Float64, .. } => {
+            Ok(output.try_extract_tensor::<f64>()?.1.iter().map(|value| shorten(*value)).collect())
+        }
+        _ => Ok(output.try_extract_tensor::<f32>()?.1.to_vec()),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a logit beyond f32 becomes infinite, and fails its text")]
+fn shorten(value: f64) -> f32 {
+    value as f32
 }

@@ -1,41 +1,43 @@
-//! A model package: a folder as Hugging Face exports it, with `model.onnx` (or `onnx/model.onnx`), `tokenizer.json` and
-//! `config.json`, and optionally [`labelstream.json`](manifest::Manifest).
+//! A model package: a folder as Hugging Face exports it, with `model.onnx` (or another [model](PackageFiles)),
+//! `tokenizer.json` and `config.json`, and optionally `tokenizer_config.json`, external data of the model, and
+//! [`labelstream.json`](manifest::Manifest).
 //!
 //! Files are input: bounded in size, read once, held against their digests, and checked against each other before
 //! anything runs. Malformed ones are errors that name the file and the place, never a panic. Nothing of a package is
-//! code: custom operators are not loaded, weights in other files are refused.
+//! code: custom operators are not loaded, and weights in other files are taken from inside the package alone.
 
 pub mod calibration;
 pub mod check;
 pub mod config;
 pub mod error;
+mod external;
 pub mod files;
 pub mod graph;
+mod labels;
 pub mod manifest;
+mod tokenizer;
 
 #[cfg(test)]
 mod tests;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use schemas::ModelId;
-use serde::Deserialize;
+use schemas::package_files::{CONFIG, MANIFEST, PackageFiles, TOKENIZER, TOKENIZER_CONFIG};
 use tokenizers::Tokenizer;
 
 use crate::label::Rules;
-use crate::tokens::{LongText, TokenError, TokenLimits, Tokens};
+use crate::tokens::{LongText, TokenLimits, Tokens};
 pub use check::{Report, check};
 use config::ModelConfig;
 use error::PackageError;
+pub use external::ExternalFile;
 use files::FileFacts;
 use graph::GraphFacts;
 use manifest::Manifest;
+use tokenizer::{Content, TokenizerFacts};
 
-const MANIFEST: &str = "labelstream.json";
-const CONFIG: &str = "config.json";
-const TOKENIZER: &str = "tokenizer.json";
-const MODELS: [&str; 2] = ["model.onnx", "onnx/model.onnx"];
 /// Hexadecimal digits of the digest that stand for the version of a package without one.
 const VERSION_DIGITS: usize = 12;
 
@@ -48,11 +50,15 @@ pub struct Package {
     pub config: ModelConfig,
     pub manifest: Manifest,
     pub graph: GraphFacts,
-    /// The content of `model.onnx`.
+    /// The content of the model's file.
     pub model: Vec<u8>,
+    /// Weights that the model keeps in other files.
+    pub external: Vec<ExternalFile>,
+    /// Values of the graph that a softmax or sigmoid made.
+    pub probabilities: BTreeSet<String>,
     /// What the drift worker compares with when no other reference is set.
     pub drift_reference: Option<ReferenceFile>,
-    model_name: &'static str,
+    model_name: String,
     tokenizer: Tokenizer,
     facts: TokenizerFacts,
 }
@@ -64,12 +70,13 @@ pub struct ReferenceFile {
     pub content: Vec<u8>,
 }
 
-/// What `tokenizer.json` says besides how to cut texts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct TokenizerFacts {
-    unknown: Option<u32>,
-    padding: Option<u32>,
-    truncation: Option<usize>,
+/// What a person says of a package beside where it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Choice<'a> {
+    /// The model's name where `labelstream.json` says none, instead of the folder's.
+    pub name: Option<&'a str>,
+    /// The model to take, as a path inside the package, instead of `model.onnx` or the only one.
+    pub model_file: Option<&'a str>,
 }
 
 impl Package {
@@ -86,36 +93,46 @@ impl Package {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_named(dir: &Path, name: Option<&str>) -> Result<Self, PackageError> {
-        if !dir.is_dir() {
-            return Err(PackageError::NotAFolder { dir: dir.to_owned() });
-        }
-        let model_name = files::find(dir, &MODELS)
-            .ok_or(PackageError::Missing { dir: dir.to_owned(), expected: "model.onnx or onnx/model.onnx" })?;
-        for expected in [TOKENIZER, CONFIG] {
-            files::find(dir, &[expected]).ok_or(PackageError::Missing { dir: dir.to_owned(), expected })?;
-        }
+        Self::open_chosen(dir, Choice { name, model_file: None })
+    }
+
+    /// Reads a package, or one model of several in its folder.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_chosen(dir: &Path, choice: Choice<'_>) -> Result<Self, PackageError> {
+        let PackageFiles { model: model_name, optional } = files::of_package(dir, choice.model_file)?;
         let (config, config_facts) = files::read(dir, CONFIG, files::JSON_BYTES_MAX)?;
         let config = ModelConfig::parse(&dir.join(CONFIG), &config)?;
         let mut all = vec![config_facts];
         let (manifest, manifest_facts) = read_manifest(dir, &config)?;
         all.extend(manifest_facts);
         let (tokenizer, tokenizer_facts) = files::read(dir, TOKENIZER, files::TOKENIZER_BYTES_MAX)?;
-        let (model, model_facts) = files::read(dir, model_name, files::MODEL_BYTES_MAX)?;
+        let (model, model_facts) = files::read(dir, &model_name, files::MODEL_BYTES_MAX)?;
         all.extend([tokenizer_facts, model_facts]);
-        let id = id(dir, name, &manifest, &files::digest(&all));
+        let tokenizer_config = optional.iter().any(|name| name == TOKENIZER_CONFIG);
+        let tokenizer_config =
+            tokenizer_config.then(|| files::read(dir, TOKENIZER_CONFIG, files::JSON_BYTES_MAX)).transpose()?;
+        all.extend(tokenizer_config.iter().map(|(_, facts)| facts.clone()));
+        let found = graph::inspect(&model).map_err(|graph::Malformed { at }| not_onnx(dir, &model_name, &model, at))?;
+        let external = external::read(dir, &model_name, &found, &mut all)?;
+        let id = id(dir, choice.name, &manifest, &files::digest(&all));
         check_digests(dir, &manifest, &mut all)?;
         let drift_reference = read_reference(dir, &manifest, &mut all)?;
 
-        let graph = inspect(&dir.join(model_name), &model)?;
-        let (tokenizer, facts) = parse_tokenizer(&dir.join(TOKENIZER), &tokenizer)?;
+        let files = (dir.join(TOKENIZER), dir.join(TOKENIZER_CONFIG));
+        let tokenizer_config = tokenizer_config.as_ref().map(|(bytes, _)| Content { file: &files.1, bytes });
+        let (tokenizer, facts) = tokenizer::parse(Content { file: &files.0, bytes: &tokenizer }, tokenizer_config)?;
         let package = Self {
             dir: dir.to_owned(),
             id,
             files: all,
             config,
             manifest,
-            graph,
+            graph: found.facts,
             model,
+            external,
+            probabilities: found.probabilities,
             drift_reference,
             model_name,
             tokenizer,
@@ -127,7 +144,7 @@ impl Package {
 
     /// Where the model was read from.
     pub fn model_file(&self) -> PathBuf {
-        self.dir.join(self.model_name)
+        self.dir.join(&self.model_name)
     }
 
     /// The tokenizer; `tokens_max` is the user's own limit in place of the package's.
@@ -136,7 +153,7 @@ impl Package {
     /// When the tokenizer's special tokens cannot be used, or the limit leaves no room or exceeds the model's positions.
     pub fn tokens(&self, tokens_max: Option<usize>, long_text: LongText) -> Result<Tokens, PackageError> {
         let tokens_max =
-            tokens_max.or(self.manifest.tokens_max).unwrap_or_else(|| self.config.tokens_max(self.facts.truncation));
+            tokens_max.or(self.manifest.tokens_max).unwrap_or_else(|| self.config.tokens_max(self.facts.tokens_max));
         if let Some(positions) = self.config.positions.filter(|positions| tokens_max > *positions) {
             return Err(PackageError::Field {
                 file: self.dir.join(CONFIG),
@@ -148,6 +165,20 @@ impl Package {
         let limits = TokenLimits { tokens_max, long_text };
         Tokens::from_tokenizer(self.tokenizer.clone(), self.facts.unknown, pad_id, limits)
             .map_err(|source| PackageError::Tokenizer { file: self.dir.join(TOKENIZER), source })
+    }
+
+    /// The part of a long text that the package's tokenizer keeps.
+    pub fn long_text(&self) -> LongText {
+        if self.facts.cuts_left { LongText::Tail } else { LongText::Head }
+    }
+
+    /// What a person should know of the package who did not make it; `tokens_max` is the user's own limit, if any.
+    pub fn notes(&self, tokens_max: Option<usize>) -> Vec<String> {
+        let is_limit_ours = tokens_max.or(self.manifest.tokens_max).is_none();
+        let bare = "tokenizer.json has no post_processor: the model sees texts without special tokens";
+        let bare = self.tokenizer.get_post_processor().is_none().then(|| bare.to_owned());
+        let limit = self.facts.note.clone().filter(|_| is_limit_ours);
+        self.config.note.clone().into_iter().chain(limit).chain(bare).collect()
     }
 
     /// The rules of the package itself, listing `top_k` labels.
@@ -193,12 +224,14 @@ fn id(dir: &Path, name: Option<&str>, manifest: &Manifest, digest: &str) -> Mode
 
 /// `labelstream.json`, where there is one, and what stands for it in the digest that names the package.
 fn read_manifest(dir: &Path, config: &ModelConfig) -> Result<(Manifest, Option<FileFacts>), PackageError> {
-    let Some(name) = files::find(dir, &[MANIFEST]) else { return Ok((Manifest::default(), None)) };
-    let (content, facts) = files::read(dir, name, files::JSON_BYTES_MAX)?;
-    let manifest = Manifest::parse(&dir.join(name), &content)?;
-    manifest.check(&dir.join(name), config)?;
+    if !dir.join(MANIFEST).exists() {
+        return Ok((Manifest::default(), None));
+    }
+    let (content, facts) = files::read(dir, MANIFEST, files::JSON_BYTES_MAX)?;
+    let manifest = Manifest::parse(&dir.join(MANIFEST), &content)?;
+    manifest.check(&dir.join(MANIFEST), config)?;
     let facts = if manifest.drift_reference.is_some() {
-        files::facts(name, &manifest::without_reference(&content))
+        files::facts(MANIFEST, &manifest::without_reference(&content))
     } else {
         facts
     };
@@ -241,53 +274,7 @@ fn check_digest(dir: &Path, found: &FileFacts, sha256: &str, bytes: Option<u64>)
     Ok(())
 }
 
-fn inspect(file: &Path, model: &[u8]) -> Result<GraphFacts, PackageError> {
-    let facts =
-        graph::inspect(model).map_err(|graph::Malformed { at }| PackageError::NotOnnx { file: file.to_owned(), at })?;
-    if facts.external_data {
-        return Err(PackageError::ExternalData { file: file.to_owned() });
-    }
-    Ok(facts)
-}
-
-#[derive(Deserialize)]
-struct WrittenTokenizer {
-    model: WrittenModel,
-    truncation: Option<WrittenTruncation>,
-    padding: Option<WrittenPadding>,
-}
-
-#[derive(Deserialize)]
-struct WrittenModel {
-    /// WordPiece, BPE and WordLevel name the piece, Unigram gives its id.
-    unk_token: Option<String>,
-    unk_id: Option<u32>,
-}
-
-#[derive(Deserialize)]
-struct WrittenTruncation {
-    max_length: usize,
-}
-
-#[derive(Deserialize)]
-struct WrittenPadding {
-    pad_id: u32,
-}
-
-/// The library's own errors do not always say where; a first pass as plain JSON does.
-fn parse_tokenizer(file: &Path, content: &[u8]) -> Result<(Tokenizer, TokenizerFacts), PackageError> {
-    let written: WrittenTokenizer =
-        serde_json::from_slice(content).map_err(|source| PackageError::Json { file: file.to_owned(), source })?;
-    let wrong = |source| PackageError::Tokenizer { file: file.to_owned(), source };
-    // The library panics on some malformed files.
-    let tokenizer = catch_unwind(AssertUnwindSafe(|| Tokenizer::from_bytes(content)))
-        .map_err(|_| wrong(TokenError::Panicked))?
-        .map_err(|error| wrong(TokenError::Failed(error.to_string())))?;
-    let unknown = written.model.unk_token.and_then(|token| tokenizer.token_to_id(&token)).or(written.model.unk_id);
-    let facts = TokenizerFacts {
-        unknown,
-        padding: written.padding.map(|padding| padding.pad_id),
-        truncation: written.truncation.map(|truncation| truncation.max_length),
-    };
-    Ok((tokenizer, facts))
+fn not_onnx(dir: &Path, name: &str, content: &[u8], at: usize) -> PackageError {
+    let hint = if files::is_lfs_pointer(content) { files::LFS_HINT } else { "" };
+    PackageError::NotOnnx { file: dir.join(name), at, hint }
 }

@@ -13,8 +13,10 @@ use serde::Deserialize;
 use crate::label::Rules;
 use crate::labeler::{LabelerConfig, Pool};
 use crate::onnx::Provider;
+use crate::package::error::PackageError;
 use crate::package::graph::GraphFacts;
-use crate::tokens::LongText;
+use crate::package::{Choice, Package};
+use crate::tokens::{LongText, Tokens};
 
 /// Every key of `[model]` with its default and meaning, for the embedded defaults of the program.
 pub const DEFAULTS: &str = include_str!("settings/default.toml");
@@ -33,6 +35,7 @@ const CACHE_ENTRIES_MAX: usize = 10_000_000;
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub package: PathBuf,
+    pub file: Option<String>,
     pub provider: Provider,
     pub sessions: usize,
     pub tokens_per_run: usize,
@@ -49,10 +52,11 @@ pub struct Settings {
     pub failures_max: usize,
 }
 
-/// The words of `model.long_text`; see [`LongText`].
+/// The words of `model.long_text`; see [`LongText`]. `Package` is what the package's tokenizer truncates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LongTextKind {
+    Package,
     Head,
     Tail,
     HeadTail,
@@ -65,10 +69,13 @@ pub struct Config {
     pub(crate) package: PathBuf,
     /// The model's name where the package says none; its folder's when `None`.
     pub(crate) name: Option<String>,
+    /// The model of the package that a person named.
+    file: Option<String>,
     pub(crate) provider: Provider,
     pub(crate) sessions: NonZeroUsize,
     pub(crate) tokens_max: Option<usize>,
-    pub(crate) long_text: LongText,
+    /// What is shown of a long text, where a person said it.
+    pub(crate) long_text: Option<LongText>,
     temperature: Option<f32>,
     abstain_below: Option<f32>,
     pub(crate) top_k: usize,
@@ -96,6 +103,27 @@ impl Config {
     #[must_use]
     pub fn in_folder(self, package: PathBuf, name: Option<String>) -> Self {
         Self { package, name, ..self }
+    }
+
+    /// The model of the package that a person named, as a path inside it.
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
+    /// Opens the package of these settings.
+    ///
+    /// # Errors
+    /// As [`Package::open`].
+    pub(crate) fn open(&self) -> Result<Package, PackageError> {
+        Package::open_chosen(&self.package, Choice { name: self.name.as_deref(), model_file: self.file() })
+    }
+
+    /// The package's tokenizer with the user's own limits in place of its own.
+    ///
+    /// # Errors
+    /// As [`Package::tokens`].
+    pub(crate) fn tokens(&self, package: &Package) -> Result<Tokens, PackageError> {
+        package.tokens(self.tokens_max, self.long_text.unwrap_or_else(|| package.long_text()))
     }
 
     /// The limits of a labeller for a model with this graph.
@@ -126,6 +154,11 @@ impl TryFrom<Settings> for Config {
         };
         let count = |value: usize| NonZeroUsize::new(value).unwrap_or(NonZeroUsize::MIN);
         expect("package", !written.package.as_os_str().is_empty(), "expected a folder, found nothing".to_owned());
+        expect(
+            "file",
+            written.file.as_deref() != Some(""),
+            "expected a path inside the package, found nothing".to_owned(),
+        );
         expect(
             "provider",
             written.provider.is_built_in(),
@@ -178,6 +211,7 @@ impl TryFrom<Settings> for Config {
             },
             package: written.package,
             name: None,
+            file: written.file,
             provider: written.provider,
             tokens_max: written.tokens_max,
             temperature: written.temperature,
@@ -188,13 +222,14 @@ impl TryFrom<Settings> for Config {
     }
 }
 
-fn long_text(written: &Settings) -> LongText {
+fn long_text(written: &Settings) -> Option<LongText> {
     match written.long_text {
-        LongTextKind::Head => LongText::Head,
-        LongTextKind::Tail => LongText::Tail,
-        LongTextKind::HeadTail => LongText::HeadTail,
+        LongTextKind::Package => None,
+        LongTextKind::Head => Some(LongText::Head),
+        LongTextKind::Tail => Some(LongText::Tail),
+        LongTextKind::HeadTail => Some(LongText::HeadTail),
         LongTextKind::Strided => {
-            LongText::Strided { overlap: written.stride_overlap, windows_max: written.windows_max }
+            Some(LongText::Strided { overlap: written.stride_overlap, windows_max: written.windows_max })
         }
     }
 }
@@ -223,7 +258,7 @@ mod tests {
     fn the_defaults_are_good_and_use_the_cores() {
         let config = Config::try_from(defaults()).expect("the defaults pass");
         assert_eq!(config.sessions, usable_cores());
-        assert_eq!(config.long_text, LongText::Head);
+        assert_eq!(config.long_text, None);
         let dynamic = GraphFacts { dynamically_quantised: true, ..GraphFacts::default() };
         assert_eq!(config.labeler(dynamic).rows_per_run, NonZeroUsize::MIN);
         assert_eq!(config.labeler(GraphFacts::default()).rows_per_run, NonZeroUsize::MAX);

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use classifier::labeler::Labeler;
+use classifier::load::Loaded;
 use classifier::onnx::OnnxModel;
 use ingest::decode::Decoder;
 use ingest::kafka::Lease;
@@ -127,14 +128,13 @@ fn chain(error: &dyn Error) -> String {
 /// ONNX Runtime, the package with its digests, its golden texts and the warm-up.
 fn check_model(config: &Config, report: &mut Report) -> Result<Option<Labeler<OnnxModel>>, Failure> {
     let loaded = model_source::model(config, &CancellationToken::new())
-        .and_then(|model| classifier::load::load(&model).map_err(Failure::Model));
+        .and_then(|model| classifier::load::load_with_facts(&model).map_err(Failure::Model));
     match loaded {
-        Ok(labeler) => {
+        Ok(Loaded { labeler, golden_texts, notes }) => {
             let model = labeler.model();
-            let found =
-                format!("{} version {} loads, and its golden texts have their scores", model.name, model.version);
-            report.ok("model", &found)?;
+            report.ok("model", &format!("{} version {} loads, {}", model.name, model.version, golden(golden_texts)))?;
             report.detail(&model.digest)?;
+            notes.iter().try_for_each(|note| report.note("model", note))?;
             Ok(Some(labeler))
         }
         Err(error) => {
@@ -142,6 +142,15 @@ fn check_model(config: &Config, report: &mut Report) -> Result<Option<Labeler<On
             report.fail("model", &chain(&error), mend)?;
             Ok(None)
         }
+    }
+}
+
+/// What the golden texts of a package that loads have shown.
+fn golden(texts: usize) -> String {
+    match texts {
+        0 => "and has no golden texts that would show its scores to be right here".to_owned(),
+        1 => "and its golden text has its score".to_owned(),
+        texts => format!("and its {texts} golden texts have their scores"),
     }
 }
 

@@ -22,6 +22,7 @@ pub mod framing;
 pub mod label;
 pub mod observed;
 pub mod outage;
+pub mod package_files;
 pub mod problem;
 pub mod recovery;
 pub mod report;

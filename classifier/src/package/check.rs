@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use schemas::ModelId;
+use schemas::package_files::MANIFEST;
 
 use super::Package;
 use super::files::FileFacts;
@@ -28,6 +29,8 @@ pub struct Report {
     pub files: Vec<FileFacts>,
     /// Files that `labelstream.json` gives a digest for; all of them agree.
     pub files_listed: usize,
+    /// What a person should know of the package.
+    pub notes: Vec<String>,
     pub licence: Option<String>,
     pub labels: usize,
     pub problem_type: ProblemType,
@@ -59,8 +62,9 @@ impl Report {
 /// # Errors
 /// When it cannot be opened or loaded; golden texts with other scores are part of the report.
 pub fn check(config: &Config) -> Result<Report, LoadError> {
-    let package = Package::open_named(&config.package, config.name.as_deref())?;
-    let tokens = package.tokens(config.tokens_max, config.long_text)?;
+    let package = config.open()?;
+    let notes = package.notes(config.tokens_max);
+    let tokens = config.tokens(&package)?;
     let tokens_max = tokens.tokens_max();
     let started = load::start(&package, config)?;
     let rules = config.rules(package.rules(config.top_k));
@@ -72,6 +76,7 @@ pub fn check(config: &Config) -> Result<Report, LoadError> {
         id: package.id,
         files: package.files,
         files_listed: package.manifest.files.len(),
+        notes,
         licence: package.manifest.licence,
         labels: package.config.labels.len(),
         problem_type,
@@ -131,7 +136,9 @@ impl fmt::Display for Report {
         for file in &self.files {
             row(f, "file", format!("{:<20} {:>11} bytes  sha256 {}", file.name, file.bytes, file.sha256))?;
         }
+        let has_manifest = self.files.iter().any(|file| file.name == MANIFEST);
         let listed = match self.files_listed {
+            0 if !has_manifest => "none to hold the files against: the package has no labelstream.json".to_owned(),
             0 => "labelstream.json lists none".to_owned(),
             count => format!("all {count} that labelstream.json lists agree"),
         };
@@ -139,6 +146,7 @@ impl fmt::Display for Report {
         row(f, "licence", self.licence.clone().unwrap_or_else(|| "not given".to_owned()))?;
         row(f, "labels", format!("{}, {}", self.labels, word(self.problem_type)))?;
         row(f, "tokens", format!("at most {} of a text at once", self.tokens_max))?;
+        self.notes.iter().try_for_each(|note| row(f, "note", note.clone()))?;
         row(f, "temperature", self.temperature.to_string())?;
         if self.dynamically_quantised {
             row(f, "quantisation", "dynamic: scores depend on the batch unless model.deterministic = true".to_owned())?;

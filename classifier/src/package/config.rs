@@ -1,17 +1,17 @@
 //! `config.json` as Hugging Face writes it: only the fields that decide what the scores mean and how long a row may be.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use schemas::Fields;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::error::PackageError;
+use super::labels;
 use crate::label::ProblemType;
 
 /// Tokens per row when nothing says otherwise.
-const TOKENS_MAX_DEFAULT: usize = 512;
+pub(super) const TOKENS_MAX_DEFAULT: usize = 512;
 /// Architectures that number positions from the padding id on, so that a row holds that many tokens fewer
 /// (`create_position_ids_from_input_ids` in Hugging Face transformers).
 const POSITIONS_AFTER_PADDING: [&str; 9] = [
@@ -28,11 +28,19 @@ const POSITIONS_AFTER_PADDING: [&str; 9] = [
 
 /// Other fields are left alone: the file is written for other programs too.
 #[derive(Debug, Deserialize)]
-struct Written {
-    id2label: Option<Fields>,
+struct Written<'a> {
+    #[serde(borrow)]
+    id2label: Option<&'a RawValue>,
+    #[serde(borrow)]
+    label2id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    num_labels: Option<&'a RawValue>,
     problem_type: Option<String>,
-    pad_token_id: Option<u32>,
-    max_position_embeddings: Option<usize>,
+    /// Negative where a model has none, as in some files of older versions.
+    pad_token_id: Option<i64>,
+    max_position_embeddings: Option<i64>,
+    /// What GPT-2 and its kin call the same.
+    n_positions: Option<i64>,
     vocab_size: Option<usize>,
     model_type: Option<String>,
 }
@@ -48,6 +56,8 @@ pub struct ModelConfig {
     pub positions: Option<usize>,
     /// Token ids that the model has embeddings for, where it says so.
     pub vocab_size: Option<usize>,
+    /// How the labels were found, where the file leaves it to its reader.
+    pub note: Option<String>,
 }
 
 impl ModelConfig {
@@ -59,69 +69,45 @@ impl ModelConfig {
             field: field.to_owned(),
             problem,
         };
-        let labels = labels(written.id2label.as_ref()).map_err(|problem| wrong("id2label", problem))?;
+        let Written { id2label, label2id, num_labels, .. } = written;
+        let named = labels::find(labels::Written { id2label, label2id, num_labels })
+            .map_err(|(field, problem)| wrong(field, problem))?;
+        let labels = named.names;
         let problem_type = problem_type(written.problem_type.as_deref(), labels.len())
             .map_err(|problem| wrong("problem_type", problem))?;
+        let pad_token_id = written.pad_token_id.and_then(|id| u32::try_from(id).ok());
         let before = match written.model_type.as_deref() {
             Some(kind) if POSITIONS_AFTER_PADDING.contains(&kind) => {
-                usize::try_from(written.pad_token_id.unwrap_or(1)).unwrap_or(usize::MAX).saturating_add(1)
+                usize::try_from(pad_token_id.unwrap_or(1)).unwrap_or(usize::MAX).saturating_add(1)
             }
             _ => 0,
         };
-        let positions = written.max_position_embeddings.map(|positions| positions.saturating_sub(before));
+        // A model of relative positions says -1: it has no limit.
+        let positions = written.max_position_embeddings.or(written.n_positions);
+        let positions = positions.and_then(|positions| usize::try_from(positions).ok());
+        let positions = positions.map(|positions| positions.saturating_sub(before));
         if positions == Some(0) {
             return Err(wrong("max_position_embeddings", "leaves no room for a token".to_owned()));
         }
-        Ok(Self { labels, problem_type, pad_token_id: written.pad_token_id, positions, vocab_size: written.vocab_size })
+        Ok(Self { labels, problem_type, pad_token_id, positions, vocab_size: written.vocab_size, note: named.note })
     }
 
-    /// Tokens per row when neither settings nor `labelstream.json` say: what the tokenizer truncates to, else 512, and
-    /// never more than the model has positions for.
-    pub(super) fn tokens_max(&self, truncation: Option<usize>) -> usize {
-        truncation.unwrap_or(TOKENS_MAX_DEFAULT).min(self.positions.unwrap_or(usize::MAX))
+    /// Tokens per row when neither settings nor `labelstream.json` say, never more than the model has positions for.
+    pub(super) fn tokens_max(&self, tokenizer: Option<usize>) -> usize {
+        tokenizer.unwrap_or(TOKENS_MAX_DEFAULT).min(self.positions.unwrap_or(usize::MAX))
     }
 }
 
-fn labels(written: Option<&Fields>) -> Result<Vec<Arc<str>>, String> {
-    let written = written.ok_or("is missing: it names the label of every logit")?;
-    let mut by_place = BTreeMap::new();
-    for (key, value) in &written.0 {
-        let place: usize = key.parse().map_err(|_| format!("has the key {key:?}, which is not a whole number"))?;
-        let name: String =
-            serde_json::from_str(value.get()).map_err(|_| format!("gives {key} a name that is not a text"))?;
-        if name.is_empty() {
-            return Err(format!("gives {key} an empty name"));
-        }
-        if by_place.insert(place, name).is_some() {
-            return Err(format!("has the key {place} twice"));
-        }
-    }
-    let count = by_place.len();
-    if count == 0 {
-        return Err("is empty".to_owned());
-    }
-    if let Some(gap) = (0..count).find(|place| !by_place.contains_key(place)) {
-        return Err(format!("has {count} labels but none for logit {gap}"));
-    }
-    let mut seen = BTreeMap::new();
-    for (place, name) in &by_place {
-        if let Some(earlier) = seen.insert(name, place) {
-            return Err(format!("gives {earlier} and {place} the same name {name:?}"));
-        }
-    }
-    Ok(by_place.into_values().map(Arc::from).collect())
-}
-
-/// As Hugging Face's text-classification pipeline chooses: without `problem_type`, one label means sigmoid and several
-/// mean softmax.
+/// As Hugging Face's text-classification pipeline chooses, in its order: `regression` is a number as it is; a single
+/// label means sigmoid whatever else is said, because softmax over one logit is 1 for every text; several mean sigmoid
+/// with `multi_label_classification` and softmax without.
 fn problem_type(written: Option<&str>, labels: usize) -> Result<ProblemType, String> {
     match written {
-        Some("single_label_classification") => Ok(ProblemType::Softmax),
-        Some("multi_label_classification") => Ok(ProblemType::Sigmoid),
         Some("regression") if labels == 1 => Ok(ProblemType::Regression),
-        Some("regression") => Err(format!("is regression, which takes one label, but id2label has {labels}")),
-        None if labels == 1 => Ok(ProblemType::Sigmoid),
-        None => Ok(ProblemType::Softmax),
+        Some("regression") => Err(format!("is regression, which takes one label, but config.json has {labels}")),
+        Some("multi_label_classification") => Ok(ProblemType::Sigmoid),
+        None | Some("single_label_classification") if labels == 1 => Ok(ProblemType::Sigmoid),
+        None | Some("single_label_classification") => Ok(ProblemType::Softmax),
         Some(other) => {
             Err(format!("is {other:?}: expected single_label_classification, multi_label_classification or regression"))
         }
@@ -156,6 +142,17 @@ mod tests {
         assert_eq!(one(r#", "problem_type": null"#), Ok(ProblemType::Sigmoid));
         assert_eq!(one(r#", "problem_type": "regression""#), Ok(ProblemType::Regression));
         assert_eq!(one(r#", "problem_type": "multi_label_classification""#), Ok(ProblemType::Sigmoid));
+        assert_eq!(one(r#", "problem_type": "single_label_classification""#), Ok(ProblemType::Sigmoid));
+        let two = |problem: &str| parse(&format!(r#"{{"problem_type": "{problem}"}}"#)).map(|it| it.problem_type);
+        assert_eq!(two("single_label_classification"), Ok(ProblemType::Softmax));
+        assert_eq!(two("multi_label_classification"), Ok(ProblemType::Sigmoid));
+    }
+
+    #[test]
+    fn a_number_that_means_none_is_none() {
+        let config = parse(r#"{"pad_token_id": -1, "max_position_embeddings": -1}"#).expect("older files have these");
+        assert_eq!((config.pad_token_id, config.positions), (None, None));
+        assert_eq!(parse(r#"{"n_positions": 1024, "pad_token_id": null}"#).expect("GPT-2").positions, Some(1024));
     }
 
     #[test]
@@ -163,14 +160,7 @@ mod tests {
         for (json, expected) in [
             ("{", "config.json as JSON: EOF while parsing an object at line 1 column 1"),
             ("[]", "config.json as JSON: invalid length 0"),
-            ("{}", "id2label is missing"),
-            (r#"{"id2label": {}}"#, "id2label is empty"),
-            (r#"{"id2label": {"0": "a", "2": "b"}}"#, "2 labels but none for logit 1"),
-            (r#"{"id2label": {"0": "a", "1": "a"}}"#, "gives 0 and 1 the same name \"a\""),
-            (r#"{"id2label": {"0": "a", "0": "b"}}"#, "has the key 0 twice"),
-            (r#"{"id2label": {"x": "a"}}"#, "has the key \"x\""),
-            (r#"{"id2label": {"0": 5}}"#, "gives 0 a name that is not a text"),
-            (r#"{"id2label": {"0": ""}}"#, "gives 0 an empty name"),
+            (r#"{"id2label": {"0": "a", "2": "b"}}"#, "config.json: id2label has 2 labels but none for logit 1"),
             (r#"{"id2label": {"0": "a"}, "problem_type": "ranking"}"#, "problem_type is \"ranking\": expected"),
             (r#"{"id2label": {"0": "a", "1": "b"}, "problem_type": "regression"}"#, "takes one label"),
             (r#"{"id2label": {"0": "a"}, "max_position_embeddings": 0}"#, "leaves no room"),

@@ -9,8 +9,10 @@ use crate::tokens::TokenError;
 pub enum PackageError {
     #[error("open the model package {dir}: it is not a folder")]
     NotAFolder { dir: PathBuf },
-    #[error("open the model package {dir}: it has no {expected}")]
-    Missing { dir: PathBuf, expected: &'static str },
+    #[error("open the model package {dir}: it has no {expected}{advice}")]
+    Missing { dir: PathBuf, expected: String, advice: String },
+    #[error("use model.file = {name:?}: it is not a path inside the package")]
+    Outside { name: String },
     #[error("read {file}")]
     Read { file: PathBuf, source: io::Error },
     #[error("read {file}: it is not a regular file")]
@@ -28,10 +30,17 @@ pub enum PackageError {
     Size { file: PathBuf, expected: u64, found: u64 },
     #[error("use {file}")]
     Tokenizer { file: PathBuf, source: TokenError },
-    #[error("use {file}: byte {at} does not belong to an ONNX model")]
-    NotOnnx { file: PathBuf, at: usize },
+    #[error("use {file}: byte {at} does not belong to an ONNX model{hint}")]
+    NotOnnx { file: PathBuf, at: usize, hint: &'static str },
+    #[error("use {file}{}", super::files::LFS_HINT)]
+    LfsPointer { file: PathBuf },
+    #[error("use {file}: it keeps weights in {name:?} (external data), which is not a path inside the package")]
+    ExternalOutside { file: PathBuf, name: String },
     #[error(
-        "use {file}: it keeps weights in other files (external data), which are not taken: save the model as one file"
+        "use {file}: it keeps weights in {name} (external data), which is not in the package: copy it along with the model; \
+         a package that is fetched lists it under `files` of labelstream.json"
     )]
-    ExternalData { file: PathBuf },
+    ExternalMissing { file: PathBuf, name: String },
+    #[error("use {file}: it keeps weights in other files (external data) and does not say in which")]
+    ExternalUnnamed { file: PathBuf },
 }

@@ -4,21 +4,31 @@
 //! is opened again after it was hashed, so a file that changes meanwhile cannot slip past its digest.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
+use schemas::package_files::PackageFiles;
 use sha2::{Digest, Sha256};
 
 use super::error::PackageError;
 
 /// Largest `model.onnx`, bytes: what a protobuf message can be.
 pub(super) const MODEL_BYTES_MAX: u64 = 2 << 30;
+/// Largest file of external data, bytes: all of it is read into memory.
+pub(super) const EXTERNAL_BYTES_MAX: u64 = 16 << 30;
 /// Largest `tokenizer.json`, bytes. The largest multilingual ones are about 30 MB.
 pub(super) const TOKENIZER_BYTES_MAX: u64 = 128 << 20;
 /// Largest drift reference, bytes: what the drift worker reads as a profile.
 pub(super) const REFERENCE_BYTES_MAX: u64 = 64 << 20;
 /// Largest `config.json` or `labelstream.json`, bytes; 16 MB hold a hundred thousand labels.
 pub(super) const JSON_BYTES_MAX: u64 = 16 << 20;
+
+/// The folder that Optimum exports models into.
+const MODEL_FOLDER: &str = "onnx";
+/// How a file begins that stands for one of Git LFS which was not downloaded.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+/// What to do about it.
+pub(super) const LFS_HINT: &str = ": it is a pointer of Git LFS, which `git lfs pull` replaces by the file itself";
 
 /// A file that was read, and what it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +38,51 @@ pub struct FileFacts {
     pub bytes: u64,
     /// SHA-256 of its bytes, hexadecimal.
     pub sha256: String,
+}
+
+/// Which files of a folder are the package; `chosen` is the model that a person named.
+pub(super) fn of_package(dir: &Path, chosen: Option<&str>) -> Result<PackageFiles, PackageError> {
+    if !dir.is_dir() {
+        return Err(PackageError::NotAFolder { dir: dir.to_owned() });
+    }
+    if let Some(chosen) = chosen.filter(|chosen| !is_inside(chosen)) {
+        return Err(PackageError::Outside { name: chosen.to_owned() });
+    }
+    let read = |source| PackageError::Read { file: dir.to_owned(), source };
+    let mut names = names(dir, "").map_err(read)?;
+    if dir.join(MODEL_FOLDER).is_dir() {
+        names.extend(self::names(&dir.join(MODEL_FOLDER), "onnx/").map_err(read)?);
+    }
+    // Another folder than `onnx` is looked into only for a model that is named.
+    names.extend(chosen.filter(|chosen| dir.join(chosen).is_file()).map(str::to_owned));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    PackageFiles::find(&names, chosen, &dir.display().to_string()).map_err(|lack| PackageError::Missing {
+        dir: dir.to_owned(),
+        expected: lack.expected,
+        advice: advice(lack.advice),
+    })
+}
+
+fn advice(advice: Option<String>) -> String {
+    advice.map(|advice| format!(": {advice}")).unwrap_or_default()
+}
+
+/// The files of a folder in the order of their names; a link counts as what it leads to.
+fn names(dir: &Path, before: &str) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.path().exists() && !entry.path().is_dir() {
+            names.push(format!("{before}{}", entry.file_name().to_string_lossy()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// True for the few lines that stand for a file of Git LFS.
+pub(super) fn is_lfs_pointer(content: &[u8]) -> bool {
+    content.starts_with(LFS_POINTER)
 }
 
 /// Reads a file of the package whole.
@@ -48,17 +103,15 @@ pub(super) fn read(dir: &Path, name: &str, bytes_max: u64) -> Result<(Vec<u8>, F
     if facts.bytes > bytes_max {
         return Err(PackageError::TooLarge { file: path, bytes: facts.bytes, bytes_max });
     }
+    if is_lfs_pointer(&content) && !name.ends_with(".onnx") {
+        return Err(PackageError::LfsPointer { file: path });
+    }
     Ok((content, facts))
 }
 
 /// What a file of these bytes is.
 pub(super) fn facts(name: &str, content: &[u8]) -> FileFacts {
     FileFacts { name: name.to_owned(), bytes: content.len() as u64, sha256: hex(&Sha256::digest(content)) }
-}
-
-/// The first of these names that exists in the package.
-pub(super) fn find(dir: &Path, names: &[&'static str]) -> Option<&'static str> {
-    names.iter().copied().find(|name| dir.join(name).exists())
 }
 
 /// A name from `labelstream.json` that stays inside the package.
@@ -111,6 +164,15 @@ mod tests {
         let expected = "sha256:416ccbb108242872963558d2b2800ec8cc6d6c2b62ec0ce35f6a0ae486adbfaa";
         assert_eq!(digest(&[a.clone(), b.clone()]), expected);
         assert_eq!(digest(&[b, a]), expected);
+    }
+
+    #[test]
+    fn a_pointer_of_git_lfs_says_so() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 466081\n";
+        fs::write(dir.path().join("tokenizer.json"), pointer).expect("writable");
+        let error = read(dir.path(), "tokenizer.json", 999).expect_err("it is not the file itself").to_string();
+        assert!(error.contains("tokenizer.json") && error.contains("git lfs pull"), "{error}");
     }
 
     #[test]

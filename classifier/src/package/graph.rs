@@ -1,9 +1,11 @@
-//! Looks through `model.onnx` for what has to be known before it is run: operators that change how it must be run, and
-//! weights kept in other files.
+//! Looks through `model.onnx` for what has to be known before it is run: operators that change how it must be run,
+//! outputs that are probabilities already, and weights kept in other files.
 //!
 //! Reads protobuf's wire format directly (<https://protobuf.dev/programming-guides/encoding/>), only the fields of
 //! `onnx.proto` that lead to nodes and tensors. It borrows the bytes, copies no weights, and recurses a bounded number
 //! of times. ONNX Runtime checks everything else when it loads the model.
+
+use std::collections::BTreeSet;
 
 /// Subgraphs inside subgraphs that are followed.
 const DEPTH_MAX: usize = 16;
@@ -21,6 +23,16 @@ pub struct GraphFacts {
     pub nodes: usize,
 }
 
+/// What was found in a graph.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) facts: GraphFacts,
+    /// Files that hold weights, as the model names them, relative to its own folder.
+    pub(super) external_files: BTreeSet<String>,
+    /// Values that a softmax or sigmoid made.
+    pub(super) probabilities: BTreeSet<String>,
+}
+
 /// The byte at which the file stops being an ONNX model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed {
@@ -28,14 +40,14 @@ pub(super) struct Malformed {
 }
 
 /// Looks through a serialised `ModelProto`.
-pub(super) fn inspect(model: &[u8]) -> Result<GraphFacts, Malformed> {
-    let mut facts = GraphFacts::default();
+pub(super) fn inspect(model: &[u8]) -> Result<Found, Malformed> {
+    let mut found = Found::default();
     let walker = Walker { whole: model };
-    walker.walk(model, Kind::Model, 0, &mut facts)?;
-    if facts.nodes == 0 {
+    walker.walk(model, Kind::Model, 0, &mut found)?;
+    if found.facts.nodes == 0 {
         return Err(Malformed { at: 0 });
     }
-    Ok(facts)
+    Ok(found)
 }
 
 /// The messages of `onnx.proto` that are looked into.
@@ -70,9 +82,10 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
-    fn walk(&self, message: &[u8], kind: Kind, depth: usize, facts: &mut GraphFacts) -> Result<(), Malformed> {
+    fn walk(&self, message: &[u8], kind: Kind, depth: usize, found: &mut Found) -> Result<(), Malformed> {
         if kind == Kind::Node {
-            facts.nodes += 1;
+            found.facts.nodes += 1;
+            note_probabilities(message, found);
         }
         let mut rest = message;
         while !rest.is_empty() {
@@ -81,17 +94,19 @@ impl Walker<'_> {
             rest = after;
             match (kind, field, value) {
                 // NodeProto.op_type
-                (Kind::Node, 4, Value::Bytes(name)) => note_operator(name, facts),
+                (Kind::Node, 4, Value::Bytes(name)) => note_operator(name, &mut found.facts),
                 // TensorProto.data_location = EXTERNAL, or any external_data entry
-                (Kind::Tensor, 14, Value::Number(1)) | (Kind::Tensor, 13, Value::Bytes(_)) => {
-                    facts.external_data = true;
+                (Kind::Tensor, 14, Value::Number(1)) => found.facts.external_data = true,
+                (Kind::Tensor, 13, Value::Bytes(entry)) => {
+                    found.facts.external_data = true;
+                    found.external_files.extend(location(entry));
                 }
                 (_, _, Value::Bytes(inner)) => {
                     if let Some(child) = kind.child(field) {
                         if depth >= DEPTH_MAX * 3 {
                             return Err(Malformed { at });
                         }
-                        self.walk(inner, child, depth + 1, facts)?;
+                        self.walk(inner, child, depth + 1, found)?;
                     }
                 }
                 _ => {}
@@ -109,6 +124,34 @@ impl Walker<'_> {
 fn note_operator(name: &[u8], facts: &mut GraphFacts) {
     facts.dynamically_quantised |= name.starts_with(b"DynamicQuantize");
     facts.statically_quantised |= name == b"QuantizeLinear" || name.starts_with(b"QLinear") || name == b"QGemm";
+}
+
+/// The outputs of a node whose operator makes probabilities.
+fn note_probabilities(node: &[u8], found: &mut Found) {
+    let is_one = |name: &str| matches!(name, "Softmax" | "LogSoftmax" | "Sigmoid");
+    if texts(node, 4).next().is_some_and(is_one) {
+        found.probabilities.extend(texts(node, 2).map(str::to_owned));
+    }
+}
+
+/// The file that an entry of `external_data` names.
+fn location(entry: &[u8]) -> Option<String> {
+    let is_location = texts(entry, 1).next() == Some("location");
+    is_location.then(|| texts(entry, 2).next().unwrap_or_default().to_owned())
+}
+
+/// The texts of a message's fields of this number; those that are none are left out.
+fn texts(message: &[u8], wanted: u64) -> impl Iterator<Item = &str> {
+    let mut rest = message;
+    let fields = std::iter::from_fn(move || {
+        let (field, value, after) = next_field(rest)?;
+        rest = after;
+        Some((field, value))
+    });
+    fields.filter_map(move |(field, value)| match value {
+        Value::Bytes(text) if field == wanted => std::str::from_utf8(text).ok(),
+        _ => None,
+    })
 }
 
 enum Value<'a> {
@@ -173,7 +216,7 @@ mod tests {
     #[test]
     fn notes_quantisation_and_weights_in_other_files() {
         let check = |node: &[u8], tensor: &[u8], expected: GraphFacts| {
-            assert_eq!(inspect(&model(node, tensor)), Ok(expected));
+            assert_eq!(inspect(&model(node, tensor)).map(|found| found.facts), Ok(expected));
         };
         let plain = GraphFacts { nodes: 1, ..GraphFacts::default() };
         check(&field(4, b"MatMul"), &field(8, b"weights"), plain);
@@ -187,6 +230,18 @@ mod tests {
         // a Constant node whose attribute holds the tensor
         let attribute = field(5, &field(5, &[14 << 3, 1]));
         check(&[field(4, b"Constant"), attribute].concat(), &[], external);
+    }
+
+    #[test]
+    fn names_the_files_of_weights_and_the_values_that_are_probabilities() {
+        let entry = |key: &[u8], value: &[u8]| field(13, &[field(1, key), field(2, value)].concat());
+        let tensor = [entry(b"location", b"model.onnx_data"), entry(b"offset", b"0")].concat();
+        let node = [field(4, b"Softmax"), field(1, b"logits"), field(2, b"scores")].concat();
+        let found = inspect(&model(&node, &tensor)).expect("a model");
+        assert_eq!(found.external_files.into_iter().collect::<Vec<_>>(), ["model.onnx_data"]);
+        assert_eq!(found.probabilities.into_iter().collect::<Vec<_>>(), ["scores"]);
+        let plain = inspect(&model(&[field(4, b"Gemm"), field(2, b"logits")].concat(), &[])).expect("a model");
+        assert_eq!((plain.external_files.len(), plain.probabilities.len()), (0, 0));
     }
 
     #[test]
@@ -223,8 +278,8 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let facts = inspect(&bytes);
-            prop_assert!(facts.is_err() || facts.is_ok_and(|facts| facts.nodes > 0));
+            let found = inspect(&bytes);
+            prop_assert!(found.is_err() || found.is_ok_and(|found| found.facts.nodes > 0));
         }
     }
 }

@@ -19,8 +19,8 @@ fn copy() -> tempfile::TempDir {
     for name in [CONFIG, MANIFEST, TOKENIZER, "drift.profile"] {
         fs::copy(default_package().join(name), dir.path().join(name)).expect("the default package has this file");
     }
-    fs::hard_link(default_package().join(MODELS[0]), dir.path().join(MODELS[0]))
-        .or_else(|_| fs::copy(default_package().join(MODELS[0]), dir.path().join(MODELS[0])).map(|_| ()))
+    fs::hard_link(default_package().join("model.onnx"), dir.path().join("model.onnx"))
+        .or_else(|_| fs::copy(default_package().join("model.onnx"), dir.path().join("model.onnx")).map(|_| ()))
         .expect("the default package has a model");
     dir
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use classifier::load::LoadError;
-use classifier::package::{Package, ReferenceFile};
+use classifier::package::{Choice, Package, ReferenceFile};
 use drift::compare::Comparer;
 use drift::profile::Profile;
 use drift::reference::ReferenceKind;
@@ -39,7 +39,9 @@ fn profile(config: &Config, stop: &CancellationToken) -> Result<Profile, Failure
         return Ok(Profile::read(file)?);
     }
     let folder = model_source::folder(config, stop)?;
-    let packaged = Package::open(&folder).map_err(LoadError::Package)?.drift_reference;
+    let packaged = Package::open_chosen(&folder, Choice { name: None, model_file: config.model().file() })
+        .map_err(LoadError::Package)?
+        .drift_reference;
     let Some(ReferenceFile { file, content }) = packaged else {
         return Err(Failure::NoProfile { package: folder });
     };

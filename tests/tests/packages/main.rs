@@ -1,6 +1,7 @@
 //! Model packages are input: good ones of every layout work, bad ones are refused with the file and the place, and no
 //! bytes make the loader panic.
 
+mod hugging_face;
 mod tiny;
 
 use std::fs;
@@ -18,12 +19,12 @@ use proptest::prelude::*;
 use tests::workspace;
 use tiny::{Graph, Tiny};
 
-fn settings(dir: &Path) -> Settings {
+pub(crate) fn settings(dir: &Path) -> Settings {
     Settings { sessions: 2, tokens_per_run: 16, ..Settings::of_package(dir.to_owned()) }
 }
 
 /// Loads with these settings; nothing where ONNX Runtime is not installed.
-fn load(test: &str, settings: Settings) -> Option<Result<Labeler<OnnxModel>, LoadError>> {
+pub(crate) fn load(test: &str, settings: Settings) -> Option<Result<Labeler<OnnxModel>, LoadError>> {
     let config = Config::try_from(settings).expect("good settings");
     match load::load(&config) {
         Err(LoadError::Session(SessionError::Runtime(error))) => {
@@ -34,12 +35,12 @@ fn load(test: &str, settings: Settings) -> Option<Result<Labeler<OnnxModel>, Loa
     }
 }
 
-fn judge(labeler: &mut Labeler<OnnxModel>, texts: &[&str]) -> Vec<Result<Arc<Judged>, String>> {
+pub(crate) fn judge(labeler: &mut Labeler<OnnxModel>, texts: &[&str]) -> Vec<Result<Arc<Judged>, String>> {
     let answers = labeler.judge(texts).expect("the model works");
     answers.into_iter().map(|answer| answer.map_err(|error| chain(&*error))).collect()
 }
 
-fn close(found: f32, expected: f64) {
+pub(crate) fn close(found: f32, expected: f64) {
     assert!((f64::from(found) - expected).abs() < 1e-6, "found {found}, expected {expected}");
 }
 
@@ -151,7 +152,7 @@ fn a_bad_file_is_refused_with_its_name_and_what_is_wrong() {
     };
     check("config.json", b"{\n  \"id2label\": }", "expected value at line 2 column 15");
     check("config.json", b"\xff", "as JSON: expected value at line 1 column 1");
-    check("config.json", b"{}", "id2label is missing");
+    check("config.json", b"{\"id2label\": {\"0\": \"a\", \"2\": \"b\"}}", "id2label has 2 labels but none for logit 1");
     let small = tiny::CONFIG.replace("\"vocab_size\": 6", "\"vocab_size\": 5");
     check("config.json", small.as_bytes(), "vocab_size is 5, but tokenizer.json has ids up to 5");
     check("tokenizer.json", b"{\"model\": ", "as JSON: EOF");
@@ -160,7 +161,7 @@ fn a_bad_file_is_refused_with_its_name_and_what_is_wrong() {
     check("tokenizer.json", types.as_bytes(), "token types other than 0");
     check("model.onnx", b"", "byte 0 does not belong to an ONNX model");
     check("model.onnx", b"version https://git-lfs.github.com/spec/v1", "does not belong to an ONNX model");
-    let external = Graph { external: true, ..Graph::default() }.bytes();
+    let external = Graph { external: Some("../../secret.bin"), ..Graph::default() }.bytes();
     check("model.onnx", &external, "external data");
     for (json, expected) in [
         ("{\"temprature\": 2}", "unknown field `temprature`, expected one of"),
@@ -204,7 +205,7 @@ fn a_model_of_another_shape_is_refused_when_it_is_loaded() {
         (Graph { input: "pixels", ..plain() }, "it has the input \"pixels\": expected input_ids"),
         (Graph { input: "attention_mask", ..plain() }, "it has no input input_ids"),
         (Graph { output: "scores", ..plain() }, "its first output is \"scores\": expected logits"),
-        (Graph { input_type: 6, ..plain() }, "expected"),
+        (Graph { input_type: 1, ..plain() }, "its input \"input_ids\" holds f32: expected i64 or i32"),
     ] {
         let tiny = Tiny::new().with("model.onnx", graph.bytes());
         let Some(labeler) = load("a_model_of_another_shape", settings(tiny.dir())) else { return };
@@ -212,7 +213,9 @@ fn a_model_of_another_shape_is_refused_when_it_is_loaded() {
         assert!(error.contains("model.onnx") && error.contains(expected), "expected {expected}, found {error}");
     }
     let three = tiny::CONFIG.replace("\"1\": \"negative\"", "\"1\": \"negative\", \"2\": \"neutral\"");
-    for (width, expected) in [(2, "have the shape [-1, 2], but config.json names 3 labels"), (0, "3 labels")] {
+    for (width, expected) in
+        [(2, "have the shape [-1, 2], but config.json names 3 labels: 2 are needed"), (0, "3 labels")]
+    {
         let tiny = Tiny::new().with("config.json", &three).with("model.onnx", Graph { width, ..plain() }.bytes());
         let Some(labeler) = load("a_model_of_another_shape", settings(tiny.dir())) else { return };
         let error = chain(&labeler.err().expect("two logits for three labels"));

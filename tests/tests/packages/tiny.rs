@@ -22,13 +22,34 @@ pub(crate) struct Graph {
     pub(crate) width: u64,
     /// `TensorProto.DataType` of the token ids: 7 is i64.
     pub(crate) input_type: u64,
-    /// Keep the weights in another file.
-    pub(crate) external: bool,
+    /// Logits of each text; the third and later ones are 0.
+    pub(crate) columns: usize,
+    /// `TensorProto.DataType` of the logits: 1 is f32, 10 f16, 11 f64, 16 bf16.
+    pub(crate) output_type: u64,
+    /// Give `last_hidden_state`, before the logits.
+    pub(crate) hidden: bool,
+    /// Give a row of logits for each token, as a token classifier does.
+    pub(crate) rows: bool,
+    /// Give probabilities instead of logits.
+    pub(crate) softmax: bool,
+    /// Keep the weights in this file.
+    pub(crate) external: Option<&'static str>,
 }
 
 impl Default for Graph {
     fn default() -> Self {
-        Self { input: "input_ids", output: "logits", width: 0, input_type: 7, external: false }
+        Self {
+            input: "input_ids",
+            output: "logits",
+            width: 0,
+            input_type: 7,
+            columns: 2,
+            output_type: 1,
+            hidden: false,
+            rows: false,
+            softmax: false,
+            external: None,
+        }
     }
 }
 
@@ -104,32 +125,60 @@ pub(crate) fn tokenizer() -> String {
 impl Graph {
     /// The serialised `ModelProto`.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let gather = node("Gather", &["weights", self.input], "rows");
-        // AttributeProto: keepdims = 0, type INT
-        let keep = [message(1, b"keepdims"), number(3, 0), number(20, 2)].concat();
-        let sum = [node("ReduceSum", &["rows", "axis"], self.output), message(5, &keep)].concat();
+        let hidden = "last_hidden_state";
+        // AttributeProto of type INT
+        let attribute =
+            |name: &str, value| message(5, &[message(1, name.as_bytes()), number(3, value), number(20, 2)].concat());
+        // Gather takes no other integers, and no floats.
+        let ids = [node("Cast", &[self.input], "ids"), attribute("to", 7)].concat();
+        let is_taken = matches!(self.input_type, 6 | 7);
+        let gather = node("Gather", &["weights", if is_taken { self.input } else { "ids" }], hidden);
+        let sum = [node("ReduceSum", &[hidden, "axis"], "sum"), attribute("keepdims", 0)].concat();
+        let cast = [node("Cast", &[if self.rows { hidden } else { "sum" }], "cast"), attribute("to", self.output_type)]
+            .concat();
+        let last = node(if self.softmax { "Softmax" } else { "Identity" }, &["cast"], self.output);
+        let open = |name: &'static str| Size::from(name);
+        let mut sizes = vec![open("batch"), self.width.into()];
+        if self.rows {
+            sizes.insert(1, open("tokens"));
+        }
+        let mut outputs = message(12, &value(self.output, self.output_type, &sizes));
+        if self.hidden {
+            let columns = Size::from(self.columns as u64);
+            let first = value(hidden, 1, &[open("batch"), open("tokens"), columns]);
+            outputs = [message(12, &first), outputs].concat();
+        }
         let graph = [
+            if is_taken { Vec::new() } else { message(1, &ids) },
             message(1, &gather),
             message(1, &sum),
+            message(1, &cast),
+            message(1, &last),
             message(2, b"graph"),
             message(5, &self.weights()),
             message(5, &tensor("axis", &[1], 7, &1i64.to_le_bytes())),
-            message(11, &value(self.input, self.input_type, &["batch".into(), "tokens".into()])),
-            message(12, &value(self.output, 1, &["batch".into(), self.width.into()])),
+            message(11, &value(self.input, self.input_type, &[open("batch"), open("tokens")])),
+            outputs,
         ]
         .concat();
         let opset = number(2, 17);
         [number(1, 8), message(7, &graph), message(8, &opset)].concat()
     }
 
+    /// What lies in the file of external data.
+    pub(crate) fn data(&self) -> Vec<u8> {
+        let row = |weights: &[f32; 2]| {
+            (0..self.columns).map(|column| weights.get(column).copied().unwrap_or(0.0)).collect::<Vec<_>>()
+        };
+        WEIGHTS.iter().flat_map(row).flat_map(f32::to_le_bytes).collect()
+    }
+
     pub(crate) fn weights(&self) -> Vec<u8> {
-        let (rows, columns) = (WEIGHTS.len() as u64, WEIGHTS[0].len() as u64);
-        let data: Vec<u8> = WEIGHTS.iter().flatten().flat_map(|weight| weight.to_le_bytes()).collect();
-        if !self.external {
-            return tensor("weights", &[rows, columns], 1, &data);
-        }
-        let location = [message(1, b"location"), message(2, b"../../secret.bin")].concat();
-        [tensor("weights", &[rows, columns], 1, &[]), message(13, &location), number(14, 1)].concat()
+        let sizes = [WEIGHTS.len() as u64, self.columns as u64];
+        let Some(location) = self.external else { return tensor("weights", &sizes, 1, &self.data()) };
+        let entry =
+            |key: &str, value: &str| message(13, &[message(1, key.as_bytes()), message(2, value.as_bytes())].concat());
+        [tensor_of("weights", &sizes, 1), entry("location", location), entry("offset", "0"), number(14, 1)].concat()
     }
 }
 
@@ -157,8 +206,13 @@ pub(crate) fn node(operator: &str, inputs: &[&str], output: &str) -> Vec<u8> {
 }
 
 pub(crate) fn tensor(name: &str, sizes: &[u64], data_type: u64, data: &[u8]) -> Vec<u8> {
+    [tensor_of(name, sizes, data_type), message(9, data)].concat()
+}
+
+/// A tensor whose data is elsewhere.
+fn tensor_of(name: &str, sizes: &[u64], data_type: u64) -> Vec<u8> {
     let sizes = sizes.iter().flat_map(|size| number(1, *size));
-    sizes.chain(number(2, data_type)).chain(message(8, name.as_bytes())).chain(message(9, data)).collect()
+    sizes.chain(number(2, data_type)).chain(message(8, name.as_bytes())).collect()
 }
 
 pub(crate) fn value(name: &str, data_type: u64, sizes: &[Size]) -> Vec<u8> {
