@@ -15,7 +15,6 @@ use ingest::settings::SettingsError;
 use ingest::shutdown::ShutdownError;
 use ingest::source::SourceError;
 use packages::error::FetchError;
-use schemas::Problem;
 use sink::publisher::PublishError;
 use sink::reports::StoreError;
 use sink::telemetry::TelemetryError;
@@ -45,8 +44,6 @@ pub enum Failure {
     Telemetry(#[from] TelemetryError),
     #[error("read topic {topic}: it does not exist, or this user may not see it (source.topics)")]
     InputTopic { topic: String },
-    #[error("use the model package: {}", list(.0))]
-    ModelSettings(Vec<Problem>),
     /// The report on stdout says which.
     #[error("use the model package {folder}: its golden texts have other scores on this machine")]
     GoldenTexts { folder: String },
@@ -104,7 +101,6 @@ impl Failure {
         match self {
             Self::Settings(_)
             | Self::Model(_)
-            | Self::ModelSettings(_)
             | Self::GoldenTexts { .. }
             | Self::Profile(_)
             | Self::NoProfile { .. } => SettingsError::EXIT_CODE,
@@ -117,8 +113,4 @@ impl Failure {
             _ => 1,
         }
     }
-}
-
-fn list(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -7,14 +7,13 @@ use std::time::{Duration, SystemTime};
 use clap::Subcommand;
 use classifier::package::check;
 use ingest::settings::{Flag, Layers, SettingsError};
-use packages::address::Address;
 use packages::cache::{Cache, Entry};
-use packages::fetch::{cache_folder, fetch};
+use packages::fetch::cache_folder;
 
 use crate::arguments::layers;
 use crate::failure::Failure;
 use crate::start::{self, Started};
-use crate::{model_source, package_path, settings};
+use crate::{model_source, settings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -112,13 +111,8 @@ pub fn run(arguments: &ModelArguments) -> Result<(), Failure> {
 }
 
 fn check_package(package: &str, flags: &CacheFlags) -> Result<(), Failure> {
-    let config = if let Ok(Address::Folder(folder)) = Address::parse(package, false) {
-        let settings = classifier::settings::Settings::of_package(package_path::resolve(&folder));
-        settings.try_into().map_err(Failure::ModelSettings)?
-    } else {
-        let Started { config, stop, .. } = start::command(&flags.layers(Some(package))?)?;
-        model_source::model(&config, &stop)?
-    };
+    let Started { config, stop, .. } = start::command(&flags.layers(Some(package))?)?;
+    let config = model_source::model(&config, &stop)?;
     let report = check(&config)?;
     say(&report.to_string())?;
     if report.is_good() { Ok(()) } else { Err(Failure::GoldenTexts { folder: package.to_owned() }) }
@@ -127,7 +121,7 @@ fn check_package(package: &str, flags: &CacheFlags) -> Result<(), Failure> {
 fn pull(package: &str, flags: &CacheFlags) -> Result<(), Failure> {
     let Started { config, stop, .. } = start::command(&flags.layers(Some(package))?)?;
     let asking = config.packages().clone().asking();
-    let fetched = fetch(config.package(), &asking, &model_source::variables()?, &stop)?;
+    let fetched = model_source::fetch_with(&config, &asking, &stop)?;
     say(&format!("{}\n", fetched.folder.display()))
 }
 

@@ -1,13 +1,16 @@
 //! The model package of the settings as a folder: fetched where it is an address.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use packages::address::Address;
+use packages::error::FetchError;
 use packages::fetch::{Fetched, fetch};
-use packages::settings::Variables;
+use packages::settings::{PackagesConfig, Variables};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::package_path;
 use crate::settings::Config;
 
 /// How the model is run, with its package where it now is.
@@ -36,5 +39,35 @@ pub(crate) fn variables() -> Result<Variables, Failure> {
 }
 
 fn fetched(config: &Config, stop: &CancellationToken) -> Result<Fetched, Failure> {
-    Ok(fetch(config.package(), config.packages(), &variables()?, stop)?)
+    fetch_with(config, config.packages(), stop)
+}
+
+/// Fetches the package of the settings in a given way.
+///
+/// # Errors
+/// As [`model`].
+pub(crate) fn fetch_with(
+    config: &Config,
+    packages: &PackagesConfig,
+    stop: &CancellationToken,
+) -> Result<Fetched, Failure> {
+    let packages = packages.clone().with_model_file(config.model().file());
+    fetch(config.package(), &packages, &variables()?, stop)
+        .map_err(|error| Failure::Fetch(with_folder_of_models(error)))
+}
+
+/// A name alone is often meant for one of the packages that come along, in `models/`.
+fn with_folder_of_models(error: FetchError) -> FetchError {
+    match error {
+        FetchError::NoFolder { folder, hint } if hint.is_empty() => {
+            let meant = Path::new("models").join(&folder);
+            let hint = if package_path::resolve(&meant).is_dir() {
+                format!("; did you mean {}?", meant.display())
+            } else {
+                format!("; {}", Address::forms())
+            };
+            FetchError::NoFolder { folder, hint }
+        }
+        error => error,
+    }
 }

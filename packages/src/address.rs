@@ -3,8 +3,10 @@
 //! `models:/intents@champion`, `hf://org/repo@main`, `s3://bucket/prefix`, `https://host/model.tar.gz#sha256=...`, or a
 //! folder. Reading an address asks nobody; what can be wrong with it is told before anything starts.
 
+pub(crate) mod meant;
+
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use url::{Host, Url};
 
@@ -42,19 +44,35 @@ impl Address {
     /// Reads an address; `allow_http` takes addresses without TLS on other machines, too.
     ///
     /// # Errors
-    /// A sentence with what was expected and what was found.
+    /// A sentence with what was expected, what was found, and what was probably meant.
     pub fn parse(text: &str, allow_http: bool) -> Result<Self, String> {
-        let Some((scheme, rest)) = text.split_once(":/") else { return folder(text) };
-        let parsed = match scheme {
-            "models" => mlflow(rest),
-            "hf" => rest.strip_prefix('/').and_then(hub),
-            "s3" => rest.strip_prefix('/').and_then(bucket),
-            "file" => return folder(rest.strip_prefix('/').unwrap_or(text)),
-            "http" | "https" => return web(text, allow_http),
-            _ if scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => None,
-            _ => return folder(text),
+        Self::read(text, allow_http).map_err(|error| format!("{error}{}", meant::hint(text)))
+    }
+
+    /// As [`Self::parse`], without a guess at what was meant.
+    fn read(text: &str, allow_http: bool) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err(format!("expected {FORMS}, found nothing"));
+        }
+        let is_scheme = |scheme: &str| scheme.len() > 1 && scheme.bytes().all(is_of_a_scheme);
+        let parsed = match text.split_once(":/").filter(|(scheme, _)| is_scheme(scheme)) {
+            Some(("models", rest)) => mlflow(rest),
+            Some(("hf", rest)) => rest.strip_prefix('/').and_then(hub),
+            Some(("s3", rest)) => rest.strip_prefix('/').and_then(bucket),
+            Some(("file", _)) => file_of(text).map(Self::Folder),
+            Some((scheme, _)) if ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => {
+                return web(text, allow_http);
+            }
+            Some(_) => None,
+            None if meant::is_address(text) => None,
+            None => Some(Self::Folder(text.into())),
         };
-        parsed.ok_or_else(|| format!("expected {FORMS}, found {text:?}"))
+        parsed.ok_or_else(|| format!("expected {FORMS}, found {:?}", without_secrets(text)))
+    }
+
+    /// The forms that there are, for a message.
+    pub fn forms() -> String {
+        format!("expected {FORMS}")
     }
 
     /// A name for the model where its package says none.
@@ -109,8 +127,40 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn folder(text: &str) -> Result<Address, String> {
-    if text.is_empty() { Err(format!("expected {FORMS}, found nothing")) } else { Ok(Address::Folder(text.into())) }
+fn is_of_a_scheme(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+.-".contains(&byte)
+}
+
+/// The path of a `file:` address of this machine.
+pub(crate) fn file_of(text: &str) -> Option<PathBuf> {
+    let url = Url::parse(text).ok().filter(|url| url.scheme() == "file" && text.starts_with("file:/"))?;
+    let is_whole = url.query().is_none() && url.fragment().is_none();
+    url.to_file_path().ok().filter(|_| is_whole)
+}
+
+/// Why a folder cannot be one: what is there instead, or what was meant.
+pub(crate) fn no_folder(folder: &Path) -> String {
+    let text = folder.to_string_lossy();
+    if !folder.exists() {
+        return meant::hint(&text);
+    }
+    let parent = folder.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    match (folder.extension().and_then(|end| end.to_str()), folder.file_name().and_then(|name| name.to_str())) {
+        (Some("onnx"), Some(name)) => {
+            format!("; name the package, {}, and its model with --set model.file={name}", parent.display())
+        }
+        (Some("gz" | "tgz" | "zip" | "tar"), _) => "; unpack it and name the folder".to_owned(),
+        _ => format!("; did you mean {}?", parent.display()),
+    }
+}
+
+/// What a person wrote, without a user's name and a query, which may hold secrets.
+fn without_secrets(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let rest = rest.split('?').next().unwrap_or_default();
+    let authority = &rest[..rest.find('/').unwrap_or(rest.len())];
+    let rest = authority.rfind('@').filter(|_| authority.contains(':')).map_or(rest, |at| &rest[at + 1..]);
+    format!("{scheme}://{rest}")
 }
 
 fn mlflow(rest: &str) -> Option<Address> {
@@ -192,6 +242,8 @@ mod tests {
             ("models/banking77-minilm", "models/banking77-minilm", None),
             ("./a:b", "./a:b", None),
             ("file:///srv/model", "/srv/model", None),
+            ("file:/srv/my%20model", "/srv/my model", None),
+            ("file://localhost/srv/model", "/srv/model", None),
             (r"C:/models/a", r"C:/models/a", None),
         ] {
             let address = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -216,6 +268,13 @@ mod tests {
             ("hf://acme/../x", "hf://ORG/REPO"),
             ("hf:/acme/x", "hf://ORG/REPO"),
             ("s3://bucket/a/../b", "s3://BUCKET/PREFIX"),
+            ("models:intents@champion", "did you mean models:/intents@champion?"),
+            ("hf:org/name", "did you mean hf://org/name?"),
+            ("file:models/a", "did you mean file:///models/a"),
+            ("file://models/a", "did you mean file:///models/a"),
+            ("git+https://host/a", "expected a folder, models:/NAME@ALIAS"),
+            ("s3://key:hunter2@bucket/a?X-Amz-Signature=hunter2", "found \"s3://bucket/a\""),
+            ("https://huggingface.co/org/name", "did you mean hf://org/name?"),
             ("https://host/a.tar.gz", "expected #sha256= and 64 hexadecimal digits"),
             ("https://host/a.tar.gz#sha256=12", "expected #sha256= and 64 hexadecimal digits"),
             ("https://me:hunter2@host/a.zip", "without a user's name"),

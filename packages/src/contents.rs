@@ -1,10 +1,12 @@
 //! Which files make a package, and what its `labelstream.json` promises of them.
 //!
-//! Only those are fetched: a repository holds much that no stream needs. What is in the files is the classifier's.
+//! Only those are fetched: a repository holds much that no stream needs. Which they are is told by their names
+//! ([`PackageFiles`]) and by `labelstream.json`; what is in the files is the classifier's.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemas::package_files::{CONFIG, Lack, MANIFEST, PackageFiles, TOKENIZER, listed};
 use serde::Deserialize;
 
 use crate::cache::is_inside;
@@ -13,12 +15,6 @@ use crate::download::Downloads;
 use crate::error::FetchError;
 use crate::remote::Remote;
 
-/// The files of every package; of the last two, one.
-const CONFIG: &str = "config.json";
-const TOKENIZER: &str = "tokenizer.json";
-const MODELS: [&str; 2] = ["model.onnx", "onnx/model.onnx"];
-/// Names in a message.
-const NAMES_MAX: usize = 12;
 /// Who promises the digests of a manifest.
 const PROMISED: &str = "labelstream.json";
 
@@ -44,7 +40,7 @@ struct Reference {
 }
 
 impl Manifest {
-    pub(crate) const NAME: &str = "labelstream.json";
+    pub(crate) const NAME: &str = MANIFEST;
 
     /// Reads it; every name in it stays inside the package.
     pub(crate) fn parse(content: &[u8]) -> Result<Self, String> {
@@ -74,14 +70,25 @@ impl Manifest {
     }
 }
 
+/// What is wanted of an address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    /// For messages.
+    pub(crate) address: &'a str,
+    /// What advice calls the place of the files.
+    pub(crate) place: &'a str,
+    /// The model that a person named, as a path inside the package.
+    pub(crate) model_file: Option<&'a str>,
+}
+
 /// Fetches the files of a package into an empty or half-filled folder; their names come back.
 pub(crate) async fn gather(
     downloads: &mut Downloads<'_>,
-    address: &str,
+    wanted: Wanted<'_>,
     files: &[Remote],
     folder: &Path,
 ) -> Result<Vec<String>, FetchError> {
-    let refused = |problem: String| FetchError::Refused { address: address.to_owned(), problem };
+    let refused = |problem: String| FetchError::Refused { address: wanted.address.to_owned(), problem };
     let find = |name: &str| files.iter().find(|file| file.name == name);
     let mut manifest = Manifest::default();
     let mut fetched = Vec::new();
@@ -92,29 +99,26 @@ pub(crate) async fn gather(
         manifest = Manifest::parse(&content).map_err(refused)?;
         fetched.push(Manifest::NAME.to_owned());
     }
-    let model = MODELS.into_iter().find(|name| find(name).is_some()).unwrap_or(MODELS[0]);
-    let mut wanted = vec![CONFIG, TOKENIZER, model];
-    wanted.extend(manifest.names());
-    wanted.sort_unstable();
-    wanted.dedup();
-    if let Some(name) = wanted.iter().find(|name| find(name).is_none()) {
-        return Err(refused(missing(name, files)));
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let own = PackageFiles::find(&names, wanted.model_file, wanted.place).map_err(|lack| refused(missing(lack)))?;
+    let mut all = vec![CONFIG, TOKENIZER, own.model.as_str()];
+    all.extend(own.optional.iter().map(String::as_str));
+    all.extend(manifest.names());
+    all.sort_unstable();
+    all.dedup();
+    if let Some(name) = all.iter().find(|name| find(name).is_none()) {
+        return Err(refused(missing(Lack { expected: (*name).to_owned(), found: listed(&names), advice: None })));
     }
-    for (name, remote) in wanted.into_iter().filter_map(|name| find(name).map(|remote| (name, remote))) {
+    for (name, remote) in all.into_iter().filter_map(|name| find(name).map(|remote| (name, remote))) {
         downloads.fetch(&manifest.promise(remote.clone()), folder).await?;
         fetched.push(name.to_owned());
     }
     Ok(fetched)
 }
 
-fn missing(name: &str, files: &[Remote]) -> String {
-    let name = if MODELS.contains(&name) { MODELS.join(" or ") } else { name.to_owned() };
-    let mut found: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
-    let more = found.len() > NAMES_MAX;
-    found.truncate(NAMES_MAX);
-    let found = if found.is_empty() { "no files".to_owned() } else { found.join(", ") };
-    let more = if more { " and more" } else { "" };
-    format!("expected {name} in it, found {found}{more}")
+fn missing(Lack { expected, found, advice }: Lack) -> String {
+    let advice = advice.map(|advice| format!(": {advice}")).unwrap_or_default();
+    format!("expected {expected} in it, found {found}{advice}")
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ pub enum FetchError {
     /// An answer that no repeat changes; the text says what was expected and what to do.
     #[error("fetch {address}: {problem}")]
     Refused { address: String, problem: String },
+    /// The text of a folder as written; the hint is empty or begins with a semicolon.
+    #[error("open the model package {folder}: it is not a folder of this machine{hint}")]
+    NoFolder { folder: String, hint: String },
     /// Other bytes than those that were promised. Nothing of them is kept.
     #[error("fetch {address}: {file} is not what {promise} promises: expected {expected}, found {found}")]
     Digest {

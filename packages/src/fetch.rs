@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::address::{Address, Version};
+use crate::address::{Address, Version, no_folder};
 use crate::archive::{self, Bounds};
 use crate::cache::{Cache, Damage, Remembered, now, try_lock};
-use crate::contents::gather;
+use crate::contents::{Wanted, gather};
 use crate::download::Downloads;
 use crate::error::{FetchError, chain};
 use crate::http::Http;
@@ -51,6 +51,9 @@ pub fn fetch(
     stop: &CancellationToken,
 ) -> Result<Fetched, FetchError> {
     if let Address::Folder(folder) = address {
+        if !folder.is_dir() {
+            return Err(FetchError::NoFolder { folder: folder.display().to_string(), hint: no_folder(folder) });
+        }
         return Ok(Fetched { folder: folder.clone(), name: None, resolved: None });
     }
     let root = cache_folder(config, variables)?;
@@ -124,6 +127,7 @@ impl Fetcher<'_> {
         let http = Http::new(self.config)?;
         let asked = self.within(async {
             let resolved = self.resolve(&http, &registry).await?;
+            let resolved = Resolved { pin: self.of_model(resolved.pin), ..resolved };
             let package = self.package(&http, &resolved).await?;
             Ok((resolved.said, package))
         });
@@ -179,10 +183,19 @@ impl Fetcher<'_> {
 
     fn key(&self, registry: &Registry) -> String {
         let address = &self.written;
-        match registry {
+        let key = match registry {
             Registry::Mlflow(endpoint) | Registry::Hub(endpoint) => format!("{address} at {endpoint}"),
             Registry::Bucket(endpoint) => format!("{address} at {}", endpoint.as_deref().unwrap_or_default()),
             Registry::Web => address.clone(),
+        };
+        self.of_model(key)
+    }
+
+    /// Another model of the same address is another package.
+    fn of_model(&self, key: String) -> String {
+        match &self.config.model_file {
+            Some(file) => format!("{key} model {file}"),
+            None => key,
         }
     }
 
@@ -262,12 +275,14 @@ impl Fetcher<'_> {
     async fn download(&self, http: &Http, resolved: &Resolved, partial: &Path) -> Result<String, FetchError> {
         let mut downloads = Downloads::new(http, self.written.clone(), self.config.bytes_max);
         let folder = partial.join("package");
+        let place = if let Address::Hub { repository, .. } = self.address { repository } else { "PATH/TO/IT" };
+        let wanted = Wanted { address: &self.written, place, model_file: self.config.model_file.as_deref() };
         let names = match &resolved.content {
-            Content::Files(files) => gather(&mut downloads, &self.written, files, &folder).await?,
+            Content::Files(files) => gather(&mut downloads, wanted, files, &folder).await?,
             Content::Archive(remote) => {
                 let files = self.unpack(&mut downloads, remote, partial).await?;
                 let mut copies = Downloads::new(http, self.written.clone(), self.config.bytes_max);
-                gather(&mut copies, &self.written, &files, &folder).await?
+                gather(&mut copies, wanted, &files, &folder).await?
             }
         };
         self.cache.install(&folder, &names)

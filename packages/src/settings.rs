@@ -64,6 +64,8 @@ pub struct PackagesConfig {
     pub(crate) fetch_wait: Duration,
     pub(crate) attempts_max: u32,
     pub(crate) retry_wait: Duration,
+    /// The model of a package that a person named, as a path inside it.
+    pub(crate) model_file: Option<String>,
 }
 
 /// What the variables of the environment say, read once. Credentials are kept as the header that they become, marked as
@@ -115,6 +117,12 @@ impl PackagesConfig {
     /// Whether web addresses without TLS may name other machines.
     pub fn allow_http(&self) -> bool {
         self.allow_http
+    }
+
+    /// The same, for one model of a package that has several; a path inside it.
+    #[must_use]
+    pub fn with_model_file(self, model_file: Option<&str>) -> Self {
+        Self { model_file: model_file.map(str::to_owned), ..self }
     }
 
     /// The same, asking whoever has to be asked, as a person who says "fetch it" wants.
@@ -174,6 +182,7 @@ impl TryFrom<PackagesSettings> for PackagesConfig {
             fetch_wait: milliseconds(written.fetch_wait_ms),
             attempts_max: written.attempts_max,
             retry_wait: milliseconds(written.retry_wait_ms),
+            model_file: None,
         })
     }
 }

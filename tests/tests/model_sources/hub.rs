@@ -7,7 +7,8 @@ use classifier::package::Package;
 use packages::error::FetchError;
 
 use crate::server::{Route, Server, sha256};
-use crate::{Fetching, label, manifest, tiny_files};
+use crate::tiny::Graph;
+use crate::{Fetching, files, label, manifest, tiny_files};
 
 const ONE: &str = "1111111111111111111111111111111111111111";
 const TWO: &str = "2222222222222222222222222222222222222222";
@@ -193,7 +194,12 @@ fn what_the_hub_refuses_is_explained() {
     server.set("/api/models/acme/page/revision/main?blobs=true", Route::of("<html>"));
     check("hf://acme/page", &["does not answer as the Hugging Face hub does"]);
     server.hub("acme/torch", ONE, &[("pytorch_model.bin".to_owned(), vec![0]), ("config.json".to_owned(), vec![0])]);
-    check("hf://acme/torch", &["expected model.onnx or onnx/model.onnx in it, found pytorch_model.bin, config.json"]);
+    let export = "optimum-cli export onnx --model acme/torch --task text-classification";
+    let found = "expected model.onnx or onnx/model.onnx in it, found pytorch_model.bin, config.json";
+    check("hf://acme/torch", &[found, export]);
+    let vocabulary = ["model.onnx", "vocab.txt", "config.json"].map(|name| (name.to_owned(), vec![0]));
+    server.hub("acme/vocab", ONE, &vocabulary);
+    check("hf://acme/vocab", &["expected tokenizer.json in it", "AutoTokenizer.from_pretrained(\"acme/vocab\")"]);
 }
 
 #[test]
@@ -211,6 +217,58 @@ fn a_model_below_onnx_is_taken_and_other_files_are_left_where_they_are() {
     let fetched = fetching.fetch(ADDRESS).expect("the hub has it");
     assert_eq!(label(&fetched), "first");
     assert!(!fetched.folder.join("pytorch_model.bin").exists());
+}
+
+/// The files of the tiny package with another model and with what Hugging Face's libraries write beside it.
+fn exported(models: &[(&str, Vec<u8>)]) -> Vec<(String, Vec<u8>)> {
+    let mut files = tiny_files("first");
+    files.retain(|(name, _)| name != "model.onnx");
+    files.extend(models.iter().map(|(name, content)| ((*name).to_owned(), content.clone())));
+    files.push(("tokenizer_config.json".to_owned(), br#"{"truncation_side": "left"}"#.to_vec()));
+    files.push(("vocab.txt".to_owned(), b"good".to_vec()));
+    files
+}
+
+#[test]
+fn external_data_and_the_settings_of_the_tokenizer_are_fetched_with_the_model() {
+    let (server, mut fetching) = (Server::start(), Fetching::new());
+    let graph = Graph { external: Some("model.onnx_data"), ..Graph::default() };
+    let files = exported(&[("onnx/model.onnx", graph.bytes()), ("onnx/model.onnx_data", graph.data())]);
+    server.hub("acme/intents", ONE, &files);
+    fetching.settings.hub_endpoint = Some(server.url(""));
+    let fetched = fetching.fetch(ADDRESS).expect("the hub has it");
+    let package = Package::open(&fetched.folder).unwrap_or_else(|error| panic!("{error}"));
+    let names: Vec<&str> = package.files.iter().map(|file| file.name.as_str()).collect();
+    assert!(names.contains(&"onnx/model.onnx_data") && names.contains(&"tokenizer_config.json"), "{names:?}");
+    assert!(!fetched.folder.join("vocab.txt").exists());
+}
+
+#[test]
+fn one_of_several_models_is_chosen_by_a_setting() {
+    let (server, mut fetching) = (Server::start(), Fetching::new());
+    let model = |version: u64| Graph { width: version, ..Graph::default() }.bytes();
+    let only = [("onnx/model_quantized.onnx", model(0))];
+    server.hub("acme/only", ONE, &exported(&only));
+    server.hub("acme/several", ONE, &exported(&[("onnx/model_fp16.onnx", model(2)), only[0].clone()]));
+    fetching.settings.hub_endpoint = Some(server.url(""));
+    let fetched = fetching.fetch("hf://acme/only").expect("there is only one");
+    assert!(fetched.folder.join("onnx/model_quantized.onnx").exists());
+
+    let error = fetching.fetch("hf://acme/several").expect_err("which one?").to_string();
+    let expected = "choose one of onnx/model_fp16.onnx, onnx/model_quantized.onnx: --set model.file=";
+    assert!(error.contains(expected), "{error}");
+    let mut folders = Vec::new();
+    for name in ["onnx/model_fp16.onnx", "onnx/model_quantized.onnx", "onnx/model_fp16.onnx"] {
+        fetching.model_file = Some(name.to_owned());
+        let fetched = fetching.fetch("hf://acme/several").unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(fetched.folder.join(name).exists(), "{name}");
+        assert_eq!(files(&fetched.folder.join("onnx")).len(), 1, "only what was chosen");
+        folders.push(fetched.folder);
+    }
+    assert!(folders[0] == folders[2] && folders[0] != folders[1], "{folders:?}");
+    fetching.model_file = Some("model_int8.onnx".to_owned());
+    let error = fetching.fetch("hf://acme/several").expect_err("it is not there").to_string();
+    assert!(error.contains("expected model_int8.onnx in it"), "{error}");
 }
 
 #[test]

@@ -83,6 +83,7 @@ fn a_wrong_address_is_a_problem_of_the_settings() {
     let digest = sha256(b"x");
     for (address, expected) in [
         ("models:/intents", "model.package (--model): expected a folder, models:/NAME@ALIAS"),
+        ("models:intents@champion", "did you mean models:/intents@champion?"),
         ("https://models.example/a.zip", "expected #sha256= and 64 hexadecimal digits"),
         (&format!("http://models.example/a.zip#sha256={digest}"), "expected https, or packages.allow_http = true"),
     ] {
@@ -91,4 +92,49 @@ fn a_wrong_address_is_a_problem_of_the_settings() {
         assert_eq!(status.code(), Some(78), "{}", process.stderr());
         assert!(process.stderr().contains(expected), "expected {expected}, found {}", process.stderr());
     }
+}
+
+/// Whoever asks: each is a problem of the settings, with the address that was meant.
+#[test]
+fn what_is_no_address_and_no_folder_is_refused_with_what_was_meant() {
+    let fetching = Fetching::new();
+    let cache = fetching.cache().display().to_string();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(labelstream());
+        let mut process = Process::start(command.args(arguments).current_dir(folder.path()));
+        let code = process.await_exit(Duration::from_secs(60)).code();
+        (code, process.stdout(), process.stderr())
+    };
+    for (address, expected) in [
+        ("models:intents@champion", "did you mean models:/intents@champion?"),
+        ("model:/intents/3", "did you mean models:/intents/3?"),
+        ("mlflow://intents@champion", "did you mean models:/intents@champion?"),
+        ("org/name", "did you mean hf://org/name?"),
+        ("hf:org/name", "did you mean hf://org/name?"),
+        ("hf://name", "did you mean hf://ORG/name?"),
+        ("https://huggingface.co/org/name", "did you mean hf://org/name?"),
+        ("s3//bucket/p", "did you mean s3://bucket/p?"),
+        ("gs://bucket/p", "expected a folder, models:/NAME@ALIAS"),
+        ("file:///no/such/folder", "/no/such/folder: it is not a folder of this machine"),
+        ("no/such/folder", "no/such/folder: it is not a folder of this machine; expected a folder, models:/NAME@ALIAS"),
+        ("banking77-minilm", "did you mean models/banking77-minilm?"),
+    ] {
+        for arguments in [
+            &["model", "pull", address, "--model-cache", &cache][..],
+            &["model", "check", address, "--model-cache", &cache],
+            &["classify", "--model", address, "--model-cache", &cache, "--set", "http.enabled=false"],
+        ] {
+            let (code, stdout, stderr) = run(arguments);
+            assert_eq!((code, stdout.as_str()), (Some(78), ""), "{arguments:?}: {stderr}");
+            assert!(stderr.contains(expected), "{arguments:?}: expected {expected}, found {stderr}");
+        }
+    }
+    let model = folder.path().join("model.onnx");
+    std::fs::write(&model, "").expect("writable");
+    let (code, _, stderr) = run(&["model", "check", &model.display().to_string()]);
+    assert!(code == Some(78) && stderr.contains("its model with --set model.file=model.onnx"), "{stderr}");
+    // A folder that is there is its own answer.
+    let here = folder.path().display().to_string();
+    assert_eq!(run(&["model", "pull", &here]).0, Some(0));
 }

@@ -32,6 +32,8 @@ pub(crate) struct Fetching {
     folder: TempDir,
     pub(crate) settings: PackagesSettings,
     pub(crate) variables: Vec<(&'static str, String)>,
+    /// The setting `model.file`.
+    pub(crate) model_file: Option<String>,
 }
 
 impl Fetching {
@@ -41,12 +43,13 @@ impl Fetching {
         settings.cache = Some(folder.path().join("cache"));
         (settings.attempts_max, settings.retry_wait_ms) = (3, 10);
         (settings.idle_wait_ms, settings.fetch_wait_ms) = (5000, 60_000);
-        Self { folder, settings, variables: Vec::new() }
+        Self { folder, settings, variables: Vec::new(), model_file: None }
     }
 
     pub(crate) fn fetch(&self, address: &str) -> Result<Fetched, FetchError> {
         let address = Address::parse(address, false).unwrap_or_else(|error| panic!("{address}: {error}"));
         let config = PackagesConfig::try_from(self.settings.clone()).expect("good settings");
+        let config = config.with_model_file(self.model_file.as_deref());
         let variable =
             |wanted: &str| self.variables.iter().find(|(name, _)| *name == wanted).map(|(_, text)| text.clone());
         fetch(&address, &config, &Variables::read(variable)?, &CancellationToken::new())
