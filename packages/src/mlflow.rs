@@ -1,24 +1,29 @@
 //! Registered models of an MLflow server, by its REST interface 2.0.
 //!
-//! An alias is asked for its version, and the version for where its artifacts are: with the server itself
-//! (`mlflow-artifacts:`), in a bucket (`s3:`), or in a folder of this machine (`file:`). The package is that folder of
-//! artifacts, or the folder `package` in it.
+//! An alias is asked for its version, and the version for its [source]: artifacts of a server of MLflow
+//! (`mlflow-artifacts:`, `http:`), in a bucket (`s3:`), or in a folder of this machine (`file:`). The package is that folder
+//! of artifacts, or the folder `package` in it.
 
-use std::path::Path;
+mod source;
+
+use std::path::PathBuf;
 
 use reqwest::header::AUTHORIZATION;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::address::Version;
+use crate::address::{Version, file_of};
 use crate::bucket;
 use crate::error::FetchError;
 use crate::http::{Answer, Http};
 use crate::hub::escaped;
 use crate::remote::{Content, Place, Remote, Request, Resolved, joined, local};
 use crate::settings::{PackagesConfig, Variables, server};
+use source::UriAnswer;
 
+/// Where a server of MLflow hands out artifacts, below its address.
+const PROXY: &str = "api/2.0/mlflow-artifacts/artifacts";
 /// The folder of artifacts that a package is registered under.
 const FOLDER: &str = "package";
 /// Folders below a package that are looked into: `onnx`.
@@ -44,11 +49,6 @@ struct AliasAnswer {
 #[derive(Deserialize)]
 struct ModelVersion {
     version: String,
-}
-
-#[derive(Deserialize)]
-struct UriAnswer {
-    artifact_uri: String,
 }
 
 #[derive(Deserialize)]
@@ -121,7 +121,7 @@ impl Mlflow<'_> {
             Ok(answer) => answer,
             Err(answer) => return Err(self.refused(self.explain(&answer, model, &format!("version {number}")).await)),
         };
-        let files = self.artifacts(&uri.artifact_uri).await?;
+        let files = self.files_of(&uri.artifact_uri).await?;
         Ok(Resolved {
             pin: format!("models:/{model}/{number} at {}", self.endpoint),
             said: format!("version {number}"),
@@ -169,24 +169,40 @@ impl Mlflow<'_> {
             let path = rest.strip_prefix("//").map_or(rest, |rest| rest.split_once('/').map_or("", |(_, path)| path));
             return self.proxied(path.trim_matches('/')).await;
         }
+        if let Some((base, path)) = uri.split_once(PROXY).filter(|_| uri.starts_with("http")) {
+            return self.of_server(base, path.trim_matches('/')).await;
+        }
         if let Some(rest) = uri.strip_prefix("s3://") {
             let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             let endpoint = bucket::endpoint(self.config, self.variables).map_err(|problem| self.refused(problem))?;
             let place = (name, prefix.trim_matches('/'));
             return bucket::files(self.address, place, self.config, endpoint.as_deref()).await;
         }
-        let folder = uri.strip_prefix("file://").unwrap_or(uri);
-        if !folder.starts_with('/') {
-            let expected = "expected artifacts at mlflow-artifacts:, s3: or in a folder";
+        let folder = file_of(uri).or_else(|| uri.starts_with('/').then(|| PathBuf::from(uri)));
+        let Some(folder) = folder else {
+            let expected = "expected artifacts at mlflow-artifacts:, http:, s3: or in a folder";
             return Err(self.refused(format!("{expected}, found {uri}")));
-        }
+        };
         let mut files = Vec::new();
-        local(Path::new(folder), "", DEPTH, &mut files).map_err(|error| {
+        local(&folder, "", DEPTH, &mut files).map_err(|error| {
             let advice = "its artifacts lie in a folder of the server, which this machine does not see: start the server \
                           with --serve-artifacts, or keep them in a bucket";
-            self.refused(format!("{advice}: {folder}: {error}"))
+            self.refused(format!("{advice}: {}: {error}", folder.display()))
         })?;
         Ok(files)
+    }
+
+    /// The files of a folder that the server of this address hands out; credentials stay with the one that they are for.
+    async fn of_server(&self, base: &str, folder: &str) -> Result<Vec<Remote>, FetchError> {
+        let endpoint = server(base, self.config.allow_http)
+            .map_err(|problem| self.refused(format!("its artifacts: {problem}")))?;
+        if endpoint == self.endpoint {
+            return self.proxied(folder).await;
+        }
+        let variables = Variables { mlflow_authorization: None, ..self.variables.clone() };
+        let other =
+            Mlflow { http: self.http, address: self.address, endpoint, config: self.config, variables: &variables };
+        other.proxied(folder).await
     }
 
     /// The files of a folder that the server hands out itself.

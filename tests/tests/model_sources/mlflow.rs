@@ -73,6 +73,12 @@ impl Mlflow {
         (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
     }
 
+    fn get(&self, method: &str) -> Value {
+        let (status, answer) = self.ask("GET", &format!("/api/2.0/mlflow/{method}"), b"");
+        assert_eq!(status, 200, "{method}: {answer}");
+        serde_json::from_str(&answer).unwrap_or(Value::Null)
+    }
+
     fn call(&self, method: &str, content: &Value) -> Value {
         let (status, answer) = self.ask("POST", &format!("/api/2.0/mlflow/{method}"), content.to_string().as_bytes());
         assert_eq!(status, 200, "{method}: {answer}");
@@ -81,16 +87,37 @@ impl Mlflow {
 
     /// Logs the files of a package as artifacts of a run, and registers them as the next version of a model.
     fn register(&self, model: &str, files: &[(String, Vec<u8>)]) -> String {
-        let run = self.call("runs/create", &json!({"experiment_id": "0"}));
-        let run = run["run"]["info"]["run_id"].as_str().expect("a run has an id").to_owned();
+        let run = self.run();
         let folder = format!("0/{run}/artifacts/package");
+        self.upload(&folder, files);
+        self.version(&json!({"name": model, "source": format!("mlflow-artifacts:/{folder}"), "run_id": run}))
+    }
+
+    /// A new run of the default experiment.
+    fn run(&self) -> String {
+        let run = self.call("runs/create", &json!({"experiment_id": "0"}));
+        run["run"]["info"]["run_id"].as_str().expect("a run has an id").to_owned()
+    }
+
+    fn upload(&self, folder: &str, files: &[(String, Vec<u8>)]) {
         for (name, content) in files {
             let path = format!("/api/2.0/mlflow-artifacts/artifacts/{folder}/{name}");
             let (status, answer) = self.ask("PUT", &path, content);
             assert_eq!(status, 200, "{answer}");
         }
-        let source = format!("mlflow-artifacts:/{folder}");
-        let made = self.call("model-versions/create", &json!({"name": model, "source": source, "run_id": run}));
+    }
+
+    /// A logged model, as `log_model` of MLflow 3 makes one: its id, and the folder of its artifacts.
+    fn logged_model(&self, run: &str, name: &str, files: &[(String, Vec<u8>)]) -> String {
+        let made = self.call("logged-models", &json!({"experiment_id": "0", "name": name, "source_run_id": run}));
+        let info = &made["model"]["info"];
+        let place = info["artifact_uri"].as_str().expect("it has artifacts");
+        self.upload(place.strip_prefix("mlflow-artifacts:/").expect("with the server itself"), files);
+        info["model_id"].as_str().expect("it has an id").to_owned()
+    }
+
+    fn version(&self, content: &Value) -> String {
+        let made = self.call("model-versions/create", content);
         made["model_version"]["version"].as_str().expect("a version has a number").to_owned()
     }
 
@@ -140,6 +167,51 @@ fn aliases_and_versions_of_a_real_server() {
     assert_eq!(fetching.fetch("models:/intents/1").expect("a version does not change"), numbered);
     fs::remove_file(numbered.folder.join("config.json")).expect("writable");
     assert!(fetching.fetch("models:/intents/1").expect_err("damaged, and nobody to ask").is_passing());
+}
+
+/// What `mlflow.register_model`, `create_model_version` and `copy_model_version` of MLflow 3 write as sources.
+#[test]
+fn versions_of_runs_and_logged_models_are_fetched_from_a_real_server() {
+    let test = "versions_of_runs_and_logged_models_are_fetched_from_a_real_server";
+    if !workspace::tool("training/bin/mlflow").exists() {
+        return workspace::skip_without_tool(test, "training");
+    }
+    let (mlflow, mut fetching) = (Mlflow::start(), Fetching::new());
+    fetching.variables.push(("MLFLOW_TRACKING_URI", mlflow.url()));
+    mlflow.call("registered-models/create", &json!({"name": "intents"}));
+    let run = mlflow.run();
+    mlflow.upload(&format!("0/{run}/artifacts/models/package"), &tiny_files("of_a_run"));
+    mlflow.upload(&format!("0/{run}/artifacts/package"), &tiny_files("of_its_root"));
+    let logged = mlflow.logged_model(&run, "logged", &tiny_files("of_a_logged_model"));
+    let outputs = json!({"run_id": run, "models": [{"model_id": logged, "step": 0}]});
+    mlflow.call("runs/outputs", &outputs);
+    for (source, ids, expected) in [
+        (format!("runs:/{run}/models/package"), json!({"run_id": run}), "of_a_run"),
+        (format!("runs:/{run}/models/package/"), json!({"run_id": run}), "of_a_run"),
+        // The artifacts of the run itself, which have a folder `package`.
+        (format!("runs:/{run}"), json!({"run_id": run}), "of_its_root"),
+        // Not below the run, as MLflow 3 has it: its client looks among the models that the run logged.
+        (format!("runs:/{run}/logged"), json!({"run_id": run}), "of_a_logged_model"),
+        (format!("models:/{logged}"), json!({"model_id": logged}), "of_a_logged_model"),
+        ("models:/intents/1".to_owned(), json!({}), "of_a_run"),
+    ] {
+        let mut content = json!({"name": "intents", "source": source});
+        let ids = ids.as_object().expect("an object").clone();
+        content.as_object_mut().expect("an object").extend(ids);
+        let version = mlflow.version(&content);
+        let kept = mlflow.get(&format!("model-versions/get-download-uri?name=intents&version={version}"));
+        println!("{source} is handed out as {}", kept["artifact_uri"]);
+        let fetched = fetching.fetch(&format!("models:/intents/{version}"));
+        let fetched = fetched.unwrap_or_else(|error| panic!("{source}: {error}"));
+        assert_eq!(label(&fetched), expected, "{source}");
+        mlflow.alias("intents", "champion", &version);
+        assert_eq!(label(&fetching.fetch("models:/intents@champion").expect("the same version")), expected);
+    }
+    let fresh = Fetching { variables: fetching.variables.clone(), ..Fetching::new() };
+    let absent = format!("runs:/{run}/absent");
+    let version = mlflow.version(&json!({"name": "intents", "source": absent, "run_id": run}));
+    let error = fresh.refusal(&format!("models:/intents/{version}"));
+    assert!(error.contains("/artifacts/absent have no files"), "{error}");
 }
 
 fn explains_refusals(mlflow: &Mlflow, variables: &[(&'static str, String)]) {
@@ -197,6 +269,32 @@ fn labels_a_stream(mlflow: &Mlflow, fetching: &Fetching) {
 
 /// A stand-in that says where artifacts are, as a server without `--serve-artifacts` does.
 #[test]
+fn artifacts_behind_the_address_of_a_server_are_taken() {
+    let (server, other, mut fetching) = (Server::start(), Server::start(), Fetching::new());
+    fetching.variables.push(("MLFLOW_TRACKING_URI", server.url("/")));
+    fetching.variables.push(("MLFLOW_TRACKING_TOKEN", "hunter2".to_owned()));
+    let files: Vec<Value> = tiny_files("first")
+        .iter()
+        .map(|(name, content)| json!({"path": name, "is_dir": false, "file_size": content.len()}))
+        .collect();
+    let proxy = "/api/2.0/mlflow-artifacts/artifacts";
+    for (number, holder, expected) in [(1, &server, "Bearer hunter2"), (2, &other, "")] {
+        let answer = json!({"artifact_uri": holder.url(&format!("{proxy}/0/r/package"))}).to_string();
+        let asked = format!("/api/2.0/mlflow/model-versions/get-download-uri?name=intents&version={number}");
+        server.set(&asked, Route::of(answer));
+        let listing = json!({"files": files}).to_string();
+        holder.set(&format!("{proxy}?path=0%2Fr%2Fpackage"), Route::of(listing));
+        for (name, content) in tiny_files("first") {
+            holder.set(&format!("{proxy}/0/r/package/{name}"), Route::of(content));
+        }
+        holder.asked();
+        assert_eq!(label(&fetching.fetch(&format!("models:/intents/{number}")).expect("it is there")), "first");
+        let asked = holder.asked();
+        assert!(asked.iter().all(|line| line.ends_with(expected) && line.contains("hunter2") != expected.is_empty()));
+    }
+}
+
+#[test]
 fn artifacts_in_a_folder_are_taken_and_one_that_is_not_here_is_explained() {
     let (server, mut fetching) = (Server::start(), Fetching::new());
     fetching.variables.push(("MLFLOW_TRACKING_URI", server.url("/")));
@@ -213,12 +311,31 @@ fn artifacts_in_a_folder_are_taken_and_one_that_is_not_here_is_explained() {
     };
     for (place, expected) in [
         ("file:///no/such/folder", "its artifacts lie in a folder of the server"),
-        ("dbfs:/models/1", "expected artifacts at mlflow-artifacts:, s3: or in a folder, found dbfs:/models/1"),
+        ("dbfs:/models/1", "expected artifacts at mlflow-artifacts:, http:, s3: or in a folder, found dbfs:/models/1"),
     ] {
         stored_in(place);
         let error = fetching.refusal("models:/intents/1");
         assert!(error.contains(expected), "expected {expected}, found {error}");
     }
+    let (run, run_answer) = ("/api/2.0/mlflow/runs/get?run_id=0123", |uri: &str| {
+        Route::of(json!({"run": {"info": {"artifact_uri": uri}, "data": {}}}).to_string())
+    });
+    for (place, expected) in [
+        ("runs:/gone/package", "its source runs:/gone/package cannot be followed at http://"),
+        ("models:/m-gone", "its source models:/m-gone cannot be followed at http://"),
+        ("models:/../x", "its source models:/../x cannot be followed at http://"),
+        ("models:/intents/1", "leads from one to the next more than 5 times"),
+    ] {
+        stored_in(place);
+        let error = fetching.refusal("models:/intents/1");
+        assert!(error.contains(expected), "expected {expected}, found {error}");
+    }
+    // A run whose artifacts lie in a folder that this machine sees.
+    stored_in("runs:/0123/package");
+    server.set(run, run_answer(&format!("file://{}", folder.path().display())));
+    let of_run = Fetching { variables: fetching.variables.clone(), ..Fetching::new() };
+    assert_eq!(label(&of_run.fetch("models:/intents/1").expect("the folder is here")), "first");
+
     stored_in(&format!("file://{}", folder.path().display()));
     assert_eq!(label(&fetching.fetch("models:/intents/1").expect("the folder is here")), "first");
     // printf me:hunter2 | base64
