@@ -250,6 +250,13 @@ where
             parcel.delivered.extend(producer.delivered());
         }
         if failure.is_by_broker() {
+            // A broker may look at records before it looks at who sends them: one that was fenced must not begin anew.
+            let abort = |producer: &Producer| producer.abort_unsafely(self.config.abort_wait).err();
+            if let Some(end) = self.producer.as_ref().filter(|_| transactional).and_then(abort)
+                && end.verdict() == Verdict::Fenced
+            {
+                return Err(error(&end, &reason, &self.identity));
+            }
             self.rebuild()?;
         } else if transactional || verdict != Verdict::Stale {
             self.abort()?;

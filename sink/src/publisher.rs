@@ -30,10 +30,7 @@ pub enum PublishError {
     #[error("publish: encode a labelled event")]
     Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Its topic refuses a record that may not be left out, in every form that it can have.
-    #[error(
-        "publish {what}: topic {topic} refuses it: {rule}; change the topic's settings, or name another topic in \
-         sink.output_topic and sink.dead_letter_topic"
-    )]
+    #[error("publish {what}: topic {topic} refuses it: {rule}; change that topic's settings, or write to another one")]
     Refused { what: String, topic: String, rule: String },
 }
 

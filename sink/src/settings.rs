@@ -15,6 +15,9 @@ use serde::Deserialize;
 /// librdkafka's default of `batch.size`.
 const BATCH_BYTES: usize = 1_000_000;
 
+/// A dead letter in its smallest form fits into so much: names of 249 bytes, and a sentence.
+const MESSAGE_BYTES_LEAST: usize = 4096;
+
 /// `[sink]` as written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,7 +44,7 @@ pub struct SinkSettings {
     pub retry_wait_ms: u64,
     /// The largest record, before compression.
     pub message_bytes_max: usize,
-    /// How old the known number of output partitions may be.
+    /// How old the known number of output partitions may be, and what is known of the output topics' settings.
     pub partitions_age_max_ms: u64,
     /// Create the output topics when they are missing, with as many partitions as the widest input topic.
     pub create_topics: bool,
@@ -243,9 +246,10 @@ impl TryFrom<SinkSettings> for SinkConfig {
             problem("attempts_max", "expected at least 1, found 0".to_owned());
             NonZeroU32::MIN
         });
-        if !(1000..=1_000_000_000).contains(&settings.message_bytes_max) {
+        if !(MESSAGE_BYTES_LEAST..=1_000_000_000).contains(&settings.message_bytes_max) {
             let found = settings.message_bytes_max;
-            problem("message_bytes_max", format!("expected 1000 to 1000000000 bytes, found {found}"));
+            let expected = format!("expected {MESSAGE_BYTES_LEAST} to 1000000000 bytes, found {found}");
+            problem("message_bytes_max", expected);
         }
         for (key, retention_ms) in [
             ("create_retention_ms", settings.create_retention_ms),

@@ -56,9 +56,10 @@ impl Isolation {
         let mut blamed = Vec::new();
         for (lane, mut suspects) in suspects {
             suspects.sort_by_key(|(place, _)| *place);
-            let is_named = suspects.iter().any(|(_, code)| *code == Code::InvalidDifferentRecord);
-            if is_named {
-                blamed.extend(suspects.into_iter().filter(|(_, code)| *code != Code::InvalidDifferentRecord));
+            let (beside, named): (Vec<_>, Vec<_>) =
+                suspects.iter().copied().partition(|(_, code)| *code == Code::InvalidDifferentRecord);
+            if !beside.is_empty() && !named.is_empty() {
+                blamed.extend(named);
             } else if self.is_alone(&suspects, lane, lanes) {
                 self.alone += 1;
                 blamed.extend(suspects);

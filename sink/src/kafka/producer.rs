@@ -215,9 +215,14 @@ impl Producer {
     /// (librdkafka #4849), so one record must have been acknowledged.
     pub(super) fn abort(&self, wait: Duration) -> bool {
         let is_safe = self.sent == 0 || !self.client.context().0.lock().acknowledged.is_empty();
+        is_safe && self.abort_unsafely(wait).is_ok()
+    }
+
+    /// The same for a producer that is given up afterwards, whatever comes of it.
+    pub(super) fn abort_unsafely(&self, wait: Duration) -> Result<(), Failure> {
         // An abort purges what is queued and waits for its reports, which are served between the slices.
         let slice = |left: Duration| self.client.abort_transaction(left.min(ABORT_SLICE));
-        is_safe && self.repeat(Step::Abort, Instant::now() + wait, slice).is_ok()
+        self.repeat(Step::Abort, Instant::now() + wait, slice)
     }
 
     /// librdkafka's own words about the last error.

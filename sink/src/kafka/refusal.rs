@@ -123,7 +123,8 @@ pub(super) fn set_aside(
     if let Some((_, code)) = blamed.first().copied() {
         blamed.iter().for_each(|_| parcel.isolation.found());
         if parcel.isolation.is_spent() {
-            let large = parcel.to_send().filter(|place| is_over_the_limit(parcel, *place));
+            // One by one would take as many transactions as there are records.
+            let large = parcel.to_send().filter(|place| is_over_the_limit(parcel, *place) && !parcel.is_final(*place));
             blamed.extend(large.map(|place| (place, code)));
         }
     } else {

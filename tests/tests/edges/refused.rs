@@ -292,7 +292,7 @@ fn a_dead_letter_larger_than_our_own_limit_is_written_too() {
     for broker in broker::all() {
         let mut stage = Stage::new(&broker, 1);
         records::produce(&stage.address, &stage.input, &[Record::of("x".repeat(6000))]);
-        stage.message_bytes_max = 2000;
+        stage.message_bytes_max = 4096;
         publish(&stage, |_| {});
         let letter = dead_letters(&stage, 1).remove(0);
         assert_eq!(
@@ -300,7 +300,7 @@ fn a_dead_letter_larger_than_our_own_limit_is_written_too() {
             (Reason::OutputTooLarge, Some(6000))
         );
         assert!(
-            letter.error.contains("more than 2000 (max.message.bytes, sink.message_bytes_max)"),
+            letter.error.contains("more than 4096 (max.message.bytes, sink.message_bytes_max)"),
             "{}",
             letter.error
         );
