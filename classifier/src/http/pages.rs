@@ -119,7 +119,8 @@ struct Refused {
 }
 
 async fn answer_unknown(uri: Uri) -> (StatusCode, Json<Refused>) {
-    let error = format!("nothing at {}; there are /, /health (/healthz, /livez), /ready (/readyz) and /metrics", uri.path());
+    let error =
+        format!("nothing at {}; there are /, /health (/healthz, /livez), /ready (/readyz) and /metrics", uri.path());
     (StatusCode::NOT_FOUND, Json(Refused { error }))
 }
 
