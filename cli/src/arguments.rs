@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 use ingest::settings::{Flag, Layers, SettingsError};
 
-use crate::{broker, check, classify, completions, demo, drift, model, replay};
+use crate::{broker, check, classify, completions, demo, drift, model, replay, score};
 
 /// What the process returns, as `--help` tells it.
 const EXIT_CODES: &str = "\
@@ -27,6 +27,7 @@ Examples:
   labelstream classify --brokers localhost:9092 --input messages --output messages-labeled
   labelstream replay --brokers localhost:9092 --dead-letter messages-dead-letters --dry-run
   labelstream drift --brokers localhost:9092 --input messages-labeled --reports ./labelstream-data
+  labelstream score tickets.csv --text message --out tickets-labeled.csv
 
 Labelled events and results go to Kafka and to stdout, reports to a folder or to S3, logs to stderr.";
 
@@ -50,6 +51,7 @@ pub enum Command {
     Check(check::CheckArguments),
     Replay(replay::ReplayArguments),
     Drift(drift::DriftArguments),
+    Score(score::ScoreArguments),
     Model(model::ModelArguments),
     Completions(completions::CompletionsArguments),
 }

@@ -4,7 +4,6 @@
 //! crates `drift` and `sink`. The page of `explain` is a pure function of rows (`page`), shown by `terminal` and `html`.
 
 mod backtest;
-mod bar;
 mod calibrate;
 mod chart;
 mod comparing;

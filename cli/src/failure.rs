@@ -14,9 +14,11 @@ use ingest::history::HistoryError;
 use ingest::settings::SettingsError;
 use ingest::shutdown::ShutdownError;
 use ingest::source::SourceError;
+use ingest::texts::TextFileError;
 use packages::error::FetchError;
 use sink::publisher::PublishError;
 use sink::reports::StoreError;
+use sink::scored::ScoredError;
 use sink::telemetry::TelemetryError;
 
 use crate::demo::DemoError;
@@ -72,6 +74,12 @@ pub enum Failure {
     Calibrate(#[from] CalibrateError),
     #[error("read the counts of a window")]
     Counts(#[from] CountsError),
+    #[error(transparent)]
+    Texts(#[from] TextFileError),
+    #[error(transparent)]
+    Scored(#[from] ScoredError),
+    #[error("label the texts of {}: {reasons}; is --text the column of the texts?", .file.display())]
+    NothingToScore { file: PathBuf, reasons: String },
     #[error("read the range: --from must be before --to")]
     EmptyRange,
     #[error("go on: asked to stop")]

@@ -1,6 +1,7 @@
 //! The `labelstream` command line: wiring only. One file per command; what they run lives in the other crates.
 
 pub mod arguments;
+mod bar;
 pub mod broker;
 mod brokers;
 pub mod check;
@@ -14,6 +15,7 @@ mod model_source;
 pub mod output_topics;
 pub mod package_path;
 pub mod replay;
+pub mod score;
 pub mod settings;
 mod shutdown;
 mod start;

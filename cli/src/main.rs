@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::arguments::{Arguments, Command};
 use cli::failure::Failure;
-use cli::{broker, check, classify, completions, demo, drift, model, replay};
+use cli::{broker, check, classify, completions, demo, drift, model, replay, score};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -31,6 +31,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Check(arguments) => check::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Drift(arguments) => drift::run(arguments),
+        Command::Score(arguments) => score::run(arguments),
         Command::Model(arguments) => model::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
     }

@@ -6,7 +6,7 @@
 //! is a bad record there, and only a file that cannot be read is an error here.
 
 mod guess;
-mod lines;
+pub(crate) mod lines;
 mod table;
 
 use std::fs::File;

@@ -13,3 +13,4 @@ pub mod shutdown;
 pub mod source;
 pub mod stages;
 pub mod supervision;
+pub mod texts;

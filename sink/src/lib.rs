@@ -6,5 +6,6 @@ pub mod kafka;
 pub mod metrics;
 pub mod publisher;
 pub mod reports;
+pub mod scored;
 pub mod settings;
 pub mod telemetry;

@@ -36,6 +36,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("kafka-protocol", &["devbroker"]),
     ("config", &["ingest"]),
     ("arrow", &["ingest", "sink"]),
+    ("csv", &["ingest", "sink"]),
     ("parquet", &["ingest", "sink"]), // ingest: histories in files, for backtests
     ("object_store", &["packages", "sink"]),
     ("reqwest", &["packages", "sink"]),

@@ -9,11 +9,11 @@ use drift::board::MergedWindow;
 use ingest::history::History;
 use sink::reports::ReportStore;
 
-use super::bar::Bar;
 use super::comparing::{Lines, comparer};
 use super::flags::{CommonFlags, FileFlags, TestFlags};
 use super::pass::{Input, Pass};
 use super::terminal::Ink;
+use crate::bar::Bar;
 use crate::failure::Failure;
 use crate::start::{self, Started};
 

@@ -15,13 +15,13 @@ use drift::window::Window;
 use ingest::history::History;
 use tokio_util::sync::CancellationToken;
 
-use super::bar::Bar;
 use super::explain::now_ms;
 use super::figures::{count, probability, span, tame, value};
 use super::flags::{CommonFlags, FileFlags, KafkaFlags, TestFlags};
 use super::moment::Moment;
 use super::pass::{Input, Pass};
 use super::range;
+use crate::bar::Bar;
 use crate::failure::Failure;
 use crate::settings::Config;
 use crate::start::{self, Started};

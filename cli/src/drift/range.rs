@@ -8,9 +8,9 @@ use drift::state::TopicPartition;
 use ingest::kafka::{RangeEvent, TopicRange};
 use tokio_util::sync::CancellationToken;
 
-use super::bar::Bar;
 use super::explain::now_ms;
 use super::pass::{Close, Pass, Seen};
+use crate::bar::Bar;
 use crate::brokers;
 use crate::failure::Failure;
 use crate::settings::Config;

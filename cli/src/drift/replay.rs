@@ -10,7 +10,6 @@ use std::io::{self, IsTerminal, Write};
 use drift::compare::Comparer;
 use sink::reports::ReportStore;
 
-use super::bar::Bar;
 use super::comparing::{Lines, comparer};
 use super::explain::now_ms;
 use super::flags::{CommonFlags, KafkaFlags, TestFlags};
@@ -18,6 +17,7 @@ use super::moment::Moment;
 use super::pass::{Input, Pass};
 use super::range;
 use super::terminal::Ink;
+use crate::bar::Bar;
 use crate::failure::Failure;
 use crate::settings::Config;
 use crate::start::{self, Started};

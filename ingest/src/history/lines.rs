@@ -19,16 +19,29 @@ const FIRST_BYTES: usize = 512;
 /// Bytes read from the file at once.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-pub(super) struct Lines {
+pub(crate) struct Lines {
     path: PathBuf,
-    reader: Box<dyn BufRead + Send>,
-    /// Of the file as it lies on the disk, before it is unpacked.
-    read_bytes: Arc<AtomicU64>,
-    total_bytes: u64,
+    reader: Unpacked,
+    read: ReadBytes,
     /// Lines that have been read.
     lines: i64,
     /// The beginning of the first line that is not blank.
     first: Vec<u8>,
+}
+
+/// The bytes of a file, unpacked.
+pub(crate) type Unpacked = Box<dyn BufRead + Send>;
+
+/// How much of a file has been read, as it lies on the disk, before it is unpacked.
+pub(crate) struct ReadBytes {
+    read: Arc<AtomicU64>,
+    total: u64,
+}
+
+impl ReadBytes {
+    pub(crate) fn progress(&self) -> Progress {
+        Progress { read_bytes: self.read.load(Ordering::Relaxed), total_bytes: self.total }
+    }
 }
 
 /// A file that counts what is read of it.
@@ -45,22 +58,27 @@ impl Read for Counted {
     }
 }
 
+/// Reads a file as it is, or gunzipped.
+pub(crate) fn unpacked(file: File, is_gzip: bool) -> io::Result<(Unpacked, ReadBytes)> {
+    let read = ReadBytes { read: Arc::default(), total: file.metadata()?.len() };
+    let file = BufReader::with_capacity(BUFFER_BYTES, Counted { file, read_bytes: Arc::clone(&read.read) });
+    let reader: Unpacked = if is_gzip {
+        // Several members in a row are one file: that is how log rotation appends.
+        Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(file)))
+    } else {
+        Box::new(file)
+    };
+    Ok((reader, read))
+}
+
 impl Lines {
-    pub(super) fn open(path: &Path, file: File, is_gzip: bool) -> io::Result<Self> {
-        let total_bytes = file.metadata()?.len();
-        let read_bytes = Arc::new(AtomicU64::new(0));
-        let file = BufReader::with_capacity(BUFFER_BYTES, Counted { file, read_bytes: Arc::clone(&read_bytes) });
-        let reader: Box<dyn BufRead + Send> = if is_gzip {
-            // Several members in a row are one file: that is how log rotation appends.
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(file)))
-        } else {
-            Box::new(file)
-        };
-        Ok(Self { path: path.to_owned(), reader, read_bytes, total_bytes, lines: 0, first: Vec::new() })
+    pub(crate) fn open(path: &Path, file: File, is_gzip: bool) -> io::Result<Self> {
+        let (reader, read) = unpacked(file, is_gzip)?;
+        Ok(Self { path: path.to_owned(), reader, read, lines: 0, first: Vec::new() })
     }
 
-    pub(super) fn progress(&self) -> Progress {
-        Progress { read_bytes: self.read_bytes.load(Ordering::Relaxed), total_bytes: self.total_bytes }
+    pub(crate) fn progress(&self) -> Progress {
+        self.read.progress()
     }
 
     pub(super) fn first_line(&self) -> &[u8] {
@@ -68,7 +86,7 @@ impl Lines {
     }
 
     /// The next line that is not blank.
-    pub(super) fn next_item(&mut self) -> Result<Option<Item>, HistoryError> {
+    pub(crate) fn next_item(&mut self) -> Result<Option<Item>, HistoryError> {
         loop {
             let mut line = Vec::new();
             let limit = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);

@@ -10,7 +10,7 @@ const EVERY: Duration = Duration::from_secs(10);
 const LOOK_RECORDS: u64 = 1024;
 
 /// The progress of one reading, on stderr.
-pub(super) struct Bar {
+pub(crate) struct Bar {
     bar: ProgressBar,
     records: u64,
     said: Instant,
@@ -18,7 +18,7 @@ pub(super) struct Bar {
 
 impl Bar {
     /// `total` is in the unit in which [`Self::record`] is told how far it is.
-    pub(super) fn new(total: u64) -> Self {
+    pub(crate) fn new(total: u64) -> Self {
         let bar = ProgressBar::new(total); // it draws nothing where stderr is no terminal
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent:>3} %  {msg}  {eta} left") {
             bar.set_style(style);
@@ -27,7 +27,7 @@ impl Bar {
     }
 
     /// One more record; `place` tells how far the reading is.
-    pub(super) fn record(&mut self, place: impl FnOnce() -> u64) {
+    pub(crate) fn record(&mut self, place: impl FnOnce() -> u64) {
         self.records += 1;
         if !self.records.is_multiple_of(LOOK_RECORDS) {
             return;
@@ -43,7 +43,7 @@ impl Bar {
     }
 
     /// Runs what writes to the terminal without tearing the bar.
-    pub(super) fn aside<R>(&self, write: impl FnOnce() -> R) -> R {
+    pub(crate) fn aside<R>(&self, write: impl FnOnce() -> R) -> R {
         self.bar.suspend(write)
     }
 }

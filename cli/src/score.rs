@@ -1,0 +1,224 @@
+//! `labelstream score`: labels the rows of a file, by the same engine as the stream.
+//!
+//! Memory is bounded by a chunk of rows. The output appears under its name when it is whole; a row that cannot be labelled
+//! stands in it with the reason, and the summary counts the reasons.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use classifier::labeler::Labeler;
+use classifier::onnx::OnnxModel;
+use classifier::pipeline::PipelineError;
+use ingest::settings::{Flag, Layers, SettingsError};
+use ingest::supervision::Chain;
+use ingest::texts::{Chunk, Rows, TextFile, TextFileOptions};
+use sink::scored::{Answer, ScoredFile, ScoredKind};
+
+use crate::arguments::layers;
+use crate::bar::Bar;
+use crate::demo::grouped;
+use crate::failure::Failure;
+use crate::model_source;
+use crate::start::{self, Started};
+
+const EXAMPLES: &str = "\
+Examples:
+  labelstream score tickets.csv --text message --out tickets-labeled.csv
+  labelstream score tickets.jsonl.gz --out labels.parquet --model models:/intents@champion --top-k 3
+  labelstream score mails.parquet --text /mail/body --out mails.jsonl --prefix model_
+
+FILE is CSV or TSV with a header, JSON lines, or Parquet; CSV and JSON lines may be gzipped. The rows come out in their \
+order with all their columns, and predicted_label, predicted_score and predicted_error behind them. Exits with 1 when no \
+row has a text.";
+
+/// Labels of the summary.
+const LABELS_SHOWN: usize = 5;
+
+/// Label the texts of a file: CSV, JSON lines or Parquet in and out.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ScoreArguments {
+    /// Rows with texts
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// File for the rows with their labels: .csv, .tsv, .jsonl or .parquet
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Column of the texts; a JSON pointer such as /mail/body for a nested one
+    #[arg(long, value_name = "COLUMN", default_value = "text")]
+    text: String,
+    /// Add the N best labels with their scores, as predicted_labels [key: model.top_k]
+    #[arg(long, value_name = "N")]
+    top_k: Option<usize>,
+    /// What the names of the added columns begin with
+    #[arg(long, value_name = "TEXT", default_value = "predicted_")]
+    prefix: String,
+    /// What stands between the cells of a CSV file [default: a comma; a tab in .tsv]
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    delimiter: Option<u8>,
+    /// Overwrite the output file
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    model: ModelFlags,
+}
+
+/// Which model labels.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Settings")]
+struct ModelFlags {
+    /// Settings file in TOML; without it ./labelstream.toml is read where it exists
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Model package: a folder or an address, as in classify [key: model.package]
+    #[arg(long, value_name = "FOLDER|ADDRESS")]
+    model: Option<String>,
+    /// Where fetched packages are kept [key: packages.cache; default: ~/.cache/labelstream/models]
+    #[arg(long, value_name = "FOLDER")]
+    model_cache: Option<String>,
+    /// Ask no registry: start with what is in the cache [key: packages.offline]
+    #[arg(long)]
+    offline: bool,
+    /// Any setting, such as --set model.long_text=strided; repeat it for more
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl ScoreArguments {
+    fn layers(&self) -> Result<Layers, SettingsError> {
+        let flags = [
+            ("--model", "model.package", self.model.model.clone()),
+            ("--model-cache", "packages.cache", self.model.model_cache.clone()),
+            ("--offline", "packages.offline", self.model.offline.then(|| "true".to_owned())),
+            ("--top-k", "model.top_k", self.top_k.map(|count| count.to_string())),
+        ];
+        let flags = flags.into_iter().filter_map(|(name, key, text)| Some(Flag { name, key, text: text? }));
+        layers(self.model.config.as_deref(), flags.collect(), &self.model.set)
+    }
+}
+
+/// Labels every row, and says on stdout how many and how fast.
+///
+/// # Errors
+/// When the file, the model or the output cannot be used, or no row has a text.
+pub fn run(arguments: &ScoreArguments) -> Result<(), Failure> {
+    let options = TextFileOptions {
+        column: arguments.text.clone(),
+        delimiter: arguments.delimiter,
+        as_columns: ScoredKind::of(&arguments.out)?.has_columns(),
+    };
+    // What is wrong with the files is said before a model is fetched.
+    let mut input = TextFile::open(&arguments.file, &options)?;
+    let with_labels = arguments.top_k.is_some();
+    let mut out = ScoredFile::create(&arguments.out, &arguments.prefix, with_labels, arguments.force)?;
+    let Started { config, stop, .. } = start::command(&arguments.layers()?)?;
+    let mut labeler = classifier::load::load(&model_source::model(&config, &stop)?)?;
+    let mut bar = Bar::new(input.progress().total_bytes);
+    let mut summary = Summary::default();
+    let started = Instant::now();
+    while let Some(chunk) = input.next() {
+        let Chunk { rows, texts } = chunk?;
+        let answers = answer(&mut labeler, texts)?;
+        match &rows {
+            Rows::Members(rows) => out.write_members(rows, &answers)?,
+            Rows::Columns(rows) => out.write_columns(rows, &answers)?,
+        }
+        for answer in &answers {
+            summary.count(answer);
+            bar.record(|| input.progress().read_bytes);
+        }
+        if stop.is_cancelled() {
+            return Err(Failure::Interrupted);
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    drop(bar);
+    if summary.labeled == 0 {
+        return Err(Failure::NothingToScore { file: arguments.file.clone(), reasons: summary.reasons() });
+    }
+    out.finish()?;
+    summary.say(&arguments.out, seconds)
+}
+
+/// The labels of each text, in order.
+fn answer(
+    labeler: &mut Labeler<OnnxModel>,
+    texts: Vec<Result<String, ingest::texts::RowProblem>>,
+) -> Result<Vec<Answer>, Failure> {
+    let usable: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
+    let judged = labeler.judge(&usable).map_err(PipelineError::from)?;
+    let mut judged = judged.into_iter();
+    Ok(texts
+        .iter()
+        .map(|text| match text {
+            Err(problem) => Err(problem.to_string()),
+            Ok(_) => match judged.next().expect("one answer for each usable text") {
+                Ok(judged) => Ok(judged.labels.clone()),
+                Err(error) => Err(Chain(&*error).to_string()),
+            },
+        })
+        .collect())
+}
+
+/// What came of the rows.
+#[derive(Default)]
+struct Summary {
+    rows: u64,
+    labeled: u64,
+    labels: BTreeMap<String, u64>,
+    problems: BTreeMap<String, u64>,
+}
+
+impl Summary {
+    fn count(&mut self, answer: &Answer) {
+        self.rows += 1;
+        match answer {
+            Ok(labels) => {
+                self.labeled += 1;
+                let label = labels.label.as_deref().unwrap_or("(no label)");
+                *self.labels.entry(label.to_owned()).or_default() += 1;
+            }
+            Err(problem) => *self.problems.entry(problem.clone()).or_default() += 1,
+        }
+    }
+
+    /// `no text 3, blank text 1`.
+    fn reasons(&self) -> String {
+        if self.problems.is_empty() {
+            return "it has no rows".to_owned();
+        }
+        let reasons = self.problems.iter().map(|(problem, count)| format!("{problem} {}", grouped(*count)));
+        reasons.collect::<Vec<_>>().join(", ")
+    }
+
+    fn say(&self, out: &Path, seconds: f64) -> Result<(), Failure> {
+        let mut text = format!("{} of {} rows labelled", grouped(self.labeled), grouped(self.rows));
+        if !self.problems.is_empty() {
+            text.push_str(&format!(" ({})", self.reasons()));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "rows far below 2^52")]
+        let rate = self.rows as f64 / seconds.max(0.001);
+        text.push_str(&format!(", {rate:.0} rows/s: {}\n", out.display()));
+        let mut labels: Vec<_> = self.labels.iter().collect();
+        labels.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        for (label, count) in labels.iter().take(LABELS_SHOWN) {
+            text.push_str(&format!("  {:>12}  {label}\n", grouped(**count)));
+        }
+        if labels.len() > LABELS_SHOWN {
+            text.push_str(&format!("  and {} labels more\n", labels.len() - LABELS_SHOWN));
+        }
+        io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::Stdout)
+    }
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "\\t" | "tab" => Ok(b'\t'),
+        _ => match text.as_bytes() {
+            [byte] if byte.is_ascii() => Ok(*byte),
+            _ => Err("expected one ASCII character such as ';', or tab".to_owned()),
+        },
+    }
+}

@@ -1,0 +1,202 @@
+//! Rows of a file, with the text of each: CSV, JSON lines or Parquet, read in chunks of bounded size.
+//!
+//! The kind of file is told by its first bytes and its name; CSV and JSON lines may be gzipped. Every column of the user
+//! travels along: JSON lines as the bytes that they came in, CSV cells as texts, Parquet columns in their own types.
+//! A row without a usable text is a value that says why, and only a file that cannot be read is an error.
+
+mod cells;
+mod columns;
+mod error;
+mod lines;
+mod typed;
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use schemas::Fields;
+
+use cells::Cells;
+use columns::Columns;
+use lines::Members;
+use typed::Typed;
+
+pub use error::TextFileError;
+
+use crate::history::Progress;
+
+/// Rows of a chunk: enough to sort by length, few enough that long texts take some megabytes.
+pub const CHUNK_ROWS: usize = 1024;
+
+/// The first bytes of a Parquet file, and of a gzip file.
+const PARQUET: &[u8] = b"PAR1";
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// How a file is read.
+#[derive(Clone, Debug)]
+pub struct TextFileOptions {
+    /// The column or member that holds the text; a JSON pointer such as `/message/body` reaches into nested ones.
+    pub column: String,
+    /// What stands between the cells of a CSV file; a comma, and a tab in `.tsv` files, when not set.
+    pub delimiter: Option<u8>,
+    /// Whether JSON lines are wanted as columns, for an output that has columns.
+    pub as_columns: bool,
+}
+
+/// The text of a row, or why it has none.
+pub type RowText = Result<String, RowProblem>;
+
+/// Why a row cannot be labelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowProblem {
+    #[error("no text")]
+    Missing,
+    #[error("blank text")]
+    Blank,
+    #[error("the value is no text")]
+    NotText,
+}
+
+/// Some rows of the file, in its order.
+#[derive(Debug)]
+pub struct Chunk {
+    pub rows: Rows,
+    /// One a row.
+    pub texts: Vec<RowText>,
+}
+
+/// The rows as the user wrote them.
+#[derive(Debug)]
+pub enum Rows {
+    /// JSON objects, each value as the bytes that it came in.
+    Members(Vec<Fields>),
+    Columns(RecordBatch),
+}
+
+/// A file that is being read: an iterator over its chunks, which ends after an error.
+pub struct TextFile {
+    reader: Reader,
+    ended: bool,
+}
+
+enum Reader {
+    Members(Members),
+    Cells(Box<Cells>),
+    Columns(Box<Columns>),
+    Typed(Box<Typed>),
+}
+
+impl TextFile {
+    /// Opens a file and finds the column of its texts.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is of no known kind, or has no such column.
+    pub fn open(path: &Path, options: &TextFileOptions) -> Result<Self, TextFileError> {
+        let mut file = File::open(path).map_err(|source| TextFileError::open(path, source))?;
+        let mut first = [0; PARQUET.len()];
+        let length = read_first(&mut file, &mut first).map_err(|source| TextFileError::open(path, source))?;
+        let first = &first[..length];
+        let is_gzip = first.starts_with(GZIP);
+        let reader = if first == PARQUET {
+            Reader::Columns(Box::new(Columns::open(path, file, options)?))
+        } else {
+            match kind_of(path)? {
+                Kind::JsonLines if options.as_columns => Reader::Typed(Box::new(Typed::open(path, is_gzip, options)?)),
+                Kind::JsonLines => Reader::Members(Members::open(path, file, is_gzip, options)?),
+                Kind::Separated(delimiter) => {
+                    let delimiter = options.delimiter.unwrap_or(delimiter);
+                    Reader::Cells(Box::new(Cells::open(path, file, is_gzip, delimiter, options)?))
+                }
+            }
+        };
+        Ok(Self { reader, ended: false })
+    }
+
+    /// How far the file has been read, for a progress bar.
+    pub fn progress(&self) -> Progress {
+        match &self.reader {
+            Reader::Members(lines) => lines.progress(),
+            Reader::Cells(cells) => cells.progress(),
+            Reader::Columns(columns) => columns.progress(),
+            Reader::Typed(typed) => typed.progress(),
+        }
+    }
+}
+
+impl Iterator for TextFile {
+    type Item = Result<Chunk, TextFileError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let chunk = match &mut self.reader {
+            Reader::Members(lines) => lines.next_chunk(),
+            Reader::Cells(cells) => cells.next_chunk(),
+            Reader::Columns(columns) => columns.next_chunk(),
+            Reader::Typed(typed) => typed.next_chunk(),
+        };
+        self.ended = !matches!(chunk, Ok(Some(_)));
+        chunk.transpose()
+    }
+}
+
+/// The kinds that are told by the name.
+enum Kind {
+    JsonLines,
+    /// CSV, by what stands between its cells.
+    Separated(u8),
+}
+
+fn kind_of(path: &Path) -> Result<Kind, TextFileError> {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().to_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("csv") => Ok(Kind::Separated(b',')),
+        Some("tsv" | "tab") => Ok(Kind::Separated(b'\t')),
+        Some("jsonl" | "ndjson" | "json") => Ok(Kind::JsonLines),
+        _ => Err(TextFileError::Kind { path: path.to_owned() }),
+    }
+}
+
+/// A blank text says nothing to a model.
+fn usable(text: &str) -> RowText {
+    if text.trim().is_empty() { Err(RowProblem::Blank) } else { Ok(text.to_owned()) }
+}
+
+/// The place of a column: by its name as it stands, else without regard to case and outer spaces.
+fn place(path: &Path, names: &[String], wanted: &str) -> Result<usize, TextFileError> {
+    let plain = |name: &str| name.trim().to_lowercase();
+    let exact = names.iter().position(|name| name == wanted);
+    let close = || {
+        let mut found = (0..names.len()).filter(|place| plain(&names[*place]) == plain(wanted));
+        found.next().filter(|_| found.next().is_none())
+    };
+    exact.or_else(close).ok_or_else(|| TextFileError::NoColumn {
+        path: path.to_owned(),
+        column: wanted.to_owned(),
+        found: names.to_vec(),
+    })
+}
+
+/// The first bytes of a file, fewer when it is shorter; the file is as before.
+fn read_first(file: &mut File, first: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < first.len() {
+        match file.read(&mut first[length..])? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    file.seek(SeekFrom::Start(0))?;
+    Ok(length)
+}
+
+/// The path of a file as error messages keep it.
+fn owned(path: &Path) -> PathBuf {
+    path.to_owned()
+}
+
+#[cfg(test)]
+mod tests;

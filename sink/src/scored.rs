@@ -1,0 +1,197 @@
+//! Rows of a user's file with what the model says of each, as CSV, JSON lines or Parquet.
+//!
+//! The columns `predicted_label`, `predicted_score`, `predicted_labels` (where asked for) and `predicted_error` stand
+//! behind the user's own. The file appears under its name when it is whole: until then it is a temporary one beside it.
+
+mod added;
+mod writer;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use parquet::errors::ParquetError;
+use schemas::{Fields, Labels, Recovery};
+use tempfile::NamedTempFile;
+
+use added::Added;
+use writer::Writer;
+
+/// What the model says of one row, or why nothing.
+pub type Answer = Result<Labels, String>;
+
+/// The bits of a new file before the umask takes its own away, as other programs make files.
+const PERMISSIONS: u32 = 0o666;
+
+/// The kinds of file that can be written, told by the name's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScoredKind {
+    JsonLines,
+    /// CSV, by what stands between its cells.
+    Separated(u8),
+    Parquet,
+}
+
+impl ScoredKind {
+    /// The kind of file that a name means.
+    ///
+    /// # Errors
+    /// When it ends in none of the known ways.
+    pub fn of(path: &Path) -> Result<Self, ScoredError> {
+        match path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase).as_deref() {
+            Some("jsonl" | "ndjson" | "json") => Ok(Self::JsonLines),
+            Some("csv") => Ok(Self::Separated(b',')),
+            Some("tsv" | "tab") => Ok(Self::Separated(b'\t')),
+            Some("parquet") => Ok(Self::Parquet),
+            _ => Err(ScoredError::Kind { path: path.to_owned() }),
+        }
+    }
+
+    /// Whether its rows have columns, the same in all.
+    pub fn has_columns(self) -> bool {
+        self != Self::JsonLines
+    }
+}
+
+/// A file that is being written.
+pub struct ScoredFile {
+    path: PathBuf,
+    temporary: NamedTempFile,
+    writer: Writer,
+    added: Added,
+}
+
+/// Why the answers cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ScoredError {
+    #[error("write {}: expected a name that ends in .csv, .tsv, .jsonl, .ndjson, .json or .parquet", path.display())]
+    Kind { path: PathBuf },
+    #[error("write {}: the file is there; name another by --out, or overwrite it by --force", path.display())]
+    Exists { path: PathBuf },
+    #[error("write {}", path.display())]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("write {}: the input has a column {column:?}; choose other names by --prefix", path.display())]
+    Clash { path: PathBuf, column: String },
+    #[error(
+        "write {}: column {column:?} holds {kind}, which CSV cannot; name a .jsonl or .parquet file by --out",
+        path.display()
+    )]
+    Nested { path: PathBuf, column: String, kind: String },
+    #[error("write {}", path.display())]
+    Columns {
+        path: PathBuf,
+        #[source]
+        source: ArrowError,
+    },
+    #[error("write {} as Parquet", path.display())]
+    Parquet {
+        path: PathBuf,
+        #[source]
+        source: ParquetError,
+    },
+    #[error("write {} as CSV", path.display())]
+    Csv {
+        path: PathBuf,
+        #[source]
+        source: csv::Error,
+    },
+    #[error("write {} as JSON lines", path.display())]
+    Json {
+        path: PathBuf,
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl ScoredError {
+    pub fn recovery(&self) -> Recovery {
+        Recovery::Exit
+    }
+}
+
+impl ScoredFile {
+    /// Begins a file; nothing stands under its name yet.
+    ///
+    /// `prefix` begins the names of the added columns; `with_labels` adds the best labels with their scores.
+    ///
+    /// # Errors
+    /// When the file exists and may not be overwritten, or its folder cannot be written.
+    pub fn create(path: &Path, prefix: &str, with_labels: bool, overwrite: bool) -> Result<Self, ScoredError> {
+        let kind = ScoredKind::of(path)?;
+        if !overwrite && path.exists() {
+            return Err(ScoredError::Exists { path: path.to_owned() });
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let temporary = tempfile::Builder::new()
+            .prefix(".labelstream-")
+            .permissions(fs::Permissions::from_mode(PERMISSIONS))
+            .tempfile_in(folder)
+            .and_then(|temporary| Ok((temporary.reopen()?, temporary)));
+        let (file, temporary) = temporary.map_err(|source| ScoredError::Write { path: path.to_owned(), source })?;
+        let added = Added::new(prefix, with_labels);
+        Ok(Self { path: path.to_owned(), temporary, writer: Writer::new(kind, file), added })
+    }
+
+    /// Writes rows that are columns, an answer each.
+    ///
+    /// # Errors
+    /// When a name is taken, a column cannot be written in this kind of file, or the disk is full.
+    ///
+    /// # Panics
+    /// When there are not as many answers as rows: a bug of the caller.
+    pub fn write_columns(&mut self, rows: &RecordBatch, answers: &[Answer]) -> Result<(), ScoredError> {
+        assert_eq!(rows.num_rows(), answers.len(), "one answer a row");
+        let schema = rows.schema();
+        self.check(schema.fields().iter().map(|field| field.name().as_str()))?;
+        let whole = self.added.join(rows, answers).map_err(|source| self.columns(source))?;
+        self.writer.columns(&whole).map_err(|error| error.at(&self.path))
+    }
+
+    /// Writes rows that are JSON objects, an answer each; their values stay as they are.
+    ///
+    /// # Errors
+    /// As [`Self::write_columns`].
+    ///
+    /// # Panics
+    /// As [`Self::write_columns`].
+    pub fn write_members(&mut self, rows: &[Fields], answers: &[Answer]) -> Result<(), ScoredError> {
+        assert_eq!(rows.len(), answers.len(), "one answer a row");
+        for (row, answer) in rows.iter().zip(answers) {
+            self.check(row.0.iter().map(|(name, _)| name.as_str()))?;
+            self.writer.members(row, &self.added, answer).map_err(|error| error.at(&self.path))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the file and gives it its name.
+    ///
+    /// # Errors
+    /// When the rest cannot be written, or the name cannot be given.
+    pub fn finish(self) -> Result<(), ScoredError> {
+        let Self { path, temporary, writer, .. } = self;
+        writer.finish().map_err(|error| error.at(&path))?;
+        let stored = temporary.as_file().sync_all().map_err(|source| ScoredError::Write { path: path.clone(), source });
+        stored?;
+        temporary.persist(&path).map_err(|error| ScoredError::Write { path, source: error.error })?;
+        Ok(())
+    }
+
+    fn check<'n>(&self, mut names: impl Iterator<Item = &'n str>) -> Result<(), ScoredError> {
+        let Some(column) = names.find(|name| self.added.names().any(|own| own == *name)) else { return Ok(()) };
+        Err(ScoredError::Clash { path: self.path.clone(), column: column.to_owned() })
+    }
+
+    fn columns(&self, source: ArrowError) -> ScoredError {
+        ScoredError::Columns { path: self.path.clone(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests;
