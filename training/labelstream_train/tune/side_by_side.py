@@ -25,10 +25,10 @@ def search(run: Run, study: Study, parent: str | None, progress: Progress) -> No
     """Until all trials ended; raises what the first worker that failed raised."""
     run.stop_if_over(f"after {len(study.ended())} of {run.settings.tune.trials} trials")
     context = multiprocessing.get_context("spawn")
-    said = context.SimpleQueue()
+    said, asking = context.SimpleQueue(), context.Lock()
     jobs = min(run.settings.tune.jobs, max(1, run.settings.tune.trials - len(study.ended())))
     sent = (run.settings, run.out, run.seconds_left(), parent, jobs, dict(tiers.MODULES))
-    workers = [context.Process(target=_work, args=(*sent, number, said), daemon=True) for number in range(jobs)]
+    workers = [context.Process(target=_work, args=(*sent, number, said, asking), daemon=True) for number in range(jobs)]
     for worker in workers:
         worker.start()
     try:
@@ -61,7 +61,7 @@ def _watch(run: Run, study: Study, workers: list[BaseProcess], progress: Progres
         progress.add(ended - shown, note(run, study))
 
 
-def _work(settings, out, seconds_left, parent, jobs, modules, number, said) -> None:  # type: ignore[no-untyped-def]
+def _work(settings, out, seconds_left, parent, jobs, modules, number, said, asking) -> None:  # type: ignore[no-untyped-def]
     """One process. Trials that others have under way count, so that together there are no more than wanted."""
     from . import trial
     from .stage import opened
@@ -74,9 +74,13 @@ def _work(settings, out, seconds_left, parent, jobs, modules, number, said) -> N
     run = replace(Run(settings, out), deadline=deadline)
     study = opened(run, worker=number)
     try:
-        while study.under_way() < settings.tune.trials:
+        while True:
             run.stop_if_over(f"after {len(study.ended())} of {settings.tune.trials} trials")
-            trial.train(run, study, parent)
+            with asking:  # looked and asked at once, or two workers would both take the last trial
+                given = study.ask() if study.under_way() < settings.tune.trials else None
+            if given is None:
+                return
+            trial.train(run, study, parent, given)
     except Stopped as stop:
         said.put(("stopped", str(stop)))
     except UserError as error:

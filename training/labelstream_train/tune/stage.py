@@ -1,8 +1,8 @@
 """The stage `tune`: trains the tier with other settings again and again, and keeps the best ones if they are better.
 
-Trial 0 is the settings as they are. OUT/tune then holds `best.toml` (which `train` takes; empty where no gain was
-shown), `report.json` and `report.html`. The search can be killed at any moment: the trial under way goes on from its
-own checkpoint. Needs no torch but what the tier needs.
+Trial 0 is the settings as they are. OUT/tune then holds `best.toml` (which `train` takes; the given values where no
+gain was shown), `report.json` and `report.html`. The search can be killed at any moment: the trial under way goes on
+from its own checkpoint. Needs no torch but what the tier needs.
 """
 
 import os
@@ -88,8 +88,11 @@ def _finish(run: Run, study: Study) -> None:
         errors = [trial.user_attrs[ERROR] for trial in study.ended() if ERROR in trial.user_attrs]
         raise UserError(f"tune: none of {run.settings.tune.trials} trials came to its end: {(errors or ['-'])[0]}")
     against = _against_default(run, study)
-    is_kept = best is default or (against is not None and not against["is_gain"])
-    values: dict[str, Any] = {} if is_kept else dict(best.params)
+    is_kept = (default is not None and best.number == default.number) or (
+        against is not None and not against["is_gain"]
+    )
+    own = run.settings.dump()[run.settings.run.tier]
+    values = {key: own[key] for key in study.space} | ({} if is_kept else best.params)
     shutil.rmtree(run.tune / "trials", ignore_errors=True)
     found = report.write(run, study, against, is_kept)
     print(report.sentence(found))

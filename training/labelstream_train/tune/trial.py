@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from optuna import Trial
 
 from ..data.examples import Parts
 from ..errors import Stopped, UserError
@@ -27,9 +28,9 @@ except ImportError:  # Windows: two equal trials at the same time are then not t
     fcntl = None  # type: ignore[assignment]
 
 
-def train(run: Run, study: Study, parent: str | None) -> None:
-    """The next trial, to its end; raises `Stopped` at the deadline, with the trial queued again."""
-    asked, values = study.ask()
+def train(run: Run, study: Study, parent: str | None, given: tuple[Trial, dict[str, Any]] | None = None) -> None:
+    """The trial `given` (None: the next), to its end; raises `Stopped` at the deadline, with the trial queued again."""
+    asked, values = given or study.ask()
     folder, lock = _folder(run, values)
     tracked = None
     if parent is not None:
