@@ -11,7 +11,21 @@ from ..data.rows import LABEL_NAMES, TEXT_NAMES
 from ..errors import UserError
 from ..package.manifest import MODEL_FILES
 from ..progress import Progress
-from . import abstain, bias, calibration, identity, multi, out_of_scope, robustness, single, slices, speed, uses
+from . import (
+    abstain,
+    baseline,
+    bias,
+    calibration,
+    identity,
+    mistakes,
+    multi,
+    out_of_scope,
+    robustness,
+    single,
+    slices,
+    speed,
+    uses,
+)
 from .intervals import Draws, Estimate, share
 from .report import SCHEMA
 from .settings import EvaluateSettings
@@ -80,7 +94,16 @@ def _single(subject: Subject, settings: EvaluateSettings) -> dict[str, Any]:
         "calibration": {"by_chance": calibration.error_by_chance(best, settings.seed)},
         "reliability": calibration.reliability(best, right),
         "abstaining": _abstaining(subject, settings),
+        "baseline": _baseline(subject, settings, right),
+        "mistakes": mistakes.measure(subject.test.examples, rows, truth, subject.labels, settings.examples_max),
     }
+
+
+def _baseline(subject: Subject, settings: EvaluateSettings, right: np.ndarray) -> dict | None:
+    if not settings.baseline or not subject.train:
+        return None
+    test = subject.test
+    return baseline.measure(subject.train, test.examples, test.truth, subject.labels, right)
 
 
 def _abstaining(subject: Subject, settings: EvaluateSettings) -> dict[str, Any]:
@@ -121,6 +144,8 @@ def _multi(subject: Subject, settings: EvaluateSettings) -> dict[str, Any]:
         "confusion_matrix": None,
         "calibration": None,
         "abstaining": None,
+        "baseline": None,
+        "mistakes": [],
         "reliability": calibration.reliability(rows.ravel(), wanted.ravel()),
     }
 

@@ -4,13 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..page import COLOURS, Figure, plain, plot
+from ..page import COLOURS, Figure, distinct, plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TICKS_MAX = 30
-"""More labels than this cannot be read beside a matrix."""
+MATRIX_MAX = 30
+"""More labels than this cannot be read in a matrix."""
+LABELS_MAX = 40
+"""Bars that can be read; the table has all."""
 
 
 def reliability(rows: list[dict[str, Any]], is_multi_label: bool) -> Figure:
@@ -34,28 +36,80 @@ def reliability(rows: list[dict[str, Any]], is_multi_label: bool) -> Figure:
 
 
 def confusion(matrix: list[list[int]], labels: list[str]) -> Figure:
-    """The matrix as shares of each row, dark where much."""
+    """Texts of each true label by answer, with numbers; of many labels those that are confused most."""
+    counts = np.array(matrix, int)
+    places = _worst(counts)
+    counts, names = counts[np.ix_(places, places)], distinct([labels[place] for place in places], 28)
+    totals = np.maximum(np.array(matrix, int).sum(axis=1)[places], 1)
 
     def paint(axes: "Axes") -> None:
-        counts = np.array(matrix, float)
-        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        drawn = axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
-        ticks = np.array([0, 0.01, 0.05, 0.25, 0.5, 1])
-        bar = axes.figure.colorbar(drawn, ax=axes, ticks=np.sqrt(ticks), shrink=0.8)
-        bar.ax.set_yticklabels([f"{100 * tick:g} %" for tick in ticks])
+        shares = counts / totals[:, None]
+        axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1.15, interpolation="nearest")
+        for row, column in np.argwhere(counts > 0):
+            shade = (
+                COLOURS[5]
+                if row == column and shares[row, column] < 0.01
+                else ("white" if shares[row, column] > 0.4 else "#17324d")
+            )
+            axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", fontsize=7, color=shade)
         axes.grid(False)
         axes.set(xlabel="answered", ylabel="true")
-        if len(labels) <= TICKS_MAX:
-            names = [plain(label, 24) for label in labels]
-            axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
-            axes.set_yticks(range(len(names)), names, fontsize=7)
+        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
+        axes.set_yticks(range(len(names)), names, fontsize=7)
 
-    size = 4.5 if len(labels) <= 5 else 6.5
+    size = max(4.5, 1.8 + 0.24 * len(names))
     caption = (
-        "Confusions: share of the texts of each true label (row) by answer (column), labels in alphabetical order; the "
-        "scale is of square roots, so that single confusions can be seen."
+        "Confusions: number of texts of each true label (row) by answer (column). Labels that are taken for one "
+        "another stand together."
     )
+    if len(names) < len(labels):
+        caption += (
+            f" Shown are the {len(names)} of {len(labels)} labels that are confused most; the labels' table has all."
+        )
     return plot(paint, caption, "Matrix of true labels against answers; a strong diagonal is good.", size + 1, size)
+
+
+def _worst(counts: np.ndarray) -> list[int]:
+    """Places of the labels to show, so that neighbours are confused with each other."""
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    both = wrong + wrong.T
+    places = sorted(np.argsort(-both.sum(axis=1), kind="stable")[:MATRIX_MAX].tolist())
+    if len(places) < 3:
+        return places
+    near = both[np.ix_(places, places)].astype(float)
+    distance = 1.0 / (1.0 + near)
+    np.fill_diagonal(distance, 0)
+    order = leaves_list(linkage(squareform(distance, checks=False), method="average"))
+    return [places[each] for each in order]
+
+
+def labels(rows: list[dict[str, Any]]) -> Figure:
+    """F1 of each label with its interval, the worst on top."""
+    found = [row for row in rows if row["f1"]["value"] is not None]
+    drawn = sorted(found, key=lambda row: row["f1"]["value"])[:LABELS_MAX]
+
+    def paint(axes: "Axes") -> None:
+        places = np.arange(len(drawn))[::-1]
+        value, low, high = (np.array([100 * row["f1"][key] for row in drawn]) for key in ("value", "low", "high"))
+        axes.barh(places, value, alpha=0.6)
+        spread = np.maximum([value - low, high - value], 0)
+        axes.errorbar(value, places, xerr=spread, fmt="none", ecolor=COLOURS[5], capsize=2, linewidth=1)
+        names = distinct([row["label"] for row in drawn], 34)
+        axes.set_yticks(places, [f"{name} ({row['n']})" for name, row in zip(names, drawn, strict=True)], fontsize=8)
+        axes.set(xlabel="F1, %", xlim=(0, 102))
+        axes.margins(y=0.01)
+
+    caption = (
+        "F1 of each label (in brackets: its test texts), with 95 % intervals: the mean of how many of its texts are "
+        "found and how many of its answers are right."
+    )
+    if len(drawn) < len(found):
+        caption += f" The {len(drawn)} worst of {len(found)}."
+    return plot(paint, caption, "Bars of F1 for each label, the worst first.", 7.0, 0.9 + 0.22 * len(drawn))
 
 
 def abstaining(found: dict[str, Any]) -> Figure:
@@ -87,7 +141,7 @@ def bars(rows: list[tuple[str, dict[str, Any]]], caption: str, description: str,
         spread = np.maximum([value - low, high - value], 0)
         axes.errorbar(value, places, xerr=spread, fmt="none", ecolor=COLOURS[5], capsize=2, linewidth=1)
         axes.axvline(0, linewidth=1, color=COLOURS[5])
-        axes.set_yticks(places, [plain(name, 48) for name, _ in rows], fontsize=8)
+        axes.set_yticks(places, distinct([name for name, _ in rows], 48), fontsize=8)
         axes.set(xlabel=unit)
 
     return plot(paint, caption, description, 7.0, 0.8 + 0.26 * len(rows))

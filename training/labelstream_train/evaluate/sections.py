@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ..page import Badge, Section, Table, page
+from ..gate.verdict import Verdict
+from ..page import Badge, Headline, Section, Table, Tone, page
 from . import plots
 from .bias_section import bias
 from .wording import area, chance, figure, number, percent, points, rate
@@ -11,8 +12,8 @@ SLICES_DRAWN = 25
 """Bars that can be read; the table has all."""
 
 
-def html(report: dict[str, Any]) -> str:
-    """The whole page of a report, as `report.read` gives it."""
+def html(report: dict[str, Any], verdict: Verdict | None = None) -> str:
+    """The whole page of a report, as `report.read` gives it; the gate adds its verdict when it has judged."""
     package, data = report["package"], report["data"]
     lead = (
         f"{package['name']} {package['version']}: {package['labels']} labels, {package['bytes'] / 1e6:.1f} MB, on "
@@ -20,6 +21,7 @@ def html(report: dict[str, Any]) -> str:
         "test texts, not that of the seed that the model was trained with."
     )
     made = [
+        _headline(report, verdict),
         _summary(report),
         _classes(report),
         _confusions(report),
@@ -33,6 +35,59 @@ def html(report: dict[str, Any]) -> str:
         _method(report),
     ]
     return page(f"How good {package['name']} is", [each for each in made if each is not None], lead)
+
+
+def _headline(report: dict[str, Any], verdict: Verdict | None) -> Section:
+    """What somebody wants to know who reads no further."""
+    estimates, is_multi = report["estimates"], report["is_multi_label"]
+    main, words = ("macro_f1", "macro-F1: the mean of the labels' F1") if is_multi else ("accuracy", "accuracy on test")
+    figures: list[tuple[str, str, str, Tone]] = [_large(estimates[main], words, "quiet")]
+    floor = report.get("baseline")
+    if floor is not None:
+        gap = floor["difference"]
+        tone: Tone = "good" if gap["low"] > 0 else "bad" if gap["high"] < 0 else "warn"
+        figures.append(_large(floor["accuracy"], f"the floor: {floor['name']}", "quiet"))
+        figures.append((f"{100 * gap['value']:+.1f}", "points above the floor",
+                        f"95 % interval {100 * gap['low']:+.1f} to {100 * gap['high']:+.1f}", tone))  # fmt: skip
+    elif not is_multi:
+        figures.append(_large(estimates["macro_f1"], "macro-F1: the mean of the labels' F1", "quiet"))
+    parts: list[Any] = []
+    if verdict is not None:
+        failed = [each for each in verdict.rules if not each.passed]
+        skipped = sum(each.skipped for each in verdict.rules)
+        below = f"{len(verdict.rules) - skipped - len(failed)} rules passed, {len(failed)} failed, {skipped} skipped"
+        figures.append(("failed" if failed else "passed", "the gate", below, "bad" if failed else "good"))
+    parts.append(Headline(figures))
+    if verdict is not None:
+        words_of = {True: Badge("passed", "good"), False: Badge("failed", "bad")}
+        ordered = sorted(verdict.rules, key=lambda each: (each.passed, each.skipped))
+        rows = [[Badge("skipped", "quiet") if each.skipped else words_of[each.passed], each.name.replace("_", " "),
+                 each.sentence] for each in ordered]  # fmt: skip
+        parts.append(Table(["", "rule", "why"], rows, "The gate's rules", folded=not failed))
+        champion = next((each for each in verdict.rules if each.name == "champion" and not each.skipped), None)
+        if champion is not None:
+            parts.append(f"Against the package in use: {champion.sentence}.")
+    return Section("", parts)
+
+
+def _large(estimate: dict[str, Any], words: str, tone: Tone) -> tuple[str, str, str, Tone]:
+    if estimate["value"] is None:
+        return ("\u2013", words, "not measured", tone)
+    low, high = 100 * estimate["low"], 100 * estimate["high"]
+    return (f"{100 * estimate['value']:.1f} %", words, f"95 % interval {low:.1f} to {high:.1f} %", tone)
+
+
+def _mistakes(report: dict[str, Any]) -> list[Table]:
+    found = report.get("mistakes")
+    if not found:
+        return []
+    rows = [[each["text"], each["truth"], each["guess"], f"{100 * each['score']:.1f} %",
+             f"{100 * each['truth_score']:.1f} %"] for each in found]  # fmt: skip
+    columns = ["text", "true label", "answered", "score of the answer", "score of the truth"]
+    caption = (
+        "Wrongly answered texts, the surest answer first: labels that are wrong in the data often stand at the top"
+    )
+    return [Table(columns, rows, caption)]
 
 
 def _summary(report: dict[str, Any]) -> Section:
@@ -53,20 +108,29 @@ def _classes(report: dict[str, Any]) -> Section:
         extra = [[f"{row['threshold']:.3f}", percent(row["average_precision"]), area(row["auroc"]),
                   percent(row["calibration_error"])] for row in rows]  # fmt: skip
         cells = [first + second for first, second in zip(cells, extra, strict=True)]
-    return Section("Labels", [Table(columns, cells, "Every label, the worst F1 first", folded=len(cells) > 30)])
+    table = Table(columns, cells, "Every label, the worst F1 first", folded=len(cells) > 30)
+    return Section("Labels", [plots.labels(report["classes"]), table])
 
 
 def _confusions(report: dict[str, Any]) -> Section | None:
     if report["confusion_matrix"] is None:
         return None
-    rows = [[row["truth"], row["guess"], row["n"], percent(row["share"])] for row in report["confusions"]]
-    table = Table(["true label", "answered", "texts", "of this label's texts"], rows, "The largest confusions")
+    texts: dict[tuple[str, str], list[str]] = {}
+    for each in report.get("mistakes") or []:
+        texts.setdefault((each["truth"], each["guess"]), []).append(each["text"])
+    rows = [[row["truth"], row["guess"], row["n"], percent(row["share"]),
+             *([" / ".join(texts.get((row["truth"], row["guess"]), [])[:2]) or None] if texts else [])]
+            for row in report["confusions"]]  # fmt: skip
+    columns = ["true label", "answered", "texts", "of this label's texts", *(["for example"] if texts else [])]
+    table = Table(columns, rows, "The largest confusions")
     labels = [row["label"] for row in report["classes"]]
     sentence = [
         f"Most often, {each['truth']} is taken for {each['guess']}: {each['n']} texts, {percent(each['share'])} of its."
         for each in report["confusions"][:1]
     ]
-    return Section("Confusions", [*sentence, table, plots.confusion(report["confusion_matrix"], labels)])
+    matrix = plots.confusion(report["confusion_matrix"], labels)
+    tables = [table] if rows else ["No text of test is taken for another label."]
+    return Section("Confusions", [*sentence, *tables, matrix, *_mistakes(report)])
 
 
 def _calibration(report: dict[str, Any]) -> Section:

@@ -29,6 +29,10 @@ class EvaluateSettings(Section):
     bias_harmful_truth: str = Field("toxic", description="The label in bias_data that means harm.")
     speed_repeats: int = Field(400, ge=0, le=100_000, description="Timed calls for each length; 0 leaves it out.")
     speed_minutes_max: float = Field(3.0, gt=0, le=600, description="The timing stops after these.")
+    baseline: bool = Field(True, description="Measure a simple model of the same texts, as a floor; one label a text.")
+    examples_max: int = Field(
+        30, ge=0, le=1000, description="Wrongly answered texts in the report, personal data masked; 0 shows no text."
+    )
     card: Path | None = Field(None, description="Markdown that the card takes over: intended use, limits.")
     accuracy_target: float = Field(
         0.98, gt=0, lt=1, description="The abstain threshold shown is that of this accuracy."

@@ -53,4 +53,5 @@ def of_run(run: Run) -> subject.Subject:
         held_out=subject.score(scorer, parts.held_out, "the held-out part") if parts.held_out else None,
         out_of_scope=parts.out_of_scope,
         label_counts=subject.label_counts(parts.train),
+        train=parts.train,
     )

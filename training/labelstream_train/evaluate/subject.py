@@ -30,7 +30,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`held_out` is None and `label_counts` empty where the package came without the data it was made from."""
+    """`held_out` is None, `label_counts` and `train` are empty where the package came without its data."""
 
     folder: Path
     scorer: Scorer
@@ -39,6 +39,7 @@ class Subject:
     held_out: Scored | None
     out_of_scope: tuple[Example, ...]
     label_counts: Mapping[str, int]
+    train: tuple[Example, ...] = ()
 
     @property
     def labels(self) -> Sequence[str]:

@@ -36,11 +36,21 @@ def gate(run: Run) -> None:
         judge.judge(wanted, case),
     )
     verdict.write(verdict_path)
+    _show_in_report(run, verdict)
     print(table(verdict.rules), file=sys.stderr)
     if not verdict.passed:
         failed = [each.name for each in verdict.rules if not each.passed]
         count = f"{len(failed)} of {len(verdict.rules)} rules failed"
         raise Refused(f"pass the gate: {count}: {', '.join(failed)}; see {verdict_path}")
+
+
+def _show_in_report(run: Run, verdict: Verdict) -> None:
+    """The page that people open says what the gate said; a report of a few figures only, as tests make, has no page."""
+    from ..evaluate import report, sections
+
+    page = run.evaluate / "report.html"
+    if page.is_file():
+        page.write_text(sections.html(report.read(run.evaluate / "report.json"), verdict), encoding="utf-8")
 
 
 def _check_same_package(evaluation: Report, package: Path) -> None:

@@ -11,7 +11,7 @@ from ..gate import outlook
 from ..gate.rules import Rules
 from . import labels, lengths, privacy, repeats, texts, times
 from .corpus import Corpus
-from .finding import Finding, counted, settle
+from .finding import Finding, counted, settle, shorten
 from .languages import Languages
 from .settings import ValidateSettings
 
@@ -103,7 +103,23 @@ def _labels(parts: Parts | None) -> list[dict[str, Any]]:
         return []
     counts = {name: Counter(label for example in getattr(parts, name) for label in example.labels) for name in LABELLED}
     order = sorted(parts.labels, key=lambda label: (-counts["train"][label], label))
-    return [{"label": label} | {name: counts[name][label] for name in LABELLED} for label in order]
+    texts: dict[str, list[str]] = {label: [] for label in order}
+    for example in parts.train:
+        for label in example.labels:
+            texts[label].append(example.text)
+    return [
+        {"label": label} | {name: counts[name][label] for name in LABELLED} | _texts(texts[label]) for label in order
+    ]
+
+
+def _texts(texts: list[str]) -> dict[str, Any]:
+    """The middle length of a label's texts, and the text that has it."""
+    ordered = sorted(texts, key=lambda text: (len(text), text))
+    middle = ordered[len(ordered) // 2] if ordered else None
+    return {
+        "characters": None if middle is None else len(middle),
+        "example": None if middle is None else shorten(middle),
+    }
 
 
 def _sizes(found: dict[str, list]) -> dict[str, int]:

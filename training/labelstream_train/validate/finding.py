@@ -13,6 +13,11 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 EXAMPLE_CHARACTERS = 100
 LINE_EXAMPLES = 3
+AREAS = {
+    "row": "Rows", "text": "Texts", "label": "Labels", "duplicate": "Duplicates", "conflict": "Contradictions",
+    "leakage": "Leakage into test", "time": "Times", "length": "Lengths", "language": "Languages",
+    "personal": "Personal data", "split": "Split", "gate": "The gate's rule",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,12 @@ class Finding:
     def share(self) -> float:
         """`count` over `total`, 0 where there is nothing."""
         return self.count / self.total if self.total else 0.0
+
+    @property
+    def title(self) -> str:
+        """The id in words, as a heading: `label.few_texts` is "Labels: few texts"."""
+        area, _, fault = self.id.partition(".")
+        return f"{AREAS.get(area, area.capitalize())}: {fault.replace('_', ' ')}"
 
     def line(self) -> str:
         """One line for a terminal or a log; no text of the data is in it, labels are."""

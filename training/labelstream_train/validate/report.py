@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..data.load import Loaded
-from ..page import Badge, Section, Table, Tone, page, plain, plot
+from ..page import Badge, Section, Table, Tone, distinct, page, plot
 from .checks import Checked
 from .finding import SEVERITIES, Finding, Severity, percent
 
@@ -53,7 +55,7 @@ def html(checked: Checked, loaded: Loaded, name: str) -> str:
 
 def _findings(checked: Checked) -> Section:
     rows = [
-        (Badge(each.severity, TONES[each.severity]), each.id, each.count, percent(each.share), each.message)
+        (Badge(each.severity, TONES[each.severity]), each.title, each.count, percent(each.share), each.message)
         for each in checked.findings
     ]
     table = Table(("", "finding", "count", "share", "what"), rows)
@@ -66,7 +68,8 @@ def _finding(finding: Finding) -> Section:
         columns = list(dict.fromkeys(key for example in finding.examples for key in example))
         rows = [[_cell(example.get(column)) for column in columns] for example in finding.examples]
         parts.append(Table(columns, rows, f"{len(rows)} of {finding.count:,}; personal data masked, long texts cut"))
-    return Section(finding.id, parts)
+    parts.append(f"Known to settings as `{finding.id}` (validate.severity).")
+    return Section(finding.title, parts)
 
 
 def _cell(value: object) -> object:
@@ -89,19 +92,24 @@ def _parts(checked: Checked, loaded: Loaded) -> Section:
 
 def _labels(labels: list[dict[str, Any]]) -> Section:
     drawn = labels[:LABELS_DRAWN_MAX]
-    names, counts = [plain(each["label"], 30) for each in drawn], [each["train"] for each in drawn]
+    names = distinct([each["label"] for each in drawn], 34)
+    places = np.arange(len(drawn))
 
     def paint(axes: Any) -> None:
-        axes.barh(range(len(drawn)), counts)
-        axes.set_yticks(range(len(drawn)), names, fontsize=8)
+        axes.barh(places - 0.2, [each["train"] for each in drawn], height=0.4, label="train")
+        axes.barh(places + 0.2, [each["test"] for each in drawn], height=0.4, label="test")
+        axes.set_yticks(places, names, fontsize=8)
         axes.invert_yaxis()
-        axes.set_xlabel("texts in train")
+        axes.set_xlabel("texts")
         axes.margins(y=0.01)
+        axes.legend(loc="lower right")
 
     caption = "Texts per label" + (f": the first {LABELS_DRAWN_MAX}" if len(labels) > LABELS_DRAWN_MAX else "")
-    figure = plot(paint, caption, "bars: texts in train for each label", height=1 + 0.17 * len(drawn))
-    columns = ("label", "train", "held_out", "test")
-    table = Table(columns, [[each[column] for column in columns] for each in labels], "All labels", folded=True)
+    figure = plot(paint, caption, "bars: texts in train and test for each label", height=1 + 0.24 * len(drawn))
+    columns = ("label", "train", "held out", "test", "median characters", "an example of train")
+    rows = [[each["label"], each["train"], each["held_out"], each["test"], each["characters"], each["example"]]
+            for each in labels]  # fmt: skip
+    table = Table(columns, rows, "All labels; personal data masked, long texts cut", folded=len(rows) > 30)
     return Section(f"Labels: {len(labels)}", [figure, table])
 
 
