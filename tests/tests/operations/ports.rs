@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tests::broker;
@@ -38,7 +40,7 @@ fn classify_and_drift_run_beside_each_other_and_speak_of_their_own() {
         Process::labelstream(&[&own, more].concat())
     };
     let mut beside = drift(&["--group", "one"]);
-    let mut second = drift(&["--group", "two", "--set", "state.topic=another-state"]);
+    let mut second = drift(&["--group", "two", "--set", "state.topic=another-state", "--set", "run.stall_max_ms=1000"]);
     let addresses = [&mut classify, &mut beside, &mut second].map(|worker| {
         let own = address(worker);
         worker.await_text(STARTED, PATIENCE);
@@ -66,6 +68,18 @@ fn classify_and_drift_run_beside_each_other_and_speak_of_their_own() {
     }
     let (_, index) = ask(addresses[1], "/").expect("an answer");
     assert!(index.contains(" drift, up for ") && index.contains("/metrics"), "{index}");
+
+    // The watchdog looks at every stage of the drift worker, and takes none of them for stalled while nothing comes.
+    let idle_until = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < idle_until {
+        assert_eq!(health(addresses[2])["status"], "alive");
+        thread::sleep(Duration::from_millis(200));
+    }
+    let (_, metrics) = ask(addresses[2], "/metrics").expect("an answer");
+    for stage in ["read", "count", "report"] {
+        let gauge = format!("drift_stage_stalled_seconds{{stage=\"{stage}\"}} 0");
+        assert!(metrics.lines().any(|line| line == gauge), "no {gauge} in\n{metrics}");
+    }
 
     let taken = format!("http.listen={}", addresses[0]);
     let mut third = drift(&["--set", &taken]);
