@@ -139,6 +139,27 @@ fn metadata_is_fresh_after_members_come_and_go_without_moving_our_partition() {
     }
 }
 
+/// A watchdog over the reader sees a poll thread that hangs only if the source does not say "nothing came" for it. Here
+/// the thread waits in a rebalance for a publish that does not end, for `revoke_wait_ms` = 3 s.
+#[test]
+fn a_source_whose_poll_thread_is_stuck_says_nothing_not_even_that_nothing_came() {
+    for broker in broker::all() {
+        let stage = Stage::new(&broker, 4);
+        let mut first = stage.reader("one");
+        first.until(|reader| reader.source.leases().assigned().is_some());
+        let leases = first.source.leases();
+        let _publish = leases.lease(leases.generation()).expect("it owns all partitions");
+        let _second = stage.reader("two");
+        let deadline = Instant::now() + PATIENCE;
+        let mut asked = Instant::now();
+        while first.next().is_ok_and(|_| asked.elapsed() < Duration::from_secs(2)) {
+            asked = Instant::now();
+            assert!(asked < deadline, "{:?}: it ticked through the rebalance", broker.kind);
+        }
+        assert!(asked.elapsed() < PATIENCE, "{:?}: it never came back", broker.kind);
+    }
+}
+
 #[test]
 fn a_rebalance_between_two_sources_loses_and_repeats_nothing() {
     for broker in broker::all() {
