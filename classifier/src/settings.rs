@@ -179,15 +179,9 @@ impl TryFrom<Settings> for Config {
             let range = if most == usize::MAX { format!("at least {least}") } else { format!("{least} to {most}") };
             expect(key, (least..=most).contains(&value), format!("expected {range}, found {value}"));
         }
-        if let Some(tokens_max) = written.tokens_max {
-            let is_good = written.tokens_per_run >= tokens_max;
-            let found = written.tokens_per_run;
-            expect(
-                "tokens_per_run",
-                is_good,
-                format!("expected at least model.tokens_max ({tokens_max}), found {found}"),
-            );
-        }
+        let (found, least) = (written.tokens_per_run, written.tokens_max.unwrap_or(0));
+        let expected = format!("expected at least model.tokens_max ({least}), found {found}");
+        expect("tokens_per_run", found >= least, expected);
         if let Some(temperature) = written.temperature {
             let is_good = temperature.is_finite() && temperature > 0.0;
             expect("temperature", is_good, format!("expected a number above 0, found {temperature}"));

@@ -58,7 +58,8 @@ fn find(text: &str) -> Option<String> {
         return Some("there are blanks around it".to_owned());
     }
     if let Some((kind, _, rest)) = split(text) {
-        return of_kind(kind, rest);
+        // What is wrong with its parts is told by the message itself.
+        return of_kind(kind, rest).filter(|hint| *hint != question(text));
     }
     if text.contains("://") {
         return Url::parse(text).ok().and_then(|url| web(&url));
@@ -86,10 +87,10 @@ fn of_kind(kind: Kind, rest: &str) -> Option<String> {
     match kind {
         Kind::Mlflow => model(rest),
         Kind::Hub => repository(rest),
-        Kind::Bucket => mean(&format!("s3://{rest}")),
+        Kind::Bucket => bucket(rest),
         Kind::File => Some(format!("did you mean file:///{rest}, or {rest} for a folder that is found from here?")),
         Kind::Artifacts => Some(REGISTER.to_owned()),
-        Kind::Arn => mean(&format!("s3://{}", rest.rsplit_once(':')?.1)),
+        Kind::Arn => bucket(rest.rsplit_once(':')?.1),
     }
 }
 
@@ -130,6 +131,12 @@ fn repository(rest: &str) -> Option<String> {
     }
 }
 
+/// The name of a bucket is not held against the rules for names: the address that is meant says what is wrong with it.
+fn bucket(rest: &str) -> Option<String> {
+    let rest = rest.trim_matches('/');
+    rest.split('/').all(is_plain).then(|| question(&format!("s3://{rest}")))
+}
+
 /// A page of the hub, or of MLflow's own pages.
 fn web(url: &Url) -> Option<String> {
     let host = url.host_str()?;
@@ -163,7 +170,11 @@ fn path(text: &str) -> Option<String> {
 
 /// The question, for what is an address itself.
 fn mean(address: &str) -> Option<String> {
-    Address::read(address, true).is_ok().then(|| format!("did you mean {address}?"))
+    Address::read(address, true).is_ok().then(|| question(address))
+}
+
+fn question(address: &str) -> String {
+    format!("did you mean {address}?")
 }
 
 #[cfg(test)]
@@ -212,6 +223,7 @@ mod tests {
             ("intents@champion", "did you mean models:/intents@champion?"),
             ("intents/3", "did you mean models:/intents/3?"),
             ("s3//bucket/p", "did you mean s3://bucket/p?"),
+            ("s3//b/p", "did you mean s3://b/p?"),
             ("s3:bucket/p", "did you mean s3://bucket/p?"),
             ("s3:/bucket/p", "did you mean s3://bucket/p?"),
             ("S3://bucket/p", "did you mean s3://bucket/p?"),

@@ -115,6 +115,8 @@ fn what_is_no_address_and_no_folder_is_refused_with_what_was_meant() {
         ("hf://name", "did you mean hf://ORG/name?"),
         ("https://huggingface.co/org/name", "did you mean hf://org/name?"),
         ("s3//bucket/p", "did you mean s3://bucket/p?"),
+        ("s3//b/p", "did you mean s3://b/p?"),
+        ("file:///nosuch", "/nosuch: it is not a folder of this machine"),
         ("gs://bucket/p", "expected a folder, models:/NAME@ALIAS"),
         ("file:///no/such/folder", "/no/such/folder: it is not a folder of this machine"),
         ("no/such/folder", "no/such/folder: it is not a folder of this machine; expected a folder, models:/NAME@ALIAS"),
