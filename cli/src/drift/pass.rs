@@ -162,7 +162,7 @@ impl Seen {
     /// [`Failure::NothingUsable`].
     pub(super) fn must_be_usable(&self, place: &str, guess: Option<&str>) -> Result<(), Failure> {
         let bad_times = self.refused.get("bad_event_time").copied().unwrap_or(0);
-        let is_other_unit = bad_times > 0 && bad_times >= self.records / 10 * BAD_TIMES_IN_TEN;
+        let is_other_unit = bad_times > 0 && bad_times * 10 >= self.records * BAD_TIMES_IN_TEN;
         if self.usable() > 0 && !is_other_unit {
             return Ok(());
         }
@@ -229,6 +229,7 @@ mod tests {
         check(3, &[], Some("it looks like CSV"), None);
         check(10, &[("bad_json", 9)], Some("it looks like CSV"), None);
         check(10, &[("bad_event_time", 8)], None, None);
+        check(5, &[("bad_event_time", 1)], None, None);
         check(10, &[("bad_event_time", 9)], None, Some("10 records read, 9 refused (bad_event_time 9)"));
         check(4, &[("bad_json", 4)], Some("it looks like CSV"), Some("it looks like CSV"));
         check(4, &[("no_event_time", 4)], Some("it looks like CSV"), Some("an event needs a time"));
