@@ -19,7 +19,7 @@ use std::hash::BuildHasher;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::KafkaError;
@@ -35,12 +35,9 @@ use crate::publisher::{PublishError, Published, Publisher};
 use crate::settings::{Guarantee, Identity, SinkConfig};
 use outgoing::{Address, Parcel};
 use producer::{Failure, Producer};
-use rules::KnownRules;
+use rules::now_ms;
 use topics::Partitions;
 use verdict::{Step, Verdict};
-
-/// Asking for the settings of topics: without an answer publishing goes on, so it may not take long.
-const RULES_WAIT: Duration = Duration::from_secs(5);
 
 /// Commits a ticket's offsets outside of a transaction: for [`Guarantee::AtLeastOnce`].
 pub type CommitOffsets<G> = Box<dyn Fn(&G, &Ticket) -> Result<(), KafkaError> + Send>;
@@ -75,7 +72,9 @@ where
         lease: L,
         commit_offsets: CommitOffsets<G>,
     ) -> Result<Self, PublishError> {
-        let mut publisher = Self::open(config, identity, lease, commit_offsets)?;
+        let mut publisher = Self::open(config, identity, lease, commit_offsets);
+        publisher.refresh_rules();
+        publisher.reconnect()?;
         for topic in [Arc::clone(&publisher.address.output), Arc::clone(&publisher.address.dead_letters)] {
             publisher.find(&topic)?;
         }
@@ -88,29 +87,16 @@ where
     /// When no broker answers within `sink.connect_wait_ms`.
     pub fn forwarder(mut config: SinkConfig, identity: Identity, lease: L) -> Result<Self, PublishError> {
         config.guarantee = Guarantee::ExactlyOnce;
-        Self::open(config, identity, lease, Box::new(|_, _| Ok(())))
-    }
-
-    fn open(
-        config: SinkConfig,
-        identity: Identity,
-        lease: L,
-        commit_offsets: CommitOffsets<G>,
-    ) -> Result<Self, PublishError> {
-        let partitions = Partitions::new(config.partitions_age_max, config.publish_wait);
-        let address = Address {
-            output: Arc::from(config.output_topic.as_str()),
-            dead_letters: Arc::from(config.dead_letter_topic.as_str()),
-            layout: config.layout,
-            bytes_max: config.message_bytes_max,
-            is_compressed: config.is_compressed(),
-            rules: KnownRules::new(config.partitions_age_max, RULES_WAIT.min(config.connect_wait)),
-        };
-        let mut publisher =
-            Self { producer: None, lease, commit_offsets, config, identity, address, partitions, stale_through: None };
-        publisher.refresh_rules();
+        let mut publisher = Self::open(config, identity, lease, Box::new(|_, _| Ok(())));
         publisher.reconnect()?;
         Ok(publisher)
+    }
+
+    /// Not connected yet.
+    fn open(config: SinkConfig, identity: Identity, lease: L, commit_offsets: CommitOffsets<G>) -> Self {
+        let partitions = Partitions::new(config.partitions_age_max, config.publish_wait);
+        let address = Address::of(&config);
+        Self { producer: None, lease, commit_offsets, config, identity, address, partitions, stale_through: None }
     }
 
     /// Learns what the output topics take.
@@ -329,12 +315,6 @@ fn send_all(producer: &mut Producer, parcel: &Parcel<'_>, deadline: Instant) -> 
         }
     }
     Ok(())
-}
-
-/// The clock, milliseconds since 1970 UTC.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The wait before attempt `attempt + 1`: doubling, at most 32 times the first, and between half and all of it, so that

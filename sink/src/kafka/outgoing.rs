@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::message::{Header as KafkaHeader, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
@@ -16,11 +17,15 @@ use super::refusal::Rule;
 use super::rules::KnownRules;
 use crate::metrics::{self, Counts};
 use crate::publisher::PublishError;
+use crate::settings::SinkConfig;
 
 /// The header of a batch (61 bytes) and librdkafka's own allowance per record (36 bytes) and per header (10 bytes): a
 /// record that fits here is never refused by it, nor by a broker with the same limit.
 const RECORD_OVERHEAD: usize = 61 + 36;
 const HEADER_OVERHEAD: usize = 10;
+
+/// Asking for the settings of topics: without an answer publishing goes on, so it may not take long.
+const RULES_WAIT: Duration = Duration::from_secs(5);
 
 /// One record that leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +90,17 @@ pub(super) struct Address {
 }
 
 impl Address {
+    pub(super) fn of(config: &SinkConfig) -> Self {
+        Self {
+            output: Arc::from(config.output_topic.as_str()),
+            dead_letters: Arc::from(config.dead_letter_topic.as_str()),
+            layout: config.layout,
+            bytes_max: config.message_bytes_max,
+            is_compressed: config.is_compressed(),
+            rules: KnownRules::new(config.partitions_age_max, RULES_WAIT.min(config.connect_wait)),
+        }
+    }
+
     /// A larger record is surely refused: by us, or, where nothing is compressed, by the topic.
     pub(super) fn certain_bytes_max(&self, topic: &str) -> usize {
         let of_topic = self.rules.of(topic).bytes_max.filter(|_| !self.is_compressed);

@@ -3,9 +3,10 @@
 //! The broker's answer to a record counts, not this: rules may be hidden from this user, change, or be decided by another
 //! clock. So whatever is not surely refused is sent.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
@@ -155,17 +156,27 @@ impl KnownRules {
             Vec::new()
         });
         for (topic, rules) in wanted.into_iter().zip(answers) {
-            if let Some(rules) = rules {
-                self.known.insert(topic, rules);
-            } else if !self.known.contains_key(&topic) {
-                tracing::info!(
-                    %topic,
-                    "the topic's settings cannot be read (DescribeConfigs): what it refuses is found by trying"
-                );
-                self.known.insert(topic, TopicRules::default());
+            match (self.known.entry(topic), rules) {
+                (entry, Some(rules)) => {
+                    entry.insert_entry(rules);
+                }
+                (Entry::Vacant(entry), None) => {
+                    tracing::info!(
+                        topic = &**entry.key(),
+                        "the topic's settings cannot be read (DescribeConfigs): what it refuses is found by trying"
+                    );
+                    entry.insert(TopicRules::default());
+                }
+                (Entry::Occupied(_), None) => {}
             }
         }
     }
+}
+
+/// The clock, milliseconds since 1970 UTC.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
