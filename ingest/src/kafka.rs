@@ -5,14 +5,17 @@
 //! one, voids what was read and not published, and reading goes on at the committed offsets. [`Leases`] lets a publisher
 //! publish under exactly the generation of its batch.
 //!
-//! It commits nothing by itself: offsets travel with the labels, through the publisher.
+//! Offsets travel with the labels, through the publisher. Only where reading of a partition begins is committed here,
+//! before the first record is handed over.
 
+mod begin;
 mod connection;
 mod context;
 mod end;
 mod hand_over;
 mod lease;
 mod originals;
+mod passed;
 mod poller;
 mod prefetch;
 mod progress;
@@ -20,6 +23,7 @@ mod range;
 mod record;
 mod settings;
 mod start;
+mod starts;
 mod table;
 mod table_reader;
 mod verdict;
@@ -36,7 +40,7 @@ use schemas::{Generation, RawEvent};
 use tokio::sync::mpsc;
 
 pub use connection::{Connection, ConnectionSettings, SaslMechanism, SecurityProtocol};
-pub use lease::{Assigned, Lease, Leases, Standing};
+pub use lease::{Assigned, Lease, Leases, Losses, Standing};
 pub use originals::Originals;
 pub use range::{RangeEvent, TopicRange};
 pub use settings::{Assignment, OffsetReset, SourceConfig, SourceSettings, UntilEnd};
@@ -80,8 +84,8 @@ impl KafkaSource {
     pub fn start(connection: &Connection, config: SourceConfig) -> Result<Self, SourceError> {
         let leases = Leases::new();
         let context = Context::new(Arc::clone(&leases), config.revoke_wait, connection.brokers());
-        let consumer: BaseConsumer<Context> = config
-            .client(connection)
+        let client = config.client(connection);
+        let consumer: BaseConsumer<Context> = client
             .create_with_context(context)
             .map_err(|error| verdict::exit(format!("from {}", connection.brokers()), error.to_string()))?;
         let consumer = Arc::new(consumer);
@@ -92,6 +96,7 @@ impl KafkaSource {
         let close_wait = config.close_wait;
         let poller = Poller {
             consumer,
+            client,
             state: State::new(&config),
             config,
             leases: Arc::clone(&leases),

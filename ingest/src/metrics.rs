@@ -18,6 +18,8 @@ pub const PAUSE: &str = "ingest_pause_seconds";
 pub const OUTAGES: &str = "ingest_broker_outages_total";
 pub const UNREADABLE_HEADERS: &str = "ingest_unreadable_headers_total";
 pub const UNUSUAL_TIMES: &str = "ingest_unusual_times_total";
+pub const LOST: &str = "ingest_lost_records_total";
+pub const BEGUN_AGAIN: &str = "ingest_logs_begun_again_total";
 
 /// Registers what each metric means.
 pub fn describe() {
@@ -33,6 +35,8 @@ pub fn describe() {
     describe_counter!(OUTAGES, Unit::Count, "Times that no broker could be reached.");
     describe_counter!(UNREADABLE_HEADERS, Unit::Count, "Headers left out because their name is not UTF-8.");
     describe_counter!(UNUSUAL_TIMES, Unit::Count, "Events whose time lies before 2000 or after 2100.");
+    describe_counter!(LOST, Unit::Count, "Offsets of records that were deleted before they were read.");
+    describe_counter!(BEGUN_AGAIN, Unit::Count, "Times that a committed offset lay beyond the end of its partition.");
 }
 
 pub(crate) fn handed_over(records: usize, bytes: usize) {
@@ -69,6 +73,14 @@ pub(crate) fn paused(time: Duration) {
 
 pub(crate) fn outage() {
     counter!(OUTAGES).increment(1);
+}
+
+pub(crate) fn lost(topic: &str, records: u64) {
+    counter!(LOST, "topic" => topic.to_owned()).increment(records);
+}
+
+pub(crate) fn begun_again(topic: &str) {
+    counter!(BEGUN_AGAIN, "topic" => topic.to_owned()).increment(1);
 }
 
 pub(crate) fn unusual_times(events: usize) {

@@ -4,6 +4,7 @@
 //! [`records`], and runs the binary with [`process`]. Everything that it starts ends with it, however it ends.
 //! Helpers panic with a sentence: in a test, that is the report.
 
+pub mod admin;
 pub mod broker;
 pub mod dataset;
 pub mod folder;

@@ -133,6 +133,7 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("ssl.key.location", "use kafka.ssl_private_key_file"),
     ("ssl.key.password", "use kafka.ssl_private_key_password"),
     ("statistics.interval.ms", "the lag metric depends on it"),
+    ("topic.metadata.refresh.interval.ms", "use source.metadata_age_max_ms"),
     ("transaction.timeout.ms", "use sink.transaction_timeout_ms"),
     ("transactional.id", "it is made of source.group and source.instance"),
 ];

@@ -21,6 +21,9 @@ use schemas::outage::Outage;
 use super::lease::Leases;
 use crate::metrics;
 
+/// Under this name librdkafka logs a warning when a broker refuses the offset to fetch from and it goes to another one.
+pub(super) const OFFSET: &str = "OFFSET";
+
 /// A topic and its partition.
 pub(super) type Slot = (String, i32);
 
@@ -44,6 +47,8 @@ pub(super) struct Heard {
     /// The text of the last error event, which names topics that the error's code does not.
     pub(super) error: Option<String>,
     pub(super) statistics: Option<Positions>,
+    /// librdkafka moved a position that the broker refused.
+    pub(super) has_reset: bool,
 }
 
 /// Where fetching stands, from the statistics: the only view that counts transaction markers and aborted records.
@@ -152,9 +157,11 @@ fn is_of_one_connection(error: &KafkaError) -> bool {
 }
 
 impl ClientContext for Context {
-    /// Every failure also arrives as an event or a result, where it is judged; so only misuse is worth a warning here.
+    /// Every failure also arrives as an event or a result, where it is judged; so only misuse, and a position that
+    /// librdkafka changes by itself, is worth a warning here.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        if level as u8 <= RDKafkaLogLevel::Warning as u8 && matches!(facility, "CONFWARN" | "MAXPOLL") {
+        if level as u8 <= RDKafkaLogLevel::Warning as u8 && matches!(facility, "CONFWARN" | "MAXPOLL" | OFFSET) {
+            self.heard.lock().has_reset |= facility == OFFSET;
             tracing::warn!(target: "librdkafka", facility, message);
         } else {
             tracing::debug!(target: "librdkafka", facility, message);

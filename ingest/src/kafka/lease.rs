@@ -25,6 +25,17 @@ pub struct Leases {
     returned: Condvar,
     /// The current generation's number, for the reader to compare once per record without the lock.
     number: AtomicU64,
+    lost_records: AtomicU64,
+    begun_again: AtomicU64,
+}
+
+/// What could not be read, since the source was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Offsets of records that were deleted before they were read: as many records, or fewer where offsets have gaps.
+    pub records: u64,
+    /// Times that a partition's log was found to be another one than the group had read.
+    pub begun_again: u64,
 }
 
 struct State {
@@ -40,6 +51,8 @@ struct State {
 pub struct Assigned {
     pub generation: Generation,
     pub partitions: BTreeMap<(Arc<str>, i32), Standing>,
+    /// Where the logs ended when the generation began, of partitions whose start was found then.
+    pub ends: BTreeMap<(Arc<str>, i32), i64>,
 }
 
 /// How far a partition is read; kept up to date only for sources that tell ends.
@@ -69,6 +82,8 @@ impl Leases {
             }),
             returned: Condvar::new(),
             number: AtomicU64::new(Generation::default().number()),
+            lost_records: AtomicU64::new(0),
+            begun_again: AtomicU64::new(0),
         })
     }
 
@@ -108,6 +123,22 @@ impl Leases {
     pub fn assigned(&self) -> Option<Assigned> {
         let state = self.state.lock();
         state.assigned.clone().filter(|assigned| assigned.generation == state.generation)
+    }
+
+    /// What this source could not read: a run that works up to the end has not done all of its work.
+    pub fn losses(&self) -> Losses {
+        Losses {
+            records: self.lost_records.load(Ordering::Acquire),
+            begun_again: self.begun_again.load(Ordering::Acquire),
+        }
+    }
+
+    pub(super) fn lost(&self, records: u64) {
+        self.lost_records.fetch_add(records, Ordering::AcqRel);
+    }
+
+    pub(super) fn begun_again(&self) {
+        self.begun_again.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The partitions of `generation`, which begins to be read.
@@ -201,7 +232,7 @@ mod tests {
         assert_eq!(leases.assigned(), None);
         let slot = (Arc::<str>::from("in"), 3);
         let partitions = BTreeMap::from([(slot.clone(), Standing::default())]);
-        leases.settled(Assigned { generation: leases.generation(), partitions });
+        leases.settled(Assigned { generation: leases.generation(), partitions, ends: BTreeMap::new() });
         let standing = Standing { read_to: Some(7), is_at_end: true };
         leases.stand([(slot.clone(), standing), ((Arc::from("in"), 4), standing)]);
         let assigned = leases.assigned().expect("it was just settled");

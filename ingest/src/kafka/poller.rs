@@ -9,20 +9,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::TopicPartitionList;
 use schemas::{Generation, RawEvent};
 use tokio::sync::mpsc;
 
-use super::context::{Context, Positions, Slot};
+use super::context::{Context, Positions};
 use super::end::{EndWatch, SETTLE};
 use super::hand_over::{Chunk, Stall};
-use super::lease::{Assigned, Leases, Standing};
+use super::lease::{Leases, Standing};
 use super::progress::ReadSpans;
 use super::record::{TopicNames, raw_event};
 use super::settings::SourceConfig;
+use super::starts::Starts;
 use super::verdict::{Verdict, judge};
 use crate::metrics;
 use crate::source::SourceError;
@@ -46,6 +48,8 @@ pub(super) enum Delivery {
 
 pub(super) struct Poller {
     pub(super) consumer: Arc<BaseConsumer<Context>>,
+    /// What the consumer was made from.
+    pub(super) client: ClientConfig,
     pub(super) config: SourceConfig,
     pub(super) leases: Arc<Leases>,
     pub(super) reader: mpsc::Sender<Delivery>,
@@ -59,7 +63,10 @@ pub(super) struct Poller {
 pub(super) struct State {
     /// The generation that records are read under; `None` until all partitions stand at their committed offsets.
     pub(super) generation: Option<Generation>,
-    spans: ReadSpans,
+    pub(super) spans: ReadSpans,
+    pub(super) starts: Starts,
+    /// librdkafka moved a position; which one is not known yet.
+    pub(super) has_reset: bool,
     pub(super) chunk: Chunk,
     pub(super) stall: Option<Stall>,
     rewind_after: Instant,
@@ -69,7 +76,7 @@ pub(super) struct State {
     has_assignment: bool,
     pub(super) is_outage: bool,
     end: Option<EndWatch>,
-    topics: TopicNames,
+    pub(super) topics: TopicNames,
 }
 
 impl State {
@@ -77,6 +84,8 @@ impl State {
         Self {
             generation: None,
             spans: ReadSpans::default(),
+            starts: Starts::default(),
+            has_reset: false,
             chunk: Chunk::default(),
             stall: None,
             rewind_after: Instant::now(),
@@ -100,12 +109,13 @@ impl Poller {
         self.consumer.subscribe(&topics).map_err(|error| super::verdict::exit(self.what(), error.to_string()))?;
         while !self.stop.load(Ordering::Acquire) {
             self.turn();
-            self.settle();
+            self.settle()?;
             if !self.hand_over() {
                 continue;
             }
             self.poll()?;
             self.listen();
+            self.look_for_passed();
             self.watch_end();
         }
         Ok(())
@@ -141,9 +151,14 @@ impl Poller {
         let state = &mut self.state;
         let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
         if state.end.as_mut().is_some_and(|end| end.is_behind(topic, partition, offset)) {
-            return;
+            let position = state.spans.get(&(topic.to_owned(), partition)).map(|span| span.next);
+            return self.jumped(topic, partition, position, offset);
         }
-        state.spans.read(topic, partition, offset);
+        let expected = state.spans.read(topic, partition, offset);
+        if expected != Some(offset) {
+            self.jumped(topic, partition, expected, offset);
+        }
+        let state = &mut self.state;
         if state.generation.is_some_and(|generation| self.leases.is_current(generation)) {
             state.chunk.push(raw_event(message, &state.topics));
         }
@@ -180,13 +195,16 @@ impl Poller {
         let heard = self.consumer.context().take_heard();
         for slot in &heard.moved {
             self.state.spans.forget(slot);
+            self.state.starts.forget(slot);
             metrics::lag(&slot.0, slot.1, 0); // its owner reports it from now on
         }
+        self.state.has_reset |= heard.has_reset;
         self.state.has_assignment = heard.is_assigned.unwrap_or(self.state.has_assignment);
         if let Some(positions) = heard.statistics {
             if positions.is_connected {
                 self.reachable();
             }
+            self.note_positions(&positions);
             if self.config.tells_ends {
                 self.tell_ends(&positions);
             }
@@ -208,9 +226,9 @@ impl Poller {
     }
 
     /// After the end of a generation: drops what was read, and goes back to the committed offsets.
-    fn settle(&mut self) {
+    fn settle(&mut self) -> Result<(), SourceError> {
         if self.state.generation.is_some_and(|generation| self.leases.is_current(generation)) {
-            return;
+            return Ok(());
         }
         let now = Instant::now();
         if self.state.generation.take().is_some() {
@@ -221,10 +239,10 @@ impl Poller {
         self.state.chunk = Chunk::default();
         self.end_stall();
         if !self.state.has_assignment || now < self.state.rewind_after {
-            return;
+            return Ok(());
         }
         let generation = self.leases.generation();
-        match self.rewind().and_then(|()| self.assigned(generation)) {
+        match self.begin(generation) {
             Ok(assigned) => {
                 self.leases.settled(assigned);
                 self.state.generation = Some(generation);
@@ -234,59 +252,11 @@ impl Poller {
                 }
             }
             Err(error) => {
-                tracing::debug!(%error, "go back to the committed offsets");
                 self.state.rewind_after = Instant::now() + REWIND_RETRY;
-            }
-        }
-    }
-
-    fn assigned(&self, generation: Generation) -> KafkaResult<Assigned> {
-        let assigned = slots(&self.consumer.assignment()?);
-        let partitions = assigned.into_iter().map(|(topic, partition)| (self.state.topics.get(&topic), partition));
-        Ok(Assigned { generation, partitions: partitions.map(|slot| (slot, Standing::default())).collect() })
-    }
-
-    /// Seeks every partition of which something was read and not committed.
-    fn rewind(&mut self) -> KafkaResult<()> {
-        let assigned = slots(&self.consumer.assignment()?);
-        let mut asked = TopicPartitionList::new();
-        for (topic, partition) in self.state.spans.slots().filter(|slot| assigned.contains(slot)) {
-            asked.add_partition(topic, *partition);
-        }
-        if asked.count() == 0 {
-            return Ok(());
-        }
-        let mut seeks = TopicPartitionList::new();
-        for (slot, committed) in self.committed(asked)? {
-            match self.state.spans.target(&slot, committed) {
-                Some(target) => seeks.add_partition_offset(&slot.0, slot.1, Offset::Offset(target))?,
-                // All of it is committed: reading goes on where it is, with its prefetch.
-                None => self.state.spans.rewound(&slot, committed.unwrap_or_default()),
-            }
-        }
-        if seeks.count() == 0 {
-            return Ok(());
-        }
-        metrics::rewound();
-        let sought = self.consumer.seek_partitions(seeks, self.config.request_wait)?;
-        for element in sought.elements() {
-            element.error()?;
-            if let Offset::Offset(offset) = element.offset() {
-                self.state.spans.rewound(&(element.topic().to_owned(), element.partition()), offset);
+                self.not_begun(&error)?;
             }
         }
         Ok(())
-    }
-
-    fn committed(&self, asked: TopicPartitionList) -> KafkaResult<BTreeMap<Slot, Option<i64>>> {
-        let answer = self.consumer.committed_offsets(asked, self.config.request_wait)?;
-        let mut committed = BTreeMap::new();
-        for element in answer.elements() {
-            element.error()?;
-            let offset = if let Offset::Offset(offset) = element.offset() { Some(offset) } else { None };
-            committed.insert((element.topic().to_owned(), element.partition()), offset);
-        }
-        Ok(committed)
     }
 
     /// Tells the reader once when the end is reached.
@@ -315,8 +285,4 @@ impl Poller {
             }
         }
     }
-}
-
-fn slots(list: &TopicPartitionList) -> Vec<Slot> {
-    list.elements().into_iter().map(|element| (element.topic().to_owned(), element.partition())).collect()
 }

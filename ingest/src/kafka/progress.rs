@@ -3,6 +3,8 @@
 //! Pure: the poll thread tells it of records, assignments and committed offsets.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::mem;
 
 use super::context::Slot;
 
@@ -17,13 +19,16 @@ pub(super) struct Span {
 pub(super) struct ReadSpans(BTreeMap<Slot, Span>);
 
 impl ReadSpans {
-    pub(super) fn read(&mut self, topic: &str, partition: i32, offset: i64) {
+    /// Takes note of a record, and returns the offset that was to come next, if that is known.
+    pub(super) fn read(&mut self, topic: &str, partition: i32, offset: i64) -> Option<i64> {
         // Looked up by an owned key: the map has no borrowed pair, and this is one small allocation beside the record's.
-        let next = offset + 1;
-        self.0
-            .entry((topic.to_owned(), partition))
-            .and_modify(|span| span.next = next)
-            .or_insert(Span { first: offset, next });
+        match self.0.entry((topic.to_owned(), partition)) {
+            Entry::Occupied(mut span) => Some(mem::replace(&mut span.get_mut().next, offset + 1)),
+            Entry::Vacant(none) => {
+                none.insert(Span { first: offset, next: offset + 1 });
+                None
+            }
+        }
     }
 
     /// A new owner begins at its own committed offset: what was read before means nothing.
@@ -33,11 +38,6 @@ impl ReadSpans {
 
     pub(super) fn get(&self, slot: &Slot) -> Option<Span> {
         self.0.get(slot).copied()
-    }
-
-    /// The partitions of which something was read.
-    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.0.keys()
     }
 
     /// Where to seek so that nothing is left out; `None` when everything read is committed.
@@ -64,9 +64,8 @@ mod tests {
         let mut spans = ReadSpans::default();
         let slot = ("in".to_owned(), 3);
         assert_eq!(spans.target(&slot, Some(7)), None, "nothing was read");
-        for offset in [10, 11, 14] {
-            spans.read("in", 3, offset);
-        }
+        let expected = [10, 11, 14].map(|offset| spans.read("in", 3, offset));
+        assert_eq!(expected, [None, Some(11), Some(12)]);
         assert_eq!(spans.get(&slot), Some(Span { first: 10, next: 15 }));
         assert_eq!(spans.target(&slot, None), Some(10));
         assert_eq!(spans.target(&slot, Some(12)), Some(12));
@@ -74,6 +73,6 @@ mod tests {
         spans.rewound(&slot, 12);
         assert_eq!(spans.target(&slot, Some(12)), None);
         spans.forget(&slot);
-        assert_eq!(spans.slots().count(), 0);
+        assert_eq!(spans.get(&slot), None);
     }
 }

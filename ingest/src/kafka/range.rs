@@ -176,7 +176,7 @@ impl Reader {
                 return Ok(Some(Heard { record: None, ended }));
             }
             Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) => return Ok(None),
-            Some(Err(error)) => return Err(exit(format!("topic {}", self.topic), error.to_string())),
+            Some(Err(error)) => return Err(exit(format!("topic {}", self.topic), refused(&error))),
         };
         let partition = message.partition();
         let end = self.spans.iter().find(|span| span.partition == partition).map_or(0, |span| span.end);
@@ -202,6 +202,8 @@ pub(super) fn client(connection: &Connection) -> ClientConfig {
         .set("isolation.level", "read_committed")
         // The end of a partition may be a transaction marker, which is never read: be told of the end instead.
         .set("enable.partition.eof", "true")
+        // A range with a hole in it is none: to be told of an offset that is gone, and not to go on at the end.
+        .set("auto.offset.reset", "error")
         // A misspelt topic must be an error and not a new topic.
         .set("allow.auto.create.topics", "false");
     client
@@ -240,6 +242,16 @@ fn find_starts(
         };
     }
     Ok(())
+}
+
+/// Why the range cannot be read to its end.
+fn refused(error: &KafkaError) -> String {
+    if error.rdkafka_error_code() == Some(Code::AutoOffsetReset) {
+        return "records of the range were deleted (retention or DeleteRecords) while it was read; begin later, or start \
+                again"
+            .to_owned();
+    }
+    error.to_string()
 }
 
 /// Errors that librdkafka mends by itself, within the wait.

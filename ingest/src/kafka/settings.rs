@@ -6,7 +6,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use rdkafka::config::ClientConfig;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use schemas::Problem;
 use serde::Deserialize;
 
@@ -23,8 +23,10 @@ pub struct SourceSettings {
     /// which leaves the group when it stops.
     pub instance: Option<String>,
     pub assignment: Assignment,
-    /// Where to begin in partitions of which the group has committed nothing.
+    /// Where a group begins in a topic of which it has committed nothing.
     pub offset_reset: OffsetReset,
+    /// How long it may take until new partitions are noticed.
+    pub metadata_age_max_ms: u64,
     /// How long a replica may be gone before the others take its partitions.
     pub session_timeout_ms: u64,
     /// How long the poll thread may be stuck before it is taken for dead.
@@ -55,7 +57,7 @@ pub enum Assignment {
     Range,
 }
 
-/// Where to begin when nothing is committed.
+/// Where a group begins that is new to a topic. A partition that appears later is read from its first record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OffsetReset {
@@ -80,6 +82,7 @@ pub struct SourceConfig {
     pub(super) instance: Option<String>,
     pub(super) assignment: Assignment,
     pub(super) offset_reset: OffsetReset,
+    pub(super) metadata_age_max: Duration,
     pub(super) session_timeout: Duration,
     pub(super) max_poll_interval: Duration,
     pub(super) revoke_wait: Duration,
@@ -91,6 +94,8 @@ pub struct SourceConfig {
     pub(super) prefetch_bytes_max: usize,
     pub(super) until_end: Option<UntilEnd>,
     pub(super) tells_ends: bool,
+    /// False for readers that commit nothing.
+    pub(super) commits_starts: bool,
 }
 
 impl SourceConfig {
@@ -98,6 +103,7 @@ impl SourceConfig {
     #[must_use]
     pub fn until_end(mut self, until: UntilEnd) -> Self {
         self.until_end = Some(until);
+        self.commits_starts &= until == UntilEnd::Committed;
         self
     }
 
@@ -108,10 +114,11 @@ impl SourceConfig {
         self
     }
 
-    /// Makes a group that has committed nothing begin with the first record.
+    /// Makes a reader that commits nothing begin with the first record.
     #[must_use]
     pub fn from_the_beginning(mut self) -> Self {
         self.offset_reset = OffsetReset::Earliest;
+        self.commits_starts = false;
         self
     }
 
@@ -168,7 +175,10 @@ impl SourceConfig {
         set("enable.auto.offset.store", &false);
         // Also makes librdkafka ask for stable offsets: a new owner waits for the old owner's commit in flight.
         set("isolation.level", &"read_committed");
-        set("auto.offset.reset", &self.offset_reset.property());
+        // For positions that a broker refuses, also with `latest`: what exists is read. A group's first start is ours to
+        // find, and partitions without a committed offset begin here until it is found.
+        set("auto.offset.reset", &"earliest");
+        set("topic.metadata.refresh.interval.ms", &self.metadata_age_max.as_millis());
         // A misspelt topic must be an error and not a new topic.
         set("allow.auto.create.topics", &false);
         set("session.timeout.ms", &self.session_timeout.as_millis());
@@ -183,6 +193,10 @@ impl SourceConfig {
         set("statistics.interval.ms", &statistics_ms);
         // The bounds of reading ahead: memory, and what a rewind throws away.
         prefetch::bound(&mut client, self.prefetch_bytes_max);
+        // A refused position is told as a warning of librdkafka, and must be heard however little is logged.
+        if matches!(client.log_level, RDKafkaLogLevel::Error) {
+            client.set_log_level(RDKafkaLogLevel::Warning);
+        }
         client
     }
 }
@@ -192,15 +206,6 @@ impl Assignment {
         match self {
             Self::CooperativeSticky => "cooperative-sticky",
             Self::Range => "range",
-        }
-    }
-}
-
-impl OffsetReset {
-    fn property(self) -> &'static str {
-        match self {
-            Self::Earliest => "earliest",
-            Self::Latest => "latest",
         }
     }
 }
@@ -242,6 +247,7 @@ impl TryFrom<SourceSettings> for SourceConfig {
             instance: settings.instance.filter(|instance| !instance.is_empty()),
             assignment: settings.assignment,
             offset_reset: settings.offset_reset,
+            metadata_age_max: Duration::from_millis(settings.metadata_age_max_ms),
             session_timeout: Duration::from_millis(settings.session_timeout_ms),
             max_poll_interval: Duration::from_millis(settings.max_poll_interval_ms),
             revoke_wait: Duration::from_millis(settings.revoke_wait_ms),
@@ -253,6 +259,7 @@ impl TryFrom<SourceSettings> for SourceConfig {
             prefetch_bytes_max: settings.prefetch_bytes_max,
             until_end: None,
             tells_ends: false,
+            commits_starts: true,
         })
     }
 }
@@ -290,6 +297,10 @@ fn check_times(settings: &SourceSettings, problem: &mut impl FnMut(&str, String)
             problem(key, format!("expected {least} to 86400000 ms, found {value}"));
         }
     }
+    if !(100..=3_600_000).contains(&settings.metadata_age_max_ms) {
+        let found = settings.metadata_age_max_ms;
+        problem("metadata_age_max_ms", format!("expected 100 to 3600000 ms, found {found}"));
+    }
     let SourceSettings { session_timeout_ms, max_poll_interval_ms, revoke_wait_ms, request_wait_ms, .. } = *settings;
     if max_poll_interval_ms < session_timeout_ms {
         let expected = format!("expected at least source.session_timeout_ms ({session_timeout_ms})");
@@ -313,6 +324,7 @@ mod tests {
             instance: Some("one".to_owned()),
             assignment: Assignment::CooperativeSticky,
             offset_reset: OffsetReset::Earliest,
+            metadata_age_max_ms: 30_000,
             session_timeout_ms: 30_000,
             max_poll_interval_ms: 300_000,
             revoke_wait_ms: 10_000,
@@ -343,6 +355,7 @@ mod tests {
             |settings| {
                 settings.topics[0] = "no/topic".to_owned();
                 settings.group.clear();
+                settings.metadata_age_max_ms = 0;
                 settings.session_timeout_ms = 400_000;
                 settings.queue_records_max = 0;
                 settings.prefetch_bytes_max = 1;
@@ -350,6 +363,7 @@ mod tests {
             &[
                 "source.topics",
                 "source.group",
+                "source.metadata_age_max_ms",
                 "source.max_poll_interval_ms",
                 "source.queue_records_max",
                 "source.prefetch_bytes_max",

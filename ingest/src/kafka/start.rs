@@ -7,10 +7,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 
+use super::begin::{committed_of, list};
 use super::context::Slot;
 use super::poller::Poller;
+use super::settings::OffsetReset;
 use super::verdict::exit;
 use crate::source::SourceError;
 
@@ -23,6 +25,9 @@ impl Poller {
         let mut ends = BTreeMap::new();
         for topic in self.config.topics.clone() {
             let Some(partitions) = self.find(&topic)? else { return Ok(None) };
+            if self.config.offset_reset == OffsetReset::Latest && !self.find_latest(&topic, partitions)? {
+                return Ok(None);
+            }
             if self.config.until_end.is_none() {
                 continue;
             }
@@ -69,6 +74,37 @@ impl Poller {
             format!("topic {topic}"),
             format!("it does not exist on {brokers}; create it, or correct source.topics (--input)"),
         ))
+    }
+
+    /// Where a group that is new to the topic begins with `latest`: at its present ends. False: the source was dropped.
+    ///
+    /// Found here, and for all partitions at once. When partitions are assigned it is too late: what came since would be
+    /// skipped, and other members would have committed their own.
+    fn find_latest(&mut self, topic: &str, partitions: i32) -> Result<bool, SourceError> {
+        let slots: Vec<Slot> = (0..partitions).map(|partition| (topic.to_owned(), partition)).collect();
+        while !self.stop.load(Ordering::Acquire) {
+            let ends = self
+                .is_group_new_to(&slots)
+                .and_then(|is_new| if is_new { self.logs(&slots) } else { Ok(BTreeMap::new()) });
+            match ends {
+                Ok(ends) => {
+                    self.state.starts.is_new_to(ends.into_iter().map(|(slot, log)| (slot, log.end)));
+                    return Ok(true);
+                }
+                Err(error) => {
+                    self.not_begun(&error)?;
+                    self.wait_after(None)?;
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the group has committed nothing of the topic. A transaction that is not settled need not be waited for:
+    /// where there is one, the start was committed before it.
+    fn is_group_new_to(&self, slots: &[Slot]) -> KafkaResult<bool> {
+        let answer = self.uncommitted()?.committed_offsets(list(slots), self.config.request_wait)?;
+        Ok(committed_of(&answer)?.values().all(Option::is_none))
     }
 
     /// The last stable offset: what an open transaction holds back is not yet there.

@@ -16,6 +16,7 @@ use rdkafka::message::Message;
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::context::OFFSET;
 use super::settings::SourceConfig;
 use super::table::Shared;
 use super::verdict::{Verdict, exit, judge};
@@ -43,9 +44,14 @@ struct Heard {
 impl ConsumerContext for Listener {}
 
 impl ClientContext for Listener {
-    /// Every failure also arrives as an event or a result, where it is judged.
-    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(target: "librdkafka", facility, message);
+    /// Every failure also arrives as an event or a result, where it is judged; only a position that librdkafka changes by
+    /// itself does not: records were deleted before they were read.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if level as u8 <= RDKafkaLogLevel::Warning as u8 && facility == OFFSET {
+            tracing::warn!(target: "librdkafka", facility, message);
+        } else {
+            tracing::debug!(target: "librdkafka", facility, message);
+        }
     }
 
     fn error(&self, _error: KafkaError, reason: &str) {

@@ -105,6 +105,7 @@ mod tests {
             instance: Some("one".to_owned()),
             assignment: Assignment::CooperativeSticky,
             offset_reset: OffsetReset::Earliest,
+            metadata_age_max_ms: 30_000,
             session_timeout_ms: 6000,
             max_poll_interval_ms: 60_000,
             revoke_wait_ms: 100,

@@ -175,6 +175,30 @@ fn unknown_topics_and_partitions_are_named_so() {
     });
 }
 
+/// One question to each leader finds where all of its partitions begin and end.
+#[test]
+fn first_and_last_offsets_of_many_partitions_are_found_like_those_of_times() {
+    on_each_broker(|address| {
+        let topic = unique("ends");
+        create_topic(address, &topic, 3);
+        send_ok(&producer(address, &[]), &topic, 0, &["0", "1", "2", "3", "4"]);
+        send_ok(&producer(address, &[]), &topic, 2, &["0"]);
+        wait(admin(address).delete_records(&positions(&topic, &[(0, 3)]), &admin_options())).expect("records go");
+        let client = consumer(address, "reader", &[]);
+        let ask = |place: Offset| {
+            let mut asked = TopicPartitionList::new();
+            for partition in 0..3 {
+                asked.add_partition_offset(&topic, partition, place).expect("a place");
+            }
+            let answer = client.offsets_for_times(asked, PATIENCE).expect("an answer");
+            let offsets = answer.elements().into_iter().map(|element| element.error().map(|()| element.offset()));
+            offsets.collect::<Result<Vec<_>, _>>().expect("each is found")
+        };
+        assert_eq!(ask(Offset::Beginning), [3, 0, 0].map(Offset::Offset));
+        assert_eq!(ask(Offset::End), [5, 0, 1].map(Offset::Offset));
+    });
+}
+
 #[test]
 fn deleted_records_are_out_of_range() {
     on_each_broker(|address| {

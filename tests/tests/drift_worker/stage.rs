@@ -198,6 +198,7 @@ impl Job {
             instance: Some(self.instance.clone()),
             assignment: Assignment::Range,
             offset_reset: OffsetReset::Earliest,
+            metadata_age_max_ms: 30_000,
             session_timeout_ms: 6000,
             max_poll_interval_ms: 60_000,
             revoke_wait_ms: 3000,

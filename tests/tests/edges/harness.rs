@@ -14,6 +14,7 @@ use schemas::{Batch, Generation, LabeledEvent, RawEvent};
 use sink::kafka::KafkaPublisher;
 use sink::publisher::{PublishError, Published, Publisher};
 use sink::settings::{Compression, Guarantee, Identity, SinkConfig, SinkSettings};
+use tests::admin;
 use tests::broker::TestBroker;
 use tests::names::unique;
 use tests::records::{self, Record};
@@ -34,6 +35,8 @@ pub(crate) struct Stage {
     pub(crate) guarantee: Guarantee,
     pub(crate) max_poll_interval: Duration,
     pub(crate) assignment: Assignment,
+    pub(crate) offset_reset: OffsetReset,
+    pub(crate) queue_bytes_max: usize,
     pub(crate) prefetch_bytes_max: usize,
     group: String,
     partitions: i32,
@@ -66,6 +69,8 @@ impl Stage {
             guarantee: Guarantee::ExactlyOnce,
             max_poll_interval: Duration::from_secs(60),
             assignment: Assignment::CooperativeSticky, // the harder one: what is kept is not reset
+            offset_reset: OffsetReset::Earliest,
+            queue_bytes_max: 1 << 20,
             prefetch_bytes_max: 16 << 20,
             group: unique("group"),
             partitions,
@@ -109,6 +114,15 @@ impl Stage {
                 end(&producer, PATIENCE).expect("the transaction ends");
             }
         }
+    }
+
+    pub(crate) fn group(&self) -> &str {
+        &self.group
+    }
+
+    /// What the group has committed of a partition of the input.
+    pub(crate) fn committed(&self, partition: i32) -> Option<i64> {
+        admin::committed(&self.address, &self.group, &self.input, partition)
     }
 
     pub(crate) fn reader(&self, instance: &str) -> Reader {
@@ -157,7 +171,8 @@ impl Stage {
             group: self.group.clone(),
             instance: instance.map(str::to_owned),
             assignment: self.assignment,
-            offset_reset: OffsetReset::Earliest,
+            offset_reset: self.offset_reset,
+            metadata_age_max_ms: 500,
             session_timeout_ms: 6000,
             max_poll_interval_ms: u64::try_from(self.max_poll_interval.as_millis()).expect("a short time"),
             revoke_wait_ms: 3000,
@@ -165,13 +180,13 @@ impl Stage {
             request_wait_ms: 2000,
             close_wait_ms: 10_000,
             queue_records_max: 200,
-            queue_bytes_max: 1 << 20,
+            queue_bytes_max: self.queue_bytes_max,
             prefetch_bytes_max: self.prefetch_bytes_max,
         })
         .expect("valid settings")
     }
 
-    fn connection(&self) -> Connection {
+    pub(crate) fn connection(&self) -> Connection {
         Connection::try_from(ConnectionSettings {
             brokers: vec![self.address.clone()],
             security_protocol: SecurityProtocol::Plaintext,

@@ -6,6 +6,7 @@ mod events;
 mod faults;
 mod harness;
 mod refused;
+mod starts;
 mod table;
 
 use std::thread;
