@@ -16,6 +16,7 @@ Exit codes:
   0    done, or stopped by Ctrl-C or SIGTERM after finishing what was under way
   1    failed; the last line on stderr says why
   2    the command line is wrong
+  3    done up to the end, but records were deleted before they were read
   78   the settings or the model package cannot be used
   130  interrupted again, a second later or more: stopped at once, nothing is lost (143 for SIGTERM)";
 

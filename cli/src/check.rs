@@ -302,6 +302,14 @@ fn check_input(
                 state.committed, state.partitions, state.behind
             );
             report.ok(&format!("group {group}"), &found)?;
+            if state.deleted > 0 {
+                let found = format!(
+                    "{} records behind the committed offsets are deleted (retention or DeleteRecords); classify goes on \
+                     at the first that are left",
+                    state.deleted
+                );
+                report.note(&format!("group {group}"), &found)?;
+            }
         }
         Err(error) => {
             let mend = match error.rdkafka_error_code() {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::SettingsArguments;
 use crate::brokers;
-use crate::failure::Failure;
+use crate::failure::{Failure, refuse_losses};
 use crate::model_source;
 use crate::output_topics;
 use crate::settings::Config;
@@ -34,7 +34,8 @@ that stops finishes what is under way; one that is killed is taken over by the o
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ClassifyArguments {
-    /// Work up to the present end of the input topics, then exit with 0
+    /// Work up to the present end of the input topics, then exit with 0; with 3 when records were deleted before they
+    /// were read
     #[arg(long)]
     until_end: bool,
     #[command(flatten)]
@@ -69,7 +70,7 @@ pub fn run(arguments: &ClassifyArguments) -> Result<(), Failure> {
     worker.run(&progress, &stop)?;
     let (labeled, dead_letters, tombstones) = (progress.labeled(), progress.dead_letters(), progress.tombstones());
     tracing::info!(labeled, dead_letters, tombstones, "stopped");
-    Ok(())
+    if arguments.until_end { refuse_losses(worker.losses()) } else { Ok(()) }
 }
 
 /// What `/health` tells of a worker.

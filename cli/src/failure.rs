@@ -11,6 +11,7 @@ use drift::counts::CountsError;
 use drift::profile::ProfileError;
 use drift::state::StateError;
 use ingest::history::HistoryError;
+use ingest::kafka::Losses;
 use ingest::settings::SettingsError;
 use ingest::shutdown::ShutdownError;
 use ingest::source::SourceError;
@@ -82,6 +83,8 @@ pub enum Failure {
     NothingToScore { file: PathBuf, reasons: String },
     #[error("read the range: --from must be before --to")]
     EmptyRange,
+    #[error("read every record: {}; the warnings in the log say where; all that was left is done", lost(.0))]
+    Lost(Losses),
     #[error("go on: asked to stop")]
     Interrupted,
     /// The windows that there are.
@@ -113,6 +116,7 @@ impl Failure {
             | Self::Profile(_)
             | Self::NoProfile { .. } => SettingsError::EXIT_CODE,
             Self::EmptyRange => 2,
+            Self::Lost(_) => 3,
             Self::Demo(DemoError::Interrupted) | Self::Interrupted => 130,
             Self::Fetch(FetchError::Interrupted { .. }) => 130,
             Self::Fetch(error) if !error.is_passing() => SettingsError::EXIT_CODE,
@@ -121,4 +125,26 @@ impl Failure {
             _ => 1,
         }
     }
+}
+
+/// Fails a run that worked up to the end, when records were gone before it came to them.
+///
+/// # Errors
+/// [`Failure::Lost`].
+pub(crate) fn refuse_losses(losses: Losses) -> Result<(), Failure> {
+    if losses == Losses::default() { Ok(()) } else { Err(Failure::Lost(losses)) }
+}
+
+fn lost(losses: &Losses) -> String {
+    let Losses { records, begun_again } = losses;
+    let deleted = format!(
+        "{records} {} deleted before they were read (raise retention.ms of the topic, or run more often)",
+        if *records == 1 { "was" } else { "were" }
+    );
+    let another = format!(
+        "{begun_again} {} deleted and created again, or cut off, and read from the first record",
+        if *begun_again == 1 { "partition was" } else { "partitions were" }
+    );
+    let said = [(*records > 0).then_some(deleted), (*begun_again > 0).then_some(another)];
+    said.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

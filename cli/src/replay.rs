@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arguments::SettingsArguments;
 use crate::brokers;
-use crate::failure::Failure;
+use crate::failure::{Failure, refuse_losses};
 use crate::settings::Config;
 use crate::start::{self, Started};
 use letter::{Fate, Letter};
@@ -122,12 +122,14 @@ pub fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
     }
     let reasons = arguments.reason.iter().filter_map(|name| name.parse().ok()).collect();
     let route = Route { reasons, to: arguments.to.as_deref().map(Arc::from) };
-    let tally = Replay::connect(arguments, &config)?.run(&route, &stop)?;
+    let mut replay = Replay::connect(arguments, &config)?;
+    let tally = replay.run(&route, &stop)?;
     let dead_letters = config.sink().dead_letter_topic();
     let mut out = io::stdout().lock();
     write_report(&mut out, &tally, dead_letters, arguments.dry_run)
         .and_then(|()| if stop.is_cancelled() { writeln!(out, "stopped before the end") } else { Ok(()) })
-        .map_err(Failure::Stdout)
+        .map_err(Failure::Stdout)?;
+    refuse_losses(replay.source.leases().losses())
 }
 
 /// Reads a record again at its origin; `None` when it is no longer there.

@@ -6,7 +6,7 @@ use classifier::labeler::Labeler;
 use classifier::onnx::OnnxModel;
 use classifier::pipeline::{Parts, Progress, Supervision, supervise};
 use ingest::batcher::BatchLimits;
-use ingest::kafka::{KafkaSource, Lease, Leases, SourceConfig, UntilEnd};
+use ingest::kafka::{KafkaSource, Lease, Leases, Losses, SourceConfig, UntilEnd};
 use schemas::{Generation, ModelId};
 use sink::kafka::{CommitOffsets, KafkaPublisher};
 use tokio_util::sync::CancellationToken;
@@ -57,6 +57,11 @@ impl Worker {
     pub fn membership(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let leases = Arc::clone(&self.leases);
         move || leases.lease(leases.generation()).is_some()
+    }
+
+    /// What could not be read, since the worker was connected.
+    pub fn losses(&self) -> Losses {
+        self.leases.losses()
     }
 
     /// Works until `stop`, or until the end that was asked for; `progress` tells how far it is.

@@ -26,6 +26,8 @@ pub(super) struct GroupState {
     pub(super) partitions: usize,
     /// Offsets between what is committed, else the beginning, and the end.
     pub(super) behind: i64,
+    /// Offsets from what is committed to the first record that is left: deleted before they were read.
+    pub(super) deleted: i64,
 }
 
 /// Reads without joining.
@@ -92,7 +94,8 @@ impl Look {
                 }
                 _ => *first,
             };
-            state.behind += (end - next).max(0);
+            state.deleted += (first - next).max(0);
+            state.behind += (end - next.max(*first)).max(0);
         }
         Ok(state)
     }

@@ -12,14 +12,15 @@ use tokio_util::sync::CancellationToken;
 use super::comparing::comparer;
 use super::flags::{CommonFlags, KafkaFlags, TestFlags, flag};
 use crate::brokers;
-use crate::failure::Failure;
+use crate::failure::{Failure, refuse_losses};
 use crate::settings::Config;
 use crate::start::{self, Started, watchdog};
 
 /// Flags of the worker.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct LiveArguments {
-    /// Work up to the present end of the topics, close every window, then exit with 0
+    /// Work up to the present end of the topics, close every window, then exit with 0; with 3 when records were deleted
+    /// before they were read
     #[arg(long)]
     until_end: bool,
     #[command(flatten)]
@@ -85,7 +86,7 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<(), Failure> {
     say(&config);
     worker.run(config.supervision(), &progress, &stop)?;
     tracing::info!(records = progress.records(), reports = progress.reports(), "stopped");
-    Ok(())
+    if arguments.until_end { refuse_losses(worker.losses()) } else { Ok(()) }
 }
 
 /// What `/health` tells of a drift worker.

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ingest::batcher::BatchLimits;
-use ingest::kafka::{Connection, KafkaSource, KafkaTable, SourceConfig, UntilEnd};
+use ingest::kafka::{Connection, KafkaSource, KafkaTable, Losses, SourceConfig, UntilEnd};
 use ingest::supervision::Supervision;
 use sink::kafka::KafkaPublisher;
 use sink::kafka::topics::{create_compacted, describe};
@@ -109,6 +109,11 @@ impl Worker {
     pub fn membership(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let leases = self.parts.source.leases();
         move || leases.lease(leases.generation()).is_some()
+    }
+
+    /// What could not be read, since the worker was connected.
+    pub fn losses(&self) -> Losses {
+        self.parts.source.leases().losses()
     }
 
     /// Works until asked to stop, until the end when that was asked for, or until nothing helps.
