@@ -103,6 +103,9 @@ impl Counter<'_> {
         }
         let expected = Arc::new(self.expected()?);
         let session = Session::restore(assigned, &limits.windows, labels.map(|from| &from.config), table.entries())?;
+        if let Some((of, counted, end)) = session.beyond(&assigned.ends) {
+            return Err(PipelineError::AnotherLog { of, counted, end, state: Arc::clone(&limits.state_topic) });
+        }
         let took = started.elapsed();
         metrics::restored(took);
         progress.restored();

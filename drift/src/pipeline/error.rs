@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 use ingest::source::SourceError;
 use ingest::supervision::panic_message;
@@ -9,7 +10,7 @@ use schemas::Recovery;
 use sink::publisher::PublishError;
 use sink::reports::StoreError;
 
-use crate::state::StateError;
+use crate::state::{StateError, TopicPartition};
 
 /// The stages of a pipeline, each on a thread of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,12 @@ pub enum PipelineError {
     /// A labelled topic is gone, or may not be seen.
     #[error("find topic {topic}: it does not exist, or this user may not see it")]
     TopicGone { topic: String },
+    /// What is counted is of a log that is no longer there: to go on would leave its new records out.
+    #[error(
+        "go on with partition {of}: the state topic {state} has counted it up to offset {counted}, and it ends at {end}: \
+         its topic was deleted and created again, or cut off; give this job another drift.group and state.topic"
+    )]
+    AnotherLog { of: TopicPartition, counted: i64, end: i64, state: Arc<str> },
     /// A bug of ours: the process must not go on with parts in an unknown state.
     #[error("keep the {stage} stage alive: it panicked: {message}")]
     Panicked { stage: Stage, message: String },
@@ -69,9 +76,11 @@ impl PipelineError {
             Self::Publish(error) => error.recovery(),
             Self::Store(_) => Recovery::Exit,
             Self::State(error) => error.recovery(),
-            Self::TopicGone { .. } | Self::Panicked { .. } | Self::Reactor(_) | Self::TooManyRewinds { .. } => {
-                Recovery::Exit
-            }
+            Self::TopicGone { .. }
+            | Self::AnotherLog { .. }
+            | Self::Panicked { .. }
+            | Self::Reactor(_)
+            | Self::TooManyRewinds { .. } => Recovery::Exit,
         }
     }
 

@@ -86,6 +86,15 @@ impl Session {
         Ok(Self { generation: assigned.generation, sources, records: 0, saved_at: None, end: End::Ahead })
     }
 
+    /// A partition that is counted beyond the end of its log: up to where, and that end.
+    pub(super) fn beyond(&self, ends: &BTreeMap<(Arc<str>, i32), i64>) -> Option<(TopicPartition, i64, i64)> {
+        ends.iter().find_map(|(slot, end)| {
+            let source = TopicPartition::from(slot.clone());
+            let counted = self.sources.get(&source)?.state.progress().next_offset;
+            (counted > *end).then_some((source, counted, *end))
+        })
+    }
+
     pub(super) fn owns(&self, source: &TopicPartition) -> bool {
         self.sources.contains_key(source)
     }
