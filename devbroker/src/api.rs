@@ -22,6 +22,7 @@ use kafka_protocol::messages::{self, ApiKey, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
 use crate::fault::FaultKind;
+use crate::rights::{Resource, Right};
 use crate::state::Shared;
 
 /// Who is at the other end of a connection.
@@ -59,6 +60,11 @@ pub(crate) trait Handle: Request {
 
     /// An answer that says `code` wherever the response has room for an error.
     fn refuse(&self, code: i16) -> Self::Response;
+
+    /// The rights without which all of the request is refused; handlers look at those of single topics.
+    fn needs(&self) -> Vec<(Resource, &str, Right)> {
+        Vec::new()
+    }
 }
 
 /// The table: api, first and last version told to clients, its request type. Produce has a row of its own in `versions.rs`.
@@ -158,11 +164,29 @@ async fn run<Q: Handle>(call: &Call<'_>, fault: Option<FaultKind>, mut frame: Fr
             return encode::<Q>(&request.refuse(code), call.version, frame.correlation_id);
         }
         Some(FaultKind::Delay(span)) => tokio::time::sleep(span).await,
-        Some(FaultKind::DropConnectionAfterEffect) | None => {}
+        Some(FaultKind::DropConnectionAfterEffect | FaultKind::ErrorCodeAfterEffect(_) | FaultKind::DelayAnswer(_))
+        | None => {}
     }
+    let needed = request.needs();
+    let denied = call.shared.with(|state, _| {
+        needed.iter().find_map(|(resource, name, right)| state.rights.check(*resource, name, *right).err())
+    });
+    drop(needed);
+    if let Some(denied) = denied {
+        return encode::<Q>(&request.refuse(denied.code()), call.version, frame.correlation_id);
+    }
+    let refused = match fault {
+        Some(FaultKind::ErrorCodeAfterEffect(code)) => Some(request.refuse(code)),
+        _ => None,
+    };
     let reply = request.handle(call).await;
-    if fault == Some(FaultKind::DropConnectionAfterEffect) {
-        return Outcome::Close("injected fault".to_owned());
+    match fault {
+        Some(FaultKind::DropConnectionAfterEffect) => return Outcome::Close("injected fault".to_owned()),
+        Some(FaultKind::DelayAnswer(span)) => tokio::time::sleep(span).await,
+        _ => {}
+    }
+    if let Some(refused) = refused {
+        return encode::<Q>(&refused, call.version, frame.correlation_id);
     }
     match reply {
         Reply::Answer(response) => encode::<Q>(&response, call.version, frame.correlation_id),

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::fault::Fault;
+use crate::rights::Denial;
 use crate::server;
 use crate::state::Shared;
 
@@ -101,6 +102,11 @@ impl Broker {
     /// Takes back every fault that has not happened yet.
     pub fn clear_faults(&self) {
         self.shared.with(|state, _| state.faults.clear());
+    }
+
+    /// Takes a right away, from now on.
+    pub fn deny(&self, denial: Denial) {
+        self.shared.with(|state, _| state.rights.deny(denial));
     }
 
     /// How many faults have not happened yet.

@@ -13,8 +13,12 @@ pub enum FaultKind {
     DropConnectionAfterEffect,
     /// The request has no effect and is answered with this Kafka error code, wherever the answer has room for one.
     ErrorCode(i16),
+    /// The request takes effect, and its answer is this Kafka error code nevertheless.
+    ErrorCodeAfterEffect(i16),
     /// The request is taken up this much later.
     Delay(Duration),
+    /// The request takes effect at once, and is answered this much later.
+    DelayAnswer(Duration),
 }
 
 /// One fault at one call.

@@ -14,6 +14,7 @@ use crate::clock::{Clock, Millis, saturating_millis};
 use crate::config::Config;
 use crate::fault::Faults;
 use crate::groups::Groups;
+use crate::rights::Rights;
 use crate::shape::Shapes;
 use crate::topics::{TopicError, Topics};
 use crate::transactions::{Ending, Transactions};
@@ -23,6 +24,7 @@ pub(crate) struct State {
     pub(crate) groups: Groups,
     pub(crate) transactions: Transactions,
     pub(crate) faults: Faults,
+    pub(crate) rights: Rights,
     pub(crate) calls: HashMap<i16, u64>,
 }
 
@@ -40,6 +42,7 @@ impl State {
                 config.limits.transactional_ids,
             ),
             faults: Faults::default(),
+            rights: Rights::default(),
             calls: HashMap::new(),
         })
     }

@@ -13,5 +13,6 @@ pub mod labeled;
 pub mod names;
 pub mod process;
 pub mod records;
+pub mod rights;
 pub mod s3;
 pub mod workspace;

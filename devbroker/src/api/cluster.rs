@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::{Call, Handle, Reply, text};
 use crate::config::TopicSpec;
 use crate::log::LEADER_EPOCH;
+use crate::rights::{Resource, Right};
 use crate::state::{Shared, State};
 use crate::topics::{Topic, check_name};
 
@@ -72,6 +73,9 @@ fn one_topic(state: &mut State, asked: &MetadataRequestTopic, create: bool, vers
             refused(ResponseError::UnknownTopicId).with_topic_id(asked.topic_id).with_name(nameless)
         });
     };
+    if let Err(code) = state.rights.check(Resource::Topic, &name, Right::Describe) {
+        return refused(code).with_name(asked.name.clone());
+    }
     if create && state.topics.get(&name).is_none() {
         // What goes wrong here is told below: the topic does not exist.
         if let Err(error) = state.topics.create(&TopicSpec::new(name.clone(), -1), false) {
@@ -128,6 +132,12 @@ impl Handle for FindCoordinatorRequest {
             Coordinator::default().with_key(key.clone()).with_error_code(code).with_node_id(nowhere).with_port(-1)
         };
         FindCoordinatorResponse::default().with_coordinators(self.coordinator_keys.iter().map(refused).collect())
+    }
+
+    fn needs(&self) -> Vec<(Resource, &str, Right)> {
+        let resource = if self.key_type == 0 { Resource::Group } else { Resource::TransactionalId };
+        let keys = self.coordinator_keys.iter().chain([&self.key]);
+        keys.map(|key| (resource, key.as_str(), Right::Describe)).collect()
     }
 }
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{Call, Handle, Reply};
 use crate::log::{Aborted, LEADER_EPOCH, PartitionLog};
+use crate::rights::{Resource, Right};
 use crate::state::{State, Wait};
 
 /// Topics have ids instead of names from here on.
@@ -103,6 +104,7 @@ impl Fetch<'_> {
         topic: &str,
         asked: &FetchPartition,
     ) -> Result<(&'s PartitionLog, i64), ResponseError> {
+        state.rights.check(Resource::Topic, topic, Right::Read)?;
         let log = state.topics.partition(topic, asked.partition)?;
         check_epoch(asked.current_leader_epoch)?;
         if asked.fetch_offset < log.start() || asked.fetch_offset > log.end() {

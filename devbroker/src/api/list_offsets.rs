@@ -12,6 +12,7 @@ use kafka_protocol::messages::{
 use super::fetch::check_epoch;
 use super::{Call, Handle, Reply};
 use crate::log::{LEADER_EPOCH, PartitionLog};
+use crate::rights::{Resource, Right};
 use crate::state::State;
 
 const READ_COMMITTED: i8 = 1;
@@ -59,6 +60,7 @@ fn find(
     committed: bool,
     version: i16,
 ) -> Result<Option<(i64, i64)>, ResponseError> {
+    state.rights.check(Resource::Topic, topic, Right::Describe)?;
     let log = state.topics.partition(topic, asked.partition_index)?;
     check_epoch(if version >= 4 { asked.current_leader_epoch } else { -1 })?;
     let upper = if committed { log.last_stable() } else { log.end() };

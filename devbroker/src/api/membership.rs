@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{Call, Handle, Reply, code, text};
 use crate::clock::{Millis, saturating_millis};
 use crate::group::{JoinAnswer, JoinRefused, JoinRequest, Joined, MemberClaim, Step, SyncAnswer, SyncRequest, Ticket};
+use crate::rights::{Resource, Right};
 use crate::state::{Shared, Wait};
 
 /// Kafka's `group.max.session.timeout.ms`.
@@ -59,6 +60,10 @@ impl Handle for JoinGroupRequest {
             .with_error_code(code)
             .with_protocol_name(Some(StrBytes::default()))
             .with_member_id(self.member_id.clone())
+    }
+
+    fn needs(&self) -> Vec<(Resource, &str, Right)> {
+        vec![(Resource::Group, &self.group_id, Right::Read)]
     }
 }
 
@@ -179,6 +184,10 @@ impl Handle for SyncGroupRequest {
     fn refuse(&self, code: i16) -> SyncGroupResponse {
         SyncGroupResponse::default().with_error_code(code)
     }
+
+    fn needs(&self) -> Vec<(Resource, &str, Right)> {
+        vec![(Resource::Group, &self.group_id, Right::Read)]
+    }
 }
 
 fn synced_response(answer: SyncAnswer, version: i16) -> SyncGroupResponse {
@@ -202,6 +211,10 @@ impl Handle for HeartbeatRequest {
 
     fn refuse(&self, code: i16) -> HeartbeatResponse {
         HeartbeatResponse::default().with_error_code(code)
+    }
+
+    fn needs(&self) -> Vec<(Resource, &str, Right)> {
+        vec![(Resource::Group, &self.group_id, Right::Read)]
     }
 }
 

@@ -24,6 +24,7 @@ use super::{Call, Handle, Reply, code, text};
 use crate::clock::Millis;
 use crate::group::Group;
 use crate::offsets::{Committed, METADATA_BYTES_MAX};
+use crate::rights::{Resource, Right};
 use crate::state::State;
 use crate::transactions::Identity;
 
@@ -74,6 +75,10 @@ impl Handle for OffsetCommitRequest {
                 .with_partitions(topic.partitions.iter().map(refused).collect())
         });
         OffsetCommitResponse::default().with_topics(topics.collect())
+    }
+
+    fn needs(&self) -> Vec<(Resource, &str, Right)> {
+        vec![(Resource::Group, &self.group_id, Right::Read)]
     }
 }
 
@@ -159,6 +164,13 @@ impl Handle for TxnOffsetCommitRequest {
         });
         TxnOffsetCommitResponse::default().with_topics(topics.collect())
     }
+
+    fn needs(&self) -> Vec<(Resource, &str, Right)> {
+        vec![
+            (Resource::TransactionalId, &self.transactional_id, Right::Write),
+            (Resource::Group, &self.group_id, Right::Read),
+        ]
+    }
 }
 
 impl CheckCommit for TxnOffsetCommitRequest {
@@ -216,6 +228,11 @@ impl Handle for OffsetFetchRequest {
             OffsetFetchResponseGroup::default().with_group_id(asked.group_id.clone()).with_error_code(code)
         });
         OffsetFetchResponse::default().with_error_code(code).with_groups(groups.collect())
+    }
+
+    fn needs(&self) -> Vec<(Resource, &str, Right)> {
+        let groups = self.groups.iter().map(|asked| &asked.group_id).chain([&self.group_id]);
+        groups.map(|group| (Resource::Group, group.as_str(), Right::Describe)).collect()
     }
 }
 

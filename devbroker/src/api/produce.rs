@@ -10,6 +10,7 @@ use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use super::{Call, Handle, Reply, text};
 use crate::batch::{BatchHeader, CODEC_ZSTD};
 use crate::clock::Millis;
+use crate::rights::{Resource, Right};
 use crate::state::{State, Wait};
 use crate::transactions::Identity;
 use crate::validation::Refusal;
@@ -30,14 +31,12 @@ struct Appended {
 
 impl Handle for ProduceRequest {
     async fn handle(self, call: &Call<'_>) -> Reply<ProduceResponse> {
-        if !(-1..=1).contains(&self.acks) {
-            return Reply::Answer(self.refuse(ResponseError::InvalidRequiredAcks.code()));
-        }
         let (response, failed) = call.shared.with(|state, now| {
             let mut failed = false;
             let mut append = Append {
                 state,
                 transactional_id: self.transactional_id.as_ref().map(|id| id.0.as_str()),
+                acks: self.acks,
                 version: call.version,
                 now,
             };
@@ -77,6 +76,7 @@ impl Handle for ProduceRequest {
 struct Append<'a> {
     state: &'a mut State,
     transactional_id: Option<&'a str>,
+    acks: i16,
     version: i16,
     now: Millis,
 }
@@ -84,6 +84,11 @@ struct Append<'a> {
 impl Append<'_> {
     fn partition(&mut self, topic: &TopicProduceData, data: &PartitionProduceData) -> Result<Appended, Refusal> {
         let name = topic.name.as_str();
+        // As in Kafka: rights first, then the acknowledgements, then the records.
+        self.state.rights.check(Resource::Topic, name, Right::Write)?;
+        if !(-1..=1).contains(&self.acks) {
+            return Err(ResponseError::InvalidRequiredAcks.into());
+        }
         let message_bytes_max =
             self.state.topics.get(name).ok_or(ResponseError::UnknownTopicOrPartition)?.message_bytes_max;
         self.state.topics.partition(name, data.index)?;

@@ -12,6 +12,7 @@ use kafka_protocol::messages::{
 
 use super::{Call, Handle, Reply, code};
 use crate::clock::Millis;
+use crate::rights::{Resource, Right};
 use crate::state::Wait;
 use crate::transactions::Identity;
 
@@ -40,6 +41,13 @@ impl Handle for InitProducerIdRequest {
     fn refuse(&self, code: i16) -> InitProducerIdResponse {
         InitProducerIdResponse::default().with_error_code(code).with_producer_id(ProducerId(-1)).with_producer_epoch(-1)
     }
+
+    fn needs(&self) -> Vec<(Resource, &str, Right)> {
+        vec![match &self.transactional_id {
+            Some(id) => (Resource::TransactionalId, id, Right::Write),
+            None => (Resource::Cluster, "", Right::Write),
+        }]
+    }
 }
 
 impl Handle for AddPartitionsToTxnRequest {
@@ -48,6 +56,11 @@ impl Handle for AddPartitionsToTxnRequest {
         let response = call.shared.with(|state, now| {
             let topics = &self.v3_and_below_topics;
             let exists = |topic: &str, partition: i32| state.topics.has_partition(topic, partition);
+            let denied = |topic: &str| state.rights.check(Resource::Topic, topic, Right::Write).err();
+            if topics.iter().any(|topic| denied(&topic.name).is_some()) {
+                return self
+                    .per_partition(|topic, _| denied(topic).unwrap_or(ResponseError::OperationNotAttempted).code());
+            }
             let all_exist = topics.iter().all(|topic| topic.partitions.iter().all(|p| exists(&topic.name, *p)));
             if !all_exist {
                 // All or nothing: those that exist are not added either.
@@ -68,6 +81,10 @@ impl Handle for AddPartitionsToTxnRequest {
 
     fn refuse(&self, code: i16) -> AddPartitionsToTxnResponse {
         self.per_partition(|_, _| code)
+    }
+
+    fn needs(&self) -> Vec<(Resource, &str, Right)> {
+        vec![(Resource::TransactionalId, &self.v3_and_below_transactional_id, Right::Write)]
     }
 }
 
@@ -104,6 +121,13 @@ impl Handle for AddOffsetsToTxnRequest {
     fn refuse(&self, code: i16) -> AddOffsetsToTxnResponse {
         AddOffsetsToTxnResponse::default().with_error_code(code)
     }
+
+    fn needs(&self) -> Vec<(Resource, &str, Right)> {
+        vec![
+            (Resource::TransactionalId, &self.transactional_id, Right::Write),
+            (Resource::Group, &self.group_id, Right::Read),
+        ]
+    }
 }
 
 impl Handle for EndTxnRequest {
@@ -122,6 +146,10 @@ impl Handle for EndTxnRequest {
 
     fn refuse(&self, code: i16) -> EndTxnResponse {
         EndTxnResponse::default().with_error_code(code)
+    }
+
+    fn needs(&self) -> Vec<(Resource, &str, Right)> {
+        vec![(Resource::TransactionalId, &self.transactional_id, Right::Write)]
     }
 }
 
