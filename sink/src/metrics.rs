@@ -37,11 +37,13 @@ pub(crate) enum Outcome {
     Stale,
     /// Aborted, and tried again or given up.
     Aborted,
+    /// A commit without a clear answer: the committed offsets say what became of it.
+    Unresolved,
 }
 
 /// Registers what each metric means.
 pub fn describe() {
-    describe_counter!(TRANSACTIONS, Unit::Count, "Transactions by outcome: committed, stale, aborted.");
+    describe_counter!(TRANSACTIONS, Unit::Count, "Transactions by outcome: committed, stale, aborted, unresolved.");
     describe_histogram!(TRANSACTION_TIME, Unit::Seconds, "From the begin of a transaction to its commit.");
     describe_histogram!(COMMIT_TIME, Unit::Seconds, "The commit alone, after all deliveries are acknowledged.");
     describe_counter!(LABELS, Unit::Count, "Labelled events published.");
@@ -58,6 +60,7 @@ pub(crate) fn transaction(outcome: Outcome) {
         Outcome::Committed => "committed",
         Outcome::Stale => "stale",
         Outcome::Aborted => "aborted",
+        Outcome::Unresolved => "unresolved",
     };
     counter!(TRANSACTIONS, "outcome" => outcome).increment(1);
 }

@@ -20,6 +20,9 @@ pub enum PublishError {
          (or this process was stuck for longer than sink.transaction_timeout_ms)"
     )]
     Fenced { instance: String },
+    /// The broker's authorizer does not let this user publish.
+    #[error("publish: {principal} may not {deed} {resource}; grant it {grant}")]
+    Denied { principal: String, deed: &'static str, resource: String, grant: String },
     /// The broker refused or did not answer within its budget.
     #[error("publish {what}: {reason}")]
     Broker { what: String, reason: String, recovery: Recovery },
@@ -35,9 +38,18 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// A right is missing.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Denied { .. })
+    }
+
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Fenced { .. } | Self::Unreachable { .. } | Self::Encode(_) | Self::Refused { .. } => Recovery::Exit,
+            Self::Fenced { .. }
+            | Self::Denied { .. }
+            | Self::Unreachable { .. }
+            | Self::Encode(_)
+            | Self::Refused { .. } => Recovery::Exit,
             Self::Broker { recovery, .. } => *recovery,
         }
     }
@@ -56,7 +68,7 @@ pub trait Publisher {
     /// Blocks until the batch is visible or known not to be.
     ///
     /// # Errors
-    /// [`Recovery::Rewind`]: nothing of the batch is visible, the transaction is aborted. [`Recovery::Exit`]: the
-    /// outcome is settled by the next start.
+    /// [`Recovery::Rewind`]: the committed offsets say what of the batch is visible, all of it or nothing.
+    /// [`Recovery::Exit`]: what is left open is settled by the next start.
     fn publish(&mut self, batch: Batch<LabeledEvent>) -> Result<Published, PublishError>;
 }

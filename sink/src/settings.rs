@@ -32,7 +32,7 @@ pub struct SinkSettings {
     pub transaction_timeout_ms: u64,
     /// Producing a batch, its delivery and its offsets, per attempt.
     pub publish_wait_ms: u64,
-    /// Committing a transaction; when it is over the outcome is unknown and the process ends.
+    /// Committing a transaction; when it is over a new producer settles the outcome and the offsets are read again.
     pub commit_wait_ms: u64,
     /// Aborting a transaction; when it is over the producer is made anew.
     pub abort_wait_ms: u64,
@@ -86,8 +86,23 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn transactional_id(&self) -> String {
-        format!("{}-{}", self.group, self.instance)
+    /// Group and instance of no two replicas make the same id: an instance holds no slash, so the last one parts them.
+    pub fn transactional_id(&self) -> String {
+        format!("{}/{}", self.group, self.instance)
+    }
+
+    /// Whom the broker sees, as far as the settings tell.
+    pub fn principal(&self) -> String {
+        let property = |wanted: &str| self.client.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+        let is_sasl = property("security.protocol").is_some_and(|protocol| protocol.starts_with("sasl"));
+        match (property("sasl.username").or(property("sasl.mechanism")), property("ssl.certificate.location")) {
+            (Some(_), _) if is_sasl => match property("sasl.username") {
+                Some(name) => format!("user {name}"),
+                None => "this user (its SASL mechanism names it)".to_owned(),
+            },
+            (_, Some(file)) => format!("this user (its name is that of the certificate {file})"),
+            _ => "this user (without SASL the broker sees User:ANONYMOUS)".to_owned(),
+        }
     }
 
     /// The brokers, for messages.
@@ -345,6 +360,30 @@ mod tests {
             create_retention_ms: -1,
             create_dead_letter_retention_ms: -1,
         }
+    }
+
+    fn identity(group: &str, instance: &str, client: &[(&str, &str)]) -> Identity {
+        let client = client.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Identity { client, group: group.to_owned(), instance: instance.to_owned() }
+    }
+
+    #[test]
+    fn no_two_replicas_have_one_transactional_id() {
+        let id = |group, instance| identity(group, instance, &[]).transactional_id();
+        assert_eq!(id("team", "a-1"), "team/a-1");
+        assert_ne!(id("team", "a-1"), id("team-a", "1"));
+        // A group may hold any sign, an instance no slash.
+        assert_ne!(id("team/a", "1"), id("team", "a-1"));
+    }
+
+    #[test]
+    fn says_whom_the_broker_sees() {
+        let principal = |client: &[(&str, &str)]| identity("group", "one", client).principal();
+        let sasl = ("security.protocol", "sasl_ssl");
+        assert_eq!(principal(&[sasl, ("sasl.username", "alice")]), "user alice");
+        assert!(principal(&[sasl, ("sasl.mechanism", "GSSAPI")]).contains("SASL mechanism"));
+        assert!(principal(&[("security.protocol", "ssl"), ("ssl.certificate.location", "/c.pem")]).contains("/c.pem"));
+        assert!(principal(&[("security.protocol", "plaintext")]).contains("User:ANONYMOUS"));
     }
 
     fn check(change: impl FnOnce(&mut SinkSettings), expected: &[&str]) {

@@ -26,6 +26,8 @@ struct Stage {
     output: String,
     dead_letters: String,
     group: String,
+    guarantee: &'static str,
+    session_timeout_ms: u32,
 }
 
 impl Stage {
@@ -36,6 +38,8 @@ impl Stage {
             output: unique("kills-out"),
             dead_letters: unique("kills-dead"),
             group: unique("kills"),
+            guarantee: "exactly_once",
+            session_timeout_ms: 6000,
         };
         create_topics(&stage.brokers, &[&stage.input, &stage.output, &stage.dead_letters], PARTITIONS);
         stage
@@ -59,7 +63,9 @@ impl Stage {
             "--set",
             "http.enabled=false",
             "--set",
-            "source.session_timeout_ms=6000",
+            &format!("source.session_timeout_ms={}", self.session_timeout_ms),
+            "--set",
+            &format!("sink.guarantee={}", self.guarantee),
         ])
     }
 }
@@ -241,6 +247,64 @@ fn every_record_once_under_twenty_kills() {
     for broker in broker::all() {
         let mut texts = (0..).map(|number| format!("my card number {number} did not arrive, where is it?"));
         campaign(&broker, &plan, &mut texts);
+    }
+}
+
+/// A stopped worker is replaced under its own name, and wakes up within its session: SIGSTOP, as of a frozen container or a paused machine.
+fn replaced_while_stopped(broker: &TestBroker, guarantee: &'static str) {
+    /// Few enough for a slow machine to keep up, and never none.
+    const PER_ROUND: usize = 4;
+    // Longer than it is stopped: librdkafka joins again by itself after that, and takes the name back.
+    let stage = Stage { guarantee, session_timeout_ms: 90_000, ..Stage::new(broker) };
+    let texts = |from: usize| {
+        let record = |number| record(number, &format!("my card number {number} did not arrive, where is it?"));
+        (from..from + PER_ROUND).map(record).collect::<Vec<_>>()
+    };
+    let stop = AtomicBool::new(false);
+    let (mut zombie, mut successor) = thread::scope(|scope| {
+        let stops = StopWhenDropped(&stop);
+        let mut zombie = stage.worker("same");
+        zombie.await_text(STARTED, PATIENCE);
+        scope.spawn(|| {
+            // Without end, so that the zombie is stopped, and wakes up, in the middle of something.
+            for round in 0.. {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                produce(&stage.brokers, &stage.input, &texts(round * PER_ROUND));
+                thread::sleep(Duration::from_millis(100));
+            }
+        });
+        await_committed(&stage.brokers, &stage.output, 1, PATIENCE);
+        zombie.signal("STOP");
+        let mut successor = stage.worker("same");
+        successor.await_text(STARTED, PATIENCE);
+        let before = read_committed(&stage.brokers, &stage.output).len();
+        await_committed(&stage.brokers, &stage.output, before + 1, PATIENCE);
+        zombie.signal("CONT");
+        let status = zombie.await_exit(PATIENCE);
+        assert_eq!(status.code(), Some(1), "{}", zombie.stderr());
+        let said = "a second process runs under the instance name same";
+        assert!(zombie.stderr().contains(said), "{}", zombie.stderr());
+        drop(stops);
+        (zombie, successor)
+    });
+    if guarantee == "exactly_once" {
+        verify(&stage, PATIENCE);
+    }
+    successor.signal("TERM");
+    successor.await_success(PATIENCE);
+    successor.assert_quiet_log(&[]);
+    zombie.kill();
+}
+
+#[test]
+fn a_stopped_worker_that_was_replaced_ends_and_its_successor_goes_on_undisturbed() {
+    for broker in broker::all() {
+        for guarantee in ["exactly_once", "at_least_once"] {
+            println!("{:?}, {guarantee}", broker.kind);
+            replaced_while_stopped(&broker, guarantee);
+        }
     }
 }
 

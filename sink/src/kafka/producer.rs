@@ -3,6 +3,7 @@
 //! Reports are awaited before anything else is asked: rdkafka's own flush and commit otherwise wait in slices of 100 ms.
 //! Its `poll` spins for the time that it is given, so it is polled without a wait, and the thread sleeps in between.
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use schemas::{Recovery, Ticket};
 
 use super::outgoing::Outgoing;
 use super::refusal::is_refusal;
-use super::verdict::{Step, Verdict, judge};
+use super::verdict::{Step, Verdict, is_consequence, judge};
 use crate::publisher::PublishError;
 use crate::settings::{Guarantee, Identity, SinkConfig};
 
@@ -29,6 +30,8 @@ const INIT_SLICE: Duration = Duration::from_secs(5);
 
 /// One call of an abort, between two looks at delivery reports.
 const ABORT_SLICE: Duration = Duration::from_millis(20);
+/// One call of a commit, which goes on where the last one stopped; see [`Budget`].
+const COMMIT_SLICE: Duration = Duration::from_millis(500);
 
 /// A step that failed.
 #[derive(Debug)]
@@ -37,11 +40,13 @@ pub(super) struct Failure {
     pub(super) error: KafkaError,
     /// The places of records that were refused, alone or together with what is at fault, and with what code.
     pub(super) refused: Vec<(usize, Code)>,
+    /// The topics that may have caused it.
+    pub(super) topics: Vec<String>,
 }
 
 impl Failure {
     pub(super) fn new(step: Step, error: KafkaError) -> Self {
-        Self { step, error, refused: Vec::new() }
+        Self { step, error, refused: Vec::new(), topics: Vec::new() }
     }
 
     /// A broker refused records. librdkafka does not send their sequence numbers again, so what follows in their
@@ -58,6 +63,8 @@ impl Failure {
 pub(super) struct Producer {
     client: BaseProducer<Reports>,
     pub(super) transactional: bool,
+    /// A transaction has begun and was not seen to end.
+    is_open: bool,
     sent: usize,
 }
 
@@ -70,6 +77,8 @@ struct Reported {
     /// The places of records that are delivered.
     acknowledged: Vec<usize>,
     failed: Vec<(usize, Code)>,
+    /// Topics that this user may not write to.
+    denied: BTreeSet<String>,
     error: String,
     is_outage: bool,
 }
@@ -92,7 +101,7 @@ impl Producer {
             .producer(identity, batch_bytes_max)
             .create_with_context(Reports::default())
             .map_err(|error| super::exit(format!("to {}", identity.brokers()), error.to_string()))?;
-        let producer = Self { client, transactional, sent: 0 };
+        let producer = Self { client, transactional, is_open: false, sent: 0 };
         if transactional {
             producer.init(config.connect_wait, identity)?;
         }
@@ -125,7 +134,9 @@ impl Producer {
         if !self.transactional {
             return Ok(());
         }
-        self.client.begin_transaction().map_err(|error| Failure::new(Step::Begin, error))
+        self.client.begin_transaction().map_err(|error| Failure::new(Step::Begin, error))?;
+        self.is_open = true;
+        Ok(())
     }
 
     /// Puts a record into the send queue; waits for room in it until `deadline`.
@@ -150,7 +161,7 @@ impl Producer {
             }
             if code != Some(Code::QueueFull) || Instant::now() >= deadline {
                 let refused = code.filter(|code| is_refusal(*code)).map(|code| (place, code)).into_iter().collect();
-                return Err(Failure { step: Step::Produce, error, refused });
+                return Err(Failure { refused, ..Failure::new(Step::Produce, error) });
             }
             self.client.poll(Duration::ZERO);
             thread::sleep(LOOK);
@@ -166,13 +177,12 @@ impl Producer {
             self.client.poll(Duration::ZERO);
             let reported = self.client.context().0.lock();
             let is_complete = reported.acknowledged.len() + reported.failed.len() >= self.sent;
-            let cause = reported.failed.iter().find(|(_, code)| !is_purged(*code));
+            let cause = reported.failed.iter().find(|(_, code)| !is_consequence(*code));
             let consequence = reported.failed.first().filter(|_| is_complete);
             if let Some((_, code)) = cause.or(consequence) {
                 return Err(Failure {
-                    step: Step::Deliver,
-                    error: KafkaError::MessageProduction(*code),
                     refused: reported.failed.iter().filter(|(_, code)| is_refusal(*code)).copied().collect(),
+                    ..Failure::new(Step::Deliver, KafkaError::MessageProduction(*code))
                 });
             }
             if is_complete {
@@ -202,27 +212,74 @@ impl Producer {
         if offsets.count() == 0 {
             return Ok(());
         }
-        self.repeat(Step::Offsets, deadline, |left| self.client.send_offsets_to_transaction(&offsets, metadata, left))
+        // Not in slices: librdkafka holds the answers against the time that the first call was given.
+        let wait = deadline.saturating_duration_since(Instant::now());
+        let budget = Budget::new(wait, wait);
+        self.repeat(Step::Offsets, budget, |left| self.client.send_offsets_to_transaction(&offsets, metadata, left))
     }
 
-    pub(super) fn commit(&self, deadline: Instant) -> Result<(), Failure> {
-        self.repeat(Step::Commit, deadline, |left| self.client.commit_transaction(left))
+    /// Commits. An error leaves open whether the broker has committed, but for [`Verdict::Fenced`].
+    pub(super) fn commit(&mut self, wait: Duration) -> Result<(), Failure> {
+        let budget = Budget::new(wait, COMMIT_SLICE);
+        self.repeat(Step::Commit, budget, |slice| self.client.commit_transaction(slice))?;
+        self.is_open = false;
+        Ok(())
     }
 
-    /// Aborts the transaction. False: it cannot be done safely, the producer must be made anew.
+    /// Aborts the transaction: the broker has confirmed that nothing of it becomes visible.
     ///
-    /// Aborting while the first record's partition is still being added to the transaction can break the producer
-    /// (librdkafka #4849), so one record must have been acknowledged.
-    pub(super) fn abort(&self, wait: Duration) -> bool {
-        let is_safe = self.sent == 0 || !self.client.context().0.lock().acknowledged.is_empty();
-        is_safe && self.abort_unsafely(wait).is_ok()
+    /// # Errors
+    /// [`Verdict::Fenced`] when another process took over; [`Verdict::CallAgain`] when no broker answered; else this
+    /// producer is of no more use, and the start of another one aborts what it left open.
+    pub(super) fn abort(&mut self, wait: Duration) -> Result<(), Failure> {
+        let half = wait / 2;
+        // Aborting while the first record's partition is still being added to the transaction can break the producer
+        // (librdkafka #4849), so an answer to a record is awaited first.
+        let mut budget = Budget::new(half, ABORT_SLICE);
+        while !self.is_answered() && !budget.spend().is_zero() {
+            self.client.poll(Duration::ZERO);
+            thread::sleep(LOOK);
+        }
+        // An abort purges what is queued and waits for its reports, which are served between the slices.
+        self.repeat(Step::Abort, Budget::new(half, ABORT_SLICE), |slice| self.client.abort_transaction(slice))?;
+        self.is_open = false;
+        Ok(())
     }
 
-    /// The same for a producer that is given up afterwards, whatever comes of it.
-    pub(super) fn abort_unsafely(&self, wait: Duration) -> Result<(), Failure> {
-        // An abort purges what is queued and waits for its reports, which are served between the slices.
-        let slice = |left: Duration| self.client.abort_transaction(left.min(ABORT_SLICE));
-        self.repeat(Step::Abort, Instant::now() + wait, slice)
+    fn is_answered(&self) -> bool {
+        let reported = self.client.context().0.lock();
+        self.sent == 0
+            || !reported.acknowledged.is_empty()
+            || !reported.failed.is_empty()
+            || self.client.client().fatal_error().is_some()
+    }
+
+    /// What a failure goes back to. After a fatal error, or one that a transaction must be aborted for, librdkafka throws
+    /// the records away: their reports then say nothing but that.
+    pub(super) fn cause(&self, failure: Failure) -> Failure {
+        self.client.poll(Duration::ZERO);
+        let first = self.client.client().fatal_error().map(|(code, _)| code).or_else(|| self.abort_cause());
+        let reported = self.client.context().0.lock();
+        let is_cause = |code: &Code| !is_consequence(*code);
+        let own = failure.error.rdkafka_error_code();
+        let delivered = || reported.failed.iter().map(|(_, code)| *code).find(is_cause);
+        let code = first.filter(is_cause).or_else(|| if own.is_some_and(is_consequence) { delivered() } else { None });
+        let topics = reported.denied.iter().cloned().collect();
+        // The same code comes with more words where it was first seen.
+        let error = code.filter(|code| own != Some(*code)).map_or(failure.error, KafkaError::Global);
+        Failure { step: failure.step, error, refused: failure.refused, topics }
+    }
+
+    /// Why the open transaction can only be aborted. Whoever asks for another transaction is told; it never begins,
+    /// because one is open.
+    fn abort_cause(&self) -> Option<Code> {
+        if !self.is_open {
+            return None;
+        }
+        match self.client.begin_transaction() {
+            Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => Some(error.code()),
+            _ => None,
+        }
     }
 
     /// librdkafka's own words about the last error.
@@ -250,14 +307,14 @@ impl Producer {
     fn repeat(
         &self,
         step: Step,
-        deadline: Instant,
+        mut budget: Budget,
         mut call: impl FnMut(Duration) -> Result<(), KafkaError>,
     ) -> Result<(), Failure> {
         loop {
-            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-            let Err(error) = call(left) else { return Ok(()) };
+            let slice = budget.left.min(budget.slice).max(Duration::from_millis(1));
+            let Err(error) = call(slice) else { return Ok(()) };
             self.client.poll(Duration::ZERO);
-            if judge(step, &error) != Verdict::CallAgain || Instant::now() >= deadline {
+            if judge(step, &error) != Verdict::CallAgain || budget.spend().is_zero() {
                 return Err(Failure::new(step, error));
             }
             thread::sleep(LOOK);
@@ -265,21 +322,46 @@ impl Producer {
     }
 }
 
-/// A record that was given up with the one that failed.
-fn is_purged(code: Code) -> bool {
-    matches!(code, Code::PurgeQueue | Code::PurgeInflight)
+/// Time to wait for brokers, in slices. Only time counts in which this process ran: one that was stopped (SIGSTOP, a frozen
+/// container) has not yet heard what the brokers say, and that it was replaced meanwhile.
+struct Budget {
+    left: Duration,
+    slice: Duration,
+    looked: Instant,
+}
+
+impl Budget {
+    fn new(left: Duration, slice: Duration) -> Self {
+        Self { left, slice, looked: Instant::now() }
+    }
+
+    /// Takes off what passed since the last look, and returns what is left.
+    fn spend(&mut self) -> Duration {
+        let passed = self.looked.elapsed().min(self.slice * 2);
+        self.looked = Instant::now();
+        self.left = self.left.saturating_sub(passed);
+        self.left
+    }
 }
 
 impl Reported {
     fn clear(&mut self) {
         self.acknowledged.clear();
         self.failed.clear();
+        self.denied.clear();
     }
 }
 
 impl ClientContext for Reports {
     /// Every failure also arrives as a report or a result, where it is judged.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // Nothing else names the topic that may not be added to a transaction.
+        if facility == "ADDPARTS"
+            && message.contains("authorization failed")
+            && let Some(topic) = message.split('"').nth(1)
+        {
+            self.0.lock().denied.insert(topic.to_owned());
+        }
         if level as u8 <= RDKafkaLogLevel::Warning as u8 && facility == "CONFWARN" {
             tracing::warn!(target: "librdkafka", facility, message);
         } else {
@@ -309,6 +391,9 @@ impl ProducerContext for Reports {
             Err((error, message)) => {
                 let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
                 tracing::debug!(topic = message.topic(), partition = message.partition(), %error, "not delivered");
+                if code == Code::TopicAuthorizationFailed {
+                    reported.denied.insert(message.topic().to_owned());
+                }
                 reported.failed.push((place, code));
             }
         }

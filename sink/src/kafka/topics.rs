@@ -146,11 +146,13 @@ impl Partitions {
         {
             return Ok(count);
         }
-        let answer = state(client, topic, self.wait).map(|state| state.partitions);
-        let count = match (answer, known) {
+        let answer = state(client, topic, self.wait);
+        let is_forbidden = answer.as_ref().is_ok_and(|state| state.is_forbidden);
+        let count = match (answer.map(|state| state.partitions), known) {
             (Ok(Some(count)), _) => count,
             // An old number is better than none: a broker that is gone for a moment changes no partition.
             (_, Some((count, _))) => count,
+            (Ok(None), None) if is_forbidden => return Err(KafkaError::MetadataFetch(Code::TopicAuthorizationFailed)),
             (Ok(None), None) => return Err(KafkaError::MetadataFetch(Code::UnknownTopicOrPartition)),
             (Err(error), None) => return Err(error),
         };

@@ -33,7 +33,7 @@ impl Step {
 pub(super) enum Verdict {
     /// The same call may succeed.
     CallAgain,
-    /// Nothing is visible: abort, and publish the same batch again.
+    /// Abort, and publish the same batch again; after a commit only once the broker has confirmed the abort.
     TryAgain,
     /// The group has moved on: abort, and let the batch go.
     Stale,
@@ -54,15 +54,18 @@ pub(super) fn judge(step: Step, error: &KafkaError) -> Verdict {
         return verdict;
     }
     if fatal {
-        Verdict::Exit
-    } else if abortable {
-        Verdict::TryAgain
-    } else if retriable || matches!(code, Some(Code::OperationTimedOut)) {
+        // A new producer may do better, but at the start there has been nothing else.
+        if step == Step::Init { Verdict::Exit } else { Verdict::TryAgain }
+    } else if !abortable && (retriable || code == Some(Code::OperationTimedOut)) {
         Verdict::CallAgain
     } else {
-        // An unknown answer to a commit may mean that it happened: only the next start can settle that.
-        if step == Step::Commit { Verdict::Exit } else { Verdict::TryAgain }
+        Verdict::TryAgain
     }
+}
+
+/// Codes that only follow from something else: the records were thrown away, or the call came too late.
+pub(super) fn is_consequence(code: Code) -> bool {
+    matches!(code, Code::PurgeQueue | Code::PurgeInflight | Code::Fatal | Code::State | Code::Inconsistent)
 }
 
 /// What a code means whatever its flags; `None` leaves it to them.
@@ -93,11 +96,6 @@ pub(super) fn judge_code(step: Step, code: Code) -> Option<Verdict> {
 /// A sentence that helps, for the codes that a person can do something about.
 pub(super) fn advice(code: Code) -> Option<&'static str> {
     match code {
-        Code::TopicAuthorizationFailed => Some("this user may not write to the topic: allow WRITE and DESCRIBE"),
-        Code::GroupAuthorizationFailed => Some("this user may not commit for the group: allow READ on it"),
-        Code::TransactionalIdAuthorizationFailed => {
-            Some("this user may not use the transactional id: allow WRITE on <group>-<instance>")
-        }
         Code::InvalidTransactionTimeout => {
             Some("sink.transaction_timeout_ms is above the broker's transaction.max.timeout.ms")
         }
@@ -129,7 +127,9 @@ mod tests {
         check(Step::Deliver, Code::UnknownTopicOrPartition, Verdict::Exit);
         check(Step::Offsets, Code::UnknownTopicOrPartition, Verdict::TryAgain);
         check(Step::Commit, Code::OperationTimedOut, Verdict::CallAgain);
-        check(Step::Commit, Code::Fail, Verdict::Exit);
-        check(Step::Produce, Code::Fatal, Verdict::Exit);
+        check(Step::Commit, Code::Fail, Verdict::TryAgain);
+        check(Step::Produce, Code::Fatal, Verdict::TryAgain);
+        check(Step::Init, Code::Fatal, Verdict::Exit);
+        check(Step::Abort, Code::Fenced, Verdict::Fenced);
     }
 }

@@ -20,11 +20,13 @@ const RECORDS: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Error codes of Kafka's protocol.
+const UNKNOWN_SERVER_ERROR: i16 = -1;
 const COORDINATOR_NOT_AVAILABLE: i16 = 15;
 const ILLEGAL_GENERATION: i16 = 22;
 const UNKNOWN_MEMBER_ID: i16 = 25;
 const REBALANCE_IN_PROGRESS: i16 = 27;
 const INVALID_PRODUCER_EPOCH: i16 = 47;
+const INVALID_TXN_STATE: i16 = 48;
 const CONCURRENT_TRANSACTIONS: i16 = 51;
 const KAFKA_STORAGE_ERROR: i16 = 56;
 
@@ -77,6 +79,24 @@ fn an_answer_that_another_producer_took_over() {
     for api in [ApiKey::AddOffsetsToTxn, ApiKey::EndTxn] {
         let outcomes = check(api, FaultKind::ErrorCode(INVALID_PRODUCER_EPOCH));
         assert_eq!(outcomes, [Outcome::Exit, Outcome::Published], "{api:?}");
+    }
+}
+
+/// The answer to a commit is lost for longer than anyone waits for it, or says something that no one knows.
+#[test]
+fn a_commit_without_a_known_outcome_is_settled_and_read_again() {
+    let late = Duration::from_secs(25);
+    for (kind, last) in [
+        (FaultKind::ErrorCode(UNKNOWN_SERVER_ERROR), Outcome::Published),
+        (FaultKind::ErrorCodeAfterEffect(UNKNOWN_SERVER_ERROR), Outcome::Rewind),
+        (FaultKind::ErrorCode(INVALID_TXN_STATE), Outcome::Published),
+        (FaultKind::ErrorCodeAfterEffect(INVALID_TXN_STATE), Outcome::Rewind),
+        (FaultKind::Delay(late), Outcome::Published),
+        (FaultKind::DelayAnswer(late), Outcome::Rewind),
+    ] {
+        let outcomes = check(ApiKey::EndTxn, kind);
+        assert_eq!(outcomes.last(), Some(&last), "{kind:?}: {outcomes:?}");
+        assert!(!outcomes.contains(&Outcome::Exit), "{kind:?}: the process stays in the group, {outcomes:?}");
     }
 }
 

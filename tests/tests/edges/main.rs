@@ -4,8 +4,10 @@
 mod assignment;
 mod events;
 mod faults;
+mod fencing;
 mod harness;
 mod refused;
+mod rights;
 mod starts;
 mod table;
 
