@@ -3,6 +3,8 @@
 //! It changes nothing that a worker or a reader could notice: no topic is created, no offset committed, no record
 //! written. A step that needs a failed one is left out, so the first FAIL is the one to mend first.
 
+mod publishing;
+mod rights;
 mod rules;
 mod sample;
 
@@ -14,12 +16,8 @@ use classifier::labeler::Labeler;
 use classifier::load::Loaded;
 use classifier::onnx::OnnxModel;
 use ingest::decode::Decoder;
-use ingest::kafka::Lease;
-use rdkafka::error::RDKafkaErrorCode;
 use schemas::{Batch, DeadLetter, Fate, Generation, LabeledEvent, RawEvent, TextEvent, Tombstone};
-use sink::kafka::KafkaPublisher;
 use sink::kafka::topics::{TopicState, describe};
-use sink::settings::{Guarantee, Identity};
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::SettingsArguments;
@@ -28,6 +26,7 @@ use crate::failure::Failure;
 use crate::model_source;
 use crate::settings::{self, Config};
 use crate::telemetry;
+use rights::Rights;
 use sample::Look;
 
 /// How long one question to the broker may take: long enough for a cluster far away, short enough to wait for.
@@ -74,7 +73,7 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let labeler = check_model(&config, &mut report)?;
     check_drift(&config, labeler.as_ref(), &mut report)?;
     if let Some(topics) = check_topics(&config, &mut report)? {
-        check_transactions(&config, &topics, &mut report)?;
+        publishing::check(&config, &topics.outputs, &mut report)?;
         let records = check_input(&config, &topics.input, usize::from(arguments.records), &mut report)?;
         if let Some(labeler) = labeler.filter(|_| !records.is_empty()) {
             check_labels(&config, labeler, records, &mut report)?;
@@ -179,8 +178,8 @@ fn check_drift(config: &Config, labeler: Option<&Labeler<OnnxModel>>, report: &m
 /// What the cluster says of the topics.
 struct Topics {
     input: Vec<(String, i32)>,
-    /// Both exist.
-    has_outputs: bool,
+    /// Those that exist.
+    outputs: Vec<String>,
 }
 
 /// The broker, and every topic with its partitions; `None` when nothing more can be asked.
@@ -208,20 +207,20 @@ fn check_topics(config: &Config, report: &mut Report) -> Result<Option<Topics>, 
         }
     }
     let widest = input.iter().map(|(_, partitions)| *partitions).max().unwrap_or(0);
-    let has_outputs = check_outputs(config, widest, report)?;
-    Ok((input.len() == inputs.len()).then_some(Topics { input, has_outputs }))
+    let outputs = check_outputs(config, widest, report)?;
+    Ok((input.len() == inputs.len()).then_some(Topics { input, outputs }))
 }
 
-/// True when both output topics exist.
-fn check_outputs(config: &Config, widest: i32, report: &mut Report) -> Result<bool, Failure> {
+/// The output topics that exist.
+fn check_outputs(config: &Config, widest: i32, report: &mut Report) -> Result<Vec<String>, Failure> {
     let sink = config.sink();
     let names = [sink.output_topic(), sink.dead_letter_topic()];
-    let mut exist = 0;
+    let mut exist = Vec::new();
     for topic in describe(&config.identity(), &names, ANSWER_WITHIN)? {
         let what = format!("output topic {}", topic.name);
         match topic.partitions {
             Some(partitions) => {
-                exist += 1;
+                exist.push(topic.name.clone());
                 report.ok(&what, &partitions_of(partitions))?;
                 if partitions < widest {
                     let found =
@@ -235,7 +234,7 @@ fn check_outputs(config: &Config, widest: i32, report: &mut Report) -> Result<bo
             None => missing(report, "output", &topic, "create it, or set sink.create_topics = true")?,
         }
     }
-    Ok(exist == names.len())
+    Ok(exist)
 }
 
 fn partitions_of(partitions: i32) -> String {
@@ -246,36 +245,14 @@ fn partitions_of(partitions: i32) -> String {
 fn missing(report: &mut Report, kind: &str, topic: &TopicState, mend: &str) -> Result<(), Failure> {
     let what = format!("{kind} topic {}", topic.name);
     if topic.is_forbidden {
+        let right = if kind == "input" { "Read" } else { "Write" };
         report.fail(
             &what,
             "this user may not see it",
-            "grant Describe, and Read (input) or Write (output), on the topic",
+            &format!("grant it {right} and Describe on topic {}", topic.name),
         )
     } else {
         report.fail(&what, "does not exist", mend)
-    }
-}
-
-/// Whether a transactional producer may start, under a name beside the worker's: its own would fence a running worker.
-fn check_transactions(config: &Config, topics: &Topics, report: &mut Report) -> Result<(), Failure> {
-    if config.sink().guarantee() == Guarantee::AtLeastOnce {
-        return report.note("transactions", "not used: sink.guarantee = at_least_once, a crash may repeat labels");
-    }
-    if !topics.has_outputs {
-        return report.note("transactions", "not tried: an output topic is missing");
-    }
-    let own = config.identity();
-    let instance = format!("{}-check", own.instance);
-    let name = format!("{}-{instance}", own.group);
-    let identity = Identity { instance, ..own };
-    let none = |_: Generation| None::<Lease>;
-    match KafkaPublisher::connect(config.sink().clone(), identity, none, Box::new(|_, _| Ok(()))) {
-        Ok(_) => report.ok("transactions", &format!("the broker accepts a transactional producer ({name})")),
-        Err(error) => {
-            let mend =
-                "grant Write on the transactional ids that begin with the group's name; the cluster needs transactions";
-            report.fail("transactions", &chain(&error), mend)
-        }
     }
 }
 
@@ -287,6 +264,7 @@ fn check_input(
     report: &mut Report,
 ) -> Result<Vec<RawEvent>, Failure> {
     let group = config.source().group();
+    let may_read = may_read(config, topics, report)?;
     let look = match Look::at(config.connection(), group, topics, ANSWER_WITHIN) {
         Ok(look) => look,
         Err(error) => {
@@ -301,7 +279,7 @@ fn check_input(
                 "committed in {} of {} partitions, about {} records behind the end",
                 state.committed, state.partitions, state.behind
             );
-            report.ok(&format!("group {group}"), &found)?;
+            may_commit(config, &found, report)?;
             if state.deleted > 0 {
                 let found = format!(
                     "{} records behind the committed offsets are deleted (retention or DeleteRecords); classify goes on \
@@ -312,14 +290,11 @@ fn check_input(
             }
         }
         Err(error) => {
-            let mend = match error.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::GroupAuthorizationFailed) => "grant Read on the consumer group",
-                _ => "try again, and look at the broker that coordinates the group",
-            };
-            report.fail(&format!("group {group}"), &chain(&error), mend)?;
+            let (what, grant) = (format!("group {group}"), format!("Read and Describe on consumer group {group}"));
+            publishing::deny(report, &what, &error, &config.identity(), "look at", &grant)?;
         }
     }
-    if count == 0 {
+    if count == 0 || !may_read {
         return Ok(Vec::new());
     }
     match look.newest(count) {
@@ -331,6 +306,33 @@ fn check_input(
         Err(error) => {
             report.fail("records", &chain(&error), "grant Read on the input topics")?;
             Ok(Vec::new())
+        }
+    }
+}
+
+/// Whether this user may read every input topic; each that it may not is a line.
+fn may_read(config: &Config, topics: &[(String, i32)], report: &mut Report) -> Result<bool, Failure> {
+    let identity = config.identity();
+    let rights = Rights::new(&identity.client, ANSWER_WITHIN);
+    let before = report.failed;
+    for (topic, _) in topics {
+        if let Err(error) = rights.read(topic) {
+            let grant = format!("Read and Describe on topic {topic}");
+            publishing::deny(report, &format!("input topic {topic}"), &error, &identity, "read", &grant)?;
+        }
+    }
+    Ok(report.failed == before)
+}
+
+/// Whether this user may join the group and commit for it, which looking at its offsets does not show.
+fn may_commit(config: &Config, found: &str, report: &mut Report) -> Result<(), Failure> {
+    let identity = config.identity();
+    let what = format!("group {}", identity.group);
+    match Rights::new(&identity.client, ANSWER_WITHIN).commit(&identity.group) {
+        Ok(()) => report.ok(&what, found),
+        Err(error) => {
+            let grant = format!("Read and Describe on consumer group {}", identity.group);
+            publishing::deny(report, &what, &error, &identity, "join", &grant)
         }
     }
 }

@@ -3,12 +3,15 @@
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use devbroker::{Denial, Resource, Right};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tests::broker::{self, TestBroker};
 use tests::names::unique;
 use tests::process::labelstream;
 use tests::records::{Record, client, create_topic_with, create_topics, produce, read_committed};
+use tests::rights;
 use tests::workspace::{skip, tool};
 
 const PARTITIONS: i32 = 3;
@@ -93,8 +96,8 @@ fn labels_the_newest_records_and_commits_nothing() {
         produce(&stage.broker.address, &stage.input, &records());
 
         let group = format!("ok    group {}: committed in 0 of 3 partitions, about 4 records behind", stage.group);
-        let transactional =
-            format!("ok    transactions: the broker accepts a transactional producer ({}-one-check)", stage.group);
+        let transactional = format!("ok    transactional id {}/one: this user may use it", stage.group);
+        let written = format!("ok    output topic {}: this user may write to it", stage.dead_letters);
         expect(
             &stage.check(&["--records", "10"]),
             0,
@@ -103,6 +106,8 @@ fn labels_the_newest_records_and_commits_nothing() {
                 "drift: ",
                 &format!("ok    input topic {}: 3 partitions", stage.input),
                 &transactional,
+                &written,
+                "ok    transactions: the broker accepts a transactional producer",
                 &group,
                 "ok    records: 2 of the newest 4 have a text to label; nothing was committed",
                 "dead letter (no_text): the value at /text is a number, not a string",
@@ -194,4 +199,73 @@ fn a_broker_that_is_not_there_and_a_model_that_is_not_there_are_told_together() 
             "-> is kafka.brokers (--brokers) right, does the broker run",
         ],
     );
+}
+
+#[test]
+fn a_check_leaves_a_running_producer_of_the_same_name_alone() {
+    if !tool("onnxruntime").exists() && std::env::var_os("ORT_DYLIB_PATH").is_none() {
+        return skip("a_check_leaves_a_running_producer_alone", "ONNX Runtime is not installed (make tools)");
+    }
+    for broker in broker::all() {
+        let stage = Stage::new(broker);
+        create_topics(&stage.broker.address, &[&stage.input, &stage.output, &stage.dead_letters], PARTITIONS);
+        let id = format!("{}/one", stage.group);
+        let worker: BaseProducer =
+            client(&stage.broker.address).set("transactional.id", &id).create().expect("a producer");
+        worker.init_transactions(ANSWER_WITHIN).expect("the broker answers");
+        worker.begin_transaction().expect("none is open");
+        let record = rdkafka::producer::BaseRecord::<(), str>::to(&stage.output).payload("of the worker");
+        worker.send(record).map_err(|(error, _)| error).expect("sent");
+        worker.flush(ANSWER_WITHIN).expect("delivered");
+        expect(&stage.check(&["--records", "0"]), 0, &[&format!("ok    transactional id {id}")]);
+        worker.commit_transaction(ANSWER_WITHIN).expect("the check has not fenced it");
+        assert_eq!(read_committed(&stage.broker.address, &stage.output).len(), 1);
+    }
+}
+
+#[test]
+fn a_denied_right_is_found_before_a_worker_starts() {
+    let acls = rights::apache_kafka_with_acls();
+    let kafka = acls.as_ref().map(rights::AclKafka::broker);
+    for broker in [Some(broker::devbroker()), kafka].into_iter().flatten() {
+        let mut stage = Stage::new(broker);
+        let address = stage.broker.address.clone();
+        let cases = [
+            (Resource::Topic, Right::Write, "output", "may not write to it", "Write and Describe on topic"),
+            (Resource::Topic, Right::Write, "dead", "may not write to it", "Write and Describe on topic"),
+            (Resource::Topic, Right::Describe, "output", "this user may not see it", "Write and Describe on topic"),
+            (Resource::Topic, Right::Read, "input", "may not read it", "Read and Describe on topic"),
+            (Resource::Group, Right::Read, "group", "may not join it", "Read and Describe on consumer group"),
+            (Resource::Group, Right::Describe, "group", "may not look at it", "Read and Describe on consumer group"),
+            (Resource::TransactionalId, Right::Write, "id", "may not use it", "Write and Describe on transactional id"),
+            (
+                Resource::TransactionalId,
+                Right::Describe,
+                "id",
+                "may not use it",
+                "Write and Describe on transactional id",
+            ),
+        ];
+        for (resource, right, which, found, grant) in cases {
+            stage.input = unique("check-in");
+            stage.output = unique("check-out");
+            stage.dead_letters = unique("check-dead");
+            stage.group = unique("check");
+            create_topics(&address, &[&stage.input, &stage.output, &stage.dead_letters], 1);
+            let name = match which {
+                "output" => stage.output.clone(),
+                "dead" => stage.dead_letters.clone(),
+                "input" => stage.input.clone(),
+                "id" => format!("{}/one", stage.group),
+                _ => stage.group.clone(),
+            };
+            match (&stage.broker.devbroker, &acls) {
+                (Some(devbroker), _) => devbroker.deny(Denial { resource, name: name.clone(), right }),
+                (None, Some(acls)) => acls.deny(resource, &name, right),
+                (None, None) => unreachable!("only brokers that can deny"),
+            }
+            let mend = format!("-> grant it {grant} {name}");
+            expect(&stage.check(&["--records", "0"]), 1, &["FAIL  ", found, &mend]);
+        }
+    }
 }

@@ -15,6 +15,8 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::{Origin, RawEvent};
 
+use super::rights::Quiet;
+
 /// How often a group is asked for again while its coordinator moves.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
@@ -32,7 +34,7 @@ pub(super) struct GroupState {
 
 /// Reads without joining.
 pub(super) struct Look {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Quiet>,
     wait: Duration,
     /// Every partition with its first offset and its end.
     ends: Vec<(String, i32, i64, i64)>,
@@ -62,7 +64,7 @@ impl Look {
             .set("isolation.level", "read_committed")
             // The end of a partition may be a transaction marker, which is never read: be told of the end instead.
             .set("enable.partition.eof", "true");
-        let consumer: BaseConsumer = client.create()?;
+        let consumer: BaseConsumer<Quiet> = client.create_with_context(Quiet)?;
         let mut ends = Vec::new();
         for (topic, partitions) in topics {
             for partition in 0..*partitions {
@@ -108,6 +110,7 @@ impl Look {
                 Err(error) if error.rdkafka_error_code().is_some_and(is_moving) && Instant::now() < deadline => {
                     thread::sleep(ASK_EVERY);
                 }
+                Err(error) => return Err(self.cause().unwrap_or(error)),
                 answer => return answer,
             }
         }
@@ -141,6 +144,14 @@ impl Look {
         oldest
     }
 
+    /// A coordinator that refuses says so in an event; the call that waits for it only runs out of time.
+    fn cause(&self) -> Option<KafkaError> {
+        let mut events = std::iter::from_fn(|| self.consumer.poll(Duration::ZERO));
+        events.find_map(|event| {
+            event.err().filter(|error| error.rdkafka_error_code() == Some(Code::GroupAuthorizationFailed))
+        })
+    }
+
     /// The newest `count` records over all partitions, by timestamp; fewer when there are no more.
     ///
     /// # Errors
@@ -171,7 +182,7 @@ impl Look {
 }
 
 /// Errors that librdkafka mends by itself, within the wait.
-fn is_passing(code: Code) -> bool {
+pub(super) fn is_passing(code: Code) -> bool {
     matches!(code, Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut)
 }
 

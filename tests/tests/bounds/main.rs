@@ -192,6 +192,7 @@ impl Reader {
             session_timeout_ms: 6000,
             max_poll_interval_ms: 60_000,
             revoke_wait_ms: 3000,
+            metadata_age_max_ms: 30_000,
             topic_wait_ms: 2000,
             request_wait_ms: 2000,
             close_wait_ms: 10_000,

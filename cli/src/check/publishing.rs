@@ -1,0 +1,90 @@
+//! Whether this user may publish as `classify` does: write to both topics, as the very producer that it will be.
+
+use ingest::kafka::Lease;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use schemas::Generation;
+use sink::kafka::KafkaPublisher;
+use sink::settings::{Guarantee, Identity};
+
+use super::rights::Rights;
+use super::{ANSWER_WITHIN, Report, chain};
+use crate::failure::Failure;
+use crate::settings::Config;
+
+/// Tries the rights one after the other; `topics` are those output topics that exist.
+pub(super) fn check(config: &Config, topics: &[String], report: &mut Report) -> Result<(), Failure> {
+    let identity = config.identity();
+    let rights = Rights::new(&identity.client, ANSWER_WITHIN);
+    for topic in topics {
+        let what = format!("output topic {topic}");
+        match rights.write(topic) {
+            Ok(()) => report.ok(&what, "this user may write to it")?,
+            Err(error) => {
+                deny(report, &what, &error, &identity, "write to", &format!("Write and Describe on topic {topic}"))?
+            }
+        }
+    }
+    match config.sink().guarantee() {
+        Guarantee::AtLeastOnce => check_idempotence(&rights, &identity, report),
+        Guarantee::ExactlyOnce => check_transactions(config, &rights, &identity, report),
+    }
+}
+
+fn check_idempotence(rights: &Rights, identity: &Identity, report: &mut Report) -> Result<(), Failure> {
+    if let Err(error) = rights.idempotence() {
+        deny(report, "producer", &error, identity, "be an idempotent producer on", "IdempotentWrite on the cluster")?;
+    }
+    report.note("transactions", "not used: sink.guarantee = at_least_once, a crash may repeat labels")
+}
+
+/// The worker's own id without taking it over, then a whole start under a name beside it that no worker can have.
+fn check_transactions(
+    config: &Config,
+    rights: &Rights,
+    identity: &Identity,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let id = identity.transactional_id();
+    let what = format!("transactional id {id}");
+    if let Err(error) = rights.transactional_id(&id) {
+        return deny(report, &what, &error, identity, "use", &format!("Write and Describe on transactional id {id}"));
+    }
+    report.ok(&what, "this user may use it")?;
+    let beside = Identity { instance: format!("{}:check", identity.instance), ..identity.clone() };
+    let none = |_: Generation| None::<Lease>;
+    match KafkaPublisher::forwarder(config.sink().clone(), beside, none) {
+        Ok(_) => report.ok("transactions", "the broker accepts a transactional producer"),
+        // Only the exact id was granted.
+        Err(error) if error.is_denied() => report.ok("transactions", "the broker knows transactional producers"),
+        Err(error) => report.fail(
+            "transactions",
+            &chain(&error),
+            "the cluster needs transactions, and sink.transaction_timeout_ms must not be above its limit",
+        ),
+    }
+}
+
+/// A line for a right that is denied, or for an answer of another kind.
+pub(super) fn deny(
+    report: &mut Report,
+    what: &str,
+    error: &KafkaError,
+    identity: &Identity,
+    deed: &str,
+    grant: &str,
+) -> Result<(), Failure> {
+    let is_denied = matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::TransactionalIdAuthorizationFailed
+        )
+    );
+    if is_denied {
+        report.fail(what, &format!("{} may not {deed} it", identity.principal()), &format!("grant it {grant}"))
+    } else {
+        report.fail(what, &chain(error), "try again, and look at the brokers' logs")
+    }
+}
