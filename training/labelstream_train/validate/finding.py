@@ -44,7 +44,8 @@ class Finding:
     def title(self) -> str:
         """The id in words, as a heading: `label.few_texts` is "Labels: few texts"."""
         area, _, fault = self.id.partition(".")
-        return f"{AREAS.get(area, area.capitalize())}: {fault.replace('_', ' ')}"
+        words = "nearly equal texts" if fault == "near" else fault.replace("_", " ")
+        return f"{AREAS.get(area, area.capitalize())}: {words}"
 
     def line(self) -> str:
         """One line for a terminal or a log; no text of the data is in it, labels are."""

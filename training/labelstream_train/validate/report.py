@@ -102,7 +102,7 @@ def _labels(labels: list[dict[str, Any]]) -> Section:
         axes.invert_yaxis()
         axes.set_xlabel("texts")
         axes.margins(y=0.01)
-        axes.legend(loc="lower right")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
 
     caption = "Texts per label" + (f": the first {LABELS_DRAWN_MAX}" if len(labels) > LABELS_DRAWN_MAX else "")
     figure = plot(paint, caption, "bars: texts in train and test for each label", height=1 + 0.24 * len(drawn))
