@@ -65,11 +65,11 @@ fn an_answer_names_the_records_at_fault() {
         let found = batch(address, &topic, &[(None, good), (None, bad), (None, good)]);
         assert!(found.iter().all(|delivery| *delivery == Err(Code::InvalidTimestamp)), "{found:?}");
         let found = batch(address, &topic, &[(None, bad), (None, bad), (None, good)]);
-        assert_eq!(found, [named.clone(), named.clone(), other.clone()]);
+        assert_eq!(found, [named, named, other]);
         let compacted = unique("compacted");
         create_topic_with(address, &compacted, 1, &[("cleanup.policy", "compact")]);
         let found = batch(address, &compacted, &[(Some("a"), good), (None, good), (None, good)]);
-        assert_eq!(found, [other, named.clone(), named]);
+        assert_eq!(found, [other, named, named]);
         assert_eq!(read_committed(address, &topic).len() + read_committed(address, &compacted).len(), 0);
     });
 }
