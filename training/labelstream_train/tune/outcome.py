@@ -7,10 +7,10 @@ fitted, as export will do: otherwise less label smoothing would always look like
 
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
 
 from ..package.calibration import fit_temperature, sigmoid
 
@@ -57,7 +57,7 @@ def compare(default: Outcome, tuned: Outcome, trials: int) -> dict[str, Any]:
 
     `is_gain` when accuracy is surely higher, or not lower and log loss surely lower.
     """
-    z = float(norm.ppf(1 - ALPHA / 2 / max(1, trials - 1)))
+    z = NormalDist().inv_cdf(1 - ALPHA / 2 / max(1, trials - 1))
     loss = tuned.loss - default.loss
     half = z * float(loss.std(ddof=1)) / np.sqrt(len(loss)) if len(loss) > 1 else float("inf")
     log_loss = {"value": float(loss.mean()), "low": float(loss.mean() - half), "high": float(loss.mean() + half)}
