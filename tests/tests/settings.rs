@@ -184,6 +184,10 @@ fn the_list_of_bad_settings() {
     Mistakes { arguments: &["--input", "a", "--output", "a"], ..Mistakes::default() }.are_told(&[
         "sink.output_topic (--output): expected a topic that is not among source.topics, found \"a\": that would go round in circles (source.topics is set in --input)",
     ]);
+    // Two workers without a name would have one transactional id.
+    Mistakes { arguments: &["--instance", ""], ..Mistakes::default() }.are_told(&[
+        "source.instance (--instance): expected a name that no other replica of the group has: the transactional id derives from it, found an empty text",
+    ]);
     Mistakes { file: "run.shutdown_grace_ms = 5000", ..Mistakes::default() }.are_told(&[
         "run.shutdown_grace_ms (labelstream.toml:1): expected at least sink.publish_wait_ms, sink.commit_wait_ms and source.close_wait_ms together (23000), found 5000",
     ]);
