@@ -19,7 +19,7 @@ use ingest::batcher::{BatchLimits, Batcher};
 use ingest::decode::Decoder;
 use ingest::source::{Source, SourceEvent};
 use ingest::stages::{Pulse, Work};
-use schemas::{Batch, LabeledEvent, Origin, RawEvent};
+use schemas::{Batch, LabeledEvent, Origin, RawEvent, Recovery};
 use sink::publisher::Publisher;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -83,7 +83,13 @@ pub fn run<S: Source, M: Model, P: Publisher + Send>(
         // The publisher speaks first: when it fails, the others only report that their channel closed.
         let publish = publish.join().unwrap_or_else(|panic| Err(PipelineError::panicked(Stage::Publish, &panic)));
         let label = label.join().unwrap_or_else(|panic| Err(PipelineError::panicked(Stage::Label, &panic)));
-        publish.and(label).and(read)
+        match (publish.and(label), read) {
+            // A consumer that was fenced can do nothing for the later stages: its end is the cause of theirs.
+            (Err(later), Err(read)) if later.recovery() == Recovery::Rewind && read.recovery() == Recovery::Exit => {
+                Err(read)
+            }
+            (later, read) => later.and(read),
+        }
     })
 }
 

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use ingest::batcher::BatchLimits;
 use ingest::kafka::{KafkaSource, KafkaTable, Lease};
-use schemas::Generation;
+use schemas::{Generation, Recovery};
 use sink::kafka::KafkaPublisher;
 use sink::reports::ReportStore;
 use sink::settings::Identity;
@@ -139,6 +139,12 @@ pub fn run(
         // The later stages speak first: when one fails, the others only report that it is gone.
         let count = count.join().unwrap_or_else(|panic| Err(PipelineError::panicked(Stage::Count, &panic)));
         let report = report.join().unwrap_or_else(|panic| Err(PipelineError::panicked(Stage::Report, &panic)));
-        report.and(count).and(read)
+        match (report.and(count), read) {
+            // A consumer that was fenced can do nothing for the later stages: its end is the cause of theirs.
+            (Err(later), Err(read)) if later.recovery() == Recovery::Rewind && read.recovery() == Recovery::Exit => {
+                Err(read)
+            }
+            (later, read) => later.and(read),
+        }
     })
 }

@@ -26,6 +26,7 @@ mod start;
 mod starts;
 mod table;
 mod table_reader;
+mod takeover;
 mod verdict;
 
 use std::collections::VecDeque;
@@ -49,6 +50,7 @@ pub use table::{Bytes, Change, KafkaTable};
 use crate::source::{Source, SourceError, SourceEvent};
 use context::Context;
 use poller::{Delivery, Poller, State};
+use takeover::Takeover;
 
 /// How long [`KafkaSource`] waits for a record before it says that nothing came.
 const TICK: Duration = Duration::from_millis(250);
@@ -83,7 +85,9 @@ impl KafkaSource {
     /// When librdkafka refuses the options: `[kafka.properties]` that do not go together, unreadable certificates.
     pub fn start(connection: &Connection, config: SourceConfig) -> Result<Self, SourceError> {
         let leases = Leases::new();
-        let context = Context::new(Arc::clone(&leases), config.revoke_wait, connection.brokers());
+        let (stop, failure) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
+        let takeover = Takeover::new(&config, Arc::clone(&stop));
+        let context = Context::new(Arc::clone(&leases), config.revoke_wait, connection.brokers(), takeover);
         let client = config.client(connection);
         let consumer: BaseConsumer<Context> = client
             .create_with_context(context)
@@ -91,7 +95,6 @@ impl KafkaSource {
         let consumer = Arc::new(consumer);
         leases.attach(&consumer);
         let (reader, deliveries) = mpsc::channel(1);
-        let (stop, failure) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
         let turns = Arc::new(AtomicU64::new(0));
         let close_wait = config.close_wait;
         let poller = Poller {

@@ -12,13 +12,15 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
 use schemas::outage::Outage;
 
 use super::lease::Leases;
+use super::takeover::Takeover;
 use crate::metrics;
 
 /// Under this name librdkafka logs a warning when a broker refuses the offset to fetch from and it goes to another one.
@@ -35,6 +37,7 @@ pub(super) struct Context {
     /// Bytes fetched up to the last statistics.
     fetched_bytes: AtomicU64,
     outage: Mutex<Outage>,
+    takeover: Takeover,
 }
 
 /// What was heard since the poll thread last asked.
@@ -49,6 +52,8 @@ pub(super) struct Heard {
     pub(super) statistics: Option<Positions>,
     /// librdkafka moved a position that the broker refused.
     pub(super) has_reset: bool,
+    /// Another process runs under the name of this one.
+    pub(super) is_replaced: bool,
 }
 
 /// Where fetching stands, from the statistics: the only view that counts transaction markers and aborted records.
@@ -62,7 +67,7 @@ pub(super) struct Positions {
 }
 
 impl Context {
-    pub(super) fn new(leases: Arc<Leases>, revoke_wait: Duration, brokers: &str) -> Self {
+    pub(super) fn new(leases: Arc<Leases>, revoke_wait: Duration, brokers: &str, takeover: Takeover) -> Self {
         Self {
             leases,
             revoke_wait,
@@ -70,6 +75,7 @@ impl Context {
             heard: Mutex::default(),
             fetched_bytes: AtomicU64::new(0),
             outage: Mutex::default(),
+            takeover,
         }
     }
 
@@ -97,6 +103,10 @@ impl Context {
         mem::take(&mut *self.heard.lock())
     }
 
+    pub(super) fn takeover(&self) -> &Takeover {
+        &self.takeover
+    }
+
     fn end_generation(&self, wait: Duration) {
         if !self.leases.end_generation(wait) && !wait.is_zero() {
             let waited_ms = wait.as_millis();
@@ -112,7 +122,36 @@ impl Context {
     }
 }
 
+/// What librdkafka waits for before it joins the group again.
+fn confirm(consumer: &BaseConsumer<Context>, rebalance: &Rebalance<'_>) -> KafkaResult<()> {
+    match (rebalance, consumer.rebalance_protocol()) {
+        (Rebalance::Assign(partitions), RebalanceProtocol::Cooperative) => consumer.incremental_assign(partitions),
+        (Rebalance::Assign(partitions), _) => consumer.assign(partitions),
+        (Rebalance::Revoke(partitions), RebalanceProtocol::Cooperative) => consumer.incremental_unassign(partitions),
+        _ => consumer.unassign(),
+    }
+}
+
 impl ConsumerContext for Context {
+    /// As rdkafka's own, but for a member that was replaced: it confirms nothing, so that it does not join again.
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        let rebalance = match code {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Rebalance::Assign(partitions),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => Rebalance::Revoke(partitions),
+            _ => Rebalance::Error(KafkaError::Rebalance(code.into())),
+        };
+        self.pre_rebalance(consumer, &rebalance);
+        let is_lost = matches!(rebalance, Rebalance::Revoke(_)) && consumer.assignment_lost();
+        if is_lost && self.takeover.is_complete(consumer) {
+            self.heard.lock().is_replaced = true;
+            return;
+        }
+        if let Err(error) = confirm(consumer, &rebalance) {
+            tracing::warn!(%error, "confirm a rebalance");
+        }
+        self.post_rebalance(consumer, &rebalance);
+    }
+
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Assign(partitions) => {

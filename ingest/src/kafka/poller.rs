@@ -113,7 +113,7 @@ impl Poller {
                 continue;
             }
             self.poll()?;
-            self.listen();
+            self.listen()?;
             self.look_for_passed();
             self.watch_end();
         }
@@ -190,8 +190,11 @@ impl Poller {
     }
 
     /// Takes note of what the callbacks heard during the poll.
-    fn listen(&mut self) {
+    fn listen(&mut self) -> Result<(), SourceError> {
         let heard = self.consumer.context().take_heard();
+        if heard.is_replaced {
+            return Err(super::verdict::replaced(&self.config));
+        }
         for slot in &heard.moved {
             self.state.spans.forget(slot);
             self.state.starts.forget(slot);
@@ -211,6 +214,7 @@ impl Poller {
                 end.heard(positions);
             }
         }
+        Ok(())
     }
 
     /// Tells which partitions are read to their ends. Statistics from before a rewind mean nothing.
@@ -244,6 +248,7 @@ impl Poller {
         match self.begin(generation) {
             Ok(assigned) => {
                 self.leases.settled(assigned);
+                self.consumer.context().takeover().learn(&self.consumer);
                 self.state.generation = Some(generation);
                 self.state.settled_at = Instant::now();
                 if let Some(end) = &mut self.state.end {

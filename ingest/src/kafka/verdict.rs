@@ -23,16 +23,7 @@ pub(super) fn judge(error: &KafkaError, reason: &str, config: &SourceConfig) -> 
     let code = error.rdkafka_error_code();
     let exit = |what: String, reason: String| Verdict::Exit(exit(what, reason));
     match code {
-        Some(Code::FencedInstanceId) => {
-            let instance = config.instance.as_deref().unwrap_or_default();
-            exit(
-                format!("as instance {instance}"),
-                format!(
-                    "a second process runs under the instance name {instance} and took over; \
-                     give every replica its own --instance"
-                ),
-            )
-        }
+        Some(Code::FencedInstanceId) => Verdict::Exit(replaced(config)),
         Some(Code::BrokerTransportFailure | Code::Resolve | Code::OperationTimedOut | Code::RequestTimedOut)
             if matches!(error, KafkaError::MessageConsumption(_)) =>
         {
@@ -81,6 +72,18 @@ pub(super) fn judge(error: &KafkaError, reason: &str, config: &SourceConfig) -> 
         }
         _ => Verdict::Passing,
     }
+}
+
+/// Another process has taken over the name of this replica.
+pub(super) fn replaced(config: &SourceConfig) -> SourceError {
+    let instance = config.instance.as_deref().unwrap_or_default();
+    exit(
+        format!("as instance {instance}"),
+        format!(
+            "a second process runs under the instance name {instance} and took over; \
+             give every replica its own --instance"
+        ),
+    )
 }
 
 /// An error that ends the process.
