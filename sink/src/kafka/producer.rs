@@ -17,6 +17,7 @@ use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerCon
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::{Recovery, Ticket};
 
+use super::budget::Budget;
 use super::outgoing::Outgoing;
 use super::refusal::is_refusal;
 use super::verdict::{Step, Verdict, is_consequence, judge};
@@ -119,7 +120,7 @@ impl Producer {
             if !may_pass || Instant::now() >= deadline {
                 let failure = Failure::new(Step::Init, error);
                 let recovery = if may_pass { Recovery::Rewind } else { Recovery::Exit };
-                return Err(super::error(&failure, &self.reason(), identity).with(recovery));
+                return Err(super::recovery::error(&failure, &self.reason(), identity).with(recovery));
             }
             let reason = self.reason();
             tracing::warn!(brokers = identity.brokers(), %error, reason, "waiting for the brokers");
@@ -287,9 +288,19 @@ impl Producer {
         std::mem::take(&mut self.client.context().0.lock().error)
     }
 
-    /// The places of records that are delivered so far.
-    pub(super) fn delivered(&self) -> Vec<usize> {
-        self.client.context().0.lock().acknowledged.clone()
+    /// The places of records that are delivered. Those under way are waited for: they may be visible already, and would be
+    /// twice when they are sent again.
+    pub(super) fn delivered(&self, wait: Duration) -> Vec<usize> {
+        let deadline = Instant::now() + wait;
+        loop {
+            self.client.poll(Duration::ZERO);
+            let reported = self.client.context().0.lock();
+            if reported.acknowledged.len() + reported.failed.len() >= self.sent || Instant::now() >= deadline {
+                return reported.acknowledged.clone();
+            }
+            drop(reported);
+            thread::sleep(LOOK);
+        }
     }
 
     pub(super) fn reachable(&self) {
@@ -319,28 +330,6 @@ impl Producer {
             }
             thread::sleep(LOOK);
         }
-    }
-}
-
-/// Time to wait for brokers, in slices. Only time counts in which this process ran: one that was stopped (SIGSTOP, a frozen
-/// container) has not yet heard what the brokers say, and that it was replaced meanwhile.
-struct Budget {
-    left: Duration,
-    slice: Duration,
-    looked: Instant,
-}
-
-impl Budget {
-    fn new(left: Duration, slice: Duration) -> Self {
-        Self { left, slice, looked: Instant::now() }
-    }
-
-    /// Takes off what passed since the last look, and returns what is left.
-    fn spend(&mut self) -> Duration {
-        let passed = self.looked.elapsed().min(self.slice * 2);
-        self.looked = Instant::now();
-        self.left = self.left.saturating_sub(passed);
-        self.left
     }
 }
 

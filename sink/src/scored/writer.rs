@@ -118,6 +118,9 @@ impl Writer {
     }
 }
 
+/// Gives the text of a row's cell.
+type Cell<'a> = Box<dyn Fn(usize) -> Result<String, Fault> + 'a>;
+
 fn header(csv: &mut csv::Writer<File>, schema: &Schema) -> Result<(), Fault> {
     for field in schema.fields() {
         if field.data_type().is_nested() && !is_labels(field.data_type()) {
@@ -131,7 +134,7 @@ fn header(csv: &mut csv::Writer<File>, schema: &Schema) -> Result<(), Fault> {
 fn records(csv: &mut csv::Writer<File>, rows: &RecordBatch) -> Result<(), Fault> {
     let options = FormatOptions::default().with_null("");
     let schema = rows.schema();
-    let mut columns: Vec<Box<dyn Fn(usize) -> Result<String, Fault> + '_>> = Vec::new();
+    let mut columns: Vec<Cell<'_>> = Vec::new();
     for (field, column) in schema.fields().iter().zip(rows.columns()) {
         if is_labels(field.data_type()) {
             columns.push(Box::new(|row| labels(column, row)));
