@@ -37,6 +37,7 @@ fn check(signal: &str, code: i32) {
     wait_for("child: ready");
     kill(&child, signal);
     wait_for("child: stopping");
+    std::thread::sleep(ingest::shutdown::SAME_REQUEST + Duration::from_millis(200)); // else it is the same request
     kill(&child, signal);
     wait_for("child: leaving at once");
     assert_eq!(child.wait().expect("the child ends").code(), Some(code));

@@ -72,6 +72,8 @@ fn load(arguments: &DemoArguments, topics: &Topics, address: Option<String>) -> 
         flag("demo", "sink.output_topic", &topics.output),
         flag("demo", "sink.dead_letter_topic", &topics.dead_letter),
         flag("demo", "http.enabled", "false"),
+        // Every message that is sent is accounted for in one of the two topics.
+        flag("demo", "decode.tombstones", "dead_letter"),
     ];
     layers.flags.extend(drift::flags(topics, &arguments.reports));
     layers.flags.extend(address.or(arguments.brokers.clone()).map(|text| flag("--brokers", "kafka.brokers", &text)));
