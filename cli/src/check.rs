@@ -3,6 +3,7 @@
 //! It changes nothing that a worker or a reader could notice: no topic is created, no offset committed, no record
 //! written. A step that needs a failed one is left out, so the first FAIL is the one to mend first.
 
+mod labels;
 mod publishing;
 mod rights;
 mod rules;
@@ -15,8 +16,7 @@ use std::time::Duration;
 use classifier::labeler::Labeler;
 use classifier::load::Loaded;
 use classifier::onnx::OnnxModel;
-use ingest::decode::Decoder;
-use schemas::{Batch, DeadLetter, Fate, Generation, LabeledEvent, RawEvent, TextEvent, Tombstone};
+use schemas::RawEvent;
 use sink::kafka::topics::{TopicState, describe};
 use tokio_util::sync::CancellationToken;
 
@@ -31,8 +31,6 @@ use sample::Look;
 
 /// How long one question to the broker may take: long enough for a cluster far away, short enough to wait for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// Characters of a text that are shown.
-const TEXT_SHOWN: usize = 60;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -76,7 +74,7 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
         publishing::check(&config, &topics.outputs, &mut report)?;
         let records = check_input(&config, &topics.input, usize::from(arguments.records), &mut report)?;
         if let Some(labeler) = labeler.filter(|_| !records.is_empty()) {
-            check_labels(&config, labeler, records, &mut report)?;
+            labels::check(&config, labeler, records, &mut report)?;
         }
     }
     if report.failed == 0 { Ok(()) } else { Err(Failure::Check { failed: report.failed }) }
@@ -291,7 +289,7 @@ fn check_input(
         }
         Err(error) => {
             let (what, grant) = (format!("group {group}"), format!("Read and Describe on consumer group {group}"));
-            publishing::deny(report, &what, &error, &config.identity(), "look at", &grant)?;
+            publishing::deny(report, &what, &error, &config.identity(), ("look at", &grant))?;
         }
     }
     if count == 0 || !may_read {
@@ -318,7 +316,7 @@ fn may_read(config: &Config, topics: &[(String, i32)], report: &mut Report) -> R
     for (topic, _) in topics {
         if let Err(error) = rights.read(topic) {
             let grant = format!("Read and Describe on topic {topic}");
-            publishing::deny(report, &format!("input topic {topic}"), &error, &identity, "read", &grant)?;
+            publishing::deny(report, &format!("input topic {topic}"), &error, &identity, ("read", &grant))?;
         }
     }
     Ok(report.failed == before)
@@ -332,78 +330,7 @@ fn may_commit(config: &Config, found: &str, report: &mut Report) -> Result<(), F
         Ok(()) => report.ok(&what, found),
         Err(error) => {
             let grant = format!("Read and Describe on consumer group {}", identity.group);
-            publishing::deny(report, &what, &error, &identity, "join", &grant)
+            publishing::deny(report, &what, &error, &identity, ("join", &grant))
         }
     }
-}
-
-/// Labels the records as a worker would, and shows them.
-fn check_labels(
-    config: &Config,
-    mut labeler: Labeler<OnnxModel>,
-    records: Vec<RawEvent>,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    let decoder = config.decoder();
-    let decoded = Batch::read(records, Generation::default()).sift(|record| decoder.decode(record));
-    let count = decoded.records();
-    check_times(&decoder, decoded.items(), report)?;
-    match labeler.label(decoded) {
-        Ok(labeled) => {
-            let found = format!("{} of the newest {count} have a text to label", labeled.items().len());
-            if labeled.items().is_empty() && !labeled.rejects().is_empty() {
-                let mend = "does decode.format fit the payloads, and decode.text_pointer the place of the text?";
-                report.fail("records", &found, mend)?;
-            } else {
-                report.ok("records", &format!("{found}; nothing was committed"))?;
-            }
-            labeled.items().iter().try_for_each(|event| report.detail(&show(event)))?;
-            labeled.rejects().iter().try_for_each(|letter| report.detail(&show_dead_letter(letter)))?;
-            labeled.tombstones().iter().try_for_each(|tombstone| report.detail(&show_tombstone(tombstone)))
-        }
-        Err(error) => report.fail("records", &chain(&error), "the model fails on every text: try another package"),
-    }
-}
-
-/// Times that are hardly meant: they are labelled as they are, and drift would not count them.
-fn check_times(decoder: &Decoder, events: &[TextEvent], report: &mut Report) -> Result<(), Failure> {
-    let doubts: Vec<_> = events.iter().filter_map(|event| decoder.doubt(event)).collect();
-    match doubts.first() {
-        Some(first) => report.note(
-            "event times",
-            &format!(
-                "{} of {} lie before 2000 or after 2100, such as {first}; is decode.event_time_unit right?",
-                doubts.len(),
-                events.len()
-            ),
-        ),
-        None => Ok(()),
-    }
-}
-
-fn show_tombstone(tombstone: &Tombstone) -> String {
-    let fate = match tombstone.fate {
-        Fate::Skip => "passed over",
-        Fate::Forward => "passed on without a payload",
-    };
-    format!("{}  tombstone: {fate} (decode.tombstones)", tombstone.raw.origin)
-}
-
-fn show(event: &LabeledEvent) -> String {
-    let label = event.labels.label.as_deref().unwrap_or("(no label)");
-    let score = event.labels.score.or(event.labels.value).map(|score| format!(" {score:.3}")).unwrap_or_default();
-    let mut text: String = event.event.text.chars().take(TEXT_SHOWN).map(visible).collect();
-    if event.event.text.chars().nth(TEXT_SHOWN).is_some() {
-        text.push('…');
-    }
-    format!("{}  {label}{score}  {text}", event.event.raw.origin)
-}
-
-fn show_dead_letter(letter: &DeadLetter) -> String {
-    format!("{}  dead letter ({}): {}", letter.raw.origin, letter.reason, letter.error)
-}
-
-/// A terminal must not obey what stands in a record.
-fn visible(sign: char) -> char {
-    if sign.is_control() { ' ' } else { sign }
 }

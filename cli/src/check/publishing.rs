@@ -20,7 +20,7 @@ pub(super) fn check(config: &Config, topics: &[String], report: &mut Report) -> 
         match rights.write(topic) {
             Ok(()) => report.ok(&what, "this user may write to it")?,
             Err(error) => {
-                deny(report, &what, &error, &identity, "write to", &format!("Write and Describe on topic {topic}"))?
+                deny(report, &what, &error, &identity, ("write to", &format!("Write and Describe on topic {topic}")))?
             }
         }
     }
@@ -32,7 +32,7 @@ pub(super) fn check(config: &Config, topics: &[String], report: &mut Report) -> 
 
 fn check_idempotence(rights: &Rights, identity: &Identity, report: &mut Report) -> Result<(), Failure> {
     if let Err(error) = rights.idempotence() {
-        deny(report, "producer", &error, identity, "be an idempotent producer on", "IdempotentWrite on the cluster")?;
+        deny(report, "producer", &error, identity, ("be an idempotent producer on", "IdempotentWrite on the cluster"))?;
     }
     report.note("transactions", "not used: sink.guarantee = at_least_once, a crash may repeat labels")
 }
@@ -47,7 +47,7 @@ fn check_transactions(
     let id = identity.transactional_id();
     let what = format!("transactional id {id}");
     if let Err(error) = rights.transactional_id(&id) {
-        return deny(report, &what, &error, identity, "use", &format!("Write and Describe on transactional id {id}"));
+        return deny(report, &what, &error, identity, ("use", &format!("Write and Describe on transactional id {id}")));
     }
     report.ok(&what, "this user may use it")?;
     let beside = Identity { instance: format!("{}:check", identity.instance), ..identity.clone() };
@@ -64,14 +64,13 @@ fn check_transactions(
     }
 }
 
-/// A line for a right that is denied, or for an answer of another kind.
+/// A line for a right that is denied, or for an answer of another kind. What may not be done, and what to grant.
 pub(super) fn deny(
     report: &mut Report,
     what: &str,
     error: &KafkaError,
     identity: &Identity,
-    deed: &str,
-    grant: &str,
+    (deed, grant): (&str, &str),
 ) -> Result<(), Failure> {
     let is_denied = matches!(
         error.rdkafka_error_code(),
