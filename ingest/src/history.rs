@@ -22,10 +22,10 @@ use lines::Lines;
 use table::Table;
 
 /// The first bytes of a Parquet file.
-const PARQUET: &[u8] = b"PAR1";
+pub(crate) const PARQUET: &[u8] = b"PAR1";
 
 /// The first bytes of a gzip file.
-const GZIP: &[u8] = &[0x1f, 0x8b];
+pub(crate) const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// How far a file has been read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl Iterator for History {
 }
 
 /// The first bytes of a file, fewer when it is shorter; the file is as before.
-fn read_first(file: &mut File, first: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_first(file: &mut File, first: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while length < first.len() {
         match file.read(&mut first[length..])? {

@@ -11,7 +11,6 @@ mod lines;
 mod typed;
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
@@ -24,14 +23,10 @@ use typed::Typed;
 
 pub use error::TextFileError;
 
-use crate::history::Progress;
+use crate::history::{GZIP, PARQUET, Progress, read_first};
 
 /// Rows of a chunk: enough to sort by length, few enough that long texts take some megabytes.
 pub const CHUNK_ROWS: usize = 1024;
-
-/// The first bytes of a Parquet file, and of a gzip file.
-const PARQUET: &[u8] = b"PAR1";
-const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// How a file is read.
 #[derive(Clone, Debug)]
@@ -178,19 +173,6 @@ fn place(path: &Path, names: &[String], wanted: &str) -> Result<usize, TextFileE
         column: wanted.to_owned(),
         found: names.to_vec(),
     })
-}
-
-/// The first bytes of a file, fewer when it is shorter; the file is as before.
-fn read_first(file: &mut File, first: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < first.len() {
-        match file.read(&mut first[length..])? {
-            0 => break,
-            read => length += read,
-        }
-    }
-    file.seek(SeekFrom::Start(0))?;
-    Ok(length)
 }
 
 /// The path of a file as error messages keep it.
