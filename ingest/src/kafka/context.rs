@@ -157,6 +157,7 @@ impl ConsumerContext for Context {
             Rebalance::Assign(partitions) => {
                 self.end_generation(self.revoke_wait);
                 self.moved(partitions, true);
+                self.takeover.joined();
                 // The group cannot move on before the assignment is confirmed: this is the metadata of exactly this one.
                 self.leases.renew(consumer.group_metadata());
                 metrics::rebalanced("assign");

@@ -44,9 +44,14 @@ impl Takeover {
         }
     }
 
-    /// Remembers which member this is; called when it has just joined.
+    /// The group has just taken this member in, maybe under another id than before.
+    pub(super) fn joined(&self) {
+        *self.own.lock() = None;
+    }
+
+    /// Finds out which member this is, once after it has joined: a rewind does not change it.
     pub(super) fn learn<C: ConsumerContext>(&self, consumer: &BaseConsumer<C>) {
-        let Some(instance) = &self.instance else { return };
+        let Some(instance) = self.instance.as_ref().filter(|_| self.own.lock().is_none()) else { return };
         match self.member(consumer, instance) {
             Ok(member) => *self.own.lock() = member,
             Err(error) => tracing::debug!(%error, "ask for the members of the group"),
