@@ -11,7 +11,7 @@ mod lines;
 mod typed;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow::array::RecordBatch;
 use schemas::Fields;
@@ -173,11 +173,6 @@ fn place(path: &Path, names: &[String], wanted: &str) -> Result<usize, TextFileE
         column: wanted.to_owned(),
         found: names.to_vec(),
     })
-}
-
-/// The path of a file as error messages keep it.
-fn owned(path: &Path) -> PathBuf {
-    path.to_owned()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
-use super::{CHUNK_ROWS, Chunk, RowProblem, Rows, TextFileError, TextFileOptions, owned, place, usable};
+use super::{CHUNK_ROWS, Chunk, RowProblem, Rows, TextFileError, TextFileOptions, place, usable};
 use crate::history::Progress;
 use crate::history::lines::{ReadBytes, unpacked};
 
@@ -39,7 +39,7 @@ impl Cells {
         let names: Vec<String> = header.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
         let text = place(path, &names, &options.column).map_err(|error| joined(path, &names).unwrap_or(error))?;
         let fields: Vec<_> = names.into_iter().map(|name| Field::new(name, DataType::Utf8, false)).collect();
-        Ok(Self { path: owned(path), reader, read, schema: Arc::new(Schema::new(fields)), text })
+        Ok(Self { path: path.to_owned(), reader, read, schema: Arc::new(Schema::new(fields)), text })
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -66,7 +66,7 @@ impl Cells {
         let columns = columns.into_iter().map(|column| Arc::new(StringArray::from(column)) as ArrayRef).collect();
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|source| {
             let row = self.reader.position().record();
-            TextFileError::Rows { path: owned(&self.path), row, source }
+            TextFileError::Rows { path: self.path.clone(), row, source }
         })?;
         Ok(Some(Chunk { rows: Rows::Columns(batch), texts }))
     }
@@ -76,15 +76,15 @@ impl Cells {
 fn joined(path: &Path, names: &[String]) -> Option<TextFileError> {
     let [header] = names else { return None };
     let delimiter = DELIMITERS.into_iter().find(|delimiter| header.contains(*delimiter))?;
-    Some(TextFileError::Delimiter { path: owned(path), header: header.clone(), delimiter })
+    Some(TextFileError::Delimiter { path: path.to_owned(), header: header.clone(), delimiter })
 }
 
 fn failed(path: &Path, source: csv::Error) -> TextFileError {
     match source.kind() {
         ErrorKind::Utf8 { pos, .. } => {
             let line = pos.as_ref().map_or(1, csv::Position::line);
-            TextFileError::NotUtf8 { path: owned(path), line }
+            TextFileError::NotUtf8 { path: path.to_owned(), line }
         }
-        _ => TextFileError::Csv { path: owned(path), source },
+        _ => TextFileError::Csv { path: path.to_owned(), source },
     }
 }

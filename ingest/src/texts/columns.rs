@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::{CHUNK_ROWS, Chunk, RowProblem, RowText, Rows, TextFileError, TextFileOptions, owned, place, usable};
+use super::{CHUNK_ROWS, Chunk, RowProblem, RowText, Rows, TextFileError, TextFileOptions, place, usable};
 use crate::history::Progress;
 
 pub(super) struct Columns {
@@ -25,13 +25,13 @@ pub(super) struct Columns {
 
 impl Columns {
     pub(super) fn open(path: &Path, file: File, options: &TextFileOptions) -> Result<Self, TextFileError> {
-        let failed = |source| TextFileError::Parquet { path: owned(path), source };
+        let failed = |source| TextFileError::Parquet { path: path.to_owned(), source };
         let bytes = file.metadata().map_err(|source| TextFileError::open(path, source))?.len();
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(failed)?;
         let rows = builder.metadata().file_metadata().num_rows().unsigned_abs();
         let way = way(path, builder.schema(), &options.column)?;
         let batches = builder.with_batch_size(CHUNK_ROWS).build().map_err(failed)?;
-        Ok(Self { path: owned(path), batches, way, read: 0, rows, bytes })
+        Ok(Self { path: path.to_owned(), batches, way, read: 0, rows, bytes })
     }
 
     /// By rows: they lie in the order of the file, about equally large.
@@ -42,7 +42,7 @@ impl Columns {
 
     pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>, TextFileError> {
         let Some(batch) = self.batches.next() else { return Ok(None) };
-        let failed = |source| TextFileError::Rows { path: owned(&self.path), row: self.read + 1, source };
+        let failed = |source| TextFileError::Rows { path: self.path.clone(), row: self.read + 1, source };
         let batch = batch.map_err(failed)?;
         let texts = texts(&batch, &self.way).map_err(failed)?;
         self.read += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
@@ -69,7 +69,7 @@ fn way(path: &Path, schema: &Schema, column: &str) -> Result<Vec<String>, TextFi
     if is_text(&kind) {
         return Ok(way);
     }
-    Err(TextFileError::NotText { path: owned(path), column: column.to_owned(), found: kind.to_string() })
+    Err(TextFileError::NotText { path: path.to_owned(), column: column.to_owned(), found: kind.to_string() })
 }
 
 fn is_text(kind: &DataType) -> bool {

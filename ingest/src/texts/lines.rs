@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use schemas::Fields;
 use serde_json::value::RawValue;
 
-use super::{CHUNK_ROWS, Chunk, RowProblem, RowText, Rows, TextFileError, TextFileOptions, owned, place, usable};
+use super::{CHUNK_ROWS, Chunk, RowProblem, RowText, Rows, TextFileError, TextFileOptions, place, usable};
 use crate::decode::Pointer;
 use crate::history::Progress;
 use crate::history::lines::Lines;
@@ -36,7 +36,7 @@ impl Members {
             Ok(pointer) => Wanted::Pointer(pointer),
             Err(_) => Wanted::Member(options.column.clone()),
         };
-        Ok(Self { path: owned(path), lines, wanted, has_begun: false })
+        Ok(Self { path: path.to_owned(), lines, wanted, has_begun: false })
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -61,7 +61,7 @@ impl Members {
 
     fn parse(&self, line: i64, bytes: &[u8]) -> Result<Fields, TextFileError> {
         if std::str::from_utf8(bytes).is_err() {
-            return Err(TextFileError::NotUtf8 { path: owned(&self.path), line: line.unsigned_abs() });
+            return Err(TextFileError::NotUtf8 { path: self.path.clone(), line: line.unsigned_abs() });
         }
         serde_json::from_slice(bytes).map_err(|source| {
             let hint = match bytes.first() {
@@ -71,7 +71,7 @@ impl Members {
                 Some(b'{') => "the JSON object is broken",
                 _ => "expected one JSON object a line",
             };
-            TextFileError::BadJson { path: owned(&self.path), line, hint, source }
+            TextFileError::BadJson { path: self.path.clone(), line, hint, source }
         })
     }
 

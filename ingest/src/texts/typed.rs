@@ -12,7 +12,7 @@ use arrow::json::ReaderBuilder;
 use arrow::json::reader::{Decoder, infer_json_schema};
 
 use super::lines::Members;
-use super::{CHUNK_ROWS, Chunk, Rows, TextFileError, TextFileOptions, owned};
+use super::{CHUNK_ROWS, Chunk, Rows, TextFileError, TextFileOptions};
 use crate::history::Progress;
 use crate::history::lines::unpacked;
 
@@ -28,10 +28,10 @@ impl Typed {
         let open = || File::open(path).map_err(|source| TextFileError::open(path, source));
         let members = Members::open(path, open()?, is_gzip, options)?;
         let (lines, _) = unpacked(open()?, is_gzip).map_err(|source| TextFileError::open(path, source))?;
-        let failed = |source| TextFileError::Rows { path: owned(path), row: 1, source };
+        let failed = |source| TextFileError::Rows { path: path.to_owned(), row: 1, source };
         let (schema, _) = infer_json_schema(lines, None).map_err(failed)?;
         let decoder = ReaderBuilder::new(Arc::new(schema)).with_batch_size(CHUNK_ROWS).with_coerce_primitive(true);
-        Ok(Self { path: owned(path), members, decoder: decoder.build_decoder().map_err(failed)?, read: 0 })
+        Ok(Self { path: path.to_owned(), members, decoder: decoder.build_decoder().map_err(failed)?, read: 0 })
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -41,7 +41,7 @@ impl Typed {
     pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>, TextFileError> {
         let Some(Chunk { rows, texts }) = self.members.next_chunk()? else { return Ok(None) };
         let Rows::Members(rows) = rows else { unreachable!("lines are read as members") };
-        let failed = |source| TextFileError::Rows { path: owned(&self.path), row: self.read + 1, source };
+        let failed = |source| TextFileError::Rows { path: self.path.clone(), row: self.read + 1, source };
         let mut lines = Vec::new();
         for row in &rows {
             // Written by its raw values: the library's own way through serde would lose numbers beyond 64 bits.
