@@ -12,22 +12,21 @@ use tests::workspace::root;
 const INTRODUCTION: &str = "\
 # Settings
 
-This page is made from `cli/default.toml`, `classifier/src/settings/default.toml` and `packages/src/default.toml` by
-`tests/tests/settings.rs`;
-`UPDATE=1 cargo test -p tests --test settings` writes it again.
+This page is generated from `cli/default.toml`, `classifier/src/settings/default.toml` and `packages/src/default.toml` by
+`tests/tests/settings.rs`; `UPDATE=1 cargo test -p tests --test settings` regenerates it.
 
-Write only what differs from the defaults. Order, later wins:
+Write only what differs from the defaults. Settings are read in this order; later ones win:
 
 1. the defaults below,
-2. a TOML file: `--config FILE`, else `labelstream.toml` in the working directory where it exists,
-3. the environment: `LABELSTREAM__KAFKA__BROKERS=one:9092,two:9092` for `kafka.brokers`; two underscores between names,
+2. a TOML file: `--config FILE`, else `labelstream.toml` in the working directory if it exists,
+3. the environment: `LABELSTREAM__KAFKA__BROKERS=one:9092,two:9092` for `kafka.brokers`. Two underscores separate names,
    also inside `kafka.properties` (`LABELSTREAM__KAFKA__PROPERTIES__CLIENT__RACK` for `client.rack`),
-4. flags of their own, such as `--brokers`,
-5. `--set key=value`: TOML values, bare texts, lists with commas.
+4. dedicated flags, such as `--brokers`,
+5. `--set key=value`: TOML values, bare strings, lists with commas.
 
 All problems are reported at once, each with its key, where it was set, and what was expected; the exit code is 78.
-A key without a default is unset unless you set it. Secrets are never printed; each can come from a file by the key with
-`_file` at its end.
+A key without a default is unset unless you set it. Secrets are never printed. Each secret can be read from a file: add
+`_file` to its key.
 ";
 
 /// One documented key.
