@@ -160,6 +160,10 @@ impl Producer {
             {
                 return Err(cause); // an earlier record failed, and its report was not looked at yet
             }
+            if code == Some(Code::TopicAuthorizationFailed) {
+                // An earlier record of the topic was answered already: librdkafka takes no more for it.
+                self.client.context().0.lock().denied.insert(outgoing.topic.to_string());
+            }
             if code != Some(Code::QueueFull) || Instant::now() >= deadline {
                 let refused = code.filter(|code| is_refusal(*code)).map(|code| (place, code)).into_iter().collect();
                 return Err(Failure { refused, ..Failure::new(Step::Produce, error) });

@@ -92,7 +92,13 @@ fn one_of_many(settings: &[(&str, &str)], change: impl Fn(&mut RawEvent) + Copy,
                 }
             });
             let expected: Vec<i64> = (0..22).filter(|offset| *offset != 10).collect();
-            assert_eq!(labels(&stage, 21), expected, "{rule} {guarantee:?} {:?}", broker.kind);
+            let mut published = labels(&stage, 21);
+            if guarantee == Guarantee::AtLeastOnce {
+                // Without a transaction what the broker took beside the refused part is out already, and stays before it.
+                assert_eq!(published.last(), Some(&21), "{rule} {:?}", broker.kind);
+                published.sort_unstable();
+            }
+            assert_eq!(published, expected, "{rule} {guarantee:?} {:?}", broker.kind);
             let letter = dead_letters(&stage, 1).remove(0);
             assert_eq!((letter.reason, letter.offset), (Reason::OutputRefused, 10));
             assert_eq!(letter.record.payload.as_deref(), Some(&b"text 10"[..]));
