@@ -17,8 +17,8 @@ use std::time::Instant;
 
 use ingest::batcher::{BatchLimits, Batcher};
 use ingest::decode::Decoder;
-use ingest::source::{Source, SourceEvent};
 use ingest::stages::{Pulse, Work};
+use kafka::source::{Source, SourceEvent};
 use schemas::{Batch, LabeledEvent, Origin, RawEvent, Recovery};
 use sink::publisher::Publisher;
 use tokio::sync::{Semaphore, mpsc};

@@ -297,7 +297,7 @@ fn special_tokens(tokenizer: &Tokenizer) -> Result<(Vec<u32>, Vec<u32>), TokenEr
 
 /// Tokenizer files are input, and their library panics on some that are malformed: that fails one text, not the process.
 fn guarded<T>(work: impl FnOnce() -> Result<T, TokenError>) -> Result<T, TokenError> {
-    ingest::quiet::catch(work).unwrap_or(Err(TokenError::Panicked))
+    schemas::quiet::catch(work).unwrap_or(Err(TokenError::Panicked))
 }
 
 fn first(text: &str, characters: usize) -> &str {

@@ -15,8 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
-use ingest::kafka::{KafkaSource, Lease, Originals, UntilEnd};
-use ingest::source::{Source, SourceError, SourceEvent};
+use kafka::consumer::KafkaSource;
+use kafka::lease::Lease;
+use kafka::originals::Originals;
+use kafka::settings::UntilEnd;
+use kafka::source::{Source, SourceError, SourceEvent};
 use schemas::wire::NotADeadLetter;
 use schemas::{Generation, Origin, RawEvent, Reason, Recovery, Ticket, content_bytes};
 use sink::kafka::{KafkaPublisher, Outgoing};

@@ -5,8 +5,8 @@ use classifier::metrics::{
 };
 use classifier::pipeline::metrics::{BATCH_RECORDS, RECORD_AGE_SECONDS, STAGE_SECONDS};
 use drift::metrics::{CHECKPOINT_SECONDS, REPORT_SECONDS, RESTORE_SECONDS};
-use ingest::metrics::PAUSE;
 use ingest::settings::Misnamed;
+use kafka::metrics::PAUSE;
 use sink::metrics::{COMMIT_TIME, TRANSACTION_TIME};
 use sink::telemetry::{Buckets, Metrics, TelemetryError, install_log, install_metrics};
 
@@ -53,6 +53,7 @@ pub fn install(config: &Config) -> Result<Metrics, TelemetryError> {
     classifier::pipeline::metrics::describe();
     drift::metrics::describe();
     ingest::metrics::describe();
+    kafka::metrics::describe();
     sink::metrics::describe();
     Ok(metrics)
 }

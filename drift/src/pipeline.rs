@@ -25,7 +25,9 @@ use std::thread;
 use std::time::Duration;
 
 use ingest::batcher::BatchLimits;
-use ingest::kafka::{KafkaSource, KafkaTable, Lease};
+use kafka::consumer::KafkaSource;
+use kafka::lease::Lease;
+use kafka::table::KafkaTable;
 use schemas::{Generation, Recovery};
 use sink::kafka::KafkaPublisher;
 use sink::reports::ReportStore;

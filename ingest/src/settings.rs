@@ -11,7 +11,6 @@ mod kind;
 mod layers;
 mod merge;
 mod place;
-mod secret;
 mod shape;
 
 use schemas::Problem;
@@ -21,7 +20,6 @@ pub use error::{Fault, SettingsError};
 pub use layers::{DEFAULT_FILE, Flag, Layers, Misnamed, SettingsFile};
 pub use merge::Setting;
 pub use place::Place;
-pub use secret::{MASK, Secret};
 
 use merge::Merged;
 use shape::Shape;

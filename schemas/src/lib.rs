@@ -24,8 +24,10 @@ pub mod observed;
 pub mod outage;
 pub mod package_files;
 pub mod problem;
+pub mod quiet;
 pub mod recovery;
 pub mod report;
+pub mod secret;
 pub mod time;
 pub mod tombstone;
 pub mod wire;
@@ -37,4 +39,5 @@ pub use event::{Fields, Header, LabeledEvent, Origin, RawEvent, TextEvent, conte
 pub use label::{Label, Labels, ModelId, Signals};
 pub use problem::Problem;
 pub use recovery::Recovery;
+pub use secret::Secret;
 pub use tombstone::{Aside, Fate, Tombstone};

@@ -11,24 +11,25 @@ use std::process::Command;
 use tests::workspace;
 use toml::{Table, Value};
 
-/// Which crates of ours each crate may import; `cli -> {classifier, drift} -> {ingest, sink} -> schemas`, one way.
+/// Which crates of ours each crate may import; `cli -> {classifier, drift} -> {ingest, kafka, sink} -> schemas`, one way.
 const ARROWS: &[(&str, &[&str])] = &[
     ("schemas", &[]),
+    ("kafka", &["schemas"]),
     ("ingest", &["schemas"]),
     ("packages", &["schemas"]),
     ("sink", &["schemas"]),
-    ("classifier", &["ingest", "schemas", "sink"]),
+    ("classifier", &["ingest", "kafka", "schemas", "sink"]),
     ("statistics", &[]),
-    ("drift", &["ingest", "schemas", "sink", "statistics"]),
+    ("drift", &["ingest", "kafka", "schemas", "sink", "statistics"]),
     ("devbroker", &[]),
-    ("cli", &["classifier", "devbroker", "drift", "ingest", "packages", "schemas", "sink"]),
-    ("tests", &["classifier", "cli", "devbroker", "drift", "ingest", "packages", "schemas", "sink"]),
+    ("cli", &["classifier", "devbroker", "drift", "ingest", "kafka", "packages", "schemas", "sink"]),
+    ("tests", &["classifier", "cli", "devbroker", "drift", "ingest", "kafka", "packages", "schemas", "sink"]),
     ("bench", &["classifier", "drift", "schemas", "statistics", "tests"]),
 ];
 
 /// Which crates may import a library: an edge or an engine has one home. Crates that only test may import any.
 const HOMES: &[(&str, &[&str])] = &[
-    ("rdkafka", &["cli", "ingest", "sink"]), // cli: the demo plays the user's producer and reader
+    ("rdkafka", &["cli", "kafka", "sink"]), // cli: the demo plays the user's producer and reader
     ("ort", &["classifier"]),
     ("tokenizers", &["classifier"]),
     ("axum", &["classifier"]),

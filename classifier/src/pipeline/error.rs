@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::fmt;
 
-use ingest::source::SourceError;
 use ingest::supervision::panic_message;
+use kafka::source::SourceError;
 use schemas::Recovery;
 use sink::publisher::PublishError;
 

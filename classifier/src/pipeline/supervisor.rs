@@ -1,8 +1,8 @@
 //! The one way to recover: rewind to the committed offsets and run again, within a bound.
 
 use ingest::batcher::BatchLimits;
-use ingest::source::Source;
 use ingest::supervision::{Chain, Rewinds, Supervision, pause};
+use kafka::source::Source;
 use schemas::Recovery;
 use sink::publisher::Publisher;
 use tokio_util::sync::CancellationToken;

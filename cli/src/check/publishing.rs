@@ -1,6 +1,6 @@
 //! Whether this user may publish as `classify` does: write to both topics, as the very producer that it will be.
 
-use ingest::kafka::Lease;
+use kafka::lease::Lease;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use schemas::Generation;
 use sink::kafka::KafkaPublisher;

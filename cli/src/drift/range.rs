@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drift::state::TopicPartition;
-use ingest::kafka::{RangeEvent, TopicRange};
+use kafka::range::{RangeEvent, TopicRange};
 use tokio_util::sync::CancellationToken;
 
 use super::explain::now_ms;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ingest::source::SourceError;
+use kafka::source::SourceError;
 use schemas::wire::{self, NotADeadLetter};
 use schemas::{Amendments, Header, KeyChange, Origin, RawEvent, Reason};
 use sink::kafka::{Outgoing, digest};

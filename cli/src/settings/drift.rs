@@ -6,7 +6,7 @@
 use drift::labels::settings::LabelsConfig;
 use drift::observation::{EmbeddingSettings, ObserverConfig, ObserverSettings};
 use drift::settings::{WindowConfig, WindowSettings};
-use ingest::kafka::{SourceConfig, SourceSettings};
+use kafka::settings::{SourceConfig, SourceSettings};
 use schemas::Problem;
 use schemas::time::TimeUnit;
 use serde::Deserialize;

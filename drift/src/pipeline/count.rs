@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ingest::kafka::{Assigned, KafkaTable, Lease, Leases};
 use ingest::stages::{Pulse, Work};
+use kafka::lease::{Assigned, Lease, Leases};
+use kafka::table::KafkaTable;
 use schemas::{Batch, Generation, RawEvent};
 use sink::kafka::KafkaPublisher;
 use sink::kafka::topics::describe;

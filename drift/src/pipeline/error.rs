@@ -4,8 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use ingest::source::SourceError;
 use ingest::supervision::panic_message;
+use kafka::source::SourceError;
 use schemas::Recovery;
 use sink::publisher::PublishError;
 use sink::reports::StoreError;

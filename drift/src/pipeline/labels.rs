@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ingest::kafka::{Bytes, Connection, KafkaSource, SourceConfig};
-use ingest::source::{Source, SourceError, SourceEvent};
+use kafka::connection::Connection;
+use kafka::consumer::KafkaSource;
+use kafka::settings::SourceConfig;
+use kafka::source::{Source, SourceError, SourceEvent};
+use kafka::table::Bytes;
 use schemas::RawEvent;
 use tokio::runtime::Runtime;
 

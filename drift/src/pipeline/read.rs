@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use ingest::batcher::Batcher;
-use ingest::kafka::KafkaSource;
-use ingest::source::{Source, SourceEvent};
 use ingest::stages::{Pulse, Work};
+use kafka::consumer::KafkaSource;
+use kafka::source::{Source, SourceEvent};
 use schemas::{Batch, Generation, RawEvent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ingest::kafka::{Change, KafkaTable};
 use ingest::stages::{Pulse, Work};
 use ingest::supervision::Chain;
 use jiff::Timestamp;
+use kafka::table::{Change, KafkaTable};
 use schemas::report::WindowReport;
 use schemas::{Generation, Recovery};
 use sink::reports::{ReportStore, StoreError};

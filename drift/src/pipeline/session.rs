@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ingest::kafka::{Assigned, Bytes, Standing};
+use kafka::lease::{Assigned, PartitionProgress};
+use kafka::table::Bytes;
 use schemas::{Generation, Origin, Ticket};
 use sink::kafka::Outgoing;
 
@@ -111,7 +112,7 @@ impl Session {
     }
 
     /// Marks partitions idle that are read to their ends and brought nothing for `idle`.
-    pub(super) fn rest(&mut self, standings: &BTreeMap<(Arc<str>, i32), Standing>, idle: Duration) {
+    pub(super) fn rest(&mut self, standings: &BTreeMap<(Arc<str>, i32), PartitionProgress>, idle: Duration) {
         for (slot, standing) in standings {
             let Some(counted) = self.sources.get_mut(&TopicPartition::from(slot.clone())) else { continue };
             // What the source has read may be on its way to us.

@@ -1,7 +1,7 @@
 //! The one way to recover: back to the last checkpoint, state and offsets both, and run again, within a bound.
 
-use ingest::source::Source;
 use ingest::supervision::{Chain, Rewinds, Supervision, pause};
+use kafka::source::Source;
 use schemas::Recovery;
 use tokio_util::sync::CancellationToken;
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use config::{ConfigError, Map, Source, ValueKind};
 use schemas::Problem;
+use schemas::secret::MASK;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -15,7 +16,6 @@ use super::error::{Fault, SettingsError};
 use super::kind::describe;
 use super::layers::{Entry, Written};
 use super::place::Place;
-use super::secret::MASK;
 use super::shape::{Known, Shape};
 
 /// A key that was set, for people to read.

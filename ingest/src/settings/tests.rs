@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use schemas::Problem;
+use schemas::secret::MASK;
+use schemas::{Problem, Secret};
 use serde::Deserialize;
 
-use super::{Flag, Layers, Loaded, Place, Secret, SettingsError, SettingsFile};
+use super::{Flag, Layers, Loaded, Place, SettingsError, SettingsFile};
 
 const DEFAULTS: &str = r#"
 [kafka]
@@ -219,7 +220,7 @@ fn free_names_that_look_secret_are_masked() {
     let loaded = Given { sets: &["kafka.properties.ssl.key.password=hunter2"], ..Given::default() }
         .load()
         .expect("good settings");
-    assert_eq!(loaded.changed[0].value, super::MASK);
+    assert_eq!(loaded.changed[0].value, MASK);
 }
 
 #[test]

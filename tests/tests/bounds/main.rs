@@ -14,11 +14,10 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ingest::kafka::{
-    Assignment, Connection, ConnectionSettings, KafkaSource, OffsetReset, SecurityProtocol, SourceConfig,
-    SourceSettings, UntilEnd,
-};
-use ingest::source::{Source, SourceEvent};
+use kafka::connection::{Connection, ConnectionSettings, SecurityProtocol};
+use kafka::consumer::KafkaSource;
+use kafka::settings::{Assignment, OffsetReset, SourceConfig, SourceSettings, UntilEnd};
+use kafka::source::{Source, SourceEvent};
 use schemas::Header;
 use sink::telemetry::{Metrics, install_metrics};
 use tests::broker::{self, TestBroker};
@@ -260,7 +259,7 @@ fn connection(broker: &TestBroker) -> Connection {
 /// What all sources of this process have fetched.
 fn fetched_bytes(metrics: &Metrics) -> f64 {
     let text = metrics.render();
-    let line = text.lines().find_map(|line| line.strip_prefix(ingest::metrics::FETCHED_BYTES));
+    let line = text.lines().find_map(|line| line.strip_prefix(kafka::metrics::FETCHED_BYTES));
     line.map_or(0.0, |value| value.trim().parse().expect("a number"))
 }
 

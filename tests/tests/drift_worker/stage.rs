@@ -21,10 +21,9 @@ use drift::reference::settings::{ReferenceConfig, ReferenceSettings};
 use drift::settings::{WindowConfig, WindowSettings};
 use drift::verdict::settings::{VerdictConfig, VerdictSettings};
 use ingest::batcher::BatchLimits;
-use ingest::kafka::{
-    Assignment, Connection, ConnectionSettings, OffsetReset, SecurityProtocol, SourceConfig, SourceSettings,
-};
 use ingest::supervision::Supervision;
+use kafka::connection::{Connection, ConnectionSettings, SecurityProtocol};
+use kafka::settings::{Assignment, OffsetReset, SourceConfig, SourceSettings};
 use schemas::time::TimeUnit;
 use schemas::wire::Layout;
 use serde::{Deserialize, Serialize};

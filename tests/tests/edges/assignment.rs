@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ingest::kafka::{Standing, UntilEnd};
-use ingest::source::SourceEvent;
+use kafka::lease::PartitionProgress;
+use kafka::settings::UntilEnd;
+use kafka::source::SourceEvent;
 use tests::broker;
 use tests::records::{self, Record};
 
@@ -36,7 +37,7 @@ fn a_source_tells_its_partitions_and_which_are_read_to_their_ends() {
             assert_eq!(assigned.partitions.len(), 2);
             assigned.partitions[&(Arc::clone(&topic), partition)]
         };
-        let at_end = |read_to| Standing { read_to: Some(read_to), is_at_end: true };
+        let at_end = |read_to| PartitionProgress { read_to: Some(read_to), is_at_end: true };
         reader.until(|_| standing(0) == at_end(2) && standing(1) == at_end(2));
         records::produce(&stage.address, &stage.input, &[Record { partition: Some(1), ..Record::of("one more") }]);
         reader.take(1);

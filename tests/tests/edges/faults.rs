@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use devbroker::{ApiKey, Fault, FaultKind};
-use ingest::kafka::UntilEnd;
-use ingest::source::Source;
+use kafka::settings::UntilEnd;
+use kafka::source::Source;
 use schemas::Recovery;
 use sink::publisher::Published;
 use tests::broker;

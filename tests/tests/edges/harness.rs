@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ingest::kafka::{
-    Assignment, Connection, ConnectionSettings, KafkaSource, KafkaTable, Lease, Leases, OffsetReset, SecurityProtocol,
-    SourceConfig, SourceSettings, UntilEnd,
-};
-use ingest::source::{Source, SourceError, SourceEvent};
+use kafka::connection::{Connection, ConnectionSettings, SecurityProtocol};
+use kafka::consumer::KafkaSource;
+use kafka::lease::{Lease, Leases};
+use kafka::settings::{Assignment, OffsetReset, SourceConfig, SourceSettings, UntilEnd};
+use kafka::source::{Source, SourceError, SourceEvent};
+use kafka::table::KafkaTable;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use schemas::wire::{self, Layout};
 use schemas::{Batch, Generation, LabeledEvent, RawEvent};

@@ -14,8 +14,8 @@ mod table;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ingest::kafka::{Assignment, UntilEnd};
-use ingest::source::{Source, SourceEvent};
+use kafka::settings::{Assignment, UntilEnd};
+use kafka::source::{Source, SourceEvent};
 use schemas::{Batch, DeadLetter, Header, Reason, wire};
 use sink::publisher::{PublishError, Published};
 use sink::settings::Guarantee;

@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use devbroker::{ApiKey, Fault, FaultKind};
-use ingest::kafka::{Losses, OffsetReset, RangeEvent, TopicRange, UntilEnd};
-use ingest::source::Source;
+use kafka::lease::Losses;
+use kafka::range::{RangeEvent, TopicRange};
+use kafka::settings::{OffsetReset, UntilEnd};
+use kafka::source::Source;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use schemas::RawEvent;
 use sink::publisher::Published;

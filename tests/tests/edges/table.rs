@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ingest::kafka::KafkaTable;
+use kafka::table::KafkaTable;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use sink::kafka::topics::create_compacted;
 use tests::broker;

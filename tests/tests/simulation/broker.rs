@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ingest::source::{Source, SourceError, SourceEvent};
+use kafka::source::{Source, SourceError, SourceEvent};
 use schemas::{Batch, Generation, LabeledEvent, Origin, RawEvent, Recovery};
 use sink::publisher::{PublishError, Published, Publisher};
 

@@ -10,8 +10,8 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use schemas::Problem;
 use serde::Deserialize;
 
-use super::connection::Connection;
-use super::prefetch;
+use crate::connection::Connection;
+use crate::prefetch;
 
 /// `[source]` as written.
 #[derive(Clone, Debug, Deserialize)]
@@ -74,28 +74,28 @@ pub enum UntilEnd {
     Delivered,
 }
 
-/// Checked settings of a [`super::KafkaSource`].
+/// Checked settings of a [`crate::consumer::KafkaSource`].
 #[derive(Clone, Debug)]
 pub struct SourceConfig {
-    pub(super) topics: Vec<String>,
-    pub(super) group: String,
-    pub(super) instance: Option<String>,
-    pub(super) assignment: Assignment,
-    pub(super) offset_reset: OffsetReset,
-    pub(super) metadata_age_max: Duration,
-    pub(super) session_timeout: Duration,
-    pub(super) max_poll_interval: Duration,
-    pub(super) revoke_wait: Duration,
-    pub(super) topic_wait: Duration,
-    pub(super) request_wait: Duration,
-    pub(super) close_wait: Duration,
-    pub(super) queue_records_max: NonZeroUsize,
-    pub(super) queue_bytes_max: NonZeroUsize,
-    pub(super) prefetch_bytes_max: usize,
-    pub(super) until_end: Option<UntilEnd>,
-    pub(super) tells_ends: bool,
+    pub(crate) topics: Vec<String>,
+    pub(crate) group: String,
+    pub(crate) instance: Option<String>,
+    pub(crate) assignment: Assignment,
+    pub(crate) offset_reset: OffsetReset,
+    pub(crate) metadata_age_max: Duration,
+    pub(crate) session_timeout: Duration,
+    pub(crate) max_poll_interval: Duration,
+    pub(crate) revoke_wait: Duration,
+    pub(crate) topic_wait: Duration,
+    pub(crate) request_wait: Duration,
+    pub(crate) close_wait: Duration,
+    pub(crate) queue_records_max: NonZeroUsize,
+    pub(crate) queue_bytes_max: NonZeroUsize,
+    pub(crate) prefetch_bytes_max: usize,
+    pub(crate) until_end: Option<UntilEnd>,
+    pub(crate) tells_ends: bool,
     /// False for readers that commit nothing.
-    pub(super) commits_starts: bool,
+    pub(crate) commits_starts: bool,
 }
 
 impl SourceConfig {
@@ -107,7 +107,7 @@ impl SourceConfig {
         self
     }
 
-    /// Makes the source tell, in [`super::Leases::assigned`], which partitions are read to their ends.
+    /// Makes the source tell, in [`crate::lease::Leases::assigned`], which partitions are read to their ends.
     #[must_use]
     pub fn telling_ends(mut self) -> Self {
         self.tells_ends = true;
@@ -154,11 +154,8 @@ impl SourceConfig {
     }
 
     /// Every librdkafka option that we depend on, with its reason.
-    pub(super) fn client(&self, connection: &Connection) -> ClientConfig {
-        let mut client = ClientConfig::new();
-        for (name, value) in connection.properties() {
-            client.set(name, value);
-        }
+    pub(crate) fn client(&self, connection: &Connection) -> ClientConfig {
+        let mut client = connection.client();
         let mut set = |name: &str, value: &dyn ToString| {
             client.set(name, value.to_string());
         };
@@ -211,7 +208,7 @@ impl Assignment {
 }
 
 /// Kafka's own rule for topic names.
-pub(super) fn is_topic_name(name: &str) -> bool {
+pub(crate) fn is_topic_name(name: &str) -> bool {
     (1..=249).contains(&name.len())
         && name != "."
         && name != ".."
@@ -315,7 +312,7 @@ fn check_times(settings: &SourceSettings, problem: &mut impl FnMut(&str, String)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::connection::{ConnectionSettings, REFUSED, SecurityProtocol};
+    use crate::connection::{ConnectionSettings, REFUSED, SecurityProtocol};
 
     fn settings() -> SourceSettings {
         SourceSettings {

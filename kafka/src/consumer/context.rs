@@ -19,12 +19,10 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use schemas::outage::Outage;
 
-use super::lease::Leases;
 use super::takeover::Takeover;
+use crate::lease::Leases;
+use crate::listener::OFFSET;
 use crate::metrics;
-
-/// Under this name librdkafka logs a warning when a broker refuses the offset to fetch from and it goes to another one.
-pub(super) const OFFSET: &str = "OFFSET";
 
 /// A topic and its partition.
 pub(super) type Slot = (String, i32);

@@ -7,21 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message;
-use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::context::OFFSET;
-use super::settings::SourceConfig;
-use super::table::Shared;
-use super::verdict::{Verdict, exit, judge};
+use super::shared::Shared;
+use crate::listener::Listener;
 use crate::metrics;
+use crate::settings::SourceConfig;
 use crate::source::SourceError;
+use crate::verdict::{Verdict, exit, judge};
 
 /// How long one poll waits for a record; also the longest that a stop goes unnoticed.
 const POLL_WAIT: Duration = Duration::from_millis(50);
@@ -29,41 +25,6 @@ const POLL_WAIT: Duration = Duration::from_millis(50);
 const RECORDS_BETWEEN_LOOKS: usize = 500;
 /// Between attempts while the topic or the cluster is missing.
 const RETRY_WAIT: Duration = Duration::from_millis(200);
-
-/// What librdkafka tells while it is polled.
-#[derive(Default)]
-pub(super) struct Listener(Mutex<Heard>);
-
-#[derive(Default)]
-struct Heard {
-    error: String,
-    /// Next offsets of partitions whose fetched records were all handed to us.
-    fetched_to: Vec<(i32, i64)>,
-}
-
-impl ConsumerContext for Listener {}
-
-impl ClientContext for Listener {
-    /// Every failure also arrives as an event or a result, where it is judged; only a position that librdkafka changes by
-    /// itself does not: records were deleted before they were read.
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        if level as u8 <= RDKafkaLogLevel::Warning as u8 && facility == OFFSET {
-            tracing::warn!(target: "librdkafka", facility, message);
-        } else {
-            tracing::debug!(target: "librdkafka", facility, message);
-        }
-    }
-
-    fn error(&self, _error: KafkaError, reason: &str) {
-        reason.clone_into(&mut self.0.lock().error);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        let partitions = statistics.topics.values().flat_map(|topic| topic.partitions.values());
-        let done = partitions.filter(|partition| partition.fetch_state == "active" && partition.fetchq_cnt == 0);
-        self.0.lock().fetched_to = done.map(|partition| (partition.partition, partition.next_offset)).collect();
-    }
-}
 
 pub(super) struct TableReader {
     consumer: BaseConsumer<Listener>,
@@ -129,7 +90,7 @@ impl TableReader {
 
     /// Everything handed out so far is applied: tells how far that is.
     fn tell_positions(&mut self) {
-        for (partition, next) in std::mem::take(&mut self.consumer.context().0.lock().fetched_to) {
+        for (partition, next) in self.consumer.context().take_positions() {
             self.shared.read_to(partition, next);
         }
         let Ok(positions) = self.consumer.position() else { return };
@@ -169,7 +130,7 @@ impl TableReader {
 
     /// Judges an error: waits it out, or ends the process.
     fn failed(&mut self, error: &KafkaError) -> Result<(), SourceError> {
-        let reason = std::mem::take(&mut self.consumer.context().0.lock().error);
+        let reason = self.consumer.context().take_error();
         match judge(error, &reason, &self.config) {
             Verdict::Exit(error) => return Err(error),
             Verdict::Outage if !self.is_outage => {

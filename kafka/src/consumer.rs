@@ -9,25 +9,16 @@
 //! before the first record is handed over.
 
 mod begin;
-mod connection;
+mod chunk;
 mod context;
 mod end;
 mod hand_over;
-mod lease;
-mod originals;
 mod passed;
 mod poller;
-mod prefetch;
-mod progress;
-mod range;
-mod record;
-mod settings;
+mod spans;
 mod start;
 mod starts;
-mod table;
-mod table_reader;
 mod takeover;
-mod verdict;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -40,14 +31,11 @@ use rdkafka::consumer::BaseConsumer;
 use schemas::{Generation, RawEvent};
 use tokio::sync::mpsc;
 
-pub use connection::{Connection, ConnectionSettings, SaslMechanism, SecurityProtocol};
-pub use lease::{Assigned, Lease, Leases, Losses, Standing};
-pub use originals::Originals;
-pub use range::{RangeEvent, TopicRange};
-pub use settings::{Assignment, OffsetReset, SourceConfig, SourceSettings, UntilEnd};
-pub use table::{Bytes, Change, KafkaTable};
-
+use crate::connection::Connection;
+use crate::lease::Leases;
+use crate::settings::SourceConfig;
 use crate::source::{Source, SourceError, SourceEvent};
+use crate::verdict;
 use context::Context;
 use poller::{Delivery, Poller, State};
 use takeover::Takeover;

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::context::{Positions, Slot};
-use super::progress::ReadSpans;
-use super::settings::UntilEnd;
+use super::spans::ReadSpans;
+use crate::settings::UntilEnd;
 
 /// How often the committed offsets are looked up.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(200);

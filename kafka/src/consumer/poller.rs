@@ -16,17 +16,17 @@ use rdkafka::message::{BorrowedMessage, Message};
 use schemas::{Generation, RawEvent};
 use tokio::sync::mpsc;
 
+use super::chunk::{Chunk, Stall};
 use super::context::{Context, Positions};
 use super::end::{EndWatch, SETTLE};
-use super::hand_over::{Chunk, Stall};
-use super::lease::{Leases, Standing};
-use super::progress::ReadSpans;
-use super::record::{TopicNames, raw_event};
-use super::settings::SourceConfig;
+use super::spans::ReadSpans;
 use super::starts::Starts;
-use super::verdict::{Verdict, judge};
+use crate::lease::{Leases, PartitionProgress};
 use crate::metrics;
+use crate::record::{TopicNames, raw_event};
+use crate::settings::SourceConfig;
 use crate::source::SourceError;
+use crate::verdict::{Verdict, judge};
 
 /// How long one poll waits for a record; also the longest that a stop goes unnoticed.
 const POLL_WAIT: Duration = Duration::from_millis(50);
@@ -105,7 +105,7 @@ impl Poller {
             self.state.end = Some(EndWatch::new(until, ends, Instant::now()));
         }
         let topics: Vec<&str> = self.config.topics.iter().map(String::as_str).collect();
-        self.consumer.subscribe(&topics).map_err(|error| super::verdict::exit(self.what(), error.to_string()))?;
+        self.consumer.subscribe(&topics).map_err(|error| crate::verdict::exit(self.what(), error.to_string()))?;
         while !self.stop.load(Ordering::Acquire) {
             self.turn();
             self.settle()?;
@@ -193,7 +193,7 @@ impl Poller {
     fn listen(&mut self) -> Result<(), SourceError> {
         let heard = self.consumer.context().take_heard();
         if heard.is_replaced {
-            return Err(super::verdict::replaced(&self.config));
+            return Err(crate::verdict::replaced(&self.config));
         }
         for slot in &heard.moved {
             self.state.spans.forget(slot);
@@ -220,12 +220,12 @@ impl Poller {
     /// Tells which partitions are read to their ends. Statistics from before a rewind mean nothing.
     fn tell_ends(&self, positions: &Positions) {
         let is_settled = positions.heard_at >= self.state.settled_at + SETTLE;
-        let standings = positions.fetched_to.keys().map(|slot| {
+        let progress = positions.fetched_to.keys().map(|slot| {
             let read_to = self.state.spans.get(slot).map(|span| span.next);
-            let standing = Standing { read_to, is_at_end: is_settled && positions.at_end.contains(slot) };
-            ((self.state.topics.get(&slot.0), slot.1), standing)
+            let progress = PartitionProgress { read_to, is_at_end: is_settled && positions.at_end.contains(slot) };
+            ((self.state.topics.get(&slot.0), slot.1), progress)
         });
-        self.leases.stand(standings);
+        self.leases.progressed(progress);
     }
 
     /// After the end of a generation: drops what was read, and goes back to the committed offsets.

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaResult;
 
-use super::settings::SourceConfig;
+use crate::settings::SourceConfig;
 
 /// Between questions while no broker answers.
 const ASK_EVERY: Duration = Duration::from_millis(200);

@@ -14,12 +14,12 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::RawEvent;
 
-use super::connection::Connection;
-use super::prefetch;
-use super::record::{TopicNames, raw_event};
-use super::table_reader::Listener;
-use super::verdict::exit;
+use crate::connection::Connection;
+use crate::listener::Listener;
+use crate::prefetch;
+use crate::record::{TopicNames, raw_event};
 use crate::source::SourceError;
+use crate::verdict::exit;
 
 /// One poll; a caller that wants to stop waits that long.
 const POLL_WAIT: Duration = Duration::from_millis(100);
@@ -187,11 +187,8 @@ impl Reader {
 }
 
 /// A consumer that leaves no trace.
-pub(super) fn client(connection: &Connection) -> ClientConfig {
-    let mut client = ClientConfig::new();
-    for (name, value) in connection.properties() {
-        client.set(name, value);
-    }
+pub(crate) fn client(connection: &Connection) -> ClientConfig {
+    let mut client = connection.client();
     prefetch::bound(&mut client, PREFETCH_BYTES_MAX);
     client
         .set("group.id", GROUP)
@@ -255,6 +252,6 @@ fn refused(error: &KafkaError) -> String {
 }
 
 /// Errors that librdkafka mends by itself, within the wait.
-pub(super) fn is_passing(code: Code) -> bool {
+pub(crate) fn is_passing(code: Code) -> bool {
     matches!(code, Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut)
 }

@@ -7,17 +7,17 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::{Generation, Ticket};
 
-use super::context::Context;
+type Commit = Arc<dyn Fn(&TopicPartitionList) -> KafkaResult<()> + Send + Sync>;
 
 /// The generations of one consumer, shared between its poll thread, its reader and the publisher.
 pub struct Leases {
@@ -43,21 +43,22 @@ struct State {
     metadata: Option<Arc<ConsumerGroupMetadata>>,
     assigned: Option<Assigned>,
     held: usize,
-    consumer: Weak<BaseConsumer<Context>>,
+    /// Commits through the consumer, while there is one.
+    commit: Option<Commit>,
 }
 
 /// The partitions that are read under a generation, each standing at its committed offset when it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assigned {
     pub generation: Generation,
-    pub partitions: BTreeMap<(Arc<str>, i32), Standing>,
+    pub partitions: BTreeMap<(Arc<str>, i32), PartitionProgress>,
     /// Where the logs ended when the generation began, of partitions whose start was found then.
     pub ends: BTreeMap<(Arc<str>, i32), i64>,
 }
 
 /// How far a partition is read; kept up to date only for sources that tell ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct PartitionProgress {
     /// The offset after the last record that the source has read, which may be on its way to the reader.
     pub read_to: Option<i64>,
     /// A moment ago nothing was left to read.
@@ -71,14 +72,14 @@ pub struct Lease {
 }
 
 impl Leases {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 generation: Generation::default(),
                 metadata: None,
                 assigned: None,
                 held: 0,
-                consumer: Weak::new(),
+                commit: None,
             }),
             returned: Condvar::new(),
             number: AtomicU64::new(Generation::default().number()),
@@ -103,13 +104,12 @@ impl Leases {
     /// # Errors
     /// What the broker answered; `_STATE` when the consumer is closed.
     pub fn commit(&self, _lease: &Lease, ticket: &Ticket) -> Result<(), KafkaError> {
-        let consumer = self.state.lock().consumer.upgrade();
-        let consumer = consumer.ok_or(KafkaError::ConsumerCommit(RDKafkaErrorCode::State))?;
         let mut offsets = TopicPartitionList::with_capacity(ticket.next_offsets().len());
         for ((topic, partition), next) in ticket.next_offsets() {
             offsets.add_partition_offset(topic, *partition, Offset::Offset(*next))?;
         }
-        consumer.commit(&offsets, CommitMode::Sync)
+        let commit = self.state.lock().commit.clone();
+        commit.ok_or(KafkaError::ConsumerCommit(RDKafkaErrorCode::State))?(&offsets)
     }
 
     /// The generation under which records are read now.
@@ -133,43 +133,49 @@ impl Leases {
         }
     }
 
-    pub(super) fn lost(&self, records: u64) {
+    pub(crate) fn lost(&self, records: u64) {
         self.lost_records.fetch_add(records, Ordering::AcqRel);
     }
 
-    pub(super) fn begun_again(&self) {
+    pub(crate) fn begun_again(&self) {
         self.begun_again.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The partitions of `generation`, which begins to be read.
-    pub(super) fn settled(&self, assigned: Assigned) {
+    pub(crate) fn settled(&self, assigned: Assigned) {
         self.state.lock().assigned = Some(assigned);
     }
 
     /// How far partitions are read; those that are no longer assigned are passed over.
-    pub(super) fn stand(&self, standings: impl IntoIterator<Item = ((Arc<str>, i32), Standing)>) {
+    pub(crate) fn progressed(&self, progress: impl IntoIterator<Item = ((Arc<str>, i32), PartitionProgress)>) {
         let mut state = self.state.lock();
         let Some(assigned) = &mut state.assigned else { return };
-        for (slot, standing) in standings {
+        for (slot, progress) in progress {
             if let Some(known) = assigned.partitions.get_mut(&slot) {
-                *known = standing;
+                *known = progress;
             }
         }
     }
 
-    pub(super) fn is_current(&self, generation: Generation) -> bool {
+    pub(crate) fn is_current(&self, generation: Generation) -> bool {
         self.number.load(Ordering::Acquire) == generation.number()
     }
 
-    pub(super) fn attach(&self, consumer: &Arc<BaseConsumer<Context>>) {
-        self.state.lock().consumer = Arc::downgrade(consumer);
+    /// The way to commit for this consumer, for as long as it lives.
+    pub(crate) fn attach<C: ConsumerContext + 'static>(&self, consumer: &Arc<BaseConsumer<C>>) {
+        let consumer = Arc::downgrade(consumer);
+        let commit = move |offsets: &TopicPartitionList| {
+            let consumer = consumer.upgrade().ok_or(KafkaError::ConsumerCommit(RDKafkaErrorCode::State))?;
+            consumer.commit(offsets, CommitMode::Sync)
+        };
+        self.state.lock().commit = Some(Arc::new(commit));
     }
 
     /// Begins a new generation and waits for the publish in progress. False: it was still going on after `wait`; the
     /// broker will refuse its offsets if they come too late.
     ///
     /// The metadata stays: after a rewind the group's own generation is the same.
-    pub(super) fn end_generation(&self, wait: Duration) -> bool {
+    pub(crate) fn end_generation(&self, wait: Duration) -> bool {
         let mut state = self.state.lock();
         state.generation = state.generation.next();
         self.number.store(state.generation.number(), Ordering::Release);
@@ -177,7 +183,7 @@ impl Leases {
     }
 
     /// Stores the group metadata of the generation that has just begun.
-    pub(super) fn renew(&self, metadata: Option<ConsumerGroupMetadata>) {
+    pub(crate) fn renew(&self, metadata: Option<ConsumerGroupMetadata>) {
         self.state.lock().metadata = metadata.map(Arc::new);
     }
 }
@@ -231,12 +237,12 @@ mod tests {
         let leases = Leases::new();
         assert_eq!(leases.assigned(), None);
         let slot = (Arc::<str>::from("in"), 3);
-        let partitions = BTreeMap::from([(slot.clone(), Standing::default())]);
+        let partitions = BTreeMap::from([(slot.clone(), PartitionProgress::default())]);
         leases.settled(Assigned { generation: leases.generation(), partitions, ends: BTreeMap::new() });
-        let standing = Standing { read_to: Some(7), is_at_end: true };
-        leases.stand([(slot.clone(), standing), ((Arc::from("in"), 4), standing)]);
+        let progress = PartitionProgress { read_to: Some(7), is_at_end: true };
+        leases.progressed([(slot.clone(), progress), ((Arc::from("in"), 4), progress)]);
         let assigned = leases.assigned().expect("it was just settled");
-        assert_eq!(assigned.partitions, BTreeMap::from([(slot, standing)]));
+        assert_eq!(assigned.partitions, BTreeMap::from([(slot, progress)]));
         leases.end_generation(Duration::ZERO);
         assert_eq!(leases.assigned(), None, "the next generation's partitions are not known yet");
     }

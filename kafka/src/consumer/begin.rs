@@ -16,13 +16,13 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::Generation;
 
 use super::context::Slot;
-use super::lease::{Assigned, Standing};
 use super::poller::Poller;
 use super::starts::{self, Gap, Log, Start};
-use super::table_reader::Listener;
-use super::verdict::{Verdict, judge};
+use crate::lease::{Assigned, PartitionProgress};
+use crate::listener::Listener;
 use crate::metrics;
 use crate::source::SourceError;
+use crate::verdict::{Verdict, judge};
 
 /// A partition whose reading begins, or begins again.
 struct Beginning {
@@ -54,7 +54,11 @@ impl Poller {
             }
         }
         let partitions = assigned.into_iter().map(|(topic, partition)| (self.state.topics.get(&topic), partition));
-        Ok(Assigned { generation, partitions: partitions.map(|slot| (slot, Standing::default())).collect(), ends })
+        Ok(Assigned {
+            generation,
+            partitions: partitions.map(|slot| (slot, PartitionProgress::default())).collect(),
+            ends,
+        })
     }
 
     /// What keeps a generation from beginning is tried again, unless it ends the process.

@@ -9,10 +9,8 @@ use std::path::PathBuf;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
-use schemas::Problem;
+use schemas::{Problem, Secret};
 use serde::Deserialize;
-
-use crate::settings::Secret;
 
 /// `[kafka]` as written.
 #[derive(Clone, Debug, Deserialize)]
@@ -68,6 +66,15 @@ impl Connection {
         &self.properties
     }
 
+    /// A client's options to begin with.
+    pub(crate) fn client(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        for (name, value) in &self.properties {
+            client.set(name, value);
+        }
+        client
+    }
+
     /// The brokers as one text, for messages.
     pub fn brokers(&self) -> &str {
         self.properties.first().map_or("", |(_, brokers)| brokers)
@@ -81,7 +88,7 @@ impl fmt::Debug for Connection {
 }
 
 /// Properties that are refused, with the reason or the setting to use instead.
-pub(super) const REFUSED: &[(&str, &str)] = &[
+pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("acks", "exactly-once needs acknowledgement by all in-sync replicas"),
     ("allow.auto.create.topics", "a missing topic must be an error"),
     ("auto.offset.reset", "use source.offset_reset"),

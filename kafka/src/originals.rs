@@ -10,12 +10,12 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::{Origin, RawEvent};
 
-use super::connection::Connection;
-use super::range::{client, is_passing};
-use super::record::{TopicNames, raw_event};
-use super::table_reader::Listener;
-use super::verdict::exit;
+use crate::connection::Connection;
+use crate::listener::Listener;
+use crate::range::{client, is_passing};
+use crate::record::{TopicNames, raw_event};
 use crate::source::SourceError;
+use crate::verdict::exit;
 
 /// Reads records where they once were.
 pub struct Originals {

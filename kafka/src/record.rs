@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
-use schemas::{Header, Origin, RawEvent};
+use schemas::{Header, Origin, RawEvent, quiet};
 
-use crate::{metrics, quiet};
+use crate::metrics;
 
 /// Between two warnings of headers that were left out: who writes such a name writes it on every record.
 const WARN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Topic names as they are shared by all events of a topic, and what is to be told of their headers.
-pub(super) struct TopicNames {
+pub(crate) struct TopicNames {
     names: Vec<Arc<str>>,
     warned_at: Cell<Option<Instant>>,
     /// Headers left out since the last warning.
@@ -21,13 +21,13 @@ pub(super) struct TopicNames {
 }
 
 impl TopicNames {
-    pub(super) fn new(topics: &[String]) -> Self {
+    pub(crate) fn new(topics: &[String]) -> Self {
         let names = topics.iter().map(|topic| Arc::from(topic.as_str())).collect();
         Self { names, warned_at: Cell::new(None), left_out: Cell::new(0) }
     }
 
     /// The name as all events of the topic share it.
-    pub(super) fn get(&self, topic: &str) -> Arc<str> {
+    pub(crate) fn get(&self, topic: &str) -> Arc<str> {
         self.names.iter().find(|own| &***own == topic).map_or_else(|| Arc::from(topic), Arc::clone)
     }
 
@@ -49,7 +49,7 @@ impl TopicNames {
     }
 }
 
-pub(super) fn raw_event(message: &BorrowedMessage<'_>, topics: &TopicNames) -> RawEvent {
+pub(crate) fn raw_event(message: &BorrowedMessage<'_>, topics: &TopicNames) -> RawEvent {
     let origin =
         Origin { topic: topics.get(message.topic()), partition: message.partition(), offset: message.offset() };
     let headers = message.headers().map_or_else(Vec::new, |headers| read_headers(headers, &origin, topics));

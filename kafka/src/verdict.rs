@@ -3,12 +3,12 @@
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use schemas::Recovery;
 
-use super::settings::SourceConfig;
+use crate::settings::SourceConfig;
 use crate::source::SourceError;
 
 /// What to do about an error while polling.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// No broker can be reached: go on polling, say so once.
     Outage,
     /// librdkafka goes on by itself; worth a line in the log.
@@ -19,7 +19,7 @@ pub(super) enum Verdict {
 }
 
 /// Judges an error; `reason` is librdkafka's own text, which names the topic where the code does not.
-pub(super) fn judge(error: &KafkaError, reason: &str, config: &SourceConfig) -> Verdict {
+pub(crate) fn judge(error: &KafkaError, reason: &str, config: &SourceConfig) -> Verdict {
     let code = error.rdkafka_error_code();
     let exit = |what: String, reason: String| Verdict::Exit(exit(what, reason));
     match code {
@@ -75,7 +75,7 @@ pub(super) fn judge(error: &KafkaError, reason: &str, config: &SourceConfig) -> 
 }
 
 /// Another process has taken over the name of this replica.
-pub(super) fn replaced(config: &SourceConfig) -> SourceError {
+pub(crate) fn replaced(config: &SourceConfig) -> SourceError {
     let instance = config.instance.as_deref().unwrap_or_default();
     exit(
         format!("as instance {instance}"),
@@ -87,7 +87,7 @@ pub(super) fn replaced(config: &SourceConfig) -> SourceError {
 }
 
 /// An error that ends the process.
-pub(super) fn exit(what: String, reason: String) -> SourceError {
+pub(crate) fn exit(what: String, reason: String) -> SourceError {
     SourceError::Broker { what, reason, recovery: Recovery::Exit }
 }
 
@@ -98,8 +98,7 @@ fn text(error: &KafkaError, reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::SourceSettings;
-    use crate::kafka::settings::{Assignment, OffsetReset};
+    use crate::settings::{Assignment, OffsetReset, SourceSettings};
 
     fn check(error: &KafkaError, reason: &str, expected: &str) {
         let config = SourceConfig::try_from(SourceSettings {

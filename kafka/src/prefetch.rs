@@ -20,7 +20,7 @@ const REFILL_BELOW: usize = 10;
 const MESSAGE_BYTES_MAX: usize = 1_000_000;
 
 /// Sets the options that bound what is fetched ahead to about `bytes_max` (at least 1 MiB).
-pub(super) fn bound(client: &mut ClientConfig, bytes_max: usize) {
+pub(crate) fn bound(client: &mut ClientConfig, bytes_max: usize) {
     let answer = (bytes_max / ANSWERS).min(i32::MAX as usize / 2);
     let mut set = |name: &str, value: usize| {
         client.set(name, value.to_string());

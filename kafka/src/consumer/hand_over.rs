@@ -4,68 +4,23 @@
 //! before that queue is read. To pause the partitions instead would throw the queue away and fetch it again, once per
 //! batch of a slow model. Once a second the consumer is polled all the same, for rebalances and for
 //! `max.poll.interval.ms`. Such a poll may bring one record, so the chunk grows beyond its bounds while a reader takes
-//! minutes; when it has grown by [`GROWTH_RECORDS_MAX`] or half of what may be fetched ahead, the partitions are paused.
+//! minutes; when it has grown by [`super::chunk::GROWTH_RECORDS_MAX`] or half of what may be fetched ahead, the partitions are paused.
 
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
-use rdkafka::topic_partition_list::TopicPartitionList;
-use schemas::RawEvent;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::chunk::Stall;
 use super::poller::{Delivery, Poller};
-use super::settings::SourceConfig;
 use crate::metrics;
 
 /// Between polls while the reader is busy: a rebalance is held up by at most this, and one record is read in each.
 const SERVE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the thread sleeps at a time while the reader is busy; also the longest that a stop or a rewind goes unnoticed.
 const PARK: Duration = Duration::from_millis(50);
-/// Records that a chunk may grow by beyond its bounds: a quarter of an hour of a busy reader.
-const GROWTH_RECORDS_MAX: usize = 1000;
-
-/// Records that were read and wait for the reader.
-#[derive(Default)]
-pub(super) struct Chunk {
-    records: Vec<RawEvent>,
-    held_bytes: usize,
-    content_bytes: usize,
-}
-
-/// A reader that is busy while the chunk is full.
-pub(super) struct Stall {
-    since: Instant,
-    served_at: Instant,
-    /// What is paused, as a last resort.
-    paused: Option<TopicPartitionList>,
-}
-
-impl Chunk {
-    pub(super) fn push(&mut self, record: RawEvent) {
-        self.held_bytes += record.held_bytes();
-        self.content_bytes += record.content_bytes();
-        self.records.push(record);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.records.is_empty()
-    }
-
-    pub(super) fn is_full(&self, config: &SourceConfig) -> bool {
-        self.reaches(config.queue_records_max.get(), config.queue_bytes_max.get())
-    }
-
-    fn is_overgrown(&self, config: &SourceConfig) -> bool {
-        let records_max = config.queue_records_max.get().saturating_add(GROWTH_RECORDS_MAX);
-        self.reaches(records_max, config.queue_bytes_max.get().saturating_add(config.prefetch_bytes_max / 2))
-    }
-
-    fn reaches(&self, records_max: usize, bytes_max: usize) -> bool {
-        self.records.len() >= records_max || self.held_bytes >= bytes_max
-    }
-}
 
 impl Poller {
     /// Hands the records over when the reader has room. False: do not poll now.

@@ -1,0 +1,86 @@
+//! Metrics of the reading edge: names, descriptions, and the calls that record them.
+//!
+//! Recorded per hand-over or per event of the group, never per record. Lag has one series per assigned partition.
+
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+
+pub const RECORDS: &str = "ingest_records_total";
+pub const BYTES: &str = "ingest_bytes_total";
+pub const FETCHED_BYTES: &str = "ingest_fetched_bytes_total";
+pub const REBALANCES: &str = "ingest_rebalances_total";
+pub const REWINDS: &str = "ingest_rewinds_total";
+pub const GENERATION: &str = "ingest_generation";
+pub const PARTITIONS: &str = "ingest_assigned_partitions";
+pub const LAG: &str = "ingest_lag_records";
+pub const PAUSE: &str = "ingest_pause_seconds";
+pub const OUTAGES: &str = "ingest_broker_outages_total";
+pub const UNREADABLE_HEADERS: &str = "ingest_unreadable_headers_total";
+pub const LOST: &str = "ingest_lost_records_total";
+pub const BEGUN_AGAIN: &str = "ingest_logs_begun_again_total";
+
+/// Registers what each metric means.
+pub fn describe() {
+    describe_counter!(RECORDS, Unit::Count, "Records read; a record that is read again counts again.");
+    describe_counter!(BYTES, Unit::Bytes, "Bytes of keys, payloads and headers read.");
+    describe_counter!(FETCHED_BYTES, Unit::Bytes, "Bytes of keys and payloads fetched from brokers, headers left out.");
+    describe_counter!(REBALANCES, Unit::Count, "Changes of the group's assignment, by kind: assign, revoke, lost.");
+    describe_counter!(REWINDS, Unit::Count, "Times that reading went back to the committed offsets.");
+    describe_gauge!(GENERATION, Unit::Count, "Our counter of partition ownership.");
+    describe_gauge!(PARTITIONS, Unit::Count, "Partitions assigned to this process.");
+    describe_gauge!(LAG, Unit::Count, "Offsets between the next one to read and the end, per assigned partition.");
+    describe_histogram!(PAUSE, Unit::Seconds, "How long reading stood still because later stages were busy.");
+    describe_counter!(OUTAGES, Unit::Count, "Times that no broker could be reached.");
+    describe_counter!(UNREADABLE_HEADERS, Unit::Count, "Headers left out because their name is not UTF-8.");
+    describe_counter!(LOST, Unit::Count, "Offsets of records that were deleted before they were read.");
+    describe_counter!(BEGUN_AGAIN, Unit::Count, "Times that a committed offset lay beyond the end of its partition.");
+}
+
+pub(crate) fn handed_over(records: usize, bytes: usize) {
+    counter!(RECORDS).increment(records as u64);
+    counter!(BYTES).increment(bytes as u64);
+}
+
+pub(crate) fn fetched(bytes: u64) {
+    counter!(FETCHED_BYTES).increment(bytes);
+}
+
+pub(crate) fn rebalanced(kind: &'static str) {
+    counter!(REBALANCES, "kind" => kind).increment(1);
+}
+
+pub(crate) fn rewound() {
+    counter!(REWINDS).increment(1);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+pub(crate) fn owns(generation: u64, partitions: usize) {
+    gauge!(GENERATION).set(generation as f64);
+    gauge!(PARTITIONS).set(partitions as f64);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "lags far below 2^52")]
+pub(crate) fn lag(topic: &str, partition: i32, records: i64) {
+    gauge!(LAG, "topic" => topic.to_owned(), "partition" => partition.to_string()).set(records as f64);
+}
+
+pub(crate) fn paused(time: Duration) {
+    histogram!(PAUSE).record(time.as_secs_f64());
+}
+
+pub(crate) fn outage() {
+    counter!(OUTAGES).increment(1);
+}
+
+pub(crate) fn lost(topic: &str, records: u64) {
+    counter!(LOST, "topic" => topic.to_owned()).increment(records);
+}
+
+pub(crate) fn begun_again(topic: &str) {
+    counter!(BEGUN_AGAIN, "topic" => topic.to_owned()).increment(1);
+}
+
+pub(crate) fn unreadable_headers(headers: u64) {
+    counter!(UNREADABLE_HEADERS).increment(headers);
+}
