@@ -4,10 +4,10 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use classifier::labeler::Labeler;
-use classifier::load;
-use classifier::onnx::OnnxModel;
-use classifier::settings::{Config, Settings};
+use engine::labeler::Labeler;
+use engine::load;
+use engine::onnx::OnnxModel;
+use engine::settings::{Config, Settings};
 
 /// The default `batch.records_max` of the stream.
 const WINDOW: usize = 256;
@@ -28,7 +28,7 @@ impl Bare {
         let started = Instant::now();
         for window in texts.chunks(WINDOW) {
             let window: Vec<&str> = window.iter().map(String::as_str).collect();
-            self.labeler.judge(&window)?;
+            self.labeler.predict(&window)?;
         }
         Ok(texts.len() as f64 / started.elapsed().as_secs_f64())
     }

@@ -24,8 +24,8 @@ use sink::publisher::Publisher;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::labeler::Labeler;
-use crate::model::Model;
+use engine::labeler::Labeler;
+use engine::model::Model;
 
 pub use error::{PipelineError, Stage};
 pub use ingest::supervision::Supervision;
@@ -62,7 +62,8 @@ pub fn run<S: Source, M: Model, P: Publisher + Send>(
     let ended = stop.child_token();
     let pulse = |stage: Stage| progress.stages().pulse(stage.name());
     let (reads, labels) = (pulse(Stage::Read), pulse(Stage::Label));
-    labeler.beat(labels.clone());
+    let beat = labels.clone();
+    labeler.tell(Box::new(move || beat.beat()));
 
     thread::scope(|scope| {
         let label = scope.spawn(|| {

@@ -13,9 +13,9 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use classifier::labeler::Labeler;
-use classifier::load::Loaded;
-use classifier::onnx::OnnxModel;
+use engine::labeler::Labeler;
+use engine::load::Loaded;
+use engine::onnx::OnnxModel;
 use schemas::RawEvent;
 use sink::kafka::topics::{TopicState, describe};
 use tokio_util::sync::CancellationToken;
@@ -125,7 +125,7 @@ fn chain(error: &dyn Error) -> String {
 /// ONNX Runtime, the package with its digests, its golden texts and the warm-up.
 fn check_model(config: &Config, report: &mut Report) -> Result<Option<Labeler<OnnxModel>>, Failure> {
     let loaded = model_source::model(config, &CancellationToken::new())
-        .and_then(|model| classifier::load::load_with_facts(&model).map_err(Failure::Model));
+        .and_then(|model| engine::load::load_with_facts(&model).map_err(Failure::Model));
     match loaded {
         Ok(Loaded { labeler, golden_texts, notes }) => {
             let model = labeler.model();

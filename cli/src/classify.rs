@@ -94,7 +94,7 @@ fn connect(
         Err(Failure::Fetch(FetchError::Interrupted { .. })) => return Ok(None),
         model => model?,
     };
-    let labeler = classifier::load::load(&model)?;
+    let labeler = engine::load::load(&model)?;
     health.loaded();
     if !brokers::await_answer(config, config.sink().output_topic(), stop)? {
         return Ok(None);

@@ -4,12 +4,12 @@ use std::io;
 use std::path::PathBuf;
 
 use classifier::http::HttpError;
-use classifier::load::LoadError;
 use classifier::pipeline::PipelineError;
 use drift::calibrate::CalibrateError;
 use drift::counts::CountsError;
 use drift::profile::ProfileError;
 use drift::state::StateError;
+use engine::load::LoadError;
 use ingest::history::HistoryError;
 use ingest::settings::SettingsError;
 use ingest::shutdown::ShutdownError;

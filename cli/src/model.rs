@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::Subcommand;
-use classifier::package::check;
+use engine::package::check;
 use ingest::settings::{Flag, Layers, SettingsError};
 use packages::cache::{Cache, Entry};
 use packages::fetch::cache_folder;

@@ -17,7 +17,7 @@ use crate::settings::Config;
 ///
 /// # Errors
 /// When the package cannot be fetched.
-pub(crate) fn model(config: &Config, stop: &CancellationToken) -> Result<classifier::settings::Config, Failure> {
+pub(crate) fn model(config: &Config, stop: &CancellationToken) -> Result<engine::settings::Config, Failure> {
     let Fetched { folder, name, .. } = fetched(config, stop)?;
     Ok(config.model().clone().in_folder(folder, name))
 }

@@ -8,9 +8,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use classifier::labeler::Labeler;
-use classifier::onnx::OnnxModel;
 use classifier::pipeline::PipelineError;
+use engine::labeler::Labeler;
+use engine::onnx::OnnxModel;
 use ingest::settings::{Flag, Layers, SettingsError};
 use ingest::supervision::Chain;
 use ingest::texts::{Chunk, Rows, TextFile, TextFileOptions};
@@ -114,7 +114,7 @@ pub fn run(arguments: &ScoreArguments) -> Result<(), Failure> {
     let with_labels = arguments.top_k.is_some();
     let mut out = ScoredFile::create(&arguments.out, &arguments.prefix, with_labels, arguments.force)?;
     let Started { config, stop, .. } = start::command(&arguments.layers()?)?;
-    let mut labeler = classifier::load::load(&model_source::model(&config, &stop)?)?;
+    let mut labeler = engine::load::load(&model_source::model(&config, &stop)?)?;
     let mut bar = Bar::new(input.progress().total_bytes);
     let mut summary = Summary::default();
     let started = Instant::now();
@@ -148,14 +148,14 @@ fn answer(
     texts: Vec<Result<String, ingest::texts::RowProblem>>,
 ) -> Result<Vec<Answer>, Failure> {
     let usable: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
-    let judged = labeler.judge(&usable).map_err(PipelineError::from)?;
-    let mut judged = judged.into_iter();
+    let prediction = labeler.predict(&usable).map_err(PipelineError::from)?;
+    let mut prediction = prediction.into_iter();
     Ok(texts
         .iter()
         .map(|text| match text {
             Err(problem) => Err(problem.to_string()),
-            Ok(_) => match judged.next().expect("one answer for each usable text") {
-                Ok(judged) => Ok(judged.labels.clone()),
+            Ok(_) => match prediction.next().expect("one answer for each usable text") {
+                Ok(prediction) => Ok(prediction.labels.clone()),
                 Err(error) => Err(Chain(&*error).to_string()),
             },
         })

@@ -37,7 +37,7 @@ pub use drift::DriftConfig;
 /// Every key with its default and what it means; `[model]` and `[packages]` are told by their crates.
 pub fn defaults() -> String {
     let own = include_str!("../default.toml");
-    format!("{own}\n{}\n{}", classifier::settings::DEFAULTS, packages::settings::DEFAULTS)
+    format!("{own}\n{}\n{}", engine::settings::DEFAULTS, packages::settings::DEFAULTS)
 }
 
 /// Reads all layers over [`defaults`] and checks the result.
@@ -55,7 +55,7 @@ pub struct Settings {
     kafka: ConnectionSettings,
     source: SourceSettings,
     decode: DecodeSettings,
-    model: classifier::settings::Settings,
+    model: engine::settings::Settings,
     packages: PackagesSettings,
     batch: BatchSettings,
     sink: SinkSettings,
@@ -95,7 +95,7 @@ pub struct Config {
     connection: Connection,
     source: SourceConfig,
     decode: DecodeConfig,
-    model: classifier::settings::Config,
+    model: engine::settings::Config,
     package: Address,
     packages: PackagesConfig,
     batch: BatchLimits,
@@ -136,7 +136,7 @@ impl Config {
     }
 
     /// How the model is run; see [`Self::package`] for where it is.
-    pub fn model(&self) -> &classifier::settings::Config {
+    pub fn model(&self) -> &engine::settings::Config {
         &self.model
     }
 

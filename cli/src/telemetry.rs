@@ -1,10 +1,10 @@
 //! Log and metrics of a worker, installed once: where every histogram of the program gets its buckets.
 
-use classifier::metrics::{
-    INFERENCE_SECONDS, RUN_TEXTS, RUN_TEXTS_BUCKETS, RUN_TOKENS, RUN_TOKENS_BUCKETS, SECONDS_BUCKETS, TOKENISE_SECONDS,
-};
 use classifier::pipeline::metrics::{BATCH_RECORDS, RECORD_AGE_SECONDS, STAGE_SECONDS};
 use drift::metrics::{CHECKPOINT_SECONDS, REPORT_SECONDS, RESTORE_SECONDS};
+use engine::metrics::{
+    INFERENCE_SECONDS, RUN_TEXTS, RUN_TEXTS_BUCKETS, RUN_TOKENS, RUN_TOKENS_BUCKETS, SECONDS_BUCKETS, TOKENISE_SECONDS,
+};
 use ingest::settings::Misnamed;
 use kafka::metrics::PAUSE;
 use sink::metrics::{COMMIT_TIME, TRANSACTION_TIME};
@@ -49,7 +49,7 @@ pub fn warn_of(misnamed: &[Misnamed]) {
 pub fn install(config: &Config) -> Result<Metrics, TelemetryError> {
     install_log(config.log())?;
     let metrics = install_metrics(BUCKETS)?;
-    classifier::metrics::describe();
+    engine::metrics::describe();
     classifier::pipeline::metrics::describe();
     drift::metrics::describe();
     ingest::metrics::describe();

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use classifier::labeler::Labeler;
-use classifier::onnx::OnnxModel;
 use classifier::pipeline::{Parts, Progress, Supervision, supervise};
+use engine::labeler::Labeler;
+use engine::onnx::OnnxModel;
 use ingest::batcher::BatchLimits;
 use kafka::consumer::KafkaSource;
 use kafka::lease::{Lease, Leases, Losses};

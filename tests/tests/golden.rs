@@ -6,12 +6,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use classifier::labeler::{Judged, Labeler};
-use classifier::load::{self, LoadError};
-use classifier::onnx::{OnnxModel, SessionError};
-use classifier::package::{self, Package};
-use classifier::settings::{Config, Settings};
-use classifier::tokens::LongText;
+use engine::labeler::{Labeler, Prediction};
+use engine::load::{self, LoadError};
+use engine::onnx::{OnnxModel, SessionError};
+use engine::package::{self, Package};
+use engine::settings::{Config, Settings};
+use engine::tokens::LongText;
 use serde::Deserialize;
 use tests::workspace;
 
@@ -65,8 +65,8 @@ fn labeler(test: &str, config: &Config) -> Option<Labeler<OnnxModel>> {
     }
 }
 
-fn judge(labeler: &mut Labeler<OnnxModel>, texts: &[&str]) -> Vec<Arc<Judged>> {
-    let answers = labeler.judge(texts).expect("the model works");
+fn predict(labeler: &mut Labeler<OnnxModel>, texts: &[&str]) -> Vec<Arc<Prediction>> {
+    let answers = labeler.predict(texts).expect("the model works");
     answers.into_iter().map(|answer| answer.expect("every text has scores")).collect()
 }
 
@@ -93,9 +93,9 @@ fn probabilities_are_those_of_the_reference() {
     let (reference, texts) = reference();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let mut worst = 0f32;
-    for (case, judged) in reference.cases.iter().zip(judge(&mut labeler, &texts)) {
-        let top = &judged.labels.top;
-        assert_eq!(judged.labels.label.as_deref(), Some(case.top[0].0.as_str()), "{}", case.name);
+    for (case, prediction) in reference.cases.iter().zip(predict(&mut labeler, &texts)) {
+        let top = &prediction.labels.top;
+        assert_eq!(prediction.labels.label.as_deref(), Some(case.top[0].0.as_str()), "{}", case.name);
         for ((expected, score), found) in case.top.iter().zip(top) {
             let differs = (found.score - score).abs();
             worst = worst.max(differs);
@@ -113,29 +113,29 @@ fn a_text_gets_the_same_bits_alone_and_in_any_batch() {
     let Some(mut narrow) = labeler(test, &narrow) else { return };
     let (_, texts) = reference();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let together = judge(&mut wide, &texts);
+    let together = predict(&mut wide, &texts);
     for (text, expected) in texts.iter().zip(&together) {
-        assert_eq!(judge(&mut narrow, &[text])[0], *expected);
+        assert_eq!(predict(&mut narrow, &[text])[0], *expected);
     }
     let backwards: Vec<&str> = texts.iter().rev().copied().collect();
-    assert!(judge(&mut narrow, &backwards).iter().rev().eq(&together));
+    assert!(predict(&mut narrow, &backwards).iter().rev().eq(&together));
 }
 
 #[test]
 fn every_way_to_show_a_long_text_agrees_on_short_ones() {
     let test = "every_way_to_show_a_long_text_agrees_on_short_ones";
-    use classifier::settings::LongTextKind::{Head, HeadTail, Strided, Tail};
+    use engine::settings::LongTextKind::{Head, HeadTail, Strided, Tail};
     let question = "Where is my card? ";
     let long = format!("{question}{}", "Hello there, I hope you are well. ".repeat(60));
     let mut labels = Vec::new();
     for long_text in [Head, Tail, HeadTail, Strided] {
         let Some(mut labeler) = labeler(test, &config(|settings| Settings { long_text, ..settings })) else { return };
-        let judged = judge(&mut labeler, &[question, &long]);
-        assert_eq!(judged[0].labels.label.as_deref(), Some("card_arrival"), "{long_text:?}");
-        assert!(!judged[0].signals.truncated);
-        assert_eq!(judged[1].signals.truncated, long_text != Strided);
-        assert_eq!(judged[1].signals.n_tokens, 547);
-        labels.push((long_text, judged[1].labels.label.clone()));
+        let prediction = predict(&mut labeler, &[question, &long]);
+        assert_eq!(prediction[0].labels.label.as_deref(), Some("card_arrival"), "{long_text:?}");
+        assert!(!prediction[0].signals.truncated);
+        assert_eq!(prediction[1].signals.truncated, long_text != Strided);
+        assert_eq!(prediction[1].signals.n_tokens, 547);
+        labels.push((long_text, prediction[1].labels.label.clone()));
     }
     println!("a question before a long text: {labels:?}");
 }

@@ -13,11 +13,11 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use classifier::labeler::{Judged, Labeler};
-use classifier::load::{self, LoadError};
-use classifier::onnx::{OnnxModel, SessionError};
-use classifier::package::Package;
-use classifier::settings::{Config, Settings};
+use engine::labeler::{Labeler, Prediction};
+use engine::load::{self, LoadError};
+use engine::onnx::{OnnxModel, SessionError};
+use engine::package::Package;
+use engine::settings::{Config, Settings};
 use schemas::Signals;
 use serde::Deserialize;
 use tests::workspace;
@@ -102,8 +102,8 @@ fn labeler(test: &str, package: &Path, labels: usize) -> Option<Labeler<OnnxMode
 }
 
 /// Holds what the classifier says against what Python says. Of several labels a text only those given have a score.
-fn compare(row: &Row, judged: &Judged, names: &[&str], lists_all: bool) -> Tally {
-    let labels = &judged.labels;
+fn compare(row: &Row, prediction: &Prediction, names: &[&str], lists_all: bool) -> Tally {
+    let labels = &prediction.labels;
     let listed: Vec<&str> = labels.top.iter().map(|label| &*label.label).collect();
     let same_list = lists_all || listed == row.given;
     let expected = |name: &str| {
@@ -120,7 +120,7 @@ fn compare(row: &Row, judged: &Judged, names: &[&str], lists_all: bool) -> Tally
     Tally {
         texts: 1,
         labels_differ: usize::from(labels.label.as_deref() != row.label.as_deref() || !same_list),
-        signals_differ: usize::from(!same_signals(&judged.signals, &row.signals)),
+        signals_differ: usize::from(!same_signals(&prediction.signals, &row.signals)),
         worst,
     }
 }
@@ -147,14 +147,14 @@ fn holds(test: &str, package: &Path, texts: usize) -> bool {
     let Some(mut labeler) = labeler(test, package, names.len()) else { return false };
     let rows = reference(&python, package, texts);
     assert_eq!(rows.len(), texts);
-    let lists_all = opened.config.problem_type == classifier::label::ProblemType::Softmax;
+    let lists_all = opened.config.problem_type == engine::label::ProblemType::Softmax;
     let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
     for window in rows.chunks(WINDOW) {
         let window_texts: Vec<&str> = window.iter().map(|row| row.text.as_str()).collect();
-        let answers = labeler.judge(&window_texts).expect("the model works");
+        let answers = labeler.predict(&window_texts).expect("the model works");
         for (row, answer) in window.iter().zip(answers) {
-            let judged = answer.expect("every text has scores");
-            tallies.entry(&row.kind).or_default().add(compare(row, &judged, &names, lists_all));
+            let prediction = answer.expect("every text has scores");
+            tallies.entry(&row.kind).or_default().add(compare(row, &prediction, &names, lists_all));
         }
     }
     println!("{}", table(&opened.id.name, &tallies));

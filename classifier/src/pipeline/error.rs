@@ -8,7 +8,7 @@ use kafka::source::SourceError;
 use schemas::Recovery;
 use sink::publisher::PublishError;
 
-use crate::error::LabelError;
+use engine::error::LabelError;
 
 /// The stages of a pipeline, each on a thread of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use sink::publisher::Publisher;
 use tokio_util::sync::CancellationToken;
 
 use super::{Parts, PipelineError, Progress, run};
-use crate::model::Model;
+use engine::model::Model;
 
 /// Runs the pipeline until it stops, ends, or cannot be recovered.
 ///

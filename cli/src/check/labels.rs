@@ -1,7 +1,7 @@
 //! The newest records, labelled as a worker would: what each becomes, and what its time says.
 
-use classifier::labeler::Labeler;
-use classifier::onnx::OnnxModel;
+use engine::labeler::Labeler;
+use engine::onnx::OnnxModel;
 use ingest::decode::Decoder;
 use schemas::{Batch, DeadLetter, Fate, Generation, LabeledEvent, RawEvent, TextEvent, Tombstone};
 

@@ -97,7 +97,7 @@ pub(super) fn play(
 fn load_worker(kafka: &Kafka, stop: &CancellationToken) -> Result<Worker, Failure> {
     say("Loading the model and trying it on its golden texts.\n")?;
     let began = Instant::now();
-    let labeler = classifier::load::load(&model_source::model(&kafka.config, stop)?)?;
+    let labeler = engine::load::load(&model_source::model(&kafka.config, stop)?)?;
     let took = began.elapsed().as_secs_f64();
     let worker = Worker::connect(&kafka.config, labeler, false)?;
     await_membership(&worker)?;

@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use classifier::load::LoadError;
-use classifier::package::{Choice, Package, ReferenceFile};
 use drift::compare::Comparer;
 use drift::profile::Profile;
 use drift::reference::ReferenceKind;
 use drift::verdict::overall;
+use engine::load::LoadError;
+use engine::package::{Choice, Package, ReferenceFile};
 use schemas::report::{Verdict, WindowReport};
 use tokio_util::sync::CancellationToken;
 

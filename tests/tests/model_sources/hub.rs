@@ -3,7 +3,7 @@
 use std::fs;
 use std::thread;
 
-use classifier::package::Package;
+use engine::package::Package;
 use packages::error::FetchError;
 
 use crate::server::{Route, Server, sha256};

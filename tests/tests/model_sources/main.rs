@@ -95,7 +95,7 @@ pub(crate) fn manifest(files: &[(String, Vec<u8>)]) -> (String, Vec<u8>) {
 
 /// The first label of a fetched package, by the classifier's own reading of it.
 pub(crate) fn label(fetched: &Fetched) -> String {
-    let package = classifier::package::Package::open_named(&fetched.folder, fetched.name.as_deref());
+    let package = engine::package::Package::open_named(&fetched.folder, fetched.name.as_deref());
     package.unwrap_or_else(|error| panic!("{error}")).config.labels[0].to_string()
 }
 

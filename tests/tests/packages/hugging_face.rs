@@ -6,16 +6,16 @@
 use std::fs;
 use std::time::Duration;
 
-use classifier::error::chain;
-use classifier::labeler::{Judged, Labeler};
-use classifier::onnx::OnnxModel;
-use classifier::package::{self, Package};
-use classifier::settings::{Config, LongTextKind, Settings};
+use engine::error::chain;
+use engine::labeler::{Labeler, Prediction};
+use engine::onnx::OnnxModel;
+use engine::package::{self, Package};
+use engine::settings::{Config, LongTextKind, Settings};
 use tests::process::Process;
 use tests::workspace;
 
 use crate::tiny::{self, Graph, Tiny};
-use crate::{close, judge, load, settings};
+use crate::{close, load, predict, settings};
 
 /// A labeller for a package that has to load; nothing where ONNX Runtime is not installed.
 fn labeler(test: &str, tiny: &Tiny) -> Option<Labeler<OnnxModel>> {
@@ -23,9 +23,9 @@ fn labeler(test: &str, tiny: &Tiny) -> Option<Labeler<OnnxModel>> {
     Some(loaded.unwrap_or_else(|error| panic!("{test}: {}", chain(&error))))
 }
 
-fn one(labeler: &mut Labeler<OnnxModel>, text: &str) -> Judged {
-    let judged = judge(labeler, &[text]).remove(0).unwrap_or_else(|error| panic!("{text}: {error}"));
-    (*judged).clone()
+fn one(labeler: &mut Labeler<OnnxModel>, text: &str) -> Prediction {
+    let prediction = predict(labeler, &[text]).remove(0).unwrap_or_else(|error| panic!("{text}: {error}"));
+    (*prediction).clone()
 }
 
 /// Why a package does not load; nothing where ONNX Runtime is not installed.
@@ -170,7 +170,7 @@ fn logits_of_every_float_and_token_ids_of_both_integers_are_taken() {
         // logits (2, -2) and (-1, 2), which all of these floats hold exactly
         close(one(&mut labeler, "good good").labels.top[0].score, 1.0 / (1.0 + (-4f64).exp()));
         close(one(&mut labeler, "bad").labels.top[0].score, 1.0 / (1.0 + (-3f64).exp()));
-        let answers = judge(&mut labeler, &["huge huge", "good"]);
+        let answers = predict(&mut labeler, &["huge huge", "good"]);
         assert!(answers[0].as_ref().is_err_and(|error| error.contains("not a finite number")), "{output_type}");
         assert!(answers[1].is_ok(), "{output_type}");
     }

@@ -8,13 +8,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use classifier::error::chain;
-use classifier::labeler::{Judged, Labeler};
-use classifier::load::{self, LoadError};
-use classifier::onnx::{OnnxModel, SessionError};
-use classifier::package::Package;
-use classifier::settings::{Config, LongTextKind, Settings};
-use classifier::tokens::LongText;
+use engine::error::chain;
+use engine::labeler::{Labeler, Prediction};
+use engine::load::{self, LoadError};
+use engine::onnx::{OnnxModel, SessionError};
+use engine::package::Package;
+use engine::settings::{Config, LongTextKind, Settings};
+use engine::tokens::LongText;
 use proptest::prelude::*;
 use tests::workspace;
 use tiny::{Graph, Tiny};
@@ -35,8 +35,8 @@ pub(crate) fn load(test: &str, settings: Settings) -> Option<Result<Labeler<Onnx
     }
 }
 
-pub(crate) fn judge(labeler: &mut Labeler<OnnxModel>, texts: &[&str]) -> Vec<Result<Arc<Judged>, String>> {
-    let answers = labeler.judge(texts).expect("the model works");
+pub(crate) fn predict(labeler: &mut Labeler<OnnxModel>, texts: &[&str]) -> Vec<Result<Arc<Prediction>, String>> {
+    let answers = labeler.predict(texts).expect("the model works");
     answers.into_iter().map(|answer| answer.map_err(|error| chain(&*error))).collect()
 }
 
@@ -54,7 +54,7 @@ fn a_package_of_hugging_face_files_only_works_unchanged() {
     assert_eq!(model.digest.len(), "sha256:".len() + 64);
     assert!(model.digest[7..].starts_with(&model.version));
 
-    let answers = judge(&mut labeler, &["Good good", "bad", "huge huge", "good what"]);
+    let answers = predict(&mut labeler, &["Good good", "bad", "huge huge", "good what"]);
     // logits (2, -2), (-1, 2), infinite, (1, -1)
     let first = answers[0].as_ref().expect("a label");
     assert_eq!(first.labels.label.as_deref(), Some("positive"));
@@ -101,14 +101,14 @@ fn sigmoid_regression_thresholds_and_temperature_come_from_the_package_and_setti
     let Some(labeler) = load(test, settings(tiny.dir())) else { return };
     let mut labeler = labeler.unwrap_or_else(|error| panic!("the tiny package loads: {error}"));
     assert_eq!((labeler.model().name.as_str(), labeler.model().version.as_str()), ("tiny", "7"));
-    let answers = judge(&mut labeler, &["good", "good good good good good"]);
+    let answers = predict(&mut labeler, &["good", "good good good good good"]);
     assert_eq!(answers[0].as_ref().expect("scores").labels.label, None, "sigmoid(1/2) is below 0.9");
     let sure = answers[1].as_ref().expect("scores");
     close(sure.labels.top[0].score, 1.0 / (1.0 + (-2.5f64).exp()));
 
     let own = Settings { temperature: Some(1.0), abstain_below: Some(0.0), ..settings(tiny.dir()) };
     let mut labeler = load(test, own).expect("as before").unwrap_or_else(|error| panic!("settings win: {error}"));
-    let answers = judge(&mut labeler, &["good"]);
+    let answers = predict(&mut labeler, &["good"]);
     let top = &answers[0].as_ref().expect("scores").labels.top;
     close(top[0].score, 1.0 / (1.0 + (-1f64).exp()));
     assert_eq!(top.len(), 2, "negative, sigmoid(-1) = 0.27, is over its own threshold: {top:?}");
@@ -121,12 +121,12 @@ fn windows_of_a_long_text_are_scored_together() {
         Settings { long_text: LongTextKind::Strided, stride_overlap: 0, tokens_max: Some(3), ..settings(tiny.dir()) };
     let Some(labeler) = load("windows_of_a_long_text", strided) else { return };
     let mut labeler = labeler.unwrap_or_else(|error| panic!("the tiny package loads: {error}"));
-    let answers = judge(&mut labeler, &["good good what what bad bad bad"]);
-    let judged = answers[0].as_ref().expect("scores");
+    let answers = predict(&mut labeler, &["good good what what bad bad bad"]);
+    let prediction = answers[0].as_ref().expect("scores");
     // windows of two words: (2, -2), (0, 0), (-2, 4), (-1, 2); the highest of each label is (2, 4)
-    close(judged.labels.top[0].score, 1.0 / (1.0 + (-2f64).exp()));
-    assert_eq!(judged.labels.label.as_deref(), Some("negative"));
-    assert!(!judged.signals.truncated && judged.signals.n_tokens == 8);
+    close(prediction.labels.top[0].score, 1.0 / (1.0 + (-2f64).exp()));
+    assert_eq!(prediction.labels.label.as_deref(), Some("negative"));
+    assert!(!prediction.signals.truncated && prediction.signals.n_tokens == 8);
 }
 
 #[test]

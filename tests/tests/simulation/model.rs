@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use classifier::label::{ProblemType, Rules};
-use classifier::labeler::{Labeler, LabelerConfig, Pool};
-use classifier::model::{Model, ModelError, Scores, TokenBatch};
-use classifier::tokens::{LongText, TokenLimits, Tokens};
+use engine::label::{ProblemType, Rules};
+use engine::labeler::{Labeler, LabelerConfig, Pool};
+use engine::model::{Model, ModelError, Scores, TokenBatch};
+use engine::tokens::{LongText, TokenLimits, Tokens};
 use ingest::decode::{DecodeConfig, DecodeSettings, Decoder, Format, Tombstones};
 use schemas::ModelId;
 use schemas::time::TimeUnit;

@@ -80,7 +80,7 @@ def events(folder: Path, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 
 def answer(scorer: Scorer, row: np.ndarray, given: np.ndarray) -> dict[str, Any]:
-    """`label`, `score` and `labels` as the classifier writes them (classifier/src/label.rs), from one text's scores."""
+    """`label`, `score` and `labels` as the classifier writes them (engine/src/label.rs), from one text's scores."""
     ranked = np.argsort(-row, kind="stable")
     listed = [place for place in ranked if given[place] or not scorer.is_multi_label][:TOP]
     label, score = scorer.answers(row[None])[0]
@@ -92,7 +92,7 @@ def answer(scorer: Scorer, row: np.ndarray, given: np.ndarray) -> dict[str, Any]
 
 
 def signals(scorer: Scorer, text: str, row: np.ndarray) -> dict[str, Any]:
-    """Facts about a text and its scores, as the classifier counts them (classifier/src/signals.rs, tokens.rs)."""
+    """Facts about a text and its scores, as the classifier counts them (engine/src/signals.rs, tokens.rs)."""
     read = text[: scorer.tokens_max * CHARACTERS_PER_TOKEN]
     tokens = scorer.tokens_uncut(read)
     own = len(tokens) if read == text else (len(tokens) * len(text) + len(read) // 2) // len(read)

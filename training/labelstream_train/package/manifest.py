@@ -1,6 +1,6 @@
 """labelstream.json: writes it, reads it, adds figures to it, and names a package as the classifier does.
 
-The classifier (`classifier/src/package/manifest.rs`) refuses fields that it does not know, so a new field here needs
+The classifier (`engine/src/package/manifest.rs`) refuses fields that it does not know, so a new field here needs
 one there.
 """
 

@@ -2,18 +2,18 @@
 
 use schemas::Signals;
 
-use crate::label::Verdict;
+use crate::label::ScoredLabels;
 use crate::tokens::Encoded;
 
 /// Puts together what the tokenizer and the scores tell of one text. Counts beyond `u32` stay at its maximum.
-pub fn of(encoded: &Encoded, verdict: &Verdict) -> Signals {
+pub fn of(encoded: &Encoded, scored: &ScoredLabels) -> Signals {
     Signals {
         characters: count(encoded.characters),
         n_tokens: count(encoded.n_tokens),
         truncated: encoded.truncated,
         unknown_rate: encoded.unknown_rate,
-        entropy: verdict.entropy,
-        margin: verdict.margin,
+        entropy: scored.entropy,
+        margin: scored.margin,
     }
 }
 

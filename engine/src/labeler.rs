@@ -1,7 +1,7 @@
 //! One batch of texts in, one batch of labelled events out, in the same order.
 //!
 //! Tokenise, answer what is known from the cache, plan the runs, run them on the sessions, pool windows of long texts,
-//! judge, restore order. A text that cannot be labelled becomes a dead letter, and so do any number of them: only a model
+//! predict, restore order. A text that cannot be labelled becomes a dead letter, and so do any number of them: only a model
 //! that fails on a text which it is known to label, too, ends the labeller. Knows nothing of Kafka, files or ONNX Runtime:
 //! any [`Model`] will do.
 
@@ -10,7 +10,6 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ingest::stages::Pulse;
 use metrics::{counter, histogram};
 use schemas::{Batch, DeadLetter, LabeledEvent, Labels, ModelId, Reason, Signals, TextEvent};
 use serde::Deserialize;
@@ -55,12 +54,12 @@ pub struct LabelerConfig {
 
 /// What is said of one text.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judged {
+pub struct Prediction {
     pub labels: Labels,
     pub signals: Signals,
 }
 
-/// Where the time of [`Labeler::judge`] went, summed over calls.
+/// Where the time of [`Labeler::predict`] went, summed over calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
     pub tokenise: Duration,
@@ -78,10 +77,10 @@ pub struct Labeler<M> {
     rules: Rules,
     sessions: Vec<Session<M>>,
     config: LabelerConfig,
-    cache: Cache<Arc<Judged>>,
+    cache: Cache<Arc<Prediction>>,
     probe: Probe,
     is_broken: bool,
-    pulse: Option<Pulse>,
+    went_on: Option<WentOn>,
     spent: Spent,
 }
 
@@ -91,8 +90,11 @@ struct Probe {
     row: Vec<u32>,
 }
 
+/// Called from any thread.
+pub type WentOn = Box<dyn Fn() + Send + Sync>;
+
 /// The answer for one text of a batch; identical texts share it.
-pub type Answer = Result<Arc<Judged>, Arc<TextError>>;
+pub type Answer = Result<Arc<Prediction>, Arc<TextError>>;
 
 /// One text's logits, its windows taken together.
 type Pooled = Result<Vec<f32>, Arc<TextError>>;
@@ -112,7 +114,7 @@ impl<M: Model> Labeler<M> {
             config,
             probe,
             is_broken: false,
-            pulse: None,
+            went_on: None,
             spent: Spent::default(),
         }
     }
@@ -125,9 +127,9 @@ impl<M: Model> Labeler<M> {
         }
     }
 
-    /// Tells `pulse` of every run of the model from now on.
-    pub fn beat(&mut self, pulse: Pulse) {
-        self.pulse = Some(pulse);
+    /// Calls `went_on` after every run of the model from now on.
+    pub fn tell(&mut self, went_on: WentOn) {
+        self.went_on = Some(went_on);
     }
 
     /// The model that labels.
@@ -156,13 +158,13 @@ impl<M: Model> Labeler<M> {
     /// [`LabelError::Broken`] when the model is broken rather than a text; the batch is lost and must be read again.
     pub fn label(&mut self, batch: Batch<TextEvent>) -> Result<Batch<LabeledEvent>, LabelError> {
         let texts: Vec<&str> = batch.items().iter().map(|event| event.text.as_str()).collect();
-        let answers = self.judge(&texts)?;
+        let answers = self.predict(&texts)?;
         let model = Arc::clone(&self.model);
         Ok(batch.zip_map(answers, |event, answer| (event, answer)).try_map(|(event, answer)| match answer {
-            Ok(judged) => Ok(LabeledEvent {
+            Ok(prediction) => Ok(LabeledEvent {
                 event,
-                labels: judged.labels.clone(),
-                signals: judged.signals.clone(),
+                labels: prediction.labels.clone(),
+                signals: prediction.signals.clone(),
                 model: Arc::clone(&model),
             }),
             Err(error) => Err(DeadLetter::new(event.raw, Reason::ModelFailed, chain(&*error))),
@@ -173,7 +175,7 @@ impl<M: Model> Labeler<M> {
     ///
     /// # Errors
     /// As [`Self::label`].
-    pub fn judge(&mut self, texts: &[&str]) -> Result<Vec<Answer>, LabelError> {
+    pub fn predict(&mut self, texts: &[&str]) -> Result<Vec<Answer>, LabelError> {
         let mut known: HashMap<TextKey, Option<Answer>> = HashMap::with_capacity(texts.len());
         let keys: Vec<TextKey> = texts.iter().map(|text| TextKey::of(text)).collect();
         let (mut new_keys, mut new_texts) = (Vec::new(), Vec::new());
@@ -189,17 +191,17 @@ impl<M: Model> Labeler<M> {
         }
         counter!(names::CACHE_MISSES).increment(new_texts.len() as u64);
         counter!(names::CACHE_HITS).increment((texts.len() - new_texts.len()) as u64);
-        let answers = self.judge_new(&new_texts)?;
+        let answers = self.predict_new(&new_texts)?;
         for (key, answer) in new_keys.into_iter().zip(answers) {
-            if let Ok(judged) = &answer {
-                self.cache.insert(key, Arc::clone(judged));
+            if let Ok(prediction) = &answer {
+                self.cache.insert(key, Arc::clone(prediction));
             }
             known.insert(key, Some(answer));
         }
-        Ok(keys.iter().map(|key| known[key].clone().expect("every key was known or judged")).collect())
+        Ok(keys.iter().map(|key| known[key].clone().expect("every key was known or predicted")).collect())
     }
 
-    fn judge_new(&mut self, texts: &[&str]) -> Result<Vec<Answer>, LabelError> {
+    fn predict_new(&mut self, texts: &[&str]) -> Result<Vec<Answer>, LabelError> {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
@@ -215,7 +217,7 @@ impl<M: Model> Labeler<M> {
             .map(|(encoded, logits)| match (encoded, logits) {
                 (Err(error), _) => Err(Arc::new(error.into())),
                 (_, Err(error)) => Err(error),
-                (Ok(encoded), Ok(logits)) => Ok(Arc::new(self.verdict(&encoded, &logits))),
+                (Ok(encoded), Ok(logits)) => Ok(Arc::new(self.prediction(&encoded, &logits))),
             })
             .collect())
     }
@@ -254,7 +256,7 @@ impl<M: Model> Labeler<M> {
             return Err(LabelError::StillBroken);
         }
         let runs = self.plan(rows);
-        let pulse = self.pulse.as_ref();
+        let went_on = self.went_on.as_ref();
         let work = Work {
             rows,
             pad_id: self.tokens.pad_id(),
@@ -262,7 +264,7 @@ impl<M: Model> Labeler<M> {
             classes: self.rules.names.len(),
             probe: &self.probe.row,
             failures_max: self.config.failures_max.get(),
-            went_on: &|| pulse.into_iter().for_each(Pulse::beat),
+            went_on: &|| went_on.into_iter().for_each(|went_on| went_on()),
         };
         let start = Instant::now();
         let mut outcome = sessions::run_all(&mut self.sessions, &runs, work);
@@ -314,10 +316,10 @@ impl<M: Model> Labeler<M> {
         runs
     }
 
-    fn verdict(&self, encoded: &Encoded, logits: &[f32]) -> Judged {
-        let verdict = self.rules.judge(logits);
-        let signals = signals::of(encoded, &verdict);
-        Judged { labels: verdict.labels, signals }
+    fn prediction(&self, encoded: &Encoded, logits: &[f32]) -> Prediction {
+        let scored = self.rules.labels(logits);
+        let signals = signals::of(encoded, &scored);
+        Prediction { labels: scored.labels, signals }
     }
 }
 

@@ -107,9 +107,9 @@ fn events(texts: &[&str]) -> Batch<TextEvent> {
     })
 }
 
-fn answers(labeler: &mut Labeler<Fake>, texts: &[&str]) -> Vec<Option<Judged>> {
-    let answers = labeler.judge(texts).expect("the model works");
-    answers.into_iter().map(|answer| answer.ok().map(|judged| (*judged).clone())).collect()
+fn answers(labeler: &mut Labeler<Fake>, texts: &[&str]) -> Vec<Option<Prediction>> {
+    let answers = labeler.predict(texts).expect("the model works");
+    answers.into_iter().map(|answer| answer.ok().map(|prediction| (*prediction).clone())).collect()
 }
 
 #[test]
@@ -182,15 +182,15 @@ fn a_model_that_breaks_ends_the_labeler_before_a_record_loses_its_label() {
         for sessions in 1..4 {
             let breaks = Some((1, fault));
             let mut labeler = labeler_of(vec![Fake { breaks, ..Fake::default() }; sessions], 0, LongText::Head);
-            assert!(labeler.judge(&["good"]).is_ok(), "it works once");
+            assert!(labeler.predict(&["good"]).is_ok(), "it works once");
             let texts: Vec<String> = (0..40).map(|number| format!("good {}", "so ".repeat(number))).collect();
             // the other sessions work once, too
-            let error = (0..sessions).find_map(|_| labeler.judge(&borrowed(&texts[..1])).err());
-            let error = error.unwrap_or_else(|| labeler.judge(&borrowed(&texts)).expect_err("it is broken"));
+            let error = (0..sessions).find_map(|_| labeler.predict(&borrowed(&texts[..1])).err());
+            let error = error.unwrap_or_else(|| labeler.predict(&borrowed(&texts)).expect_err("it is broken"));
             assert_eq!(error.recovery(), schemas::Recovery::Exit);
             let said = chain(&error);
             assert!(said.contains("in a row, and then on a text that it labelled before: "), "{fault:?}: {said}");
-            assert!(labeler.judge(&["bad"]).is_err(), "broken stays broken");
+            assert!(labeler.predict(&["bad"]).is_err(), "broken stays broken");
         }
     }
 }
@@ -203,7 +203,7 @@ fn a_session_that_breaks_beside_a_sound_one_is_found() {
         let texts: Vec<String> = (0..64).map(|number| format!("good {}", "so bad ".repeat(number))).collect();
         let texts = borrowed(&texts);
         // which session takes which run is a race; it is lost by the broken one only while it has no work
-        let error = (0..1_000).find_map(|_| labeler.judge(&texts).err());
+        let error = (0..1_000).find_map(|_| labeler.predict(&texts).err());
         assert!(error.is_some_and(|error| matches!(error, LabelError::Broken { .. })), "{fault:?}");
     }
 }
@@ -211,7 +211,7 @@ fn a_session_that_breaks_beside_a_sound_one_is_found() {
 #[test]
 fn before_anything_was_labelled_a_plain_text_or_a_golden_one_tells() {
     let broken = vec![Fake { breaks: Some((0, Fault::Fails)), ..Fake::default() }];
-    let said = |labeler: &mut Labeler<Fake>| chain(&labeler.judge(&["good"]).expect_err("it is broken"));
+    let said = |labeler: &mut Labeler<Fake>| chain(&labeler.predict(&["good"]).expect_err("it is broken"));
     let mut plain = labeler_of(broken.clone(), 0, LongText::Head);
     assert!(said(&mut plain).contains("on a plain greeting: run the model on 1 texts"), "{}", said(&mut plain));
     let mut golden = labeler_of(broken, 0, LongText::Head);
@@ -269,8 +269,8 @@ fn windows_of_a_long_text_are_pooled_and_one_bad_window_fails_the_text() {
     let mut labeler = labeler(2, 0, strided);
     let found = answers(&mut labeler, &["bad bad so so good good good", "good", "good so so so poison"]);
     let label = |place: usize| {
-        let judged: Option<&Judged> = found[place].as_ref();
-        judged.and_then(|judged| judged.labels.label.clone())
+        let prediction: Option<&Prediction> = found[place].as_ref();
+        prediction.and_then(|prediction| prediction.labels.label.clone())
     };
     assert_eq!(label(0).as_deref(), Some("positive"));
     assert_eq!(label(1).as_deref(), Some("positive"));

@@ -105,7 +105,7 @@ fn short_run(labeler: &mut Labeler<OnnxModel>, package: &Package) -> Result<(f64
         let window: Vec<String> =
             texts.iter().cycle().take(WINDOW).zip(labeled..).map(|(text, number)| format!("{text} {number}")).collect();
         let window: Vec<&str> = window.iter().map(String::as_str).collect();
-        labeler.judge(&window).map_err(LoadError::GoldenRun)?;
+        labeler.predict(&window).map_err(LoadError::GoldenRun)?;
         labeled += WINDOW;
     }
     let seconds = begun.elapsed().as_secs_f64();

@@ -8,8 +8,8 @@ use std::error::Error;
 use std::io::{self, BufRead};
 use std::time::{Duration, Instant};
 
-use classifier::load;
-use classifier::settings::{Config, Settings};
+use engine::load;
+use engine::settings::{Config, Settings};
 
 #[derive(serde::Deserialize)]
 struct Line {
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for window in texts.chunks(window) {
         let window: Vec<&str> = window.iter().map(String::as_str).collect();
         let each = Instant::now();
-        labeler.judge(&window)?;
+        labeler.predict(&window)?;
         slowest = slowest.max(each.elapsed());
     }
     let total = begun.elapsed();

@@ -38,7 +38,7 @@ pub struct Rules {
 
 /// Labels with the two facts about the scores that only their whole vector tells.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub struct ScoredLabels {
     pub labels: Labels,
     /// See [`schemas::Signals::entropy`].
     pub entropy: Option<f32>,
@@ -51,12 +51,12 @@ impl Rules {
     ///
     /// # Panics
     /// When the number of logits is not the number of names: the caller checks the model's output.
-    pub fn judge(&self, logits: &[f32]) -> Verdict {
+    pub fn labels(&self, logits: &[f32]) -> ScoredLabels {
         assert_eq!(logits.len(), self.names.len(), "one logit per label");
         match self.problem_type {
-            ProblemType::Softmax => self.judge_softmax(&softmax(logits, self.temperature)),
-            ProblemType::Sigmoid => self.judge_sigmoid(&sigmoid(logits, self.temperature)),
-            ProblemType::Regression => Verdict {
+            ProblemType::Softmax => self.softmax_labels(&softmax(logits, self.temperature)),
+            ProblemType::Sigmoid => self.sigmoid_labels(&sigmoid(logits, self.temperature)),
+            ProblemType::Regression => ScoredLabels {
                 labels: Labels { label: None, score: None, top: Vec::new(), value: Some(logits[0]) },
                 entropy: None,
                 margin: None,
@@ -64,11 +64,11 @@ impl Rules {
         }
     }
 
-    fn judge_softmax(&self, scores: &[f32]) -> Verdict {
+    fn softmax_labels(&self, scores: &[f32]) -> ScoredLabels {
         let ranked = ranked(scores);
         let best = ranked[0];
         let given = [self.thresholds[best], self.abstain_below].iter().flatten().all(|floor| scores[best] >= *floor);
-        Verdict {
+        ScoredLabels {
             labels: Labels {
                 label: given.then(|| Arc::clone(&self.names[best])),
                 score: Some(scores[best]),
@@ -81,7 +81,7 @@ impl Rules {
     }
 
     /// The score is that of the label given, which may have beaten a higher one that missed its own threshold.
-    fn judge_sigmoid(&self, scores: &[f32]) -> Verdict {
+    fn sigmoid_labels(&self, scores: &[f32]) -> ScoredLabels {
         let ranked = ranked(scores);
         let is_given = |place: &usize| {
             let threshold = self.thresholds[*place].unwrap_or(SIGMOID_THRESHOLD);
@@ -89,7 +89,7 @@ impl Rules {
         };
         let top = self.list(scores, ranked.iter().copied().filter(is_given));
         let winner = ranked.iter().copied().find(is_given);
-        Verdict {
+        ScoredLabels {
             labels: Labels {
                 label: winner.map(|place| Arc::clone(&self.names[place])),
                 score: Some(scores[winner.unwrap_or(ranked[0])]),
@@ -190,24 +190,24 @@ mod tests {
         // softmax of (ln 1, ln 2, ln 5) is (1/8, 2/8, 5/8)
         let logits = [0.0, 2f32.ln(), 5f32.ln()];
         let mut rules = rules(ProblemType::Softmax, 3);
-        let verdict = rules.judge(&logits);
-        assert_eq!(verdict.labels.label.as_deref(), Some("l2"));
-        close(verdict.labels.top[0].score, 0.625);
-        close(verdict.labels.top[1].score, 0.25);
-        assert_eq!(verdict.labels.top.len(), 2);
-        close(verdict.margin.expect("three labels"), 0.375);
+        let scored = rules.labels(&logits);
+        assert_eq!(scored.labels.label.as_deref(), Some("l2"));
+        close(scored.labels.top[0].score, 0.625);
+        close(scored.labels.top[1].score, 0.25);
+        assert_eq!(scored.labels.top.len(), 2);
+        close(scored.margin.expect("three labels"), 0.375);
         // -(1/8 ln 1/8 + 1/4 ln 1/4 + 5/8 ln 5/8) / ln 3
-        close(verdict.entropy.expect("softmax has one"), 0.819_448_36);
+        close(scored.entropy.expect("softmax has one"), 0.819_448_36);
         rules.abstain_below = Some(0.7);
-        let verdict = rules.judge(&logits);
-        assert_eq!(verdict.labels.label, None);
-        close(verdict.labels.score.expect("also when abstaining"), 0.625);
+        let scored = rules.labels(&logits);
+        assert_eq!(scored.labels.label, None);
+        close(scored.labels.score.expect("also when abstaining"), 0.625);
         rules.abstain_below = None;
         rules.thresholds[2] = Some(0.7);
-        assert_eq!(rules.judge(&logits).labels.label, None);
+        assert_eq!(rules.labels(&logits).labels.label, None);
         rules.temperature = 0.5;
-        assert_eq!(rules.judge(&logits).labels.label.as_deref(), Some("l2"));
-        close(rules.judge(&logits).labels.top[0].score, 25.0 / 30.0);
+        assert_eq!(rules.labels(&logits).labels.label.as_deref(), Some("l2"));
+        close(rules.labels(&logits).labels.top[0].score, 25.0 / 30.0);
     }
 
     #[test]
@@ -216,36 +216,36 @@ mod tests {
         let logits = [3f32.ln(), -(3f32.ln()), 3f32.ln()];
         let mut rules = rules(ProblemType::Sigmoid, 3);
         rules.thresholds = vec![Some(0.8), Some(0.2), None];
-        let verdict = rules.judge(&logits);
-        assert_eq!(verdict.labels.label.as_deref(), Some("l2"));
-        let top: Vec<&str> = verdict.labels.top.iter().map(|label| &*label.label).collect();
+        let scored = rules.labels(&logits);
+        assert_eq!(scored.labels.label.as_deref(), Some("l2"));
+        let top: Vec<&str> = scored.labels.top.iter().map(|label| &*label.label).collect();
         assert_eq!(top, ["l2", "l1"]);
-        close(verdict.margin.expect("three labels"), 0.0);
+        close(scored.margin.expect("three labels"), 0.0);
         // each label: -(3/4 log2 3/4 + 1/4 log2 1/4)
-        close(verdict.entropy.expect("sigmoid has one"), 0.811_278_1);
+        close(scored.entropy.expect("sigmoid has one"), 0.811_278_1);
         rules.abstain_below = Some(0.9);
-        let verdict = rules.judge(&logits);
-        assert_eq!((verdict.labels.label, verdict.labels.top.len()), (None, 0));
-        close(verdict.labels.score.expect("also when abstaining"), 0.75);
+        let scored = rules.labels(&logits);
+        assert_eq!((scored.labels.label, scored.labels.top.len()), (None, 0));
+        close(scored.labels.score.expect("also when abstaining"), 0.75);
     }
 
     #[test]
     fn regression_has_a_value_and_no_probability() {
-        let verdict = rules(ProblemType::Regression, 1).judge(&[-3.5]);
-        assert_eq!(verdict.labels.value, Some(-3.5));
-        assert_eq!((verdict.labels.score, verdict.entropy, verdict.margin), (None, None, None));
+        let scored = rules(ProblemType::Regression, 1).labels(&[-3.5]);
+        assert_eq!(scored.labels.value, Some(-3.5));
+        assert_eq!((scored.labels.score, scored.entropy, scored.margin), (None, None, None));
     }
 
     #[test]
     fn one_label_and_extreme_logits_stay_finite() {
-        let one = rules(ProblemType::Softmax, 1).judge(&[4.0]);
+        let one = rules(ProblemType::Softmax, 1).labels(&[4.0]);
         assert_eq!((one.labels.score, one.entropy, one.margin), (Some(1.0), Some(0.0), None));
         for problem_type in [ProblemType::Softmax, ProblemType::Sigmoid] {
             let mut rules = rules(problem_type, 3);
             rules.temperature = 1e-3;
-            let verdict = rules.judge(&[f32::MAX, f32::MIN, 0.0]);
-            close(verdict.labels.score.expect("a probability"), 1.0);
-            assert!(verdict.entropy.is_some_and(|entropy| (0.0..=1.0).contains(&entropy)));
+            let scored = rules.labels(&[f32::MAX, f32::MIN, 0.0]);
+            close(scored.labels.score.expect("a probability"), 1.0);
+            assert!(scored.entropy.is_some_and(|entropy| (0.0..=1.0).contains(&entropy)));
         }
     }
 
@@ -257,9 +257,9 @@ mod tests {
                 let naive = f64::from(logit / temperature).exp() / sum;
                 prop_assert!((f64::from(*score) - naive).abs() < 1e-5);
             }
-            let verdict = rules(ProblemType::Softmax, logits.len()).judge(&logits);
-            prop_assert!(verdict.entropy.is_some_and(|entropy| (0.0..=1.0).contains(&entropy)));
-            prop_assert!(verdict.labels.top.windows(2).all(|pair| pair[0].score >= pair[1].score));
+            let scored = rules(ProblemType::Softmax, logits.len()).labels(&logits);
+            prop_assert!(scored.entropy.is_some_and(|entropy| (0.0..=1.0).contains(&entropy)));
+            prop_assert!(scored.labels.top.windows(2).all(|pair| pair[0].score >= pair[1].score));
         }
     }
 }

@@ -167,7 +167,7 @@ pub(crate) fn start(package: &Package, config: &Config) -> Result<Started, LoadE
 
     let tokens = package.tokens(None, package.long_text())?;
     let mut labeler = Labeler::new(Arc::new(package.id.clone()), tokens, package.rules(1), sessions, limits);
-    let golden = judge_golden(&mut labeler, package)?;
+    let golden = predict_golden(&mut labeler, package)?;
     Ok(Started { sessions: labeler.into_sessions(), load, warm_up, golden })
 }
 
@@ -185,18 +185,18 @@ fn warm_up(session: &mut OnnxModel, rows_max: usize, tokens_max: usize, labels: 
     Ok(())
 }
 
-fn judge_golden(labeler: &mut Labeler<OnnxModel>, package: &Package) -> Result<Vec<GoldenResult>, LoadError> {
+fn predict_golden(labeler: &mut Labeler<OnnxModel>, package: &Package) -> Result<Vec<GoldenResult>, LoadError> {
     let golden = &package.manifest.golden;
     let texts: Vec<&str> = golden.iter().map(|golden| golden.text.as_str()).collect();
-    let answers = labeler.judge(&texts).map_err(LoadError::GoldenRun)?;
+    let answers = labeler.predict(&texts).map_err(LoadError::GoldenRun)?;
     let tolerance = package.manifest.golden_tolerance;
     Ok(golden
         .iter()
         .zip(answers)
         .enumerate()
         .map(|(number, (expected, answer))| {
-            let found = answer.map_err(|error| chain(&*error)).map(|judged| {
-                let labels = &judged.labels;
+            let found = answer.map_err(|error| chain(&*error)).map(|prediction| {
+                let labels = &prediction.labels;
                 (labels.label.clone(), labels.score.or(labels.value).unwrap_or(f32::NAN))
             });
             let is_good = found.as_ref().is_ok_and(|(label, score)| {
