@@ -15,9 +15,10 @@ mod supervisor;
 use std::thread;
 use std::time::Instant;
 
+use formats::Decoder;
 use ingest::batcher::{BatchLimits, Batcher};
-use ingest::decode::Decoder;
 use ingest::stages::{Pulse, Work};
+use ingest::unusual_times;
 use kafka::source::{Source, SourceEvent};
 use schemas::{Batch, LabeledEvent, Origin, RawEvent, Recovery};
 use sink::publisher::Publisher;
@@ -149,7 +150,7 @@ fn label<M: Model>(
         let labels = reader.pulse.work(Work { task: "label a batch", records, first });
         let started = Instant::now();
         let texts = batch.sift(|record| decoder.decode(record));
-        decoder.watch_times(texts.items(), "decode.event_time_unit");
+        unusual_times::watch(decoder, texts.items(), "decode.event_time_unit");
         let decoded = Instant::now();
         let labeled = labeler.label(texts)?;
         metrics::labeled(records, decoded - started, decoded.elapsed());

@@ -15,12 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
+use formats::dead_letter::NotADeadLetter;
 use kafka::consumer::KafkaSource;
 use kafka::lease::Lease;
 use kafka::originals::Originals;
 use kafka::settings::UntilEnd;
 use kafka::source::{Source, SourceError, SourceEvent};
-use schemas::wire::NotADeadLetter;
 use schemas::{Generation, Origin, RawEvent, Reason, Recovery, Ticket, content_bytes};
 use sink::kafka::{KafkaPublisher, Outgoing};
 use sink::publisher::{PublishError, Published};
@@ -349,7 +349,8 @@ fn write_report(out: &mut impl Write, tally: &Tally, dead_letters: &str, dry_run
 
 #[cfg(test)]
 mod tests {
-    use schemas::{DeadLetter, Header, wire};
+    use formats::dead_letter;
+    use schemas::{DeadLetter, Header};
 
     use super::*;
 
@@ -366,7 +367,7 @@ mod tests {
     fn dead_letter(offset: i64, reason: Reason) -> RawEvent {
         let mut raw = record(offset, vec![Header { name: "own".to_owned(), value: None }]);
         raw.origin = Origin { topic: "messages".into(), partition: 3, offset: 77 };
-        let headers = wire::dead_letter_headers(&DeadLetter::new(raw, reason, "why"));
+        let headers = dead_letter::headers(&DeadLetter::new(raw, reason, "why"));
         record(offset, headers)
     }
 
@@ -398,7 +399,7 @@ mod tests {
                 timestamp_ms: Some(5),
             }
         );
-        let no_reason = Why::Foreign(NotADeadLetter::Missing(wire::REASON_HEADER));
+        let no_reason = Why::Foreign(NotADeadLetter::Missing(dead_letter::REASON_HEADER));
         assert_eq!(open.tally.passed_over, BTreeMap::from([(no_reason, 1)]));
         assert_eq!(open.ticket.next_offsets().values().collect::<Vec<_>>(), [&5], "passed over is passed, too");
     }

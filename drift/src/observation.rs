@@ -16,8 +16,8 @@ mod tests;
 use std::ops::Range;
 use std::sync::Arc;
 
+use formats::time::Doubt;
 use schemas::Reason;
-use schemas::time::Doubt;
 
 use crate::counts::{ABSTAINED, Features, Limits, hash};
 

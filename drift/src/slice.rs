@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use ingest::decode::{Pointer, PointerError};
+use formats::{Pointer, PointerError};
 
 /// The name of what does not fit under a cap.
 pub const OTHER: &str = "__other__";

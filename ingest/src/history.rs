@@ -14,8 +14,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use formats::time::TimeUnit;
 use parquet::errors::ParquetError;
-use schemas::time::TimeUnit;
 use schemas::{Origin, RawEvent, Recovery};
 
 use lines::Lines;

@@ -1,9 +1,8 @@
-//! Everything that enters beside Kafka records: decoding, histories and texts in files, settings, signals.
+//! Everything that enters beside Kafka records: histories and texts in files, settings, signals.
 //!
-//! The crate reads and decodes; it does not know who labels or publishes.
+//! The crate reads; it does not know who decodes, labels or publishes.
 
 pub mod batcher;
-pub mod decode;
 pub mod history;
 pub mod metrics;
 pub mod settings;
@@ -11,3 +10,4 @@ pub mod shutdown;
 pub mod stages;
 pub mod supervision;
 pub mod texts;
+pub mod unusual_times;

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::label::{Labels, ModelId, Signals};
@@ -31,6 +32,11 @@ pub struct Header {
 }
 
 impl Header {
+    /// A header whose value is a text.
+    pub fn text(name: &str, value: Option<impl Into<String>>) -> Self {
+        Self { name: name.to_owned(), value: value.map(|value| value.into().into_bytes()) }
+    }
+
     /// Bytes of the name and the value.
     pub fn content_bytes(&self) -> usize {
         self.name.len() + self.value.as_ref().map_or(0, Vec::len)
@@ -81,8 +87,8 @@ pub struct TextEvent {
     pub id: Option<String>,
     /// When it happened, milliseconds since 1970 UTC: the configured field, else the record's timestamp.
     pub event_time_ms: Option<i64>,
-    /// The user's JSON object, or `None` when the payload is plain text.
-    pub fields: Option<Fields>,
+    /// What the user wrote around the text.
+    pub value: UserValue,
 }
 
 /// A text with what the model says of it.
@@ -92,6 +98,15 @@ pub struct LabeledEvent {
     pub labels: Labels,
     pub signals: Signals,
     pub model: Arc<ModelId>,
+}
+
+/// What the user wrote, kept for the labelled event. Closed: a format that keeps its values in another form adds one.
+#[derive(Clone, Debug)]
+pub enum UserValue {
+    /// The payload is the text and nothing else.
+    Text,
+    /// A JSON object; the text is one of its values.
+    Json(Fields),
 }
 
 /// The members of a JSON object in their order, each value as the bytes that it was written in.
@@ -104,6 +119,16 @@ impl Fields {
     /// The last value under `name`, as JSON readers take repeated names.
     pub fn get(&self, name: &str) -> Option<&RawValue> {
         self.0.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_ref())
+    }
+}
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The words of labelstream and its wire formats: no I/O, no async, no clock.
+//! The words of labelstream, and the JSON Schema files of its formats: no I/O, no async, no clock.
 //!
 //! | word | meaning |
 //! |---|---|
@@ -14,13 +14,10 @@
 //!
 //! Data walks one way: `RawEvent -> TextEvent -> LabeledEvent`, each inside a [`Batch`].
 
-pub mod amendment;
 pub mod batch;
 pub mod dead_letter;
 pub mod event;
-pub mod framing;
 pub mod label;
-pub mod observed;
 pub mod outage;
 pub mod package_files;
 pub mod problem;
@@ -28,14 +25,11 @@ pub mod quiet;
 pub mod recovery;
 pub mod report;
 pub mod secret;
-pub mod time;
 pub mod tombstone;
-pub mod wire;
 
-pub use amendment::{Amendments, KeyChange, LeftOut};
 pub use batch::{Batch, Generation, Ticket};
 pub use dead_letter::{DeadLetter, Reason};
-pub use event::{Fields, Header, LabeledEvent, Origin, RawEvent, TextEvent, content_bytes};
+pub use event::{Fields, Header, LabeledEvent, Origin, RawEvent, TextEvent, UserValue, content_bytes};
 pub use label::{Label, Labels, ModelId, Signals};
 pub use problem::Problem;
 pub use recovery::Recovery;

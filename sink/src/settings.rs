@@ -7,9 +7,9 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use formats::Layout;
 use rdkafka::config::ClientConfig;
 use schemas::Problem;
-use schemas::wire::Layout;
 use serde::Deserialize;
 
 /// librdkafka's default of `batch.size`.

@@ -4,7 +4,8 @@
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use schemas::{Header, RawEvent, wire};
+use formats::dead_letter;
+use schemas::{Header, RawEvent};
 use tests::broker;
 use tests::names::unique;
 use tests::process::{Process, free_port, labelstream};
@@ -106,7 +107,8 @@ fn deletions_are_skipped_forwarded_or_dead_letters_by_topic_and_in_order() {
         assert_eq!(from(&refused), own(&[("a", true), ("b", true)]), "{:?}", broker.kind);
         let gone = out.iter().find(|record| record.payload.is_none()).expect("a tombstone");
         assert_eq!(gone.headers, keyed("a", None).headers, "its own headers and no label");
-        let reasons: Vec<_> = read_committed(address, &dead).iter().map(|one| text(wire::REASON_HEADER, one)).collect();
+        let reasons: Vec<_> =
+            read_committed(address, &dead).iter().map(|one| text(dead_letter::REASON_HEADER, one)).collect();
         assert_eq!(reasons, ["no_text", "empty", "empty"], "{:?}", broker.kind);
 
         // The drift worker passes them over, and counts what is there.
@@ -154,8 +156,8 @@ fn frames_and_times_of_another_century_are_called_out() {
         let ended = run(&[&classify[..], &common, &more].concat());
         says(&ended, 0, &["labeled=1 dead_letters=2", "WARN", fits, "decode.event_time_unit"]);
         for letter in read_committed(address, &dead) {
-            assert_eq!(text(wire::REASON_HEADER, &letter), "schema_framed", "{:?}", broker.kind);
-            assert!(text(wire::ERROR_HEADER, &letter).contains("schema id 100001"));
+            assert_eq!(text(dead_letter::REASON_HEADER, &letter), "schema_framed", "{:?}", broker.kind);
+            assert!(text(dead_letter::ERROR_HEADER, &letter).contains("schema id 100001"));
         }
         let labeled = read_committed(address, &output);
         let payload = String::from_utf8_lossy(labeled[0].payload.as_deref().unwrap_or_default()).into_owned();
@@ -173,7 +175,7 @@ fn dead_letters_that_other_tools_have_touched_are_replayed_and_strangers_told() 
         let ours = |reason: &str| {
             [reason, "why", home.as_str(), "0", "7"]
                 .into_iter()
-                .zip(wire::DEAD_LETTER_HEADERS)
+                .zip(dead_letter::DEAD_LETTER_HEADERS)
                 .map(|(value, name)| header(name, value))
                 .collect::<Vec<_>>()
         };

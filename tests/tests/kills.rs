@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use schemas::{Header, Origin, RawEvent, wire};
+use formats::{dead_letter, labeled};
+use schemas::{Header, Origin, RawEvent};
 use tests::broker::{self, TestBroker};
 use tests::names::unique;
 use tests::process::Process;
@@ -159,7 +160,7 @@ fn verify(stage: &Stage, within: Duration) -> usize {
     let mut seen = BTreeMap::new();
     let mut newest = BTreeMap::new();
     for event in &labeled {
-        let added = wire::decode(payload(event)).expect("a labelled event");
+        let added = labeled::decode(payload(event)).expect("a labelled event");
         let origin =
             Origin { topic: added.source.topic, partition: added.source.partition, offset: added.source.offset };
         assert_eq!(event.origin.partition, origin.partition, "the partition number survives");
@@ -174,10 +175,10 @@ fn verify(stage: &Stage, within: Duration) -> usize {
         assert_eq!(seen.insert(origin.clone(), ()), None, "{origin} came out twice");
     }
     for event in &dead {
-        let postmark = wire::read_dead_letter_headers(&event.headers).expect("a dead letter");
-        survives(&input[&postmark.origin], event, wire::DEAD_LETTER_HEADERS.len());
-        assert_eq!(payload(&input[&postmark.origin]), payload(event), "the original bytes");
-        assert_eq!(seen.insert(postmark.origin.clone(), ()), None, "{} came out twice", postmark.origin);
+        let found = dead_letter::read_headers(&event.headers).expect("a dead letter");
+        survives(&input[&found.origin], event, dead_letter::DEAD_LETTER_HEADERS.len());
+        assert_eq!(payload(&input[&found.origin]), payload(event), "the original bytes");
+        assert_eq!(seen.insert(found.origin.clone(), ()), None, "{} came out twice", found.origin);
     }
     assert_eq!(seen.len(), input.len());
     input.len()

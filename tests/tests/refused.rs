@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use formats::{Amendments, dead_letter, labeled};
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
-use schemas::{Amendments, Reason, wire};
+use schemas::Reason;
 use tests::broker::{self, TestBroker};
 use tests::names::unique;
 use tests::process::Process;
@@ -109,16 +110,16 @@ fn records_that_the_outputs_refuse_do_not_stop_the_stream() {
         let labels = await_committed(&stage.brokers, &stage.output, 7, PATIENCE);
         let offsets: Vec<_> = labels
             .iter()
-            .map(|label| wire::decode(label.payload.as_deref().expect("a payload")).expect("a label").source.offset)
+            .map(|label| labeled::decode(label.payload.as_deref().expect("a payload")).expect("a label").source.offset)
             .collect();
         assert_eq!(offsets, [0, 2, 4, 6, 8, 9, 10]);
         let letters = await_committed(&stage.brokers, &stage.dead_letters, 4, PATIENCE);
         let mut found: Vec<_> = letters
             .iter()
             .map(|letter| {
-                let mut postmark = wire::read_dead_letter_headers(&letter.headers).expect("a dead letter");
-                let amendments = Amendments::take(&mut postmark.headers);
-                (postmark.origin.offset, postmark.reason, amendments.needs_origin(), amendments.timestamp_ms)
+                let mut found = dead_letter::read_headers(&letter.headers).expect("a dead letter");
+                let amendments = Amendments::take(&mut found.headers);
+                (found.origin.offset, found.reason, amendments.needs_origin(), amendments.timestamp_ms)
             })
             .collect();
         found.sort_unstable();

@@ -11,20 +11,39 @@ use std::process::Command;
 use tests::workspace;
 use toml::{Table, Value};
 
-/// Which crates of ours each crate may import; `cli -> {classifier, drift} -> {engine, ingest, kafka, sink} -> schemas`, one way.
+/// Which crates of ours each crate may import; `cli -> {classifier, drift} -> {engine, ingest, kafka, sink} -> formats -> schemas`, one way.
 const ARROWS: &[(&str, &[&str])] = &[
     ("schemas", &[]),
+    ("formats", &["schemas"]),
     ("kafka", &["schemas"]),
-    ("ingest", &["schemas"]),
+    ("ingest", &["formats", "schemas"]),
     ("packages", &["schemas"]),
-    ("sink", &["schemas"]),
+    ("sink", &["formats", "schemas"]),
     ("engine", &["schemas"]),
-    ("classifier", &["engine", "ingest", "kafka", "schemas", "sink"]),
+    ("classifier", &["engine", "formats", "ingest", "kafka", "schemas", "sink"]),
     ("statistics", &[]),
-    ("drift", &["ingest", "kafka", "schemas", "sink", "statistics"]),
+    ("drift", &["formats", "ingest", "kafka", "schemas", "sink", "statistics"]),
     ("devbroker", &[]),
-    ("cli", &["classifier", "devbroker", "drift", "engine", "ingest", "kafka", "packages", "schemas", "sink"]),
-    ("tests", &["classifier", "cli", "devbroker", "drift", "engine", "ingest", "kafka", "packages", "schemas", "sink"]),
+    (
+        "cli",
+        &["classifier", "devbroker", "drift", "engine", "formats", "ingest", "kafka", "packages", "schemas", "sink"],
+    ),
+    (
+        "tests",
+        &[
+            "classifier",
+            "cli",
+            "devbroker",
+            "drift",
+            "engine",
+            "formats",
+            "ingest",
+            "kafka",
+            "packages",
+            "schemas",
+            "sink",
+        ],
+    ),
     ("bench", &["drift", "engine", "schemas", "statistics", "tests"]),
 ];
 

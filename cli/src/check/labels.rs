@@ -2,7 +2,7 @@
 
 use engine::labeler::Labeler;
 use engine::onnx::OnnxModel;
-use ingest::decode::Decoder;
+use formats::Decoder;
 use schemas::{Batch, DeadLetter, Fate, Generation, LabeledEvent, RawEvent, TextEvent, Tombstone};
 
 use super::{Report, chain};

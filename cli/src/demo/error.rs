@@ -1,10 +1,9 @@
 //! Why the demo cannot go on, or ended with sums that do not agree.
 
+use formats::dead_letter::NotADeadLetter;
 use std::io;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-
-use schemas::wire::NotADeadLetter;
 
 use super::messages::TemplateError;
 

@@ -8,11 +8,12 @@ use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use formats::{dead_letter, labeled};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::{ClientConfig, ClientContext, Message, Offset, TopicPartitionList};
-use schemas::{Header, Origin, wire};
+use schemas::{Header, Origin};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
@@ -125,7 +126,7 @@ impl Reader {
         let (outcome, origin) = match self.kind {
             Kind::LabeledEvents => labeled(message.payload().unwrap_or_default())?,
             Kind::DeadLetters => {
-                let mark = wire::read_dead_letter_headers(&headers)?;
+                let mark = dead_letter::read_headers(&headers)?;
                 (Outcome::DeadLetter(mark.reason), mark.origin)
             }
         };
@@ -153,7 +154,7 @@ struct Text {
 }
 
 fn labeled(payload: &[u8]) -> Result<(Outcome, Origin), DemoError> {
-    let added = wire::decode(payload).map_err(DemoError::LabeledEvent)?;
+    let added = labeled::decode(payload).map_err(DemoError::LabeledEvent)?;
     let Text { text } = serde_json::from_slice(payload).map_err(DemoError::LabeledEvent)?;
     let outcome = Outcome::Labeled {
         label: added.label.map(|label| label.as_ref().to_owned()),

@@ -13,7 +13,7 @@ use drift::observation::{Observer, Odd, Refusal};
 use drift::reference::{Flags, History};
 use drift::state::TopicPartition;
 use drift::window::Granularity;
-use schemas::time::TimeUnit;
+use formats::time::TimeUnit;
 use schemas::{Origin, RawEvent};
 
 use super::figures::{count, tame};

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use formats::dead_letter::{self, NotADeadLetter};
+use formats::{Amendments, KeyChange};
 use kafka::source::SourceError;
-use schemas::wire::{self, NotADeadLetter};
-use schemas::{Amendments, Header, KeyChange, Origin, RawEvent, Reason};
+use schemas::{Header, Origin, RawEvent, Reason};
 use sink::kafka::{Outgoing, digest};
 
 use super::Fetch;
@@ -32,9 +33,9 @@ impl Letter {
     /// # Errors
     /// For a record that is no dead letter.
     pub(super) fn read(raw: RawEvent) -> Result<Self, NotADeadLetter> {
-        let mut postmark = wire::read_dead_letter_headers(&raw.headers)?;
-        let amendments = Amendments::take(&mut postmark.headers);
-        Ok(Self { reason: postmark.reason, origin: postmark.origin, amendments, headers: postmark.headers, raw })
+        let mut found = dead_letter::read_headers(&raw.headers)?;
+        let amendments = Amendments::take(&mut found.headers);
+        Ok(Self { reason: found.reason, origin: found.origin, amendments, headers: found.headers, raw })
     }
 
     /// The record for `topic`; `fetch` reads it again where the dead letter was written without a part of it.
@@ -70,7 +71,8 @@ impl Letter {
 
 #[cfg(test)]
 mod tests {
-    use schemas::{DeadLetter, LeftOut};
+    use formats::LeftOut;
+    use schemas::DeadLetter;
 
     use super::*;
 
@@ -87,7 +89,7 @@ mod tests {
     fn letter(amendments: &Amendments) -> Letter {
         let mut headers = original().headers;
         headers.extend(amendments.headers());
-        wire::postmark_headers(&DeadLetter::new(original(), Reason::NoText, "why"), &mut headers);
+        dead_letter::add_headers(&DeadLetter::new(original(), Reason::NoText, "why"), &mut headers);
         let payload = if amendments.payload.is_some() { Vec::new() } else { b"large".to_vec() };
         Letter::read(RawEvent {
             origin: Origin { topic: "dead".into(), partition: 1, offset: 0 },

@@ -6,9 +6,9 @@
 use drift::labels::settings::LabelsConfig;
 use drift::observation::{EmbeddingSettings, ObserverConfig, ObserverSettings};
 use drift::settings::{WindowConfig, WindowSettings};
+use formats::time::TimeUnit;
 use kafka::settings::{SourceConfig, SourceSettings};
 use schemas::Problem;
-use schemas::time::TimeUnit;
 use serde::Deserialize;
 
 use super::{Settings, check};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use formats::dead_letter;
 use proptest::prelude::*;
 use schemas::{Header, Origin, RawEvent};
 use serde_json::json;
@@ -117,7 +118,7 @@ fn record(draw: &Draw) -> RawEvent {
     }
     let reason = schemas::Reason::ALL[usize::from(draw.label) % schemas::Reason::ALL.len()];
     let letter = schemas::DeadLetter::new(raw, reason, "why");
-    let headers = schemas::wire::dead_letter_headers(&letter);
+    let headers = dead_letter::headers(&letter);
     RawEvent { headers, origin: Origin { topic: DEAD_LETTERS.into(), ..letter.raw.origin }, ..letter.raw }
 }
 

@@ -12,10 +12,10 @@ use std::fmt::Write;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use ingest::decode::Decoder;
+use formats::{Decoder, Layout};
+use ingest::unusual_times;
 use schemas::RawEvent;
 use schemas::report::{ReportKey, WindowReport};
-use schemas::wire::Layout;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -110,7 +110,7 @@ impl Reviser {
         let (partition, offset) = (raw.origin.partition, raw.origin.offset);
         let record = self.decoder.decode(raw).ok().and_then(|event| {
             // A time in another unit would join no event; the first one is told of.
-            self.decoder.watch_times(std::slice::from_ref(&event), "labels.time_unit");
+            unusual_times::watch(&self.decoder, std::slice::from_ref(&event), "labels.time_unit");
             if self.decoder.doubt(&event).is_some_and(|doubt| doubt.fits.is_some()) {
                 return None;
             }

@@ -4,10 +4,9 @@
 
 use std::num::NonZeroUsize;
 
-use ingest::decode::{DecodeConfig, DecodeSettings, Format, Tombstones};
+use formats::time::TimeUnit;
+use formats::{DecodeConfig, DecodeSettings, Format, OnClash, Tombstones};
 use schemas::Problem;
-use schemas::time::TimeUnit;
-use schemas::wire::OnClash;
 use serde::Deserialize;
 
 use crate::window::Granularity;

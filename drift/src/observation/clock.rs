@@ -1,6 +1,6 @@
 //! When an event happened, with clocks that run ahead held back: one bad clock must not close every window.
 
-use schemas::time::TIME_RANGE_MS;
+use formats::time::TIME_RANGE_MS;
 
 use super::refusal::Refusal;
 

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use schemas::framing::Frame;
-use schemas::observed::{self, ObservedEvent};
-use schemas::time::{Doubt, TimeUnit};
-use schemas::{Header, RawEvent, wire};
+use formats::dead_letter;
+use formats::framing::Frame;
+use formats::observed::{self, ObservedEvent};
+use formats::time::{Doubt, TimeUnit};
+use schemas::{Header, RawEvent};
 use serde_json::value::RawValue;
 
 use super::clock::Clock;
@@ -107,15 +108,15 @@ impl Observer {
     }
 
     fn dead_letter(&self, record: &RawEvent, now_ms: i64) -> Result<Observation, Refusal> {
-        let postmark = wire::read_dead_letter_headers(&record.headers);
-        let postmark = postmark.map_err(|error| Refusal::NotADeadLetter(error.header()))?;
+        let found = dead_letter::read_headers(&record.headers);
+        let found = found.map_err(|error| Refusal::NotADeadLetter(error.header()))?;
         let time = self.clock().time(None, record.timestamp_ms, now_ms)?;
         let mut observation = Observation::at(time.ms, self.config.limits);
         observation.clamped = time.clamped;
-        observation.dead_letter = Some(postmark.reason);
+        observation.dead_letter = Some(found.reason);
         for (key, slicing) in &self.config.slices {
             let Slicing::Header(name) = slicing else { continue };
-            if let Some(value) = header(&postmark.headers, name) {
+            if let Some(value) = header(&found.headers, name) {
                 let value = observation.keep(slice::cut(&value));
                 observation.slices.push((key.clone(), value));
             }

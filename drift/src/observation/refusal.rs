@@ -1,8 +1,8 @@
 //! Why a record is no usable labelled event: a closed set of names for metrics, each with a sentence for a person.
 
-use schemas::framing::Frame;
-use schemas::observed::Fault;
-use schemas::time::{BadTime, Doubt};
+use formats::framing::Frame;
+use formats::observed::NotALabeledEvent;
+use formats::time::{BadTime, Doubt};
 
 /// What is wrong with a record. Messages name members and bounds, and never repeat what was written.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -65,14 +65,14 @@ impl Refusal {
     }
 }
 
-impl From<Fault> for Refusal {
-    fn from(fault: Fault) -> Self {
+impl From<NotALabeledEvent> for Refusal {
+    fn from(fault: NotALabeledEvent) -> Self {
         match fault {
-            Fault::BadJson(error) => Self::BadJson(error),
-            Fault::Missing(member) => Self::Missing(member),
-            Fault::WrongType { member, expected } => Self::WrongType { member, expected },
-            Fault::OutOfRange { member, bounds } => Self::OutOfRange { member, bounds },
-            Fault::BadTime(error) => Self::BadTime(error),
+            NotALabeledEvent::BadJson(error) => Self::BadJson(error),
+            NotALabeledEvent::Missing(member) => Self::Missing(member),
+            NotALabeledEvent::WrongType { member, expected } => Self::WrongType { member, expected },
+            NotALabeledEvent::OutOfRange { member, bounds } => Self::OutOfRange { member, bounds },
+            NotALabeledEvent::BadTime(error) => Self::BadTime(error),
         }
     }
 }

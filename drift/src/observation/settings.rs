@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ingest::decode::Pointer;
+use formats::Pointer;
+use formats::time::TimeUnit;
 use schemas::Problem;
-use schemas::time::TimeUnit;
 use serde::Deserialize;
 
 use super::projection::Projection;

@@ -1,7 +1,8 @@
 //! Records of every kind, good and bad: what is counted, and under which name the rest is refused.
 
-use schemas::time::TimeUnit;
-use schemas::{DeadLetter, Header, Origin, RawEvent, Reason, wire};
+use formats::dead_letter;
+use formats::time::TimeUnit;
+use schemas::{DeadLetter, Header, Origin, RawEvent, Reason};
 use serde_json::{Value, json};
 
 use super::*;
@@ -244,7 +245,7 @@ fn dead_letters_are_told_by_topic_and_headers() {
     });
     let source = Header { name: "source".to_owned(), value: Some(b"web".to_vec()) };
     let letter = DeadLetter::new(RawEvent { headers: vec![source], ..record("{") }, Reason::BadJson, "why");
-    let headers = wire::dead_letter_headers(&letter);
+    let headers = dead_letter::headers(&letter);
     let on = |topic: &str, headers| RawEvent {
         origin: Origin { topic: topic.into(), ..letter.raw.origin.clone() },
         headers,

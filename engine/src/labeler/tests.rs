@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use schemas::{Generation, Origin, RawEvent};
+use schemas::{Generation, Origin, RawEvent, UserValue};
 
 use super::*;
 use crate::label::ProblemType;
@@ -103,7 +103,7 @@ fn events(texts: &[&str]) -> Batch<TextEvent> {
     });
     Batch::read(raws.collect(), Generation::default()).try_map(|raw| {
         let text = String::from_utf8_lossy(raw.payload.as_deref().unwrap_or_default()).into_owned();
-        Ok(TextEvent { raw, text, id: None, event_time_ms: None, fields: None })
+        Ok(TextEvent { raw, text, id: None, event_time_ms: None, value: UserValue::Text })
     })
 }
 

@@ -138,7 +138,7 @@ fn columns_become_the_members_of_labelled_events() {
     assert_eq!((&events[1]["label"], &events[1]["text"]), (&Value::Null, &json!("two\nlines")));
     assert_eq!((&events[2]["label"], &events[2]["text"]), (&json!("say \"c\"\n"), &json!("模型")));
     for text in read.iter().map(|(_, text)| text) {
-        schemas::observed::read(text, &[], TimeUnit::Milliseconds).expect("what the drift worker reads");
+        formats::observed::read(text, &[], TimeUnit::Milliseconds).expect("what the drift worker reads");
     }
 }
 
@@ -165,7 +165,7 @@ fn numbers_keep_their_unit_and_moments_have_their_own() {
         let path = table(&folder, "t.parquet", Codec::LZ4_RAW, vec![("label", labels), ("event_time", column)]);
         let text = read(&path).remove(0).1;
         let unit = History::open(&path).expect("a good history").time_unit(TimeUnit::Seconds);
-        let event = schemas::observed::read(&text, &[], unit).expect("what the drift worker reads").event;
+        let event = formats::observed::read(&text, &[], unit).expect("what the drift worker reads").event;
         (unit, event.event_time_ms)
     };
     let at = Some(1_795_395_723_500);

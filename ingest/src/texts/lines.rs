@@ -7,9 +7,9 @@ use schemas::Fields;
 use serde_json::value::RawValue;
 
 use super::{CHUNK_ROWS, Chunk, RowProblem, RowText, Rows, TextFileError, TextFileOptions, place, usable};
-use crate::decode::Pointer;
 use crate::history::Progress;
 use crate::history::lines::Lines;
+use formats::Pointer;
 
 pub(super) struct Members {
     path: PathBuf,

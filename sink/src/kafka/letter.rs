@@ -6,8 +6,9 @@
 
 use std::fmt::Write as _;
 
+use formats::{Amendments, KeyChange, LeftOut, dead_letter};
 use rdkafka::error::RDKafkaErrorCode as Code;
-use schemas::{Amendments, DeadLetter, Header, KeyChange, LeftOut, RawEvent, wire};
+use schemas::{DeadLetter, Header, RawEvent};
 use sha2::{Digest, Sha256};
 
 use super::outgoing::{Address, Outgoing};
@@ -148,8 +149,8 @@ fn bytes_of(header: &Header) -> usize {
 fn headers(letter: &DeadLetter, kept: &[&Header], amendments: &Amendments, form: Form) -> Vec<Header> {
     let mut headers: Vec<Header> = kept.iter().map(|header| (*header).clone()).collect();
     headers.extend(amendments.headers());
-    wire::postmark_headers(letter, &mut headers);
-    let error = headers.iter_mut().rfind(|header| header.name == wire::ERROR_HEADER);
+    dead_letter::add_headers(letter, &mut headers);
+    let error = headers.iter_mut().rfind(|header| header.name == dead_letter::ERROR_HEADER);
     if let Some(error) = error.filter(|_| form.headers == Headers::None) {
         let short: String = letter.error.chars().take(ERROR_CHARACTERS_KEPT).collect();
         error.value = Some(short.into_bytes());
@@ -179,6 +180,7 @@ pub fn digest(payload: &[u8]) -> String {
 mod tests {
     use std::time::Duration;
 
+    use formats::Layout;
     use schemas::{Origin, Reason};
 
     use super::super::rules::{KnownRules, TopicRules};
@@ -206,7 +208,7 @@ mod tests {
         Address {
             output: "out".into(),
             dead_letters: "dead".into(),
-            layout: wire::Layout::Merge,
+            layout: Layout::Merge,
             bytes_max,
             is_compressed: true,
             rules: known,
@@ -216,11 +218,11 @@ mod tests {
     /// The record with the amendments and own headers that a reader finds in it.
     fn composed(letter: &DeadLetter, address: &Address, form: Form) -> (Outgoing, Amendments, Vec<Header>) {
         let Composed { record, is_claim_check } = compose(letter, address, form, NOW);
-        let mut postmark = wire::read_dead_letter_headers(&record.headers).expect("a dead letter");
-        assert_eq!((postmark.reason, &postmark.origin), (letter.reason, &letter.raw.origin));
-        let amendments = Amendments::take(&mut postmark.headers);
+        let mut found = dead_letter::read_headers(&record.headers).expect("a dead letter");
+        assert_eq!((found.reason, &found.origin), (letter.reason, &letter.raw.origin));
+        let amendments = Amendments::take(&mut found.headers);
         assert_eq!(is_claim_check, amendments.needs_origin());
-        (record, amendments, postmark.headers)
+        (record, amendments, found.headers)
     }
 
     #[test]

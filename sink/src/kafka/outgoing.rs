@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use formats::{Encoded, Layout};
 use rdkafka::message::{Header as KafkaHeader, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
-use schemas::wire::{self, Layout};
 use schemas::{Batch, DeadLetter, Fate, Header, LabeledEvent, RawEvent};
 
 use super::isolation::Isolation;
@@ -171,9 +171,8 @@ impl<'a> Parcel<'a> {
                     continue;
                 }
             };
-            let payload =
-                wire::encode(labeled, address.layout).map_err(|error| PublishError::Encode(Box::new(error)))?;
-            let headers = wire::labeled_headers(labeled);
+            let Encoded { payload, headers } =
+                formats::encode(labeled, address.layout).map_err(|error| PublishError::Encode(Box::new(error)))?;
             let raw = &labeled.event.raw;
             parcel.records.push(Outgoing::new(&address.output, raw, Some(payload), headers));
             parcel.kinds.push(Kind::Label(place));

@@ -2,6 +2,7 @@
 //!
 //! A child is this test program again, told by a variable to be a worker: `kill -9` needs a process of its own.
 
+use formats::Layout;
 use std::collections::BTreeMap;
 use std::env;
 use std::num::NonZeroUsize;
@@ -20,12 +21,11 @@ use drift::reference::ReferenceKind;
 use drift::reference::settings::{ReferenceConfig, ReferenceSettings};
 use drift::settings::{WindowConfig, WindowSettings};
 use drift::verdict::settings::{VerdictConfig, VerdictSettings};
+use formats::time::TimeUnit;
 use ingest::batcher::BatchLimits;
 use ingest::supervision::Supervision;
 use kafka::connection::{Connection, ConnectionSettings, SecurityProtocol};
 use kafka::settings::{Assignment, OffsetReset, SourceConfig, SourceSettings};
-use schemas::time::TimeUnit;
-use schemas::wire::Layout;
 use serde::{Deserialize, Serialize};
 use sink::reports::ReportsConfig;
 use sink::settings::{Compression, Guarantee, Identity, SinkConfig, SinkSettings};

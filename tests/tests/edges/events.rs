@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use schemas::{Batch, Generation, LabeledEvent, Labels, ModelId, RawEvent, Signals, TextEvent, wire};
+use formats::labeled;
+use schemas::{Batch, Generation, LabeledEvent, Labels, ModelId, RawEvent, Signals, TextEvent, UserValue};
 
 pub(crate) fn batch(events: Vec<RawEvent>, generation: Generation) -> Batch<LabeledEvent> {
     Batch::read(events, generation).try_map(|event| Ok(labeled(event)))
@@ -14,7 +15,7 @@ pub(crate) fn batch(events: Vec<RawEvent>, generation: Generation) -> Batch<Labe
 pub(crate) fn labeled(raw: RawEvent) -> LabeledEvent {
     let text = String::from_utf8(raw.payload.clone().expect("a payload")).expect("the tests write text");
     LabeledEvent {
-        event: TextEvent { raw, text, id: None, event_time_ms: None, fields: None },
+        event: TextEvent { raw, text, id: None, event_time_ms: None, value: UserValue::Text },
         labels: Labels { label: Some("greeting".into()), score: Some(0.75), top: Vec::new(), value: None },
         signals: Signals {
             characters: 6,
@@ -64,7 +65,7 @@ pub(crate) fn texts(events: &[RawEvent]) -> Vec<String> {
 pub(crate) fn assert_each_once_and_in_order(labels: &[RawEvent]) {
     let mut last: HashMap<i32, i64> = HashMap::new();
     for label in labels {
-        let added = wire::decode(label.payload.as_deref().expect("a payload")).expect("a labelled event");
+        let added = labeled::decode(label.payload.as_deref().expect("a payload")).expect("a labelled event");
         let (partition, offset) = (added.source.partition, added.source.offset);
         assert_eq!(partition, label.origin.partition, "the partition number survives");
         if let Some(before) = last.insert(partition, offset) {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use formats::{Layout, dead_letter};
 use kafka::connection::{Connection, ConnectionSettings, SecurityProtocol};
 use kafka::consumer::KafkaSource;
 use kafka::lease::{Lease, Leases};
@@ -10,7 +11,6 @@ use kafka::settings::{Assignment, OffsetReset, SourceConfig, SourceSettings, Unt
 use kafka::source::{Source, SourceError, SourceEvent};
 use kafka::table::KafkaTable;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use schemas::wire::{self, Layout};
 use schemas::{Batch, Generation, LabeledEvent, RawEvent};
 use sink::kafka::KafkaPublisher;
 use sink::publisher::{PublishError, Published, Publisher};
@@ -256,8 +256,8 @@ impl Stage {
         let letters = records::await_committed(&self.address, &self.dead_letters, 1, PATIENCE);
         assert_eq!(letters.len(), 1);
         assert_eq!(letters[0].payload.as_deref(), Some(large.as_bytes()));
-        let postmark = wire::read_dead_letter_headers(&letters[0].headers).expect("a dead letter");
-        assert_eq!(postmark.reason, schemas::Reason::OutputTooLarge);
+        let found = dead_letter::read_headers(&letters[0].headers).expect("a dead letter");
+        assert_eq!(found.reason, schemas::Reason::OutputTooLarge);
         // The next batch finds the publisher in good order.
         records::produce(&self.address, &self.input, &[Record::of("after")]);
         let (events, generation) = reader.take(1);

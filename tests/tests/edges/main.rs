@@ -14,9 +14,10 @@ mod table;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use formats::{dead_letter, labeled};
 use kafka::settings::{Assignment, UntilEnd};
 use kafka::source::{Source, SourceEvent};
-use schemas::{Batch, DeadLetter, Header, Reason, wire};
+use schemas::{Batch, DeadLetter, Header, Reason};
 use sink::publisher::{PublishError, Published};
 use sink::settings::Guarantee;
 use tests::broker;
@@ -63,17 +64,17 @@ fn labels_and_dead_letters_keep_key_headers_timestamp_and_partition() {
         let label = &labels[0];
         assert_eq!((label.origin.partition, &label.key, label.timestamp_ms), (2, &record.key, record.timestamp_ms));
         assert_eq!(label.headers[..4], record.headers, "the record's own headers come first, in order");
-        assert_eq!(label.headers[4].name, wire::LABEL_HEADER);
-        let added = wire::decode(label.payload.as_deref().expect("a payload")).expect("a labelled event");
+        assert_eq!(label.headers[4].name, labeled::LABEL_HEADER);
+        let added = labeled::decode(label.payload.as_deref().expect("a payload")).expect("a labelled event");
         assert_eq!(added.source.offset, events[0].origin.offset);
 
         let letters = records::await_committed(&stage.address, &stage.dead_letters, 1, PATIENCE);
         let letter = &letters[0];
         assert_eq!((&letter.key, &letter.payload), (&Some(Vec::new()), &None), "an empty key is not a missing one");
         assert_eq!((letter.origin.partition, letter.timestamp_ms), (2, record.timestamp_ms));
-        let postmark = wire::read_dead_letter_headers(&letter.headers).expect("a dead letter");
-        assert_eq!((postmark.reason, &postmark.origin), (Reason::Empty, &events[1].origin));
-        assert_eq!(postmark.headers, record.headers);
+        let found = dead_letter::read_headers(&letter.headers).expect("a dead letter");
+        assert_eq!((found.reason, &found.origin), (Reason::Empty, &events[1].origin));
+        assert_eq!(found.headers, record.headers);
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use devbroker::{ApiKey, Fault, FaultKind};
-use schemas::{Amendments, Batch, DeadLetter, KeyChange, RawEvent, Reason, Recovery, wire};
+use formats::{Amendments, KeyChange, dead_letter, labeled};
+use schemas::{Batch, DeadLetter, RawEvent, Reason, Recovery};
 use sink::publisher::Published;
 use sink::settings::Guarantee;
 use tests::broker;
@@ -41,11 +42,11 @@ fn dead_letters(stage: &Stage, count: usize) -> Vec<Found> {
     let letters = records::await_committed(&stage.address, &stage.dead_letters, count, PATIENCE);
     assert_eq!(letters.len(), count);
     let found = |record: RawEvent| {
-        let mut postmark = wire::read_dead_letter_headers(&record.headers).expect("a dead letter");
-        let amendments = Amendments::take(&mut postmark.headers);
-        assert_eq!(&*postmark.origin.topic, stage.input, "it says where the record is");
-        let (reason, error, offset) = (postmark.reason, postmark.error, postmark.origin.offset);
-        Found { record, reason, error, offset, amendments, headers: postmark.headers.len() }
+        let mut found = dead_letter::read_headers(&record.headers).expect("a dead letter");
+        let amendments = Amendments::take(&mut found.headers);
+        assert_eq!(&*found.origin.topic, stage.input, "it says where the record is");
+        let (reason, error, offset) = (found.reason, found.error, found.origin.offset);
+        Found { record, reason, error, offset, amendments, headers: found.headers.len() }
     };
     letters.into_iter().map(found).collect()
 }
@@ -71,7 +72,7 @@ fn publish(stage: &Stage, change: impl Fn(&mut RawEvent)) {
 fn labels(stage: &Stage, count: usize) -> Vec<i64> {
     let labels = records::await_committed(&stage.address, &stage.output, count, PATIENCE);
     let offset = |label: &RawEvent| {
-        let added = wire::decode(label.payload.as_deref().expect("a payload")).expect("a labelled event");
+        let added = labeled::decode(label.payload.as_deref().expect("a payload")).expect("a labelled event");
         added.source.offset
     };
     labels.iter().map(offset).collect()

@@ -1,6 +1,6 @@
 //! Texts that the model fails on, however many in a row, against a model that fails on everything.
 
-use schemas::wire;
+use formats::dead_letter;
 use tests::broker;
 use tests::records::{await_committed, read_committed};
 
@@ -34,7 +34,7 @@ fn a_run_of_texts_that_the_model_fails_on_becomes_dead_letters_and_the_stream_go
         let dead = await_committed(&job.brokers, &job.dead_letters, 73, PATIENCE);
         assert_eq!((labeled.len(), dead.len()), (9, 73), "{:?}", broker.kind);
         for letter in &dead {
-            let mark = wire::read_dead_letter_headers(&letter.headers).expect("a dead letter of ours");
+            let mark = dead_letter::read_headers(&letter.headers).expect("a dead letter of ours");
             assert_eq!(mark.reason, schemas::Reason::ModelFailed);
         }
     }

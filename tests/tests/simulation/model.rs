@@ -6,10 +6,9 @@ use engine::label::{ProblemType, Rules};
 use engine::labeler::{Labeler, LabelerConfig, Pool};
 use engine::model::{Model, ModelError, Scores, TokenBatch};
 use engine::tokens::{LongText, TokenLimits, Tokens};
-use ingest::decode::{DecodeConfig, DecodeSettings, Decoder, Format, Tombstones};
+use formats::time::TimeUnit;
+use formats::{DecodeConfig, DecodeSettings, Decoder, Format, Layout, OnClash, Tombstones};
 use schemas::ModelId;
-use schemas::time::TimeUnit;
-use schemas::wire::{Layout, OnClash};
 use tokenizers::Tokenizer;
 
 use crate::broker::Broker;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use formats::time::TimeUnit;
 use proptest::prelude::*;
 use schemas::event::Origin;
 use schemas::report::PerformanceRow;
-use schemas::time::TimeUnit;
 
 use super::*;
 use crate::labels::predictions::Prediction;

@@ -31,7 +31,7 @@ fn labels(predictions_max: usize) -> LabelsConfig {
         id_pointer: "/id".to_owned(),
         label_pointer: "/label".to_owned(),
         time_pointer: None,
-        time_unit: schemas::time::TimeUnit::Milliseconds,
+        time_unit: formats::time::TimeUnit::Milliseconds,
         ttl_ms: HOUR_MS,
         predictions_max,
         labels_max: 1000,

@@ -5,10 +5,11 @@
 //! is left out is still at the record's origin (a claim check). Readers that do not know these headers see them as
 //! headers of the record.
 
-use crate::event::Header;
-use crate::wire::{
+use schemas::Header;
+
+use crate::dead_letter::{
     AMENDMENT_HEADERS, DEAD_LETTER_HEADERS, HEADERS_LEFT_OUT_HEADER, KEY_HEADER, PAYLOAD_BYTES_HEADER,
-    PAYLOAD_DIGEST_HEADER, TIMESTAMP_HEADER, header,
+    PAYLOAD_DIGEST_HEADER, TIMESTAMP_HEADER,
 };
 
 /// A payload that a dead letter was written without.
@@ -48,7 +49,7 @@ impl Amendments {
     /// Headers that say what was changed, in the order of [`AMENDMENT_HEADERS`].
     pub fn headers(&self) -> Vec<Header> {
         let mut headers = Vec::new();
-        let mut say = |name, value: String| headers.push(header(name, Some(value)));
+        let mut say = |name, value: String| headers.push(Header::text(name, Some(value)));
         if let Some(LeftOut { bytes, digest }) = &self.payload {
             say(PAYLOAD_BYTES_HEADER, bytes.to_string());
             say(PAYLOAD_DIGEST_HEADER, digest.clone());
@@ -65,7 +66,7 @@ impl Amendments {
         headers
     }
 
-    /// Takes these headers out of what [`crate::wire::read_dead_letter_headers`] leaves of a dead letter's headers.
+    /// Takes these headers out of what [`crate::dead_letter::read_headers`] leaves of a dead letter's headers.
     ///
     /// A record that was a dead letter before keeps the headers of that time: they lie before its own
     /// [`DEAD_LETTER_HEADERS`]. A header that cannot be read is left where it is.

@@ -1,14 +1,14 @@
 //! What the drift worker reads: the JSON Schema and the reader agree on every sample and on events that are drawn, and
 //! every labelled event of ours is one of them.
 
+use formats::labeled;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use formats::observed::{self, ObservedEvent, ObservedSignals};
+use formats::time::TimeUnit;
 use jsonschema::Validator;
 use proptest::prelude::*;
-use schemas::observed::{self, ObservedEvent, ObservedSignals};
-use schemas::time::TimeUnit;
-use schemas::wire;
 use serde_json::{Map, Value, json};
 
 fn folder(name: &str) -> PathBuf {
@@ -23,7 +23,7 @@ fn samples(name: &str) -> Vec<(String, String)> {
 }
 
 fn schema() -> Validator {
-    let text = fs::read(folder("json/observed-event.schema.json")).expect("readable");
+    let text = fs::read(folder("../schemas/json/observed-event.schema.json")).expect("readable");
     let schema: Value = serde_json::from_slice(&text).expect("JSON");
     jsonschema::draft202012::meta::validate(&schema).expect("a JSON Schema of draft 2020-12");
     jsonschema::validator_for(&schema).expect("a JSON Schema")
@@ -33,7 +33,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
-fn read(text: &str) -> Result<ObservedEvent<'_>, observed::Fault> {
+fn read(text: &str) -> Result<ObservedEvent<'_>, observed::NotALabeledEvent> {
     observed::read(text, &[], TimeUnit::Milliseconds).map(|read| read.event)
 }
 
@@ -45,7 +45,7 @@ fn every_labelled_event_of_ours_is_read_with_all_that_it_says() {
     for (name, text) in samples {
         assert!(schema.is_valid(&json(&text)), "the schema refuses {name}");
         let event = read(&text).expect(&name);
-        let added = wire::decode(text.as_bytes()).expect(&name);
+        let added = labeled::decode(text.as_bytes()).expect(&name);
         assert_eq!(event.label.as_deref(), added.label.as_deref(), "{name}");
         // Both are read from the same digits, one as f64 and one as f32.
         let close = |one: Option<f64>, other: Option<f32>| match (one, other) {

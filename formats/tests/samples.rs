@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use formats::labeled::{self, Added};
+use formats::{Amendments, KeyChange, Layout, LeftOut, dead_letter, encode};
 use jsonschema::Validator;
-use schemas::wire::{self, Added, Layout};
 use schemas::{
-    Amendments, DeadLetter, Header, KeyChange, Label, LabeledEvent, Labels, LeftOut, ModelId, Origin, RawEvent, Reason,
-    Signals, TextEvent,
+    DeadLetter, Header, Label, LabeledEvent, Labels, ModelId, Origin, RawEvent, Reason, Signals, TextEvent, UserValue,
 };
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ fn read(name: &str) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn schema(name: &str) -> Validator {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("json").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/json").join(name);
     let schema: Value = serde_json::from_slice(&fs::read(path).expect("readable")).expect("JSON");
     jsonschema::draft202012::meta::validate(&schema).expect("a JSON Schema of draft 2020-12");
     jsonschema::validator_for(&schema).expect("a JSON Schema")
@@ -64,7 +64,7 @@ fn object(payload: &str, text: &str) -> LabeledEvent {
         text: text.to_owned(),
         id: None,
         event_time_ms: Some(1_795_395_723_456),
-        fields: Some(serde_json::from_str(payload).expect("an object")),
+        value: UserValue::Json(serde_json::from_str(payload).expect("an object")),
     })
 }
 
@@ -110,7 +110,7 @@ fn samples() -> Vec<Sample> {
         text: PLAIN.to_owned(),
         id: None,
         event_time_ms: None,
-        fields: None,
+        value: UserValue::Text,
     });
     let abstained = {
         let mut event = object(OBJECT, PLAIN);
@@ -150,10 +150,10 @@ fn samples() -> Vec<Sample> {
 fn labelled_events_are_written_as_the_samples() {
     let mut golden = read("labeled");
     for Sample { name, event, layout } in samples() {
-        let written = wire::encode(&event, layout).expect("every event can be written");
+        let written = encode(&event, layout).expect("every event can be written").payload;
         let expected = golden.remove(name).unwrap_or_default();
         assert_eq!(String::from_utf8_lossy(&written), String::from_utf8_lossy(&expected), "sample {name}");
-        assert_eq!(wire::decode(&expected).expect(name), Added::new(&event), "sample {name}");
+        assert_eq!(labeled::decode(&expected).expect(name), Added::new(&event), "sample {name}");
     }
     let left: Vec<_> = golden.keys().collect();
     assert_eq!(left, ["from-a-newer-version", "from-version-0.1.0"], "every sample is written by a case");
@@ -172,7 +172,7 @@ fn the_schema_accepts_every_labelled_event() {
 #[test]
 fn an_event_of_the_first_version_stays_readable() {
     let bytes = &read("labeled")["from-version-0.1.0"];
-    let added = wire::decode(bytes).expect("readable");
+    let added = labeled::decode(bytes).expect("readable");
     assert_eq!(added.label.as_deref(), Some("card_arrival"));
     assert_eq!(added.source.event_time_ms, None);
     assert_eq!(added.signals.n_tokens, 9);
@@ -181,7 +181,7 @@ fn an_event_of_the_first_version_stays_readable() {
 #[test]
 fn members_that_a_later_version_adds_are_ignored() {
     let bytes = &read("labeled")["from-a-newer-version"];
-    assert_eq!(wire::decode(bytes).expect("readable").model.version, "7");
+    assert_eq!(labeled::decode(bytes).expect("readable").model.version, "7");
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn what_is_no_labelled_event_is_refused_by_the_schema_and_by_decode() {
     assert!(refused.len() >= 6, "samples are missing");
     for (name, bytes) in refused {
         assert!(!schema.is_valid(&json(&bytes)), "the schema accepts {name}");
-        assert!(wire::decode(&bytes).is_err(), "decode accepts {name}");
+        assert!(labeled::decode(&bytes).is_err(), "decode accepts {name}");
     }
 }
 
@@ -213,15 +213,15 @@ fn dead_letters_are_written_as_the_sample_and_read_back() {
     let schema = schema("dead-letter-headers.schema.json");
     let golden = read("dead-letter");
     let letter = dead_letter(Reason::BadJson);
-    let written = wire::dead_letter_headers(&letter);
+    let written = dead_letter::headers(&letter);
     assert_eq!(headers(&written), String::from_utf8_lossy(&golden["bad_json"]));
     for reason in Reason::ALL {
         let letter = dead_letter(*reason);
-        let written = wire::dead_letter_headers(&letter);
+        let written = dead_letter::headers(&letter);
         assert!(schema.is_valid(&json(headers(&written).as_bytes())), "{reason}");
-        let postmark = wire::read_dead_letter_headers(&written).expect("our own headers");
-        assert_eq!((postmark.reason, &postmark.origin), (*reason, &letter.raw.origin));
-        assert_eq!((postmark.error, postmark.headers), (letter.error, letter.raw.headers));
+        let found = dead_letter::read_headers(&written).expect("our own headers");
+        assert_eq!((found.reason, &found.origin), (*reason, &letter.raw.origin));
+        assert_eq!((found.error, found.headers), (letter.error, letter.raw.headers));
     }
 }
 
@@ -229,48 +229,44 @@ fn dead_letters_are_written_as_the_sample_and_read_back() {
 #[test]
 fn dead_letter_headers_are_found_anywhere_and_the_last_set_counts() {
     let letter = dead_letter(Reason::BadJson);
-    let ours = wire::dead_letter_headers(&letter);
+    let ours = dead_letter::headers(&letter);
     let own = letter.raw.headers.len();
     let stranger = |name: &str| Header { name: name.to_owned(), value: Some(b"00-4bf92f".to_vec()) };
     for place in own..=ours.len() {
         let mut mixed = ours.clone();
         mixed.insert(place, stranger("traceparent"));
         mixed.push(stranger("kafka_mirror"));
-        let postmark = wire::read_dead_letter_headers(&mixed).expect("all five are there");
-        assert_eq!((postmark.reason, &postmark.origin), (letter.reason, &letter.raw.origin));
-        let names: Vec<_> = postmark.headers.iter().map(|header| header.name.as_str()).collect();
+        let found = dead_letter::read_headers(&mixed).expect("all five are there");
+        assert_eq!((found.reason, &found.origin), (letter.reason, &letter.raw.origin));
+        let names: Vec<_> = found.headers.iter().map(|header| header.name.as_str()).collect();
         assert_eq!(names, ["trace", "traceparent", "kafka_mirror"], "in their order");
     }
     let mut reversed = ours.clone();
     reversed.reverse();
-    assert!(wire::read_dead_letter_headers(&reversed).is_ok(), "the order of a map means nothing");
+    assert!(dead_letter::read_headers(&reversed).is_ok(), "the order of a map means nothing");
 
     let again = DeadLetter::new(RawEvent { headers: ours.clone(), ..raw("x") }, Reason::NotUtf8, "again");
-    let postmark = wire::read_dead_letter_headers(&wire::dead_letter_headers(&again)).expect("the last set");
-    assert_eq!(
-        (postmark.reason, postmark.headers),
-        (Reason::NotUtf8, ours.clone()),
-        "the first set is the record's own"
-    );
+    let found = dead_letter::read_headers(&dead_letter::headers(&again)).expect("the last set");
+    assert_eq!((found.reason, found.headers), (Reason::NotUtf8, ours.clone()), "the first set is the record's own");
 
     let renamed = |place: usize, value: Option<&[u8]>| {
         let mut altered = ours.clone();
         altered[own + place].value = value.map(<[u8]>::to_vec);
-        wire::read_dead_letter_headers(&altered).expect_err("altered").to_string()
+        dead_letter::read_headers(&altered).expect_err("altered").to_string()
     };
     assert_eq!(renamed(0, Some(b"tired")), "header labelstream-dead-letter-reason is not a reason of this version");
     assert_eq!(renamed(2, None), "header labelstream-dead-letter-topic is not the name of a topic");
     assert_eq!(renamed(3, Some(b"-1")), "header labelstream-dead-letter-partition is not the number of a partition");
     assert_eq!(renamed(4, Some(b"\xff")), "header labelstream-dead-letter-offset is not an offset");
-    let missing = wire::read_dead_letter_headers(&ours[..own + 3]).expect_err("two are missing").to_string();
+    let missing = dead_letter::read_headers(&ours[..own + 3]).expect_err("two are missing").to_string();
     assert_eq!(missing, "header labelstream-dead-letter-partition is missing");
 }
 
 #[test]
 fn altered_dead_letter_headers_are_refused_by_the_schema_and_by_reading() {
     let schema = schema("dead-letter-headers.schema.json");
-    let good = wire::dead_letter_headers(&dead_letter(Reason::BadJson));
-    let own = good.len() - wire::DEAD_LETTER_HEADERS.len();
+    let good = dead_letter::headers(&dead_letter(Reason::BadJson));
+    let own = good.len() - dead_letter::DEAD_LETTER_HEADERS.len();
     let mut bad = Vec::new();
     for place in own..good.len() {
         let mut without = good.clone();
@@ -285,7 +281,7 @@ fn altered_dead_letter_headers_are_refused_by_the_schema_and_by_reading() {
     for altered in bad {
         let text = headers(&altered);
         assert!(!schema.is_valid(&json(text.as_bytes())), "the schema accepts {text}");
-        assert!(wire::read_dead_letter_headers(&altered).is_err(), "reading accepts {text}");
+        assert!(dead_letter::read_headers(&altered).is_err(), "reading accepts {text}");
     }
 }
 
@@ -293,7 +289,7 @@ fn altered_dead_letter_headers_are_refused_by_the_schema_and_by_reading() {
 fn amended(letter: &DeadLetter, amendments: &Amendments) -> Vec<Header> {
     let mut headers = letter.raw.headers.clone();
     headers.extend(amendments.headers());
-    wire::postmark_headers(letter, &mut headers);
+    dead_letter::add_headers(letter, &mut headers);
     headers
 }
 
@@ -311,17 +307,17 @@ fn a_claim_check_is_written_as_the_sample_and_read_back() {
     let golden = &read("dead-letter")["claim-check"];
     assert_eq!(headers(&written), String::from_utf8_lossy(golden));
     assert!(schema("dead-letter-headers.schema.json").is_valid(&json(golden)));
-    let mut postmark = wire::read_dead_letter_headers(&written).expect("an old reader finds what it knows");
-    assert_eq!(Amendments::take(&mut postmark.headers), amendments);
-    assert_eq!(postmark.headers, letter.raw.headers);
+    let mut found = dead_letter::read_headers(&written).expect("an old reader finds what it knows");
+    assert_eq!(Amendments::take(&mut found.headers), amendments);
+    assert_eq!(found.headers, letter.raw.headers);
 
     // A letter that became a record again, and then a letter once more: each time has its own headers.
     let again = DeadLetter::new(RawEvent { headers: written.clone(), ..letter.raw }, Reason::NoText, "why");
-    let mut outer = wire::read_dead_letter_headers(&wire::dead_letter_headers(&again)).expect("a dead letter");
+    let mut outer = dead_letter::read_headers(&dead_letter::headers(&again)).expect("a dead letter");
     assert_eq!(Amendments::take(&mut outer.headers), Amendments::default());
     assert_eq!(outer.headers, written);
     let once = Amendments { timestamp_ms: Some(-5), ..Amendments::default() };
-    let mut outer = wire::read_dead_letter_headers(&amended(&again, &once)).expect("a dead letter");
+    let mut outer = dead_letter::read_headers(&amended(&again, &once)).expect("a dead letter");
     assert_eq!(Amendments::take(&mut outer.headers), once);
     assert_eq!(outer.headers, written);
 }
@@ -330,16 +326,16 @@ fn a_claim_check_is_written_as_the_sample_and_read_back() {
 fn amendments_that_make_no_sense_stay_headers_of_the_record() {
     let schema = schema("dead-letter-headers.schema.json");
     for (name, value) in [
-        (wire::PAYLOAD_BYTES_HEADER, "many"),
-        (wire::PAYLOAD_DIGEST_HEADER, "sha256:0"),
-        (wire::HEADERS_LEFT_OUT_HEADER, "0"),
-        (wire::KEY_HEADER, "lost"),
-        (wire::TIMESTAMP_HEADER, "yesterday"),
+        (dead_letter::PAYLOAD_BYTES_HEADER, "many"),
+        (dead_letter::PAYLOAD_DIGEST_HEADER, "sha256:0"),
+        (dead_letter::HEADERS_LEFT_OUT_HEADER, "0"),
+        (dead_letter::KEY_HEADER, "lost"),
+        (dead_letter::TIMESTAMP_HEADER, "yesterday"),
     ] {
         let mut own = vec![Header { name: name.to_owned(), value: Some(value.as_bytes().to_vec()) }];
         let mut letter = dead_letter(Reason::NoText);
         letter.raw.headers.clone_from(&own);
-        let written = headers(&wire::dead_letter_headers(&letter));
+        let written = headers(&dead_letter::headers(&letter));
         assert!(!schema.is_valid(&json(written.as_bytes())), "the schema accepts {written}");
         assert_eq!(Amendments::take(&mut own), Amendments::default());
         assert_eq!(own, letter.raw.headers);
@@ -348,18 +344,19 @@ fn amendments_that_make_no_sense_stay_headers_of_the_record() {
 
 #[test]
 fn the_schema_lists_every_reason_and_no_other() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("json/dead-letter-headers.schema.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/json/dead-letter-headers.schema.json");
     let schema = json(&fs::read(path).expect("readable"));
-    let listed = &schema["properties"][wire::REASON_HEADER]["enum"];
+    let listed = &schema["properties"][dead_letter::REASON_HEADER]["enum"];
     let ours: Vec<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
     assert_eq!(*listed, Value::from(ours));
     let required = schema["required"].as_array().expect("a list");
-    assert_eq!(required.iter().filter_map(Value::as_str).collect::<Vec<_>>(), wire::DEAD_LETTER_HEADERS);
+    assert_eq!(required.iter().filter_map(Value::as_str).collect::<Vec<_>>(), dead_letter::DEAD_LETTER_HEADERS);
 }
 
 #[test]
 fn a_labelled_event_tells_its_label_in_headers_too() {
-    let text = |event: &LabeledEvent| headers(&wire::labeled_headers(event));
+    let text =
+        |event: &LabeledEvent| headers(&encode(event, Layout::Merge).expect("every event can be written").headers);
     let named = |name| samples().into_iter().find(|sample| sample.name == name).expect("a sample").event;
     let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
     let rest = format!(r#""labelstream-model":"banking77-minilm@1","labelstream-model-digest":"{digest}"}}"#);

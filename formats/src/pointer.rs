@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemas::Fields;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -47,7 +48,7 @@ impl Pointer {
     }
 
     /// The path up to the first member of this name, where more follows behind it.
-    pub(super) fn up_to(&self, name: &str) -> Option<Self> {
+    pub(crate) fn up_to(&self, name: &str) -> Option<Self> {
         let mut names = vec![self.first.clone()];
         names.extend(self.rest.iter().cloned());
         let place = names.iter().position(|own| own == name).filter(|place| place + 1 < names.len())?;
@@ -56,7 +57,7 @@ impl Pointer {
     }
 
     /// The member of another name beside the one that this path leads to.
-    pub(super) fn beside(&self, name: &str) -> Self {
+    pub(crate) fn beside(&self, name: &str) -> Self {
         let mut names = vec![self.first.clone()];
         names.extend(self.rest.iter().cloned());
         names.pop();
@@ -69,6 +70,11 @@ impl Pointer {
         let text = names.iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect();
         let mut names = names.into_iter();
         Self { text, first: names.next().unwrap_or_default(), rest: names.collect() }
+    }
+
+    /// The value in an object that the path leads to.
+    pub fn find<'a>(&self, object: &'a Fields) -> Option<&'a RawValue> {
+        object.get(&self.first).and_then(|value| self.walk(value))
     }
 
     /// Walks on from the value of the first member; `None` where the path leads nowhere.

@@ -1,6 +1,6 @@
 //! A labelled event as its readers take it from any producer: what must be there, what may be, and in which range.
 //!
-//! `json/observed-event.schema.json` says the same to other programs. It asks for less than `labeled-event.schema.json`,
+//! `schemas/json/observed-event.schema.json` says the same to other programs. It asks for less than `labeled-event.schema.json`,
 //! which says what labelstream writes: only label, score and model must be there. The payload is scanned once and its
 //! members are borrowed from it; members that nobody asks for are only skipped. Of repeated names the last counts.
 //!
@@ -15,12 +15,12 @@ use serde_json::value::RawValue;
 
 pub use pick::pick;
 
+use crate::layout::{FIELD_NAMES, NEST_NAME};
 use crate::time::{BadTime, TimeUnit};
-use crate::wire::{FIELD_NAMES, NEST_NAME};
 
 /// What is wrong with a labelled event. Messages never repeat what was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum NotALabeledEvent {
     #[error("the payload is not a JSON object: {0}")]
     BadJson(String),
     #[error("the member {0} is missing")]
@@ -54,7 +54,7 @@ pub struct ObservedEvent<'a> {
     pub clamped: u32,
 }
 
-/// Facts about text and scores, each only where the producer knows it; see [`crate::Signals`].
+/// Facts about text and scores, each only where the producer knows it; see [`schemas::Signals`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ObservedSignals {
     pub characters: Option<u64>,
@@ -83,8 +83,8 @@ const ROUNDING: f64 = 0.000_976_562_5;
 /// time; the JSON Schema knows milliseconds only.
 ///
 /// # Errors
-/// [`Fault`] names the first member that is missing, of the wrong type or outside its range.
-pub fn read<'a>(payload: &'a str, wanted: &[&str], unit: TimeUnit) -> Result<Read<'a>, Fault> {
+/// [`NotALabeledEvent`] names the first member that is missing, of the wrong type or outside its range.
+pub fn read<'a>(payload: &'a str, wanted: &[&str], unit: TimeUnit) -> Result<Read<'a>, NotALabeledEvent> {
     let fixed = FIELD_NAMES.len();
     let names: Vec<&str> = FIELD_NAMES.iter().copied().chain([NEST_NAME]).chain(wanted.iter().copied()).collect();
     let mut found = vec![None; names.len()];
@@ -94,12 +94,13 @@ pub fn read<'a>(payload: &'a str, wanted: &[&str], unit: TimeUnit) -> Result<Rea
     if let Some(nested) = found[fixed].filter(|_| is_nested) {
         found.fill(None);
         pick(nested.get(), &FIELD_NAMES, &mut found[..fixed])
-            .map_err(|_| Fault::WrongType { member: NEST_NAME, expected: "an object" })?;
+            .map_err(|_| NotALabeledEvent::WrongType { member: NEST_NAME, expected: "an object" })?;
     }
     let [label, score, labels, value, model, signals, source] = [0, 1, 2, 3, 4, 5, 6].map(|place| found[place]);
-    let [model_name, model_version] = members(model.ok_or(Fault::Missing("model"))?, "model", ["name", "version"])?;
+    let [model_name, model_version] =
+        members(model.ok_or(NotALabeledEvent::Missing("model"))?, "model", ["name", "version"])?;
     let [id, event_time] = optional(source, "source", ["id", "event_time_ms"])?;
-    let required = |member| move |raw: Option<&'a RawValue>| raw.ok_or(Fault::Missing(member));
+    let required = |member| move |raw: Option<&'a RawValue>| raw.ok_or(NotALabeledEvent::Missing(member));
     let mut clamped = 0;
     let event = ObservedEvent {
         label: nullable(required("label")(label)?).map(|raw| text(raw, "label")).transpose()?,
@@ -116,16 +117,16 @@ pub fn read<'a>(payload: &'a str, wanted: &[&str], unit: TimeUnit) -> Result<Rea
     Ok(Read { event, wanted })
 }
 
-fn bad_json(error: &serde_json::Error) -> Fault {
+fn bad_json(error: &serde_json::Error) -> NotALabeledEvent {
     let text = match error.classify() {
         // The library would quote the value.
         serde_json::error::Category::Data => "another value".to_owned(),
         _ => error.to_string(),
     };
-    Fault::BadJson(text)
+    NotALabeledEvent::BadJson(text)
 }
 
-fn read_signals(raw: Option<&RawValue>, clamped: &mut u32) -> Result<ObservedSignals, Fault> {
+fn read_signals(raw: Option<&RawValue>, clamped: &mut u32) -> Result<ObservedSignals, NotALabeledEvent> {
     let names = ["characters", "n_tokens", "truncated", "unknown_rate", "entropy", "margin"];
     let [characters, n_tokens, truncated, unknown_rate, entropy, margin] = optional(raw, "signals", names)?;
     Ok(ObservedSignals {
@@ -138,13 +139,13 @@ fn read_signals(raw: Option<&RawValue>, clamped: &mut u32) -> Result<ObservedSig
     })
 }
 
-fn list<'a>(raw: &'a RawValue, clamped: &mut u32) -> Result<Vec<(Cow<'a, str>, f64)>, Fault> {
-    let items: Vec<&RawValue> =
-        serde_json::from_str(raw.get()).map_err(|_| Fault::WrongType { member: "labels", expected: "an array" })?;
+fn list<'a>(raw: &'a RawValue, clamped: &mut u32) -> Result<Vec<(Cow<'a, str>, f64)>, NotALabeledEvent> {
+    let items: Vec<&RawValue> = serde_json::from_str(raw.get())
+        .map_err(|_| NotALabeledEvent::WrongType { member: "labels", expected: "an array" })?;
     let item = |raw| {
         let [label, score] = members(raw, "labels[]", ["label", "score"])?;
-        let label = text(label.ok_or(Fault::Missing("labels[].label"))?, "labels[].label")?;
-        Ok((label, share(score.ok_or(Fault::Missing("labels[].score"))?, "labels[].score", clamped)?))
+        let label = text(label.ok_or(NotALabeledEvent::Missing("labels[].label"))?, "labels[].label")?;
+        Ok((label, share(score.ok_or(NotALabeledEvent::Missing("labels[].score"))?, "labels[].score", clamped)?))
     };
     items.into_iter().map(item).collect()
 }
@@ -153,9 +154,9 @@ fn members<'a, const N: usize>(
     raw: &'a RawValue,
     member: &'static str,
     names: [&str; N],
-) -> Result<[Option<&'a RawValue>; N], Fault> {
+) -> Result<[Option<&'a RawValue>; N], NotALabeledEvent> {
     let mut found = [None; N];
-    pick(raw.get(), &names, &mut found).map_err(|_| Fault::WrongType { member, expected: "an object" })?;
+    pick(raw.get(), &names, &mut found).map_err(|_| NotALabeledEvent::WrongType { member, expected: "an object" })?;
     Ok(found)
 }
 
@@ -163,7 +164,7 @@ fn optional<'a, const N: usize>(
     raw: Option<&'a RawValue>,
     member: &'static str,
     names: [&str; N],
-) -> Result<[Option<&'a RawValue>; N], Fault> {
+) -> Result<[Option<&'a RawValue>; N], NotALabeledEvent> {
     present(raw).map_or(Ok([None; N]), |raw| members(raw, member, names))
 }
 
@@ -179,9 +180,9 @@ fn present(raw: Option<&RawValue>) -> Option<&RawValue> {
 /// A string; without escapes it is borrowed from the payload.
 ///
 /// # Errors
-/// [`Fault::WrongType`] for anything else, and for half a surrogate pair.
-pub fn text<'a>(raw: &'a RawValue, member: &'static str) -> Result<Cow<'a, str>, Fault> {
-    let fault = || Fault::WrongType { member, expected: "a string" };
+/// [`NotALabeledEvent::WrongType`] for anything else, and for half a surrogate pair.
+pub fn text<'a>(raw: &'a RawValue, member: &'static str) -> Result<Cow<'a, str>, NotALabeledEvent> {
+    let fault = || NotALabeledEvent::WrongType { member, expected: "a string" };
     let inner = raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or_else(fault)?;
     if inner.contains('\\') {
         serde_json::from_str(raw.get()).map(Cow::Owned).map_err(|_| fault())
@@ -191,63 +192,63 @@ pub fn text<'a>(raw: &'a RawValue, member: &'static str) -> Result<Cow<'a, str>,
 }
 
 /// A JSON number is a number to Rust too; one beyond the range of an `f64` becomes infinite.
-fn number(raw: &RawValue, member: &'static str) -> Result<f64, Fault> {
+fn number(raw: &RawValue, member: &'static str) -> Result<f64, NotALabeledEvent> {
     let digits = raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
     let number = raw.get().parse().ok().filter(|_| digits);
-    number.ok_or(Fault::WrongType { member, expected: "a number" })
+    number.ok_or(NotALabeledEvent::WrongType { member, expected: "a number" })
 }
 
 /// A number of 0..=1; [`ROUNDING`] beyond is set to the bound, and counted.
-fn share(raw: &RawValue, member: &'static str, clamped: &mut u32) -> Result<f64, Fault> {
+fn share(raw: &RawValue, member: &'static str, clamped: &mut u32) -> Result<f64, NotALabeledEvent> {
     let share = number(raw, member)?;
     if !(-ROUNDING..=1.0 + ROUNDING).contains(&share) {
-        return Err(Fault::OutOfRange { member, bounds: SHARE });
+        return Err(NotALabeledEvent::OutOfRange { member, bounds: SHARE });
     }
     *clamped += u32::from(!(0.0..=1.0).contains(&share));
     // Adding zero makes -0 equal to 0.
     Ok(share.clamp(0.0, 1.0) + 0.0)
 }
 
-fn real(raw: &RawValue) -> Result<f64, Fault> {
+fn real(raw: &RawValue) -> Result<f64, NotALabeledEvent> {
     let value = number(raw, "value")?;
     let range: RangeInclusive<f64> = f64::from(f32::MIN)..=f64::from(f32::MAX);
     if range.contains(&value) {
         Ok(value)
     } else {
-        Err(Fault::OutOfRange { member: "value", bounds: "the range of an f32" })
+        Err(NotALabeledEvent::OutOfRange { member: "value", bounds: "the range of an f32" })
     }
 }
 
 /// An integer; JSON Schema counts 27.0 as one.
-fn integer(raw: &RawValue, member: &'static str) -> Result<i64, Fault> {
+fn integer(raw: &RawValue, member: &'static str) -> Result<i64, NotALabeledEvent> {
     if let Ok(integer) = raw.get().parse() {
         return Ok(integer);
     }
     let number = number(raw, member)?;
     if number.fract() != 0.0 {
-        return Err(Fault::WrongType { member, expected: "an integer" });
+        return Err(NotALabeledEvent::WrongType { member, expected: "an integer" });
     }
     // 2^63 is a double, the greatest i64 is not
     if !(-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number) {
-        return Err(Fault::OutOfRange { member, bounds: "64 bits" });
+        return Err(NotALabeledEvent::OutOfRange { member, bounds: "64 bits" });
     }
     #[expect(clippy::cast_possible_truncation, reason = "it is whole and in range")]
     Ok(number as i64)
 }
 
-fn length(raw: &RawValue, member: &'static str) -> Result<u64, Fault> {
-    u64::try_from(integer(raw, member)?).map_err(|_| Fault::OutOfRange { member, bounds: "0 and above" })
+fn length(raw: &RawValue, member: &'static str) -> Result<u64, NotALabeledEvent> {
+    u64::try_from(integer(raw, member)?).map_err(|_| NotALabeledEvent::OutOfRange { member, bounds: "0 and above" })
 }
 
-fn time(raw: &RawValue, unit: TimeUnit) -> Result<i64, Fault> {
+fn time(raw: &RawValue, unit: TimeUnit) -> Result<i64, NotALabeledEvent> {
     number(raw, "source.event_time_ms")?;
-    unit.written_ms(raw.get()).map_err(Fault::BadTime)
+    unit.written_ms(raw.get()).map_err(NotALabeledEvent::BadTime)
 }
 
-fn switch(raw: &RawValue, member: &'static str) -> Result<bool, Fault> {
+fn switch(raw: &RawValue, member: &'static str) -> Result<bool, NotALabeledEvent> {
     match raw.get() {
         "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(Fault::WrongType { member, expected: "true or false" }),
+        _ => Err(NotALabeledEvent::WrongType { member, expected: "true or false" }),
     }
 }

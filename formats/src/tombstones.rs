@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemas::{Aside, DeadLetter, Fate, Fields, Problem, RawEvent, Reason, Tombstone};
 use serde::Deserialize;
 
-use super::Pointer;
+use crate::pointer::Pointer;
 
 /// The member that holds a row as it is now, and the one that says what happened to it.
 const AFTER: &str = "after";
@@ -39,14 +39,14 @@ impl Tombstones {
 
 /// The choice for every topic.
 #[derive(Clone, Debug)]
-pub(super) struct Choices {
+pub(crate) struct Choices {
     usual: Tombstones,
     of_topic: BTreeMap<String, Tombstones>,
 }
 
 impl Choices {
     /// `of_topic` are entries `topic=choice`.
-    pub(super) fn new(usual: Tombstones, of_topic: &[String], problems: &mut Vec<Problem>) -> Self {
+    pub(crate) fn new(usual: Tombstones, of_topic: &[String], problems: &mut Vec<Problem>) -> Self {
         let mut choices = Self { usual, of_topic: BTreeMap::new() };
         for entry in of_topic {
             let chosen = entry.split_once('=').and_then(|(topic, choice)| Some((topic, Tombstones::named(choice)?)));
@@ -65,7 +65,7 @@ impl Choices {
     }
 
     /// Settles a tombstone; `otherwise` is the dead letter where it is to be one.
-    pub(super) fn settle(&self, raw: RawEvent, otherwise: impl FnOnce(RawEvent) -> DeadLetter) -> Aside {
+    pub(crate) fn settle(&self, raw: RawEvent, otherwise: impl FnOnce(RawEvent) -> DeadLetter) -> Aside {
         let choice = self.of_topic.get(&*raw.origin.topic).copied().unwrap_or(self.usual);
         match choice {
             Tombstones::Skip => Tombstone { raw, fate: Fate::Skip }.into(),
@@ -81,8 +81,8 @@ impl Choices {
 }
 
 /// True for the change event of a deletion, as Debezium writes it.
-pub(super) fn tells_deletion(fields: &Fields, text: &Pointer) -> bool {
+pub(crate) fn tells_deletion(fields: &Fields, text: &Pointer) -> bool {
     let Some(after) = text.up_to(AFTER) else { return false };
-    let written = |pointer: &Pointer| super::find(fields, pointer).map(|value| value.get().to_owned());
+    let written = |pointer: &Pointer| pointer.find(fields).map(|value| value.get().to_owned());
     written(&after).as_deref() == Some("null") && written(&after.beside(OPERATION)).as_deref() == Some(DELETE)
 }

@@ -1,16 +1,10 @@
-//! When an event happened, out of what people write for it: RFC 3339 texts, and numbers since 1970; and times that are
-//! hardly meant.
+//! When an event happened, out of an RFC 3339 text.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use schemas::time::{Doubt, TIME_RANGE_MS};
-
-use crate::metrics;
+use crate::time::TIME_RANGE_MS;
 
 /// What is wrong with the text of an event time. It is not repeated: the pointer may lead to the text by mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum TextError {
+pub(crate) enum TextError {
     #[error("expected an RFC 3339 time with its offset, such as 2026-01-31T12:00:00Z, found another text")]
     NotRfc3339,
     #[error("expected a time in the years 1 to 9999, found one outside")]
@@ -18,32 +12,11 @@ pub(super) enum TextError {
 }
 
 /// Milliseconds since 1970 UTC; parts of a millisecond are cut off towards the past.
-pub(super) fn from_text(text: &str) -> Result<i64, TextError> {
+pub(crate) fn from_text(text: &str) -> Result<i64, TextError> {
     let time: jiff::Timestamp = text.parse().map_err(|_| TextError::NotRfc3339)?;
     let millisecond = time.as_nanosecond().div_euclid(1_000_000);
     let ms = i64::try_from(millisecond).ok().filter(|ms| TIME_RANGE_MS.contains(ms));
     ms.ok_or(TextError::OutOfRange)
-}
-
-/// Counts times before 2000 and after 2100, and says so once. All clones share what was said.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Doubts {
-    said: Arc<AtomicBool>,
-}
-
-impl Doubts {
-    pub(super) fn tell(&self, doubts: &[Doubt], setting: &str) {
-        let Some(first) = doubts.first() else { return };
-        metrics::unusual_times(doubts.len());
-        if !self.said.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                times = doubts.len(),
-                example = %first,
-                setting,
-                "event times before 2000 or after 2100: they are kept as they are; is their unit right? (said once)"
-            );
-        }
-    }
 }
 
 #[cfg(test)]
