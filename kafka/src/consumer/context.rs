@@ -36,6 +36,9 @@ pub(super) struct Context {
     fetched_bytes: AtomicU64,
     outage: Mutex<Outage>,
     takeover: Takeover,
+    /// The partitions that are ours. librdkafka is not asked for them: once a consumer that closes has given them up it may
+    /// never answer.
+    owned: Mutex<BTreeSet<Slot>>,
 }
 
 /// What was heard since the poll thread last asked.
@@ -74,6 +77,7 @@ impl Context {
             fetched_bytes: AtomicU64::new(0),
             outage: Mutex::default(),
             takeover,
+            owned: Mutex::default(),
         }
     }
 
@@ -113,9 +117,19 @@ impl Context {
     }
 
     fn moved(&self, partitions: &TopicPartitionList, is_assigned: bool) {
+        let slots = partitions.elements().into_iter().map(|slot| (slot.topic().to_owned(), slot.partition()));
+        let slots: Vec<Slot> = slots.collect();
+        let mut owned = self.owned.lock();
+        for slot in &slots {
+            if is_assigned {
+                owned.insert(slot.clone());
+            } else {
+                owned.remove(slot);
+            }
+        }
+        drop(owned);
         let mut heard = self.heard.lock();
         heard.is_assigned = Some(is_assigned);
-        let slots = partitions.elements().into_iter().map(|slot| (slot.topic().to_owned(), slot.partition()));
         heard.moved.extend(slots);
     }
 }
@@ -169,12 +183,15 @@ impl ConsumerContext for Context {
                 self.moved(partitions, false);
                 metrics::rebalanced(if lost { "lost" } else { "revoke" });
             }
-            Rebalance::Error(_) => self.end_generation(Duration::ZERO),
+            Rebalance::Error(_) => {
+                self.end_generation(Duration::ZERO);
+                self.owned.lock().clear();
+            }
         }
     }
 
-    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        let owned = consumer.assignment().map_or(0, |assignment| assignment.count());
+    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let owned = self.owned.lock().len();
         let generation = self.leases.generation().number();
         metrics::owns(generation, owned);
         let (kind, changed) = match rebalance {
