@@ -1,6 +1,6 @@
 """The command line: `run` does everything, each stage also runs alone, in the same folder.
 
-Exit codes: 0 done, 1 `golden --check` found a difference, 2 the user can mend it (one line on stderr), 3 stopped
+Exit codes: 0 done, 1 `golden --check` found a difference, 2 the user can fix it (one line on stderr), 3 stopped
 by --minutes or Ctrl-C and resumable, 4 refused: the data has errors, or the model did not pass its gate.
 """
 

@@ -5,7 +5,7 @@ Anything else that is raised is our bug and keeps its traceback.
 
 
 class UserError(Exception):
-    """Bad data, a missing file, settings that do not fit: the user can mend it. Exit code 2.
+    """Bad data, a missing file, settings that do not fit: the user can fix it. Exit code 2.
 
     Text is a fragment fitting "failed to {error}"; file and line are named where there is one.
     """

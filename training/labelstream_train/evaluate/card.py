@@ -44,18 +44,18 @@ def _head(manifest: Mapping[str, Any], report: dict[str, Any]) -> str:
     what = "any number of" if report["is_multi_label"] else "one of"
     return (
         f"# {manifest['name']} {manifest['version']}\n\n"
-        f"Gives a text {what} {len(labels)} labels ({named}{', ...' if len(labels) > 3 else ''}). "
+        f"Assigns a text {what} {len(labels)} labels ({named}{', ...' if len(labels) > 3 else ''}). "
         f"{report['package']['bytes'] / 1e6:.1f} MB, runs on a CPU with ONNX Runtime; at most "
         f"{report['package']['tokens_max']} "
-        "tokens of a text are read, from its beginning. `labelstream.json` holds digests, golden scores and all "
-        "figures."
+        "tokens of a text are read, from its beginning. `labelstream.json` has digests, golden scores and all "
+        "metrics."
     )
 
 
 def _figures(report: dict[str, Any]) -> str:
     rows = [figure(name, each, report["is_multi_label"]) for name, each in report["estimates"].items()]
     about = f"On {report['data']['texts']} test texts of {report['data']['name']}, with 95 % intervals:"
-    lines = ["## Figures", "", about, "", "| figure | value |", "|---|---|"]
+    lines = ["## Metrics", "", about, "", "| metric | value |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in rows]
     return "\n".join([*lines, "", _looked(report)])
 
@@ -68,7 +68,7 @@ def _code(label: str) -> str:
 def _looked(report: dict[str, Any]) -> str:
     """How often the test was used, which a reader needs to believe the figures."""
     said = (
-        "The intervals cover the choice of test texts, not that of the seed. The test texts chose nothing: "
+        "The intervals cover the choice of test texts, not of the seed. The test texts were not used for any choice: "
         "epoch, temperature "
         "and thresholds come from held-out texts."
     )
@@ -80,14 +80,14 @@ def _looked(report: dict[str, Any]) -> str:
         if times is None
         else (
             f"{said} They were scored {times} times in this run's folder, on {report['data']['models']} model(s): "
-            "where a "
-            "choice was made by what was seen, the figures are too good."
+            "if a "
+            "choice was based on the results, the metrics are too optimistic."
         )
     )
 
 
 def _weak(report: dict[str, Any]) -> str:
-    lines = ["## Where it is weak", ""]
+    lines = ["## Weaknesses", ""]
     seen = [row for row in report["classes"] if row["n"] and row["f1"]["value"] is not None]
     worst = sorted(seen, key=lambda row: row["f1"]["value"])[:WORST]
     lines.append(
@@ -96,23 +96,21 @@ def _weak(report: dict[str, Any]) -> str:
         + "."
     )
     if report["confusions"]:
-        pairs = "; ".join(f"{_code(row['truth'])} to be {_code(row['guess'])}, {percent(row['share'])} of its texts"
+        pairs = "; ".join(f"{_code(row['truth'])} as {_code(row['guess'])}, {percent(row['share'])} of its texts"
                           for row in report["confusions"][:WORST])  # fmt: skip
-        lines.append(f"- Most often it takes {pairs}.")
+        lines.append(f"- Most frequent confusions: {pairs}.")
     bad = [
         row for row in report["slices"] if not row["is_small"] and row["p_adjusted"] < 0.05 and row["gap"]["value"] < 0
     ]
     if bad:
         named = "; ".join(f"{row['slice']} {row['value']} by {points(row['gap'])} points" for row in bad[:WORST])
-        lines.append(f"- Worse than on the whole: {named}.")
+        lines.append(f"- Significantly worse than all test texts: {named}.")
     elif report["slices"]:
-        lines.append(
-            "- No slice of the test texts that is large enough to judge is worse than the whole beyond chance."
-        )
+        lines.append("- No slice that is large enough to test is significantly worse than all test texts.")
     changes = sorted(report["robustness"], key=lambda row: row["change"]["value"])[:WORST]
     if changes:
         named = "; ".join(f"{row['name']} {points(row['change'])}" for row in changes)
-        lines.append(f"- Points lost when the same texts are written otherwise: {named}.")
+        lines.append(f"- Accuracy points lost when the same texts are written differently: {named}.")
     return "\n".join(lines)
 
 
@@ -122,7 +120,7 @@ def _bias(report: dict[str, Any]) -> str:
     if found is None:
         return "\n".join([*lines, "Not measured."])
     lines.append(
-        f"In {found['contexts']} sentences ({found['source']}) the identity term was exchanged, {found['terms']} "
+        f"In {found['contexts']} sentences ({found['source']}) the identity term was swapped, {found['terms']} "
         "terms. Two "
         f"terms of a sentence get different labels in {percent(found['flip_rate'])} of the pairs."
     )
@@ -140,16 +138,16 @@ def _bias(report: dict[str, Any]) -> str:
 def _outside(report: dict[str, Any]) -> str:
     found = report["out_of_scope"]
     if found is None:
-        return ("## Texts out of scope\n\nNot measured. " + (
-            "A text about something else may get a label all the same." if report["is_multi_label"] else
-            "Any text gets one of the labels, also one about something else."))  # fmt: skip
-    lines = ["## Texts out of scope", "", f"On {found['n_out']} texts that belong to no label:", "",
-             "| by | AUROC | wrongly accepted where 95 % of in-scope texts are |", "|---|---|---|"]  # fmt: skip
+        return ("## Out-of-scope texts\n\nNot measured. " + (
+            "A text about something else may still get a label." if report["is_multi_label"] else
+            "Any text gets one of the labels, even if it is about something else."))  # fmt: skip
+    lines = ["## Out-of-scope texts", "", f"On {found['n_out']} texts that belong to no label:", "",
+             "| by | AUROC | false accepts with 95 % of in-scope texts accepted |", "|---|---|---|"]  # fmt: skip
     lines += [f"| {row['name']} | {area(row['auroc'])} | {percent(row['fpr_at_95'])} |" for row in found["scores"]]
     first = found["scores"][0]
     lines += [
         "",
-        f"Abstaining below a score of {first['threshold']:.3f} (chosen on the {first['chosen_on']} texts) refuses "
+        f"Abstaining below a score of {first['threshold']:.3f} (chosen on the {first['chosen_on']} texts) rejects "
         f"{percent(first['rejected'])} of them and keeps {percent(first['kept'])} of the texts in scope.",
     ]
     return "\n".join(lines)
@@ -165,7 +163,7 @@ def _speed(report: dict[str, Any]) -> str:
     lines += [f"| {row['tokens']} | {number(row['p50_ms'])} | {number(row['p99_ms'])} |" for row in one]
     many = "; ".join(f"{rate(row['texts_per_second'])} on {row['threads']} thread(s)" for row in found["batch"])
     on = found["machine"]
-    lines += ["", f"Texts a second, {found['batch'][0]['tokens']:.0f} tokens on average: {many}. Machine: "
+    lines += ["", f"Texts per second, {found['batch'][0]['tokens']:.0f} tokens on average: {many}. Machine: "
               f"{on['processor'] or on['system']}, {on['cores']} cores, {', '.join(on['instructions'])}; load "
               f"{found['load_before']} when it began."]  # fmt: skip
     if found["load_before"] is not None and found["load_before"] > 0.5 * on["cores"]:
@@ -187,14 +185,14 @@ def _made(run: Run, manifest: Mapping[str, Any]) -> str:
     began = f"Base: {base['name']}, weights with sha256 `{base['sha256']}`. " if isinstance(base, dict) else ""
     return "\n".join([
         "## How it was made", "", f"Data: {data}. Files:{files}", "",
-        f"{counts['train']} texts to learn from, {counts['held_out']} held out, {counts['test']} to test, "
+        f"{counts['train']} training texts, {counts['held_out']} held out, {counts['test']} test, "
         f"{counts['out_of_scope']} out of scope. Dropped: {dropped or 'nothing'}.", "",
-        f"{began}Tier `{run.settings.run.tier}`, seed {run.settings.run.seed}. To make it again, with these lines "
+        f"{began}Tier `{run.settings.run.tier}`, seed {run.settings.run.seed}. To reproduce it, use these lines "
         "as settings.toml "
-        "(what they leave out is as by default) and the files above:", "",
+        "(other settings have their defaults) and the files above:", "",
         "```toml", all_settings.to_toml(recipe(run.settings)).strip(), "```", "",
         "```", "labelstream-train run --settings settings.toml --out OUT", "```", "",
-        "Another processor adds up in another order, so the last digits will differ.",
+        "Another processor sums in another order, so the last digits will differ.",
     ])  # fmt: skip
 
 
@@ -216,9 +214,9 @@ def _use(file: Path | None, manifest: Mapping[str, Any], report: dict[str, Any])
         words = (
             f"- Meant for texts like those of {report['data']['name']}: their language, length and topics. What "
             "it does on others "
-            "is not known.\n"
-            "- Labels are what the data's annotators chose, with their errors, which bound what any model can reach.\n"
-            "- Do not let it decide about a person without someone looking."
+            "is unknown.\n"
+            "- Labels are the annotators' choices, including their errors, which limit what any model can reach.\n"
+            "- Do not use it for decisions about people without human review."
         )
     floor = manifest.get("thresholds", {}).get("abstain_below")
     if floor is None and not report["is_multi_label"]:
@@ -231,7 +229,7 @@ def _licence(manifest: Mapping[str, Any]) -> str:
     return (
         f"## Licence\n\nThe weights are under {manifest.get('licence') or 'no stated licence'}. Of the training "
         f"data, {terms}. "
-        "Whoever passes the model on should keep this attribution."
+        "Keep this attribution if you redistribute the model."
     )
 
 

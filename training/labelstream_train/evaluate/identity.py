@@ -122,7 +122,7 @@ def from_rows(
 def from_texts(texts: Sequence[str]) -> list[Swap]:
     """Each text that names an identity, as it is and with other terms of the same group in its place.
 
-    The article is mended ("a muslim" to "an atheist"), and a capital first letter kept.
+    The article is corrected ("a muslim" to "an atheist"), and a capital first letter kept.
     """
     found = []
     for group, terms in TERMS.items():

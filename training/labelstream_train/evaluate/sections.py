@@ -223,7 +223,7 @@ def _robustness(report: dict[str, Any]) -> Section | None:
         ]
         for row in ordered
     ]
-    caption = "Change when the same texts are written otherwise: red is a loss beyond chance."
+    caption = "Change when the same texts are written differently: red is a significant loss."
     changes = [(row["name"], row["change"]) for row in ordered]
     drawn = plots.bars(changes, caption, "Bars of changes with intervals.", "percentage points")
     columns = ["change", "example", "texts", "figure after", "change in points", "answer is another"]

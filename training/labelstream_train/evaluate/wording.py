@@ -39,7 +39,7 @@ def area(estimate: Estimate | None) -> str:
 
 
 def rate(estimate: Estimate | None) -> str:
-    """Texts a second, whole."""
+    """Texts per second, whole."""
     if estimate is None or estimate["value"] is None:
         return NONE
     return "{} ({} to {})".format(*(f"{estimate[key]:,.0f}" for key in ("value", "low", "high")))
@@ -67,12 +67,12 @@ NAMES = {
     "ranking_loss": "label-ranking loss",
     "nll": "negative log-likelihood (nats)",
     "brier": "Brier score",
-    "calibration_error": "calibration error, 15 equal bins",
-    "calibration_error_adaptive": "calibration error, 15 equally full bins",
+    "calibration_error": "calibration error, 15 bins of equal width",
+    "calibration_error_adaptive": "calibration error, 15 bins of equal count",
     "calibration_error_untempered": "calibration error without the temperature",
-    "top_3": "true label among the best 3",
-    "top_5": "true label among the best 5",
-    "top_10": "true label among the best 10",
+    "top_3": "top-3 accuracy",
+    "top_5": "top-5 accuracy",
+    "top_10": "top-10 accuracy",
 }
 """Key of `estimates` -> words."""
 

@@ -69,7 +69,7 @@ def check(
 
 def _split(corpus: Corpus, parts: Parts | None, problem: str | None) -> Iterator[Finding]:
     if problem is not None:
-        yield Finding("split.impossible", "error", 1, 1, f"the data cannot be split: {problem}", "mend what it names")
+        yield Finding("split.impossible", "error", 1, 1, f"the data cannot be split: {problem}", "fix what it names")
     if parts is not None:
         dropped = {reason: count for reason, count in parts.facts["dropped"].items() if reason != "rows_with_problems"}
         reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in dropped.items())

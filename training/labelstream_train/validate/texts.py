@@ -114,7 +114,7 @@ _FAULTS: dict[str, tuple[Callable[[str], bool], str, str]] = {
     "mojibake": (
         lambda text: not text.isascii() and ftfy.is_bad(text),
         "signs of a wrong encoding (such as Ã© for é)",
-        "read the original again in its real encoding, or mend it by ftfy.fix_text",
+        "read the original again in its real encoding, or fix it with ftfy.fix_text",
     ),
     "control_character": (
         lambda text: _CONTROL.search(text) is not None,
