@@ -1,4 +1,3 @@
-//! The pipeline that labels a stream, with its supervisor, and the HTTP server of long-running commands.
+//! The pipeline that labels a stream, with its supervisor.
 
-pub mod http;
 pub mod pipeline;

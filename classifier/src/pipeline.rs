@@ -17,10 +17,10 @@ use std::time::Instant;
 
 use formats::Decoder;
 use ingest::batcher::{BatchLimits, Batcher};
-use ingest::stages::{Pulse, Work};
 use ingest::unusual_times;
 use kafka::source::{Source, SourceEvent};
 use schemas::{Batch, LabeledEvent, Origin, RawEvent, Recovery};
+use service::stages::{Pulse, Work};
 use sink::publisher::Publisher;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -29,8 +29,8 @@ use engine::labeler::Labeler;
 use engine::model::Model;
 
 pub use error::{PipelineError, Stage};
-pub use ingest::supervision::Supervision;
 pub use progress::Progress;
+pub use service::supervision::Supervision;
 pub use supervisor::supervise;
 
 /// What a pipeline is made of; `run` borrows it.

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
-use ingest::settings::{Flag, Layers, SettingsError};
+use service::settings::{Flag, Layers, SettingsError};
 
 use crate::{broker, check, classify, completions, demo, drift, model, replay, score};
 

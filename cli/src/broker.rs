@@ -87,7 +87,7 @@ pub fn run(arguments: &BrokerArguments) -> Result<(), Failure> {
         let partitions = topic.partitions.unwrap_or(arguments.partitions);
         TopicSpec::new(&topic.name, partitions)
     });
-    let stop = ingest::shutdown::listen(|| ())?;
+    let stop = service::shutdown::listen(|| ())?;
     let broker = Broker::start_blocking(Config {
         listen: SocketAddr::new(address, arguments.port),
         allow_non_loopback: arguments.allow_remote,

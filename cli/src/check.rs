@@ -9,14 +9,13 @@ mod rights;
 mod rules;
 mod sample;
 
-use std::error::Error;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use engine::labeler::Labeler;
 use engine::load::Loaded;
 use engine::onnx::OnnxModel;
-use schemas::RawEvent;
+use schemas::{RawEvent, chain};
 use sink::kafka::topics::{TopicState, describe};
 use tokio_util::sync::CancellationToken;
 
@@ -108,18 +107,6 @@ impl Report {
 fn line(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::Stdout)
-}
-
-/// An error with its causes on one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// ONNX Runtime, the package with its digests, its golden texts and the warm-up.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use classifier::http::{Facts, Health, Program, Server};
 use classifier::pipeline::{Progress, Stage};
 use packages::error::FetchError;
 use serde_json::json;
+use service::http::{Facts, Health, Program, Server};
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::SettingsArguments;

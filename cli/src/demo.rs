@@ -85,7 +85,7 @@ pub struct DemoArguments {
 pub fn run(arguments: &DemoArguments) -> Result<(), Failure> {
     let screen = io::stdout().is_terminal();
     let log = Log::install();
-    let stop = ingest::shutdown::listen(move || {
+    let stop = service::shutdown::listen(move || {
         if screen {
             ratatui::restore();
         }

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use classifier::http::HttpError;
 use classifier::pipeline::PipelineError;
 use drift::calibrate::CalibrateError;
 use drift::counts::CountsError;
@@ -11,16 +10,17 @@ use drift::profile::ProfileError;
 use drift::state::StateError;
 use engine::load::LoadError;
 use ingest::history::HistoryError;
-use ingest::settings::SettingsError;
-use ingest::shutdown::ShutdownError;
 use ingest::texts::TextFileError;
 use kafka::lease::Losses;
 use kafka::source::SourceError;
 use packages::error::FetchError;
+use service::http::HttpError;
+use service::settings::SettingsError;
+use service::shutdown::ShutdownError;
+use service::telemetry::TelemetryError;
 use sink::publisher::PublishError;
 use sink::reports::StoreError;
 use sink::scored::ScoredError;
-use sink::telemetry::TelemetryError;
 
 use crate::demo::DemoError;
 

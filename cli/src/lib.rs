@@ -17,7 +17,6 @@ pub mod package_path;
 pub mod replay;
 pub mod score;
 pub mod settings;
-mod shutdown;
 mod start;
 pub mod telemetry;
 pub mod worker;

@@ -1,6 +1,5 @@
 //! `labelstream`: reads the command line, runs one command, and says why when it fails.
 
-use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -37,14 +36,6 @@ fn run(command: &Command) -> Result<(), Failure> {
     }
 }
 
-/// The one place where an error chain becomes text.
 fn report(failure: &Failure) {
-    let mut line = format!("labelstream: failed to {failure}");
-    let mut cause = failure.source();
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
-    }
-    writeln!(io::stderr(), "{line}").ok(); // without stderr there is nobody to tell
+    writeln!(io::stderr(), "labelstream: failed to {}", schemas::chain(failure)).ok(); // without stderr there is nobody to tell
 }

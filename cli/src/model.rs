@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use clap::Subcommand;
 use engine::package::check;
-use ingest::settings::{Flag, Layers, SettingsError};
 use packages::cache::{Cache, Entry};
 use packages::fetch::cache_folder;
+use service::settings::{Flag, Layers, SettingsError};
 
 use crate::arguments::layers;
 use crate::failure::Failure;

@@ -11,9 +11,8 @@ use std::time::Instant;
 use classifier::pipeline::PipelineError;
 use engine::labeler::Labeler;
 use engine::onnx::OnnxModel;
-use ingest::settings::{Flag, Layers, SettingsError};
-use ingest::supervision::Chain;
 use ingest::texts::{Chunk, Rows, TextFile, TextFileOptions};
+use service::settings::{Flag, Layers, SettingsError};
 use sink::scored::{Answer, ScoredFile, ScoredKind};
 
 use crate::arguments::layers;
@@ -156,7 +155,7 @@ fn answer(
             Err(problem) => Err(problem.to_string()),
             Ok(_) => match prediction.next().expect("one answer for each usable text") {
                 Ok(prediction) => Ok(prediction.labels.clone()),
-                Err(error) => Err(Chain(&*error).to_string()),
+                Err(error) => Err(schemas::chain(&*error)),
             },
         })
         .collect())

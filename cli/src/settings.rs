@@ -13,20 +13,20 @@ use ::drift::labels::settings::{LabelsConfig, LabelsSettings};
 use ::drift::pipeline::settings::{StateConfig, StateSettings};
 use ::drift::reference::settings::{ReferenceConfig, ReferenceSettings};
 use ::drift::verdict::settings::{VerdictConfig, VerdictSettings};
-use classifier::http::{HttpConfig, HttpSettings};
 use classifier::pipeline::Supervision;
 use formats::{DecodeConfig, DecodeSettings, Decoder};
 use ingest::batcher::BatchLimits;
-use ingest::settings::{Layers, Loaded, SettingsError};
 use kafka::connection::{Connection, ConnectionSettings};
 use kafka::settings::{SourceConfig, SourceSettings};
 use packages::address::Address;
 use packages::settings::{PackagesConfig, PackagesSettings};
 use schemas::Problem;
 use serde::Deserialize;
+use service::http::{HttpConfig, HttpSettings};
+use service::settings::{Layers, Loaded, SettingsError};
+use service::telemetry::{LogConfig, LogSettings};
 use sink::reports::{ReportsConfig, ReportsSettings};
 use sink::settings::{Identity, SinkConfig, SinkSettings};
-use sink::telemetry::{LogConfig, LogSettings};
 
 use crate::package_path;
 use drift::{DriftSettings, ObserveSettings, check_drift, check_labels};
@@ -45,7 +45,7 @@ pub fn defaults() -> String {
 /// # Errors
 /// [`SettingsError::Invalid`] with every problem at once.
 pub fn load(layers: &Layers) -> Result<Loaded<Config>, SettingsError> {
-    ingest::settings::load::<Settings, Config>(&defaults(), layers)
+    service::settings::load::<Settings, Config>(&defaults(), layers)
 }
 
 /// All sections, as written.

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ingest::settings::Layers;
-use ingest::stages::{Stages, Watchdog};
-use sink::telemetry::Metrics;
+use service::settings::Layers;
+use service::shutdown;
+use service::stages::{Stages, Watchdog};
+use service::telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 use crate::settings::{self, Config};
-use crate::{shutdown, telemetry};
+use crate::telemetry;
 
 /// What a command has once it began.
 pub(crate) struct Started {
@@ -40,7 +41,7 @@ pub(crate) fn command(layers: &Layers) -> Result<Started, Failure> {
     let config = loaded.config;
     let metrics = telemetry::install(&config)?;
     telemetry::warn_of(&loaded.misnamed);
-    let stop = ingest::shutdown::listen(|| ())?;
+    let stop = shutdown::listen(|| ())?;
     Ok(Started { config, metrics, stop })
 }
 
@@ -56,7 +57,7 @@ pub(crate) fn worker(layers: &Layers) -> Result<Started, Failure> {
     for setting in &loaded.changed {
         tracing::info!(key = %setting.key, value = %setting.value, place = %setting.place, "setting");
     }
-    let stop = ingest::shutdown::listen(|| ())?;
-    shutdown::bound(stop.clone(), config.shutdown_grace())?;
+    let stop = shutdown::listen(|| ())?;
+    shutdown::bound(stop.clone(), config.shutdown_grace()).map_err(Failure::Reactor)?;
     Ok(Started { config, metrics, stop })
 }

@@ -5,10 +5,10 @@ use drift::metrics::{CHECKPOINT_SECONDS, REPORT_SECONDS, RESTORE_SECONDS};
 use engine::metrics::{
     INFERENCE_SECONDS, RUN_TEXTS, RUN_TEXTS_BUCKETS, RUN_TOKENS, RUN_TOKENS_BUCKETS, SECONDS_BUCKETS, TOKENISE_SECONDS,
 };
-use ingest::settings::Misnamed;
 use kafka::metrics::PAUSE;
+use service::settings::Misnamed;
+use service::telemetry::{Buckets, Metrics, TelemetryError, install_log, install_metrics};
 use sink::metrics::{COMMIT_TIME, TRANSACTION_TIME};
-use sink::telemetry::{Buckets, Metrics, TelemetryError, install_log, install_metrics};
 
 use crate::settings::Config;
 

@@ -1,6 +1,5 @@
 //! Why the labeller stops: what a batch cannot answer for by dead letters.
 
-use std::error::Error;
 use std::fmt;
 
 use schemas::Recovery;
@@ -61,16 +60,4 @@ impl LabelError {
             Self::Broken { .. } | Self::StillBroken => Recovery::Exit,
         }
     }
-}
-
-/// An error and its sources in one line, for where it ends as a text: a dead letter, a report.
-pub fn chain(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        line.push_str(": ");
-        line.push_str(&source.to_string());
-        next = source.source();
-    }
-    line
 }

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metrics::{counter, histogram};
-use schemas::{Batch, DeadLetter, LabeledEvent, Labels, ModelId, Reason, Signals, TextEvent};
+use schemas::{Batch, DeadLetter, LabeledEvent, Labels, ModelId, Reason, Signals, TextEvent, chain};
 use serde::Deserialize;
 
 use crate::batching::{self, Budget, Run};
 use crate::cache::{Cache, TextKey};
-use crate::error::{Known, LabelError, TextError, chain};
+use crate::error::{Known, LabelError, TextError};
 use crate::label::Rules;
 use crate::metrics as names;
 use crate::model::Model;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metrics::gauge;
-use schemas::Recovery;
+use schemas::{Recovery, chain};
 
-use crate::error::{LabelError, chain};
+use crate::error::LabelError;
 use crate::labeler::Labeler;
 use crate::metrics::MODEL_INFO;
 use crate::model::{Model, ModelError, TokenBatch};

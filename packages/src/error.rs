@@ -75,14 +75,3 @@ impl FetchError {
         matches!(self, Self::Unreachable { .. } | Self::Locked { .. } | Self::TooSlow { .. })
     }
 }
-
-/// An error with everything below it, in one line.
-pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(error) = below {
-        text = format!("{text}: {error}");
-        below = error.source();
-    }
-    text
-}

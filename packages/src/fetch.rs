@@ -4,6 +4,7 @@
 //! asked for at each start, and what it stood for last still holds while its registry says nothing. A registry that
 //! says no is obeyed.
 
+use schemas::chain;
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use crate::archive::{self, Bounds};
 use crate::cache::{Cache, Damage, Remembered, now, try_lock};
 use crate::contents::{Wanted, gather};
 use crate::download::Downloads;
-use crate::error::{FetchError, chain};
+use crate::error::FetchError;
 use crate::http::Http;
 use crate::mlflow::{self, Mlflow};
 use crate::remote::{Content, Remote, Resolved, local};

@@ -3,6 +3,7 @@
 //! There is one place that repeats, so that there is one budget. An answer that no repeat changes is a value
 //! ([`Answer`]), because its meaning differs from server to server.
 
+use schemas::chain;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{HeaderMap, HeaderValue, LOCATION, RANGE, RETRY_AFTER};
@@ -11,7 +12,7 @@ use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
 use crate::address::{is_loopback, shown};
-use crate::error::{Cause, FetchError, chain};
+use crate::error::{Cause, FetchError};
 use crate::remote::Request;
 use crate::settings::PackagesConfig;
 

@@ -15,6 +15,7 @@
 //! Data walks one way: `RawEvent -> TextEvent -> LabeledEvent`, each inside a [`Batch`].
 
 pub mod batch;
+pub mod chain;
 pub mod dead_letter;
 pub mod event;
 pub mod label;
@@ -28,6 +29,7 @@ pub mod secret;
 pub mod tombstone;
 
 pub use batch::{Batch, Generation, Ticket};
+pub use chain::chain;
 pub use dead_letter::{DeadLetter, Reason};
 pub use event::{Fields, Header, LabeledEvent, Origin, RawEvent, TextEvent, UserValue, content_bytes};
 pub use label::{Label, Labels, ModelId, Signals};

@@ -1,4 +1,4 @@
-//! Everything that leaves: Kafka transactions, dead letters, metrics and logs.
+//! Everything that leaves: Kafka transactions, dead letters, reports and scored files.
 //!
 //! The crate publishes whole batches or nothing; it does not know who read or labelled them.
 
@@ -8,4 +8,3 @@ pub mod publisher;
 pub mod reports;
 pub mod scored;
 pub mod settings;
-pub mod telemetry;

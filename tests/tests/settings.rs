@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use ingest::settings::declared_keys;
+use service::settings::declared_keys;
 use tests::process::labelstream;
 use tests::workspace::root;
 

@@ -11,22 +11,35 @@ use std::process::Command;
 use tests::workspace;
 use toml::{Table, Value};
 
-/// Which crates of ours each crate may import; `cli -> {classifier, drift} -> {engine, ingest, kafka, sink} -> formats -> schemas`, one way.
+/// Which crates of ours each crate may import; `cli -> {classifier, drift} -> {engine, ingest, kafka, service, sink} -> formats -> schemas`, one way.
 const ARROWS: &[(&str, &[&str])] = &[
     ("schemas", &[]),
     ("formats", &["schemas"]),
+    ("service", &["schemas"]),
     ("kafka", &["schemas"]),
     ("ingest", &["formats", "schemas"]),
     ("packages", &["schemas"]),
     ("sink", &["formats", "schemas"]),
     ("engine", &["schemas"]),
-    ("classifier", &["engine", "formats", "ingest", "kafka", "schemas", "sink"]),
+    ("classifier", &["engine", "formats", "ingest", "kafka", "schemas", "service", "sink"]),
     ("statistics", &[]),
-    ("drift", &["formats", "ingest", "kafka", "schemas", "sink", "statistics"]),
+    ("drift", &["formats", "ingest", "kafka", "schemas", "service", "sink", "statistics"]),
     ("devbroker", &[]),
     (
         "cli",
-        &["classifier", "devbroker", "drift", "engine", "formats", "ingest", "kafka", "packages", "schemas", "sink"],
+        &[
+            "classifier",
+            "devbroker",
+            "drift",
+            "engine",
+            "formats",
+            "ingest",
+            "kafka",
+            "packages",
+            "schemas",
+            "service",
+            "sink",
+        ],
     ),
     (
         "tests",
@@ -41,6 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "kafka",
             "packages",
             "schemas",
+            "service",
             "sink",
         ],
     ),
@@ -52,10 +66,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rdkafka", &["cli", "kafka", "sink"]), // cli: the demo plays the user's producer and reader
     ("ort", &["engine"]),
     ("tokenizers", &["engine"]),
-    ("axum", &["classifier"]),
-    ("hyper", &["classifier"]),
+    ("axum", &["service"]),
+    ("hyper", &["service"]),
     ("kafka-protocol", &["devbroker"]),
-    ("config", &["ingest"]),
+    ("config", &["service"]),
     ("arrow", &["ingest", "sink"]),
     ("csv", &["ingest", "sink"]),
     ("parquet", &["ingest", "sink"]), // ingest: histories in files, for backtests
@@ -65,7 +79,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tar", &["packages"]),
     ("zip", &["packages"]),
     ("statrs", &["statistics"]),
-    ("metrics-exporter-prometheus", &["sink"]),
+    ("metrics-exporter-prometheus", &["service"]),
     ("clap", &["cli"]),
     ("ratatui", &["cli"]),
 ];

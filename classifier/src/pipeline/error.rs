@@ -3,9 +3,9 @@
 use std::any::Any;
 use std::fmt;
 
-use ingest::supervision::panic_message;
 use kafka::source::SourceError;
 use schemas::Recovery;
+use service::supervision::panic_message;
 use sink::publisher::PublishError;
 
 use engine::error::LabelError;

@@ -1,9 +1,9 @@
 //! The one way to recover: rewind to the committed offsets and run again, within a bound.
 
 use ingest::batcher::BatchLimits;
-use ingest::supervision::{Chain, Rewinds, Supervision, pause};
 use kafka::source::Source;
-use schemas::Recovery;
+use schemas::{Recovery, chain};
+use service::supervision::{Rewinds, Supervision, pause};
 use sink::publisher::Publisher;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +31,11 @@ pub fn supervise<S: Source, M: Model, P: Publisher + Send>(
             return Err(PipelineError::TooManyRewinds { rewinds: supervision.rewinds_max, source: Box::new(error) });
         };
         let in_a_row = rewinds.in_a_row();
-        tracing::warn!(error = %Chain(&error), rewinds = in_a_row, "batch not published, rewinding to the committed offsets");
+        tracing::warn!(
+            error = chain(&error),
+            rewinds = in_a_row,
+            "batch not published, rewinding to the committed offsets"
+        );
         pause(wait, stop);
         parts.source.rewind()?;
         progress.rewound();

@@ -3,9 +3,9 @@
 use engine::labeler::Labeler;
 use engine::onnx::OnnxModel;
 use formats::Decoder;
-use schemas::{Batch, DeadLetter, Fate, Generation, LabeledEvent, RawEvent, TextEvent, Tombstone};
+use schemas::{Batch, DeadLetter, Fate, Generation, LabeledEvent, RawEvent, TextEvent, Tombstone, chain};
 
-use super::{Report, chain};
+use super::Report;
 use crate::failure::Failure;
 use crate::settings::Config;
 

@@ -2,12 +2,12 @@
 
 use kafka::lease::Lease;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use schemas::Generation;
+use schemas::{Generation, chain};
 use sink::kafka::KafkaPublisher;
 use sink::settings::{Guarantee, Identity};
 
 use super::rights::Rights;
-use super::{ANSWER_WITHIN, Report, chain};
+use super::{ANSWER_WITHIN, Report};
 use crate::failure::Failure;
 use crate::settings::Config;
 

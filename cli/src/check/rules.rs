@@ -2,11 +2,12 @@
 //!
 //! Nothing here stops a stream: what a topic refuses becomes a dead letter. But a person should know beforehand.
 
+use schemas::chain;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sink::kafka::{TopicRules, topic_rules};
 
-use super::{ANSWER_WITHIN, Report, chain};
+use super::{ANSWER_WITHIN, Report};
 use crate::failure::Failure;
 use crate::settings::Config;
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use drift::pipeline::{Progress, Worker};
 use drift::verdict::overall;
-use ingest::settings::Flag;
 use jiff::Timestamp;
 use schemas::report::{DriftRow, Verdict};
+use service::settings::Flag;
 use sink::reports::{ReportName, ReportStore, Selection};
 use tokio_util::sync::CancellationToken;
 

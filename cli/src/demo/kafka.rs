@@ -1,8 +1,8 @@
 //! The Kafka of one demo: the broker inside this process, or the user's own.
 
 use devbroker::Broker;
-use ingest::settings::{Flag, Layers};
 use rdkafka::ClientConfig;
+use service::settings::{Flag, Layers};
 use tokio::runtime::Runtime;
 
 use super::topics::Topics;

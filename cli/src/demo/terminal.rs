@@ -5,10 +5,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use ingest::shutdown::SAME_REQUEST;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::crossterm::terminal;
+use service::shutdown::SAME_REQUEST;
 
 use super::screen;
 use super::view::View;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ingest::settings::{Flag, Layers, SettingsError};
+use service::settings::{Flag, Layers, SettingsError};
 
 use crate::arguments::layers;
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use classifier::http::{Facts, Health, Program, Server};
 use drift::observation::Observer;
 use drift::pipeline::{Progress, Setup, Stage, Worker};
 use jiff::Timestamp;
 use serde_json::json;
+use service::http::{Facts, Health, Program, Server};
 use tokio_util::sync::CancellationToken;
 
 use super::comparing::comparer;

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ingest::stages::{Pulse, Work};
 use kafka::lease::{Assigned, Lease, Leases};
 use kafka::table::KafkaTable;
 use schemas::{Batch, Generation, RawEvent};
+use service::stages::{Pulse, Work};
 use sink::kafka::KafkaPublisher;
 use sink::kafka::topics::describe;
 use sink::publisher::Published;

@@ -4,9 +4,9 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use ingest::supervision::panic_message;
 use kafka::source::SourceError;
 use schemas::Recovery;
+use service::supervision::panic_message;
 use sink::publisher::PublishError;
 use sink::reports::StoreError;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use ingest::stages::{Pulse, Stages};
 use parking_lot::Mutex;
 use schemas::report::WindowReport;
+use service::stages::{Pulse, Stages};
 
 use super::Stage;
 

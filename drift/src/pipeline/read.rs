@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use ingest::batcher::Batcher;
-use ingest::stages::{Pulse, Work};
 use kafka::consumer::KafkaSource;
 use kafka::source::{Source, SourceEvent};
 use schemas::{Batch, Generation, RawEvent};
+use service::stages::{Pulse, Work};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 

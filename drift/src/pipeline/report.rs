@@ -9,12 +9,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ingest::stages::{Pulse, Work};
-use ingest::supervision::Chain;
 use jiff::Timestamp;
 use kafka::table::{Change, KafkaTable};
 use schemas::report::WindowReport;
-use schemas::{Generation, Recovery};
+use schemas::{Generation, Recovery, chain};
+use service::stages::{Pulse, Work};
 use sink::reports::{ReportStore, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -216,7 +215,12 @@ impl<'a> Reporter<'a> {
             let is_hopeless = is_hopeless(&error);
             if is_hopeless {
                 let (granularity, start_ms) = (&report.granularity, report.key.window_start_ms);
-                tracing::error!(granularity, start_ms, error = %Chain(&error), "a report is left out: no store takes it");
+                tracing::error!(
+                    granularity,
+                    start_ms,
+                    error = chain(&error),
+                    "a report is left out: no store takes it"
+                );
             } else {
                 self.failed(&error);
             }
@@ -236,7 +240,7 @@ impl<'a> Reporter<'a> {
         let pause = match &self.outage {
             Some(outage) => (outage.pause * 2).min(RETRY_MAX),
             None => {
-                tracing::warn!(error = %Chain(error), "the report store fails; reports wait, nothing is lost");
+                tracing::warn!(error = chain(error), "the report store fails; reports wait, nothing is lost");
                 RETRY_FIRST
             }
         };

@@ -1,8 +1,8 @@
 //! The one way to recover: back to the last checkpoint, state and offsets both, and run again, within a bound.
 
-use ingest::supervision::{Chain, Rewinds, Supervision, pause};
 use kafka::source::Source;
-use schemas::Recovery;
+use schemas::{Recovery, chain};
+use service::supervision::{Rewinds, Supervision, pause};
 use tokio_util::sync::CancellationToken;
 
 use super::{Limits, Parts, PipelineError, Progress, run};
@@ -28,7 +28,7 @@ pub fn supervise(
             return Err(PipelineError::TooManyRewinds { rewinds: supervision.rewinds_max, source: Box::new(error) });
         };
         let in_a_row = rewinds.in_a_row();
-        tracing::warn!(error = %Chain(&error), rewinds = in_a_row, "state not saved, going back to the last checkpoint");
+        tracing::warn!(error = chain(&error), rewinds = in_a_row, "state not saved, going back to the last checkpoint");
         pause(wait, stop);
         parts.source.rewind()?;
         progress.rewound();

@@ -5,12 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ingest::batcher::BatchLimits;
-use ingest::supervision::Supervision;
 use kafka::connection::Connection;
 use kafka::consumer::KafkaSource;
 use kafka::lease::Losses;
 use kafka::settings::{SourceConfig, UntilEnd};
 use kafka::table::KafkaTable;
+use service::supervision::Supervision;
 use sink::kafka::KafkaPublisher;
 use sink::kafka::topics::{create_compacted, describe};
 use sink::reports::{ReportStore, ReportsConfig};

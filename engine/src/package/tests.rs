@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::error::chain;
+use schemas::chain;
 
 /// What `sha256sum config.json labelstream.json model.onnx tokenizer.json | sha256sum` gives of the package without its
 /// drift reference.

@@ -2,6 +2,7 @@
 //!
 //! There is one place that repeats, so that there is one budget: the client library's own retries are off.
 
+use schemas::chain;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -109,21 +110,6 @@ impl Attempts {
             }
         }
     }
-}
-
-/// An error with everything below it, in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(error) = below {
-        // Libraries often repeat the text of what they wrap.
-        let part = error.to_string();
-        if !text.contains(&part) {
-            text = format!("{text}: {part}");
-        }
-        below = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

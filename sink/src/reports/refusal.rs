@@ -3,6 +3,7 @@
 //! The client library gives a kind and a text; the text holds the API's own error code, which says more.
 
 use object_store::Error;
+use schemas::chain;
 
 use super::attempts::Failure;
 
@@ -102,17 +103,6 @@ fn code(text: &str) -> Option<&str> {
 /// The status in the client library's text.
 fn status(text: &str) -> Option<u16> {
     text.split_once("status code: ")?.1.get(..3)?.parse().ok()
-}
-
-/// The texts of an error and of all below it.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut below = std::error::Error::source(error);
-    while let Some(error) = below {
-        text = format!("{text}: {error}");
-        below = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

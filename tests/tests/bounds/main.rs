@@ -19,7 +19,7 @@ use kafka::consumer::KafkaSource;
 use kafka::settings::{Assignment, OffsetReset, SourceConfig, SourceSettings, UntilEnd};
 use kafka::source::{Source, SourceEvent};
 use schemas::Header;
-use sink::telemetry::{Metrics, install_metrics};
+use service::telemetry::{Metrics, install_metrics};
 use tests::broker::{self, TestBroker};
 use tests::names::unique;
 use tests::process::Process;

@@ -28,7 +28,7 @@ use stage::{Job, PATIENCE, Running, files};
 fn a_worker() {
     let Some(job) = Job::told() else { return };
     stage::log();
-    let stop = ingest::shutdown::listen(|| ()).expect("signals can be heard");
+    let stop = service::shutdown::listen(|| ()).expect("signals can be heard");
     let progress = drift::pipeline::Progress::default();
     let ended = job.work(&progress, &stop);
     println!("worker ended: {ended:?} {progress:?}");

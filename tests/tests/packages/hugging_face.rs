@@ -6,11 +6,11 @@
 use std::fs;
 use std::time::Duration;
 
-use engine::error::chain;
 use engine::labeler::{Labeler, Prediction};
 use engine::onnx::OnnxModel;
 use engine::package::{self, Package};
 use engine::settings::{Config, LongTextKind, Settings};
+use schemas::chain;
 use tests::process::Process;
 use tests::workspace;
 

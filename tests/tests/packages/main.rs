@@ -8,7 +8,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::error::chain;
 use engine::labeler::{Labeler, Prediction};
 use engine::load::{self, LoadError};
 use engine::onnx::{OnnxModel, SessionError};
@@ -16,6 +15,7 @@ use engine::package::Package;
 use engine::settings::{Config, LongTextKind, Settings};
 use engine::tokens::LongText;
 use proptest::prelude::*;
+use schemas::chain;
 use tests::workspace;
 use tiny::{Graph, Tiny};
 

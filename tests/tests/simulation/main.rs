@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use classifier::pipeline::{Parts, Progress, Supervision, supervise};
 use ingest::batcher::BatchLimits;
-use ingest::stages::{Stages, Watchdog};
 use proptest::prelude::*;
 use schemas::{Origin, RawEvent};
+use service::stages::{Stages, Watchdog};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, FakePublisher, FakeSource};

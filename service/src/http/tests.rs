@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use std::time::Instant;
 
-use ingest::stages::{Pulse, Stages, Watchdog, Work};
+use crate::stages::{Pulse, Stages, Watchdog, Work};
 use schemas::Origin;
 use serde_json::{Value, json};
 

@@ -10,7 +10,7 @@ const CHILD_LIFE: Duration = Duration::from_secs(60);
 #[test]
 #[ignore = "run by the tests below, as their child"]
 fn child() {
-    let stop = ingest::shutdown::listen(|| say("leaving at once")).expect("listen for signals");
+    let stop = service::shutdown::listen(|| say("leaving at once")).expect("listen for signals");
     say("ready");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
@@ -37,7 +37,7 @@ fn check(signal: &str, code: i32) {
     wait_for("child: ready");
     kill(&child, signal);
     wait_for("child: stopping");
-    std::thread::sleep(ingest::shutdown::SAME_REQUEST + Duration::from_millis(200)); // else it is the same request
+    std::thread::sleep(service::shutdown::SAME_REQUEST + Duration::from_millis(200)); // else it is the same request
     kill(&child, signal);
     wait_for("child: leaving at once");
     assert_eq!(child.wait().expect("the child ends").code(), Some(code));

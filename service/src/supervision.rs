@@ -3,8 +3,6 @@
 //! Pure but for [`pause`]. Who rewinds what, the pipelines know themselves.
 
 use std::any::Any;
-use std::error::Error;
-use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -65,21 +63,6 @@ pub fn pause(length: Duration, stop: &CancellationToken) {
 pub fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("no message").to_owned()
-}
-
-/// An error with its causes on one line, for the log.
-pub struct Chain<'a>(pub &'a dyn Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

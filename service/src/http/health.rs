@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use ingest::stages::{Stages, Stall};
+use crate::stages::{Stages, Stall};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
