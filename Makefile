@@ -30,10 +30,13 @@ train: ## train a model package (DATA=FILE_OR_DIR TIER=encoder|fast OUT=DIR ARGS
 	@PYTHONPATH=training .tools/$(with_torch)/bin/python -m labelstream_train run --data "$(DATA)" --tier $(TIER) \
 	  --out "$(OUT)" $(ARGS)
 
+# Most suites wait for sessions, rebalances and restarts, so more of their tests run at once than there are cores.
+TEST_THREADS ?= 5
+
 test: tools lint doc ## every check and every test, on devbroker and on Apache Kafka
 	$(call say,building labelstream and its tests)
 	@cargo build --locked --workspace --all-targets
-	@tools/kafka/kafka with cargo test --locked --workspace --no-fail-fast
+	@RUST_TEST_THREADS=$(TEST_THREADS) tools/kafka/kafka with cargo test --locked --workspace --no-fail-fast
 	$(call say,testing training without torch; NOT RUN here: what needs torch (make test-training))
 	@cd training && ../.tools/training/bin/python -m pytest -q -rs -m "not torch" $(PYTEST_ARGS)
 
