@@ -18,12 +18,12 @@ use engine::onnx::OnnxModel;
 use schemas::{RawEvent, chain};
 use sink::kafka::topics::{TopicState, describe};
 use tokio_util::sync::CancellationToken;
+use workers::error::WorkerError;
+use workers::settings::{self, Config};
+use workers::{drift, model_source};
 
-use crate::arguments::SettingsArguments;
-use crate::drift;
 use crate::failure::Failure;
-use crate::model_source;
-use crate::settings::{self, Config};
+use crate::settings_arguments::SettingsArguments;
 use crate::telemetry;
 use rights::Rights;
 use sample::Look;
@@ -112,7 +112,7 @@ fn line(text: &str) -> Result<(), Failure> {
 /// ONNX Runtime, the package with its digests, its golden texts and the warm-up.
 fn check_model(config: &Config, report: &mut Report) -> Result<Option<Labeler<OnnxModel>>, Failure> {
     let loaded = model_source::model(config, &CancellationToken::new())
-        .and_then(|model| engine::load::load_with_facts(&model).map_err(Failure::Model));
+        .and_then(|model| engine::load::load_with_facts(&model).map_err(WorkerError::Model));
     match loaded {
         Ok(Loaded { labeler, golden_texts, notes }) => {
             let model = labeler.model();
@@ -152,7 +152,7 @@ fn check_drift(config: &Config, labeler: Option<&Labeler<OnnxModel>>, report: &m
             let found = format!("windows of {} against a {} reference", lengths.join(", "), config.reference().kind());
             report.ok("drift", &found)
         }
-        Err(error @ Failure::NoProfile { .. }) => report.note("drift", &format!("cannot {error}")),
+        Err(error @ WorkerError::NoProfile { .. }) => report.note("drift", &format!("cannot {error}")),
         Err(error) => {
             let mend = "is reference.profile the file that `labelstream drift calibrate` wrote?";
             report.fail("drift", &chain(&error), mend)

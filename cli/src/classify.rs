@@ -7,15 +7,15 @@ use packages::error::FetchError;
 use serde_json::json;
 use service::http::{Facts, Health, Program, Server};
 use tokio_util::sync::CancellationToken;
+use workers::brokers;
+use workers::classify::Worker;
+use workers::error::WorkerError;
+use workers::settings::Config;
+use workers::{model_source, output_topics};
 
-use crate::arguments::SettingsArguments;
-use crate::brokers;
 use crate::failure::{Failure, refuse_losses};
-use crate::model_source;
-use crate::output_topics;
-use crate::settings::Config;
+use crate::settings_arguments::SettingsArguments;
 use crate::start::{self, Started, watchdog};
-use crate::worker::Worker;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -91,7 +91,7 @@ fn connect(
     stop: &CancellationToken,
 ) -> Result<Option<Worker>, Failure> {
     let model = match model_source::model(config, stop) {
-        Err(Failure::Fetch(FetchError::Interrupted { .. })) => return Ok(None),
+        Err(WorkerError::Fetch(FetchError::Interrupted { .. })) => return Ok(None),
         model => model?,
     };
     let labeler = engine::load::load(&model)?;

@@ -2,10 +2,9 @@
 
 use std::io;
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::{Shell, generate};
 
-use crate::arguments::Arguments;
 use crate::failure::Failure;
 
 const EXAMPLES: &str = "\
@@ -22,12 +21,12 @@ pub struct CompletionsArguments {
     shell: Shell,
 }
 
-/// Writes the completions to stdout.
+/// Writes the completions of `program` to stdout.
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn run(arguments: &CompletionsArguments) -> Result<(), Failure> {
+pub fn run(arguments: &CompletionsArguments, mut program: Command) -> Result<(), Failure> {
     let mut script = Vec::new();
-    generate(arguments.shell, &mut Arguments::command(), "labelstream", &mut script);
+    generate(arguments.shell, &mut program, "labelstream", &mut script);
     io::Write::write_all(&mut io::stdout().lock(), &script).map_err(Failure::Stdout)
 }

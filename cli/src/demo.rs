@@ -1,41 +1,6 @@
-//! `labelstream demo`: the whole pipeline at work, with nothing installed, and an account of every record at the end.
-//!
-//! A sender plays the user's customers, readers play the application behind the labelled topic, and between them runs
-//! the same worker as under `labelstream classify`. All of it shares one process, and by default a broker inside it.
-
-mod act;
-mod drift;
-mod error;
-mod event;
-mod kafka;
-mod lines;
-mod log;
-mod messages;
-mod pace;
-mod play;
-mod reader;
-mod record;
-mod screen;
-mod sender;
-mod show;
-mod summary;
-mod tally;
-mod terminal;
-mod topics;
-mod view;
-mod watch;
-
-use std::io::{self, IsTerminal, Write};
+//! `labelstream demo`: the whole pipeline at work, with nothing installed.
 
 use crate::failure::Failure;
-
-pub use error::DemoError;
-pub(crate) use view::grouped;
-
-use kafka::Kafka;
-use log::Log;
-use play::{Played, play};
-use summary::Summary;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,7 +16,7 @@ It exits with 0 when every record came out exactly once, and with 1 when the sum
 /// Customers of an invented bank write to its support; labelstream labels what they want. Some of the records are dirty
 /// on purpose, as on real topics, and end as dead letters. Midway customers begin to write of other things: the drift
 /// worker notices, says what moved, and leaves its reports. Nothing is installed, and nothing else is kept.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DemoArguments {
     /// How long to send messages, and up to twice as long while the drift worker has not found the change [default: 30,
@@ -83,36 +48,6 @@ pub struct DemoArguments {
 /// # Errors
 /// When a part of it cannot run, or the sums do not agree.
 pub fn run(arguments: &DemoArguments) -> Result<(), Failure> {
-    let screen = io::stdout().is_terminal();
-    let log = Log::install();
-    let stop = service::shutdown::listen(move || {
-        if screen {
-            ratatui::restore();
-        }
-    })?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Reactor)?;
-    let kafka = Kafka::reach(arguments, &runtime)?;
-    let played = play(arguments, &kafka, &stop, &log);
-    let left = kafka.leave(&runtime);
-    let Played { shown, committed } = played?;
-    left?;
-    let summary = Summary {
-        facts: &shown.facts,
-        tally: &shown.tally,
-        watch: &shown.watch,
-        sending: shown.sending,
-        stretch: shown.stretch,
-        committed,
-    };
-    say(&format!("\n{}", summary.text()))?;
-    if !summary.agrees() {
-        return Err(DemoError::Sums.into());
-    }
-    say(&format!("\n{}\n{}", summary::reports(&arguments.reports, &shown.watch), summary::NEXT))
-}
-
-/// Writes to stdout at once.
-fn say(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Stdout)
+    let DemoArguments { seconds, records, rate, brokers, model, reports, set } = arguments.clone();
+    Ok(::demo::run(&::demo::Options { seconds, records, rate, brokers, model, reports, set })?)
 }

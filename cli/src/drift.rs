@@ -1,30 +1,22 @@
 //! `labelstream drift`: the drift worker, and the commands around its reports.
 //!
 //! Without a subcommand it is the worker on the user's own Kafka. Each subcommand has a file; what they run lives in the
-//! crates `drift` and `sink`. The page of `explain` is a pure function of rows (`page`), shown by `terminal` and `html`.
+//! crates `drift`, `explain` and `workers`.
 
 mod backtest;
 mod calibrate;
-mod chart;
-mod comparing;
 mod explain;
-mod figures;
 mod flags;
-mod html;
+mod lines;
 mod live;
 mod moment;
-mod page;
 mod pass;
 mod range;
 mod replay;
-mod terminal;
 
 use clap::Subcommand;
 
 use crate::failure::Failure;
-
-pub(crate) use comparing::comparer;
-pub(crate) use live::setup;
 
 const EXAMPLES: &str = "\
 Examples:

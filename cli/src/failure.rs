@@ -4,11 +4,13 @@ use std::io;
 use std::path::PathBuf;
 
 use classifier::pipeline::PipelineError;
+use demo::error::DemoError;
 use drift::calibrate::CalibrateError;
 use drift::counts::CountsError;
 use drift::profile::ProfileError;
 use drift::state::StateError;
 use engine::load::LoadError;
+use explain::search::SearchError;
 use ingest::history::HistoryError;
 use ingest::texts::TextFileError;
 use kafka::lease::Losses;
@@ -21,12 +23,13 @@ use service::telemetry::TelemetryError;
 use sink::publisher::PublishError;
 use sink::reports::StoreError;
 use sink::scored::ScoredError;
-
-use crate::demo::DemoError;
+use workers::error::WorkerError;
 
 /// What ended a command. Its text fits "failed to ...".
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error("start the broker")]
@@ -45,8 +48,6 @@ pub enum Failure {
     Http(#[from] HttpError),
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
-    #[error("read topic {topic}: it does not exist, or this user may not see it (source.topics)")]
-    InputTopic { topic: String },
     /// The report on stdout says which.
     #[error("use the model package {folder}: its golden texts have other scores on this machine")]
     GoldenTexts { folder: String },
@@ -61,11 +62,6 @@ pub enum Failure {
     State(#[from] StateError),
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    #[error(
-        "compare with the profile of the model package {}: it has none; make one with labelstream drift calibrate and \
-         name it with --reference, or choose --reference rolling, previous or seasonal", .package.display()
-    )]
-    NoProfile { package: PathBuf },
     #[error("read the history")]
     History(#[from] HistoryError),
     /// Every record was refused, or nearly every one for its time.
@@ -87,9 +83,8 @@ pub enum Failure {
     Lost(Losses),
     #[error("go on: asked to stop")]
     Interrupted,
-    /// The windows that there are.
-    #[error("find the window: {0}")]
-    NoWindow(String),
+    #[error(transparent)]
+    Search(#[from] SearchError),
     #[error("write the page {}", .file.display())]
     Page { file: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -110,14 +105,14 @@ impl Failure {
     /// The exit code, as `labelstream --help` lists them.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_)
-            | Self::Model(_)
-            | Self::GoldenTexts { .. }
-            | Self::Profile(_)
-            | Self::NoProfile { .. } => SettingsError::EXIT_CODE,
+            Self::Worker(error) => error.exit_code(),
+            Self::Demo(error) => error.exit_code(),
+            Self::Settings(_) | Self::Model(_) | Self::GoldenTexts { .. } | Self::Profile(_) => {
+                SettingsError::EXIT_CODE
+            }
             Self::EmptyRange => 2,
             Self::Lost(_) => 3,
-            Self::Demo(DemoError::Interrupted) | Self::Interrupted => 130,
+            Self::Interrupted => 130,
             Self::Fetch(FetchError::Interrupted { .. }) => 130,
             Self::Fetch(error) if !error.is_passing() => SettingsError::EXIT_CODE,
             // The reader of our output has seen enough, as in `labelstream ... | head`.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use cli::arguments::{Arguments, Command};
 use cli::failure::Failure;
 use cli::{broker, check, classify, completions, demo, drift, model, replay, score};
@@ -32,7 +32,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Drift(arguments) => drift::run(arguments),
         Command::Score(arguments) => score::run(arguments),
         Command::Model(arguments) => model::run(arguments),
-        Command::Completions(arguments) => completions::run(arguments),
+        Command::Completions(arguments) => completions::run(arguments, Arguments::command()),
     }
 }
 

@@ -9,11 +9,11 @@ use engine::package::check;
 use packages::cache::{Cache, Entry};
 use packages::fetch::cache_folder;
 use service::settings::{Flag, Layers, SettingsError};
+use workers::{model_source, settings};
 
-use crate::arguments::layers;
 use crate::failure::Failure;
+use crate::settings_arguments::layers;
 use crate::start::{self, Started};
-use crate::{model_source, settings};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -26,11 +26,11 @@ use sink::kafka::{KafkaPublisher, Outgoing};
 use sink::publisher::{PublishError, Published};
 use sink::settings::Identity;
 use tokio_util::sync::CancellationToken;
+use workers::brokers;
+use workers::settings::Config;
 
-use crate::arguments::SettingsArguments;
-use crate::brokers;
 use crate::failure::{Failure, refuse_losses};
-use crate::settings::Config;
+use crate::settings_arguments::SettingsArguments;
 use crate::start::{self, Started};
 use letter::{Fate, Letter};
 

@@ -11,15 +11,15 @@ use std::time::Instant;
 use classifier::pipeline::PipelineError;
 use engine::labeler::Labeler;
 use engine::onnx::OnnxModel;
+use explain::figures::grouped;
 use ingest::texts::{Chunk, Rows, TextFile, TextFileOptions};
 use service::settings::{Flag, Layers, SettingsError};
 use sink::scored::{Answer, ScoredFile, ScoredKind};
+use workers::model_source;
 
-use crate::arguments::layers;
 use crate::bar::Bar;
-use crate::demo::grouped;
 use crate::failure::Failure;
-use crate::model_source;
+use crate::settings_arguments::layers;
 use crate::start::{self, Started};
 
 const EXAMPLES: &str = "\

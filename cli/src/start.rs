@@ -8,9 +8,9 @@ use service::shutdown;
 use service::stages::{Stages, Watchdog};
 use service::telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
+use workers::settings::{self, Config};
 
 use crate::failure::Failure;
-use crate::settings::{self, Config};
 use crate::telemetry;
 
 /// What a command has once it began.

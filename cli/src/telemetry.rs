@@ -9,8 +9,7 @@ use kafka::metrics::PAUSE;
 use service::settings::Misnamed;
 use service::telemetry::{Buckets, Metrics, TelemetryError, install_log, install_metrics};
 use sink::metrics::{COMMIT_TIME, TRANSACTION_TIME};
-
-use crate::settings::Config;
+use workers::settings::Config;
 
 /// Records of a batch: 1 at low load, `batch.records_max` under backlog.
 const BATCH_RECORDS_BUCKETS: &[f64] = &[1., 2., 4., 8., 16., 32., 64., 128., 256., 512., 1024.];

@@ -12,7 +12,7 @@ use tests::workspace::root;
 const INTRODUCTION: &str = "\
 # Settings
 
-This page is generated from `cli/default.toml`, `engine/src/settings/default.toml` and `packages/src/default.toml` by
+This page is generated from `workers/default.toml`, `engine/src/settings/default.toml` and `packages/src/default.toml` by
 `tests/tests/settings.rs`; `UPDATE=1 cargo test -p tests --test settings` regenerates it.
 
 Write only what differs from the defaults. Settings are read in this order; later ones win:
@@ -93,7 +93,7 @@ fn page(defaults: &Defaults) -> String {
 
 fn default_toml() -> String {
     let read = |path| fs::read_to_string(root().join(path)).expect("the defaults are in the repository");
-    let files = ["cli/default.toml", "engine/src/settings/default.toml", "packages/src/default.toml"];
+    let files = ["workers/default.toml", "engine/src/settings/default.toml", "packages/src/default.toml"];
     files.map(read).join("\n")
 }
 

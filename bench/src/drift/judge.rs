@@ -1,6 +1,6 @@
 //! The library's own judgement of windows that are made here: what `labelstream drift backtest` says of them.
 //!
-//! Settings are those of `cli/default.toml`, except where a caller says otherwise.
+//! Settings are those of `workers/default.toml`, except where a caller says otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -37,8 +37,8 @@ pub struct Judgement {
 
 /// The default settings of verdicts, changed by `change`.
 pub fn verdict(change: impl FnOnce(&mut VerdictSettings)) -> Fallible<VerdictConfig> {
-    let mut defaults: toml::Table = toml::from_str(include_str!("../../../cli/default.toml"))?;
-    let section = defaults.remove("verdict").ok_or("cli/default.toml has a section [verdict]")?;
+    let mut defaults: toml::Table = toml::from_str(include_str!("../../../workers/default.toml"))?;
+    let section = defaults.remove("verdict").ok_or("workers/default.toml has a section [verdict]")?;
     let mut settings = section.try_into()?;
     change(&mut settings);
     VerdictConfig::try_from(settings).map_err(|problems| format!("{problems:?}").into())

@@ -4,10 +4,10 @@ use engine::labeler::Labeler;
 use engine::onnx::OnnxModel;
 use formats::Decoder;
 use schemas::{Batch, DeadLetter, Fate, Generation, LabeledEvent, RawEvent, TextEvent, Tombstone, chain};
+use workers::settings::Config;
 
 use super::Report;
 use crate::failure::Failure;
-use crate::settings::Config;
 
 /// Characters of a text that are shown.
 const TEXT_SHOWN: usize = 60;

@@ -5,11 +5,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use schemas::{Generation, chain};
 use sink::kafka::KafkaPublisher;
 use sink::settings::{Guarantee, Identity};
+use workers::settings::Config;
 
 use super::rights::Rights;
 use super::{ANSWER_WITHIN, Report};
 use crate::failure::Failure;
-use crate::settings::Config;
 
 /// Tries the rights one after the other; `topics` are those output topics that exist.
 pub(super) fn check(config: &Config, topics: &[String], report: &mut Report) -> Result<(), Failure> {

@@ -6,10 +6,10 @@ use schemas::chain;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sink::kafka::{TopicRules, topic_rules};
+use workers::settings::Config;
 
 use super::{ANSWER_WITHIN, Report};
 use crate::failure::Failure;
-use crate::settings::Config;
 
 /// Bytes that a label adds to a record at most, and those of a dead letter's headers: a round figure.
 const ADDED_BYTES: usize = 4096;

@@ -6,13 +6,14 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use drift::board::MergedWindow;
+use explain::terminal::Ink;
 use ingest::history::History;
 use sink::reports::ReportStore;
+use workers::drift::comparer;
 
-use super::comparing::{Lines, comparer};
 use super::flags::{CommonFlags, FileFlags, TestFlags};
+use super::lines::Lines;
 use super::pass::{Input, Pass};
-use super::terminal::Ink;
 use crate::bar::Bar;
 use crate::failure::Failure;
 use crate::start::{self, Started};

@@ -12,18 +12,17 @@ use drift::calibrate::{Calibrated, Calibrator, Outlook, Source};
 use drift::counts::WindowCounts;
 use drift::reference::Flags;
 use drift::window::Window;
+use explain::figures::{count, probability, span, tame, value};
 use ingest::history::History;
 use tokio_util::sync::CancellationToken;
+use workers::settings::Config;
 
-use super::explain::now_ms;
-use super::figures::{count, probability, span, tame, value};
 use super::flags::{CommonFlags, FileFlags, KafkaFlags, TestFlags};
-use super::moment::Moment;
+use super::moment::{Moment, now_ms};
 use super::pass::{Input, Pass};
 use super::range;
 use crate::bar::Bar;
 use crate::failure::Failure;
-use crate::settings::Config;
 use crate::start::{self, Started};
 
 const EXAMPLES: &str = "\

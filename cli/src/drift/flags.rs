@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use service::settings::{Flag, Layers, SettingsError};
 
-use crate::arguments::layers;
+use crate::settings_arguments::layers;
 
 /// Where settings come from; every command takes these.
 #[derive(Clone, Debug, Default, clap::Args)]

@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use drift::observation::Observer;
-use drift::pipeline::{Progress, Setup, Stage, Worker};
+use drift::pipeline::{Progress, Stage, Worker};
 use jiff::Timestamp;
 use serde_json::json;
 use service::http::{Facts, Health, Program, Server};
-use tokio_util::sync::CancellationToken;
+use workers::brokers;
+use workers::drift::setup;
+use workers::settings::Config;
 
-use super::comparing::comparer;
 use super::flags::{CommonFlags, KafkaFlags, TestFlags, flag};
-use crate::brokers;
 use crate::failure::{Failure, refuse_losses};
-use crate::settings::Config;
 use crate::start::{self, Started, watchdog};
 
 /// Flags of the worker.
@@ -105,28 +103,6 @@ fn facts(progress: &Progress) -> Facts {
         ("newest_report", json!(newest)),
     ];
     Facts { commits: progress.checkpoints(), members }
-}
-
-/// What a worker of these settings is made from.
-///
-/// # Errors
-/// When there is no profile to compare with, or it cannot be read.
-pub(crate) fn setup<'a>(config: &'a Config, until_end: bool, stop: &CancellationToken) -> Result<Setup<'a>, Failure> {
-    let drift = config.drift();
-    Ok(Setup {
-        connection: config.connection(),
-        source: drift.source().clone(),
-        sink: config.sink().clone(),
-        identity: config.drift_identity(),
-        windows: Arc::new(drift.windows().clone()),
-        state: config.state(),
-        reports: config.reports(),
-        batch: config.batch_limits(),
-        observer: Observer::new(drift.observer().clone()),
-        comparer: comparer(config, stop)?,
-        labels: config.labels().cloned(),
-        until_end,
-    })
 }
 
 fn say(config: &Config) {

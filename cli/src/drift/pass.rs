@@ -13,12 +13,12 @@ use drift::observation::{Observer, Odd, Refusal};
 use drift::reference::{Flags, History};
 use drift::state::TopicPartition;
 use drift::window::Granularity;
+use explain::figures::{count, tame};
 use formats::time::TimeUnit;
 use schemas::{Origin, RawEvent};
+use workers::settings::DriftConfig;
 
-use super::figures::{count, tame};
 use crate::failure::Failure;
-use crate::settings::DriftConfig;
 
 /// Refusals shown one by one, so that a file of another kind does not fill the screen.
 const SHOWN: usize = 5;
@@ -201,6 +201,7 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
 
     #[test]

@@ -7,13 +7,13 @@ use std::time::Duration;
 use drift::state::TopicPartition;
 use kafka::range::{RangeEvent, TopicRange};
 use tokio_util::sync::CancellationToken;
+use workers::brokers;
+use workers::settings::Config;
 
-use super::explain::now_ms;
+use super::moment::now_ms;
 use super::pass::{Close, Pass, Seen};
 use crate::bar::Bar;
-use crate::brokers;
 use crate::failure::Failure;
-use crate::settings::Config;
 
 /// How long the broker may be silent.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);

@@ -8,18 +8,18 @@ use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 
 use drift::compare::Comparer;
+use explain::terminal::Ink;
 use sink::reports::ReportStore;
+use workers::drift::comparer;
+use workers::settings::Config;
 
-use super::comparing::{Lines, comparer};
-use super::explain::now_ms;
 use super::flags::{CommonFlags, KafkaFlags, TestFlags};
-use super::moment::Moment;
+use super::lines::Lines;
+use super::moment::{Moment, now_ms};
 use super::pass::{Input, Pass};
 use super::range;
-use super::terminal::Ink;
 use crate::bar::Bar;
 use crate::failure::Failure;
-use crate::settings::Config;
 use crate::start::{self, Started};
 
 const EXAMPLES: &str = "\

@@ -1,0 +1,81 @@
+//! Why the demo cannot go on, or ended with sums that do not agree.
+
+use std::io;
+
+use formats::dead_letter::NotADeadLetter;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use service::shutdown::ShutdownError;
+use sink::reports::StoreError;
+use workers::error::WorkerError;
+
+use crate::messages::TemplateError;
+
+/// What ended the demo. Its text fits "failed to ...".
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    #[error("start the broker")]
+    Broker(#[from] devbroker::StartError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Signals(#[from] ShutdownError),
+    #[error("start an event loop")]
+    Reactor(#[source] io::Error),
+    #[error("write to standard error")]
+    Stderr(#[source] io::Error),
+    #[error("write to standard output")]
+    Stdout(#[source] io::Error),
+    #[error(transparent)]
+    Templates(#[from] TemplateError),
+    #[error("reach Kafka for the demo")]
+    Client(#[source] KafkaError),
+    #[error("{doing} the demo's topic {topic}")]
+    Topic {
+        doing: &'static str,
+        topic: String,
+        #[source]
+        code: RDKafkaErrorCode,
+    },
+    #[error("join the demo's consumer group: the broker does not let the worker in")]
+    NotJoined,
+    #[error("send the demo's messages")]
+    Send(#[source] KafkaError),
+    #[error("read the demo's labelled events")]
+    Read(#[source] KafkaError),
+    #[error("read the demo's labelled events to their end: the broker does not answer")]
+    ReadEnd,
+    #[error("understand a labelled event")]
+    LabeledEvent(#[source] serde_json::Error),
+    #[error("understand a dead letter")]
+    DeadLetter(#[from] NotADeadLetter),
+    #[error("start a thread of the demo")]
+    Thread(#[source] io::Error),
+    #[error("keep the demo's worker alive: it panicked")]
+    WorkerPanicked,
+    #[error("keep the demo's sender and readers alive: one panicked")]
+    ClientPanicked,
+    #[error("keep the demo's drift worker alive: it panicked")]
+    DriftPanicked,
+    #[error("draw the demo's screen")]
+    Screen(#[source] io::Error),
+    #[error("finish the demo: stopped at once, as asked a second time")]
+    Interrupted,
+    /// The summary above says which sum.
+    #[error("account for every record: the sums above do not agree")]
+    Sums,
+}
+
+impl DemoError {
+    /// The exit code, as `labelstream --help` lists them.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Worker(error) => error.exit_code(),
+            Self::Interrupted => 130,
+            // The reader of our output has seen enough, as in `labelstream demo | head`.
+            Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            _ => 1,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The demo: the whole pipeline at work, with nothing installed, and an account of every record at the end.
+//!
+//! A sender plays the user's customers, readers play the application behind the labelled topic, and between them runs
+//! the same worker as under `labelstream classify`. All of it shares one process, and by default a broker inside it.
+
+mod act;
+mod drift;
+pub mod error;
+mod event;
+mod kafka;
+mod lines;
+mod log;
+mod messages;
+mod pace;
+mod play;
+mod reader;
+mod record;
+mod say;
+mod screen;
+mod sender;
+mod show;
+mod summary;
+mod tally;
+mod terminal;
+mod topics;
+mod view;
+mod watch;
+
+use std::io::{self, IsTerminal};
+
+use crate::kafka::Kafka;
+use error::DemoError;
+use log::Log;
+use play::{Played, play};
+use say::say;
+use summary::Summary;
+
+/// What to show, and for how long.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long to send messages; up to twice as long while the drift worker has not found the change.
+    pub seconds: Option<u64>,
+    /// How many records to send.
+    pub records: Option<u64>,
+    /// Records per second; without it the rate follows what this machine labels with ease.
+    pub rate: Option<u32>,
+    /// Kafka to use instead of the broker inside this process.
+    pub brokers: Option<String>,
+    /// Folder or address of a model package, instead of the one that comes with labelstream.
+    pub model: Option<String>,
+    /// Where drift reports go: a folder, or `s3://bucket/prefix`.
+    pub reports: String,
+    /// Any setting, as `KEY=VALUE`.
+    pub set: Vec<String>,
+}
+
+/// Runs the demo and prints its summary.
+///
+/// # Errors
+/// When a part of it cannot run, or the sums do not agree.
+pub fn run(options: &Options) -> Result<(), DemoError> {
+    let screen = io::stdout().is_terminal();
+    let log = Log::install();
+    let stop = service::shutdown::listen(move || {
+        if screen {
+            ratatui::restore();
+        }
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DemoError::Reactor)?;
+    let kafka = Kafka::reach(options, &runtime)?;
+    let played = play(options, &kafka, &stop, &log);
+    let left = kafka.leave(&runtime);
+    let Played { shown, committed } = played?;
+    left?;
+    let summary = Summary {
+        facts: &shown.facts,
+        tally: &shown.tally,
+        watch: &shown.watch,
+        sending: shown.sending,
+        stretch: shown.stretch,
+        committed,
+    };
+    say(&format!("\n{}", summary.text()))?;
+    if !summary.agrees() {
+        return Err(DemoError::Sums);
+    }
+    say(&format!("\n{}\n{}", summary::reports(&options.reports, &shown.watch), summary::NEXT))
+}

@@ -1,0 +1,76 @@
+//! A worker put together: source, labeller and publisher for the pipeline, as `classify` and `demo` run it.
+
+use std::sync::Arc;
+
+use classifier::pipeline::{Parts, Progress, Supervision, supervise};
+use engine::labeler::Labeler;
+use engine::onnx::OnnxModel;
+use ingest::batcher::BatchLimits;
+use kafka::consumer::KafkaSource;
+use kafka::lease::{Lease, Leases, Losses};
+use kafka::settings::{SourceConfig, UntilEnd};
+use schemas::{Generation, ModelId};
+use sink::kafka::{CommitOffsets, KafkaPublisher};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::WorkerError;
+use crate::settings::Config;
+
+type Lend = Box<dyn Fn(Generation) -> Option<Lease> + Send>;
+
+/// Reads, labels and publishes as one member of its group.
+pub struct Worker {
+    parts: Parts<KafkaSource, OnnxModel, KafkaPublisher<Lend, Lease>>,
+    limits: BatchLimits,
+    supervision: Supervision,
+    leases: Arc<Leases>,
+}
+
+impl Worker {
+    /// Joins the group and connects the publisher, for a labeller that is ready.
+    ///
+    /// # Errors
+    /// When the broker does not answer in time, a topic is missing or may not be written.
+    pub fn connect(config: &Config, labeler: Labeler<OnnxModel>, until_end: bool) -> Result<Self, WorkerError> {
+        let mut source: SourceConfig = config.source().clone();
+        if until_end {
+            source = source.until_end(UntilEnd::Committed);
+        }
+        let source = KafkaSource::start(config.connection(), source)?;
+        let leases = source.leases();
+        let (lend, commit) = (Arc::clone(&leases), Arc::clone(&leases));
+        let lend: Lend = Box::new(move |generation| lend.lease(generation));
+        let commit: CommitOffsets<Lease> = Box::new(move |lease, ticket| commit.commit(lease, ticket));
+        let publisher = KafkaPublisher::connect(config.sink().clone(), config.identity(), lend, commit)?;
+        Ok(Self {
+            parts: Parts { source, decoder: config.decoder(), labeler, publisher },
+            limits: config.batch_limits(),
+            supervision: config.supervision(),
+            leases,
+        })
+    }
+
+    /// The model that labels.
+    pub fn model(&self) -> &ModelId {
+        self.parts.labeler.model()
+    }
+
+    /// Tells whether this worker is a member of its group; for readiness.
+    pub fn membership(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let leases = Arc::clone(&self.leases);
+        move || leases.lease(leases.generation()).is_some()
+    }
+
+    /// What could not be read, since the worker was connected.
+    pub fn losses(&self) -> Losses {
+        self.leases.losses()
+    }
+
+    /// Works until `stop`, or until the end that was asked for; `progress` tells how far it is.
+    ///
+    /// # Errors
+    /// When something happened that no rewind mends.
+    pub fn run(&mut self, progress: &Progress, stop: &CancellationToken) -> Result<(), WorkerError> {
+        Ok(supervise(&mut self.parts, self.limits, self.supervision, progress, stop)?)
+    }
+}
