@@ -9,12 +9,12 @@ use crate::{broker, check, classify, completions, demo, drift, model, replay, sc
 /// What the process returns, as `--help` tells it.
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done, or stopped by Ctrl-C or SIGTERM after finishing what was under way
+  0    done, or stopped by Ctrl-C or SIGTERM after finishing work in progress
   1    failed; the last line on stderr says why
   2    the command line is wrong
-  3    done up to the end, but records were deleted before they were read
-  78   the settings or the model package cannot be used
-  130  interrupted again, a second later or more: stopped at once, nothing is lost (143 for SIGTERM)";
+  3    read to the end, but records were deleted before they were read
+  78   invalid settings or model package
+  130  second signal, at least a second later: exited at once, nothing is lost (143 for SIGTERM)";
 
 const EXAMPLES: &str = "\
 Examples:

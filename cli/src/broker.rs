@@ -18,23 +18,23 @@ Then, in another terminal:
   labelstream classify --brokers localhost:9092 --input messages --output messages-labeled
   kcat -C -b localhost:9092 -t messages-labeled";
 
-/// Run a small Kafka broker in memory, for trying things out.
+/// Run a small in-memory Kafka broker, for trying things out.
 ///
-/// It forgets everything when it stops, has no passwords and no encryption, and is not for production. Topics that a
-/// client asks for come into being.
+/// It keeps data in memory only, has no authentication and no encryption, and is not for production. Topics are created
+/// when a client asks for them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct BrokerArguments {
-    /// Port to listen on; 0 takes a free one and says which
+    /// Port to listen on; 0 takes a free one and prints it
     #[arg(long, default_value_t = 9092)]
     port: u16,
-    /// A topic to create at the start; repeat it for more
+    /// A topic to create at the start; can be repeated
     #[arg(long, value_name = "NAME[:PARTITIONS]")]
     topic: Vec<Topic>,
-    /// Partitions of topics for which nobody says how many
+    /// Default number of partitions of a topic
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=1_000))]
     partitions: i32,
-    /// Listen on every address of this machine: whoever reaches it can read and write everything
+    /// Listen on all network interfaces: anyone who can connect can read and write everything
     #[arg(long)]
     allow_remote: bool,
 }
@@ -50,7 +50,7 @@ struct Topic {
 enum TopicError {
     #[error("expected a name, or a name and a count such as messages:4")]
     NoName,
-    #[error("{0:?} is no count of partitions (1 to 1000)")]
+    #[error("{0:?} is not a number of partitions (1 to 1000)")]
     BadPartitions(String),
 }
 
@@ -97,7 +97,8 @@ pub fn run(arguments: &BrokerArguments) -> Result<(), Failure> {
     })?;
     let banner = format!(
         "labelstream broker listens on {}\n\
-         In memory only, no passwords, no encryption: not for production. Ctrl-C stops it and forgets everything.\n",
+         In memory only, no authentication, no encryption: not for production. Ctrl-C stops it, and all data is \
+         lost.\n",
         broker.address()
     );
     let mut out = io::stdout().lock();

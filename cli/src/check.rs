@@ -1,7 +1,7 @@
 //! `labelstream check`: tries everything that `classify` needs, one line each, and labels a few live records.
 //!
 //! It changes nothing that a worker or a reader could notice: no topic is created, no offset committed, no record
-//! written. A step that needs a failed one is left out, so the first FAIL is the one to mend first.
+//! written. A step that needs a failed one is left out, so the first FAIL is the one to fix first.
 
 mod labels;
 mod publishing;
@@ -40,7 +40,7 @@ Examples:
 Each line is ok, note or FAIL with what to do about it. It exits with 0 when nothing failed, else with 1 (78: settings).
 The texts of the records that it labels are shown on stdout.";
 
-/// Try the settings, the model and the broker, and label a few live records without committing anything.
+/// Check the settings, the model and the broker, and label a few live records without committing anything.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CheckArguments {
@@ -94,9 +94,9 @@ impl Report {
         line(&format!("note  {what}: {found}"))
     }
 
-    fn fail(&mut self, what: &str, found: &str, mend: &str) -> Result<(), Failure> {
+    fn fail(&mut self, what: &str, found: &str, fix: &str) -> Result<(), Failure> {
         self.failed += 1;
-        line(&format!("FAIL  {what}: {found}\n      -> {mend}"))
+        line(&format!("FAIL  {what}: {found}\n      -> {fix}"))
     }
 
     fn detail(&mut self, text: &str) -> Result<(), Failure> {
@@ -122,8 +122,9 @@ fn check_model(config: &Config, report: &mut Report) -> Result<Option<Labeler<On
             Ok(Some(labeler))
         }
         Err(error) => {
-            let mend = "see `labelstream model check`; model.package names the folder or address, `make tools` brings ONNX Runtime";
-            report.fail("model", &chain(&error), mend)?;
+            let fix = "see `labelstream model check`; model.package names the folder or address, `make tools` installs \
+                       ONNX Runtime";
+            report.fail("model", &chain(&error), fix)?;
             Ok(None)
         }
     }
@@ -132,7 +133,7 @@ fn check_model(config: &Config, report: &mut Report) -> Result<Option<Labeler<On
 /// What the golden texts of a package that loads have shown.
 fn golden(texts: usize) -> String {
     match texts {
-        0 => "and has no golden texts that would show its scores to be right here".to_owned(),
+        0 => "and has no golden texts to verify its scores on this machine".to_owned(),
         1 => "and its golden text has its score".to_owned(),
         texts => format!("and its {texts} golden texts have their scores"),
     }
@@ -154,8 +155,8 @@ fn check_drift(config: &Config, labeler: Option<&Labeler<OnnxModel>>, report: &m
         }
         Err(error @ WorkerError::NoProfile { .. }) => report.note("drift", &format!("cannot {error}")),
         Err(error) => {
-            let mend = "is reference.profile the file that `labelstream drift calibrate` wrote?";
-            report.fail("drift", &chain(&error), mend)
+            let fix = "is reference.profile the file that `labelstream drift calibrate` wrote?";
+            report.fail("drift", &chain(&error), fix)
         }
     }
 }
@@ -175,8 +176,9 @@ fn check_topics(config: &Config, report: &mut Report) -> Result<Option<Topics>, 
     let inputs = match describe(&identity, &names, ANSWER_WITHIN) {
         Ok(inputs) => inputs,
         Err(error) => {
-            let mend = "is kafka.brokers (--brokers) right, does the broker run, do security_protocol and SASL fit it?";
-            report.fail("broker", &chain(&error), mend)?;
+            let fix =
+                "is kafka.brokers (--brokers) right, is the broker running, do security_protocol and SASL match it?";
+            report.fail("broker", &chain(&error), fix)?;
             return Ok(None);
         }
     };
@@ -209,7 +211,7 @@ fn check_outputs(config: &Config, widest: i32, report: &mut Report) -> Result<Ve
                 report.ok(&what, &partitions_of(partitions))?;
                 if partitions < widest {
                     let found =
-                        format!("fewer than the input's {widest}: records of higher partitions change their number");
+                        format!("fewer than the input's {widest}: records of higher partitions go to other partitions");
                     report.note(&what, &found)?;
                 }
             }
@@ -227,7 +229,7 @@ fn partitions_of(partitions: i32) -> String {
     format!("{partitions} {noun}")
 }
 
-fn missing(report: &mut Report, kind: &str, topic: &TopicState, mend: &str) -> Result<(), Failure> {
+fn missing(report: &mut Report, kind: &str, topic: &TopicState, fix: &str) -> Result<(), Failure> {
     let what = format!("{kind} topic {}", topic.name);
     if topic.is_forbidden {
         let right = if kind == "input" { "Read" } else { "Write" };
@@ -237,7 +239,7 @@ fn missing(report: &mut Report, kind: &str, topic: &TopicState, mend: &str) -> R
             &format!("grant it {right} and Describe on topic {}", topic.name),
         )
     } else {
-        report.fail(&what, "does not exist", mend)
+        report.fail(&what, "does not exist", fix)
     }
 }
 
@@ -267,8 +269,8 @@ fn check_input(
             may_commit(config, &found, report)?;
             if state.deleted > 0 {
                 let found = format!(
-                    "{} records behind the committed offsets are deleted (retention or DeleteRecords); classify goes on \
-                     at the first that are left",
+                    "{} records after the committed offsets are deleted (retention or DeleteRecords); classify \
+                     continues at the first remaining ones",
                     state.deleted
                 );
                 report.note(&format!("group {group}"), &found)?;
@@ -284,7 +286,7 @@ fn check_input(
     }
     match look.newest(count) {
         Ok(records) if records.is_empty() => {
-            report.note("records", "the input holds no record to label")?;
+            report.note("records", "the input has no record to label")?;
             Ok(records)
         }
         Ok(records) => Ok(records),

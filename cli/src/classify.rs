@@ -25,8 +25,9 @@ Examples:
   labelstream classify --model models:/intents@champion
   LABELSTREAM__KAFKA__BROKERS=kafka:9092 labelstream classify --set decode.text_pointer=/body
 
-Run more replicas with the same --group and each its own --instance: Kafka spreads the partitions over them. A replica \
-that stops finishes what is under way; one that is killed is taken over by the others, and no record is labelled twice.";
+Run more replicas with the same --group and a different --instance each: Kafka distributes the partitions. A replica \
+that stops finishes its work in progress; the others take over from one that is killed, and no record is labelled \
+twice.";
 
 /// Label the input topics until stopped.
 ///
@@ -34,8 +35,8 @@ that stops finishes what is under way; one that is killed is taken over by the o
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ClassifyArguments {
-    /// Work up to the present end of the input topics, then exit with 0; with 3 when records were deleted before they
-    /// were read
+    /// Read up to the current end of the input topics, then exit with 0 (3 if records were deleted before they were
+    /// read)
     #[arg(long)]
     until_end: bool,
     #[command(flatten)]
@@ -113,7 +114,7 @@ fn connect(
         dead_letters = config.sink().dead_letter_topic(),
         group = source.group(),
         instance = source.instance(),
-        "reading"
+        "worker started"
     );
     Ok(Some(worker))
 }

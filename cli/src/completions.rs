@@ -13,11 +13,11 @@ Examples:
   labelstream completions zsh > ~/.zfunc/_labelstream
   labelstream completions fish > ~/.config/fish/completions/labelstream.fish";
 
-/// Print completions for a shell, to be sourced by it.
+/// Print shell completions.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CompletionsArguments {
-    /// The shell to complete for
+    /// The shell
     shell: Shell,
 }
 

@@ -28,10 +28,10 @@ Examples:
   labelstream drift replay --from -6h --reports ./again
   labelstream drift backtest april.parquet --reference rolling
 
-Run more workers with the same --group and each its own --instance: Kafka spreads the partitions over them, and one of \
-them reports for all. Each closed window is a line of the log and a set of Parquet files.";
+Run more workers with the same --group and a different --instance each: Kafka distributes the partitions, and one \
+worker writes all reports. Each closed window is one log line and a set of Parquet files.";
 
-/// Test windows of the labelled stream for drift, and explain what moved.
+/// Test windows of the labelled stream for drift, and explain what changed.
 ///
 /// Without a subcommand: reads labelled events, counts them in windows of event time, compares each closed window with a
 /// reference, and writes reports as Parquet.

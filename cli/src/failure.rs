@@ -75,13 +75,13 @@ pub enum Failure {
     Texts(#[from] TextFileError),
     #[error(transparent)]
     Scored(#[from] ScoredError),
-    #[error("label the texts of {}: {reasons}; is --text the column of the texts?", .file.display())]
+    #[error("label the texts of {}: {reasons}; is --text the text column?", .file.display())]
     NothingToScore { file: PathBuf, reasons: String },
     #[error("read the range: --from must be before --to")]
     EmptyRange,
-    #[error("read every record: {}; the warnings in the log say where; all that was left is done", lost(.0))]
+    #[error("read every record: {}; the warnings in the log say where; all remaining records were processed", lost(.0))]
     Lost(Losses),
-    #[error("go on: asked to stop")]
+    #[error("continue: asked to stop")]
     Interrupted,
     #[error(transparent)]
     Search(#[from] SearchError),
@@ -91,7 +91,7 @@ pub enum Failure {
     Demo(#[from] DemoError),
     #[error(transparent)]
     Signals(#[from] ShutdownError),
-    #[error("start the watchdog's thread")]
+    #[error("start the watchdog thread")]
     Watchdog(#[source] io::Error),
     #[error("start an event loop")]
     Reactor(#[source] io::Error),
@@ -137,7 +137,7 @@ fn lost(losses: &Losses) -> String {
         if *records == 1 { "was" } else { "were" }
     );
     let another = format!(
-        "{begun_again} {} deleted and created again, or cut off, and read from the first record",
+        "{begun_again} {} recreated or truncated, and read from the first record",
         if *begun_again == 1 { "partition was" } else { "partitions were" }
     );
     let said = [(*records > 0).then_some(deleted), (*begun_again > 0).then_some(another)];

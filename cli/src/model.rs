@@ -24,12 +24,12 @@ Examples:
   labelstream model prune --unused-days 30
 
 A package is a folder as Hugging Face exports it: model.onnx, tokenizer.json, config.json, and optionally \
-labelstream.json with digests and golden texts; or the address of one. It exits with 78 when a worker would not take \
-the package.";
+labelstream.json with digests and golden texts; or the address of one. Exits with 78 if a worker would not accept the \
+package.";
 
 const SECONDS_OF_A_DAY: u64 = 86_400;
 
-/// Look at model packages, and keep the cache of those that were fetched.
+/// Inspect model packages, and manage the package cache.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ModelArguments {
@@ -39,7 +39,7 @@ pub struct ModelArguments {
 
 #[derive(Debug, Subcommand)]
 enum ModelCommand {
-    /// Open a package as a worker would, and say what is in it and how fast it is here
+    /// Open a package as a worker would, and show its contents and its speed on this machine
     #[command(after_help = EXAMPLES)]
     Check {
         /// Folder or address of the package
@@ -48,7 +48,7 @@ enum ModelCommand {
         #[command(flatten)]
         flags: CacheFlags,
     },
-    /// Fetch a package into the cache, so that a worker can start without its registry; the folder goes to stdout
+    /// Download a package into the cache, so that a worker can start without its registry; prints the folder
     #[command(after_help = EXAMPLES)]
     Pull {
         /// Address of the package, as in --model of classify
@@ -57,14 +57,14 @@ enum ModelCommand {
         #[command(flatten)]
         flags: CacheFlags,
     },
-    /// List the packages in the cache and the addresses that stand for them
+    /// List the packages in the cache and the addresses that point to them
     List {
         #[command(flatten)]
         flags: CacheFlags,
     },
-    /// Remove packages that no address stands for any more, and downloads that broke off
+    /// Remove packages without an address, and incomplete downloads
     Prune {
-        /// First forget addresses that nothing was started with for so many days; 0 forgets all
+        /// First remove addresses not used for this many days; 0 removes all
         #[arg(long, value_name = "DAYS")]
         unused_days: Option<u64>,
         #[command(flatten)]
@@ -76,13 +76,13 @@ enum ModelCommand {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Settings")]
 struct CacheFlags {
-    /// Settings file in TOML; without it ./labelstream.toml is read where it exists
+    /// Settings file in TOML [default: ./labelstream.toml if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where fetched packages are kept [key: packages.cache; default: ~/.cache/labelstream/models]
+    /// Cache folder for downloaded packages [key: packages.cache; default: ~/.cache/labelstream/models]
     #[arg(long, value_name = "FOLDER")]
     model_cache: Option<String>,
-    /// Any setting, such as --set packages.hub_endpoint=https://hub.example; repeat it for more
+    /// Any setting, such as --set packages.hub_endpoint=https://hub.example; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
@@ -135,7 +135,7 @@ fn list(flags: &CacheFlags) -> Result<(), Failure> {
             say(&format!("  {} -> {}, asked {asked}, used {used}\n", name.address, name.resolved))?;
         }
         if entry.names.is_empty() {
-            say("  no address stands for it: prune removes it\n")?;
+            say("  no address points to it: prune removes it\n")?;
         }
     }
     say(&format!("{} in {}\n", counted(&entries), cache.root().display()))

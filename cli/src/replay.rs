@@ -53,11 +53,11 @@ const EXAMPLES: &str = "\
 Examples:
   labelstream replay --dead-letter messages-dead-letters --dry-run
   labelstream replay --dead-letter messages-dead-letters --reason model_failed
-  labelstream replay --dead-letter messages-dead-letters --to messages-mended
+  labelstream replay --dead-letter messages-dead-letters --to messages-fixed
 
-A dead letter goes back as the record it was: the same bytes, key, headers and timestamp. Where it was too large for its
-topic, and was written without a part of the record, that is read again where the record came from. What a replay has passed it
-does not see again, whatever its reason; --replay-group with a new name begins at the first dead letter.";
+A dead letter is sent back as the original record: the same bytes, key, headers and timestamp. If it was too large for \
+its topic and was written without a part of the record, that part is read from the original topic. A replay never \
+returns to dead letters that it has passed, whatever their reason; use a new --replay-group to start at the first one.";
 
 /// Send dead letters back to the topics they came from, exactly once.
 #[derive(Debug, clap::Args)]
@@ -65,16 +65,16 @@ does not see again, whatever its reason; --replay-group with a new name begins a
 pub struct ReplayArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// Only dead letters of this reason; repeat it for more
+    /// Only dead letters of this reason; can be repeated
     #[arg(long, value_name = "REASON", value_parser = PossibleValuesParser::new(Reason::ALL.iter().map(|reason| reason.name())))]
     reason: Vec<String>,
-    /// Another topic than the one that each came from
+    /// Send to this topic instead of the original ones
     #[arg(long, value_name = "TOPIC")]
     to: Option<String>,
     /// Count what would be sent, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Consumer group that remembers how far replays have come [default: labelstream-replay- and the dead-letter topic]
+    /// Consumer group that stores the progress of replays [default: labelstream-replay- and the dead-letter topic]
     #[arg(long, value_name = "NAME")]
     replay_group: Option<String>,
 }
@@ -211,7 +211,7 @@ impl Replay {
                 }
                 Err(error) if error.recovery() == Recovery::Rewind && rewinds < self.rewinds_max => {
                     rewinds += 1;
-                    tracing::warn!(%error, rewinds, "batch not replayed, rewinding to the committed offsets");
+                    tracing::warn!(%error, rewinds, "replay failed, restarting from committed offsets");
                     self.source.rewind()?;
                 }
                 Err(error) => return Err(error.into()),
@@ -328,17 +328,15 @@ fn write_report(out: &mut impl Write, tally: &Tally, dead_letters: &str, dry_run
     }
     for (why, count) in &tally.passed_over {
         match why {
-            Why::OtherReason(reason) => {
-                writeln!(out, "  {count:>8}  {reason}, passed over: another reason was asked for")?
-            }
-            Why::Foreign(error) => writeln!(out, "  {count:>8}  no dead letters, passed over: {error}")?,
+            Why::OtherReason(reason) => writeln!(out, "  {count:>8}  {reason}, skipped: not the requested reason")?,
+            Why::Foreign(error) => writeln!(out, "  {count:>8}  not dead letters, skipped: {error}")?,
         }
     }
     for (origin, error) in &tally.examples {
         writeln!(out, "            such as {origin}: {error}")?;
     }
     if !tally.left.is_empty() {
-        writeln!(out, "  {:>8}  left where they are:", tally.left.len())?;
+        writeln!(out, "  {:>8}  not replayed:", tally.left.len())?;
         tally.left.iter().take(TOLD_MAX).try_for_each(|why| writeln!(out, "            {why}"))?;
     }
     if let Some(more @ 1..) = tally.left.len().checked_sub(TOLD_MAX) {
@@ -413,8 +411,8 @@ mod tests {
         write_report(&mut report, &open.tally, "dead", true).expect("a Vec takes it");
         assert_eq!(
             String::from_utf8(report).expect("text"),
-            "would replay 1 of the dead letters in dead\n         1  model_failed to mended\n         1  not_utf8, passed \
-             over: another reason was asked for\n         1  no dead letters, passed over: header \
+            "would replay 1 of the dead letters in dead\n         1  model_failed to mended\n         1  not_utf8, \
+             skipped: not the requested reason\n         1  not dead letters, skipped: header \
              labelstream-dead-letter-reason is missing\n            such as dead[1]@4: header \
              labelstream-dead-letter-reason is missing\n"
         );
@@ -427,7 +425,8 @@ mod tests {
         let mut report = Vec::new();
         write_report(&mut report, &tally, "dead", false).expect("a Vec takes it");
         let report = String::from_utf8(report).expect("text");
-        let start = "replayed 0 of the dead letters in dead\n        12  left where they are:\n            messages[0]@0: why\n";
+        let start =
+            "replayed 0 of the dead letters in dead\n        12  not replayed:\n            messages[0]@0: why\n";
         assert!(report.starts_with(start), "{report}");
         assert!(report.ends_with("            messages[0]@9: why\n            and 2 more\n"), "{report}");
     }

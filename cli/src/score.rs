@@ -28,9 +28,9 @@ Examples:
   labelstream score tickets.jsonl.gz --out labels.parquet --model models:/intents@champion --top-k 3
   labelstream score mails.parquet --text /mail/body --out mails.jsonl --prefix model_
 
-FILE is CSV or TSV with a header, JSON lines, or Parquet; CSV and JSON lines may be gzipped. The rows come out in their \
-order with all their columns, and predicted_label, predicted_score and predicted_error behind them. Exits with 1 when no \
-row has a text.";
+FILE is CSV or TSV with a header, JSON lines, or Parquet; CSV and JSON lines may be gzipped. The output has the rows \
+in their order with all their columns, followed by predicted_label, predicted_score and predicted_error. Exits with 1 \
+if no row has a text.";
 
 /// Labels of the summary.
 const LABELS_SHOWN: usize = 5;
@@ -42,19 +42,19 @@ pub struct ScoreArguments {
     /// Rows with texts
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// File for the rows with their labels: .csv, .tsv, .jsonl or .parquet
+    /// Output file for the rows with their labels: .csv, .tsv, .jsonl or .parquet
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Column of the texts; a JSON pointer such as /mail/body for a nested one
+    /// Text column; a JSON pointer such as /mail/body for a nested one
     #[arg(long, value_name = "COLUMN", default_value = "text")]
     text: String,
     /// Add the N best labels with their scores, as predicted_labels [key: model.top_k]
     #[arg(long, value_name = "N")]
     top_k: Option<usize>,
-    /// What the names of the added columns begin with
+    /// Prefix of the added columns
     #[arg(long, value_name = "TEXT", default_value = "predicted_")]
     prefix: String,
-    /// What stands between the cells of a CSV file [default: a comma; a tab in .tsv]
+    /// Delimiter of a CSV file [default: a comma; a tab in .tsv]
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
     delimiter: Option<u8>,
     /// Overwrite the output file
@@ -68,19 +68,19 @@ pub struct ScoreArguments {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Settings")]
 struct ModelFlags {
-    /// Settings file in TOML; without it ./labelstream.toml is read where it exists
+    /// Settings file in TOML [default: ./labelstream.toml if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Model package: a folder or an address, as in classify [key: model.package]
     #[arg(long, value_name = "FOLDER|ADDRESS")]
     model: Option<String>,
-    /// Where fetched packages are kept [key: packages.cache; default: ~/.cache/labelstream/models]
+    /// Cache folder for downloaded packages [key: packages.cache; default: ~/.cache/labelstream/models]
     #[arg(long, value_name = "FOLDER")]
     model_cache: Option<String>,
-    /// Ask no registry: start with what is in the cache [key: packages.offline]
+    /// Contact no registry: start from the cache [key: packages.offline]
     #[arg(long)]
     offline: bool,
-    /// Any setting, such as --set model.long_text=strided; repeat it for more
+    /// Any setting, such as --set model.long_text=strided; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }

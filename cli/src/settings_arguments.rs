@@ -10,13 +10,13 @@ use service::settings::{Flag, Layers, SettingsError};
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Settings")]
 pub struct SettingsArguments {
-    /// Settings file in TOML; without it ./labelstream.toml is read where it exists
+    /// Settings file in TOML [default: ./labelstream.toml if it exists]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Kafka brokers to start from [key: kafka.brokers]
+    /// Kafka bootstrap servers [key: kafka.brokers]
     #[arg(long, value_name = "HOST:PORT,...")]
     pub brokers: Option<String>,
-    /// Topics to read; repeat it or use commas [key: source.topics]
+    /// Topics to read; can be repeated or separated by commas [key: source.topics]
     #[arg(long, value_name = "TOPIC", value_delimiter = ',')]
     pub input: Vec<String>,
     /// Topic for labelled events [key: sink.output_topic]
@@ -32,16 +32,16 @@ pub struct SettingsArguments {
     #[arg(long, value_name = "NAME")]
     pub instance: Option<String>,
     /// Model package: a folder, models:/NAME@ALIAS, models:/NAME/VERSION, hf://ORG/REPO@REVISION, s3://BUCKET/PREFIX
-    /// or https://HOST/FILE#sha256=DIGEST [key: model.package; default: the package that comes with labelstream]
+    /// or https://HOST/FILE#sha256=DIGEST [key: model.package; default: the package included with labelstream]
     #[arg(long, value_name = "FOLDER|ADDRESS")]
     pub model: Option<String>,
-    /// Where fetched packages are kept [key: packages.cache; default: ~/.cache/labelstream/models]
+    /// Cache folder for downloaded packages [key: packages.cache; default: ~/.cache/labelstream/models]
     #[arg(long, value_name = "FOLDER")]
     pub model_cache: Option<String>,
-    /// Ask no registry: start with what is in the cache [key: packages.offline]
+    /// Contact no registry: start from the cache [key: packages.offline]
     #[arg(long)]
     pub offline: bool,
-    /// Any setting, such as --set decode.format=text; repeat it for more
+    /// Any setting, such as --set decode.format=text; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }

@@ -37,7 +37,7 @@ const BUCKETS: &[Buckets] = &[
 /// Warns of variables of the environment that were hardly meant to be ignored.
 pub fn warn_of(misnamed: &[Misnamed]) {
     for Misnamed { variable, right } in misnamed {
-        tracing::warn!(variable, "this variable of the environment is ignored; did you mean {right}?");
+        tracing::warn!(variable, "this environment variable is ignored; did you mean {right}?");
     }
 }
 

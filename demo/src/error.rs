@@ -38,7 +38,7 @@ pub enum DemoError {
         #[source]
         code: RDKafkaErrorCode,
     },
-    #[error("join the demo's consumer group: the broker does not let the worker in")]
+    #[error("join the demo's consumer group: the broker does not admit the worker")]
     NotJoined,
     #[error("send the demo's messages")]
     Send(#[source] KafkaError),
@@ -46,24 +46,24 @@ pub enum DemoError {
     Read(#[source] KafkaError),
     #[error("read the demo's labelled events to their end: the broker does not answer")]
     ReadEnd,
-    #[error("understand a labelled event")]
+    #[error("parse a labelled event")]
     LabeledEvent(#[source] serde_json::Error),
-    #[error("understand a dead letter")]
+    #[error("parse a dead letter")]
     DeadLetter(#[from] NotADeadLetter),
     #[error("start a thread of the demo")]
     Thread(#[source] io::Error),
-    #[error("keep the demo's worker alive: it panicked")]
+    #[error("run the demo's worker: it panicked")]
     WorkerPanicked,
-    #[error("keep the demo's sender and readers alive: one panicked")]
+    #[error("run the demo's sender and readers: one panicked")]
     ClientPanicked,
-    #[error("keep the demo's drift worker alive: it panicked")]
+    #[error("run the demo's drift worker: it panicked")]
     DriftPanicked,
     #[error("draw the demo's screen")]
     Screen(#[source] io::Error),
-    #[error("finish the demo: stopped at once, as asked a second time")]
+    #[error("finish the demo: stopped by a second signal")]
     Interrupted,
     /// The summary above says which sum.
-    #[error("account for every record: the sums above do not agree")]
+    #[error("account for every record: the counts above do not add up")]
     Sums,
 }
 

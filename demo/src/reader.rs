@@ -140,7 +140,7 @@ struct Quiet;
 impl ClientContext for Quiet {
     fn error(&self, error: KafkaError, reason: &str) {
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
-            tracing::warn!(%error, reason, "reading the demo's answers");
+            tracing::warn!(%error, reason, "librdkafka reported an error while reading the demo's output");
         }
     }
 }

@@ -166,7 +166,7 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, number: Box<u64>) {
         if let Err((error, _)) = result {
-            tracing::warn!(%error, "kafka did not take a message of the demo");
+            tracing::warn!(%error, "a demo message was not delivered");
             self.events.send(Event::NotSent { number: *number }).ok(); // the demo is over
         }
     }

@@ -66,7 +66,7 @@ impl Summary<'_> {
             format!("  {sum}: every record came out exactly once,\n  in order, with the outcome it should have.\n")
         } else {
             format!(
-                "  THE SUMS DO NOT AGREE: {sum}, {} sent, {} committed by the pipeline.\n",
+                "  THE COUNTS DO NOT ADD UP: {sum}, {} sent, {} committed by the pipeline.\n",
                 grouped(counts.sent),
                 grouped(self.committed)
             )
@@ -82,18 +82,19 @@ impl Summary<'_> {
         };
         match (self.watch.found(), self.watch.has_changed()) {
             (Some(Found { delay_ms, reasons, .. }), _) => format!(
-                "  Drift: customers began to write of other things midway. {before}; found {} after:\n  {}.\n{}",
+                "  Drift: customers began to write about other things midway. {before}; found {} after:\n  {}.\n{}",
                 seconds(*delay_ms),
                 reasons.join(";\n  "),
                 self.stretched()
             ),
             (None, true) => format!(
-                "  Drift: customers began to write of other things midway. {before}; not found in {:.0} s:\n  windows of up \
+                "  Drift: customers began to write about other things midway. {before}; not found in {:.0} \
+                 s:\n  windows of up \
                  to 8 s held too few records, or there were too few of them; --seconds {} gives it more time.\n",
                 self.sending.as_secs_f64(),
                 (2 * self.sending.as_secs()).max(60)
             ),
-            (None, false) => "  Drift: stopped before customers began to write of other things.\n".to_owned(),
+            (None, false) => "  Drift: stopped before customers began to write about other things.\n".to_owned(),
         }
     }
 
@@ -101,7 +102,7 @@ impl Summary<'_> {
     fn stretched(&self) -> String {
         match (self.stretch, self.facts.seconds) {
             (Some(Stretch::ToFind), Some(length)) => format!(
-                "  The demo went on for {:.0} s instead of {} s, until that was found.\n",
+                "  The demo ran for {:.0} s instead of {} s, until that was detected.\n",
                 self.sending.as_secs_f64(),
                 length.as_secs()
             ),
@@ -212,7 +213,10 @@ mod tests {
             assert!(text.contains(expected), "no {expected:?} in:\n{text}");
         }
         let (agrees, text) = summary(1_999, 2_000);
-        assert!(!agrees && text.contains("DO NOT AGREE") && text.contains("lost                          1"), "{text}");
+        assert!(
+            !agrees && text.contains("DO NOT ADD UP") && text.contains("lost                          1"),
+            "{text}"
+        );
         assert!(!summary(2_000, 1_999).0);
     }
 }

@@ -47,7 +47,7 @@ impl Stretch {
     pub(crate) fn sentence(self) -> &'static str {
         match self {
             Self::ToLearn => "the change waits until a window could be judged",
-            Self::ToFind => "going on until the change is found",
+            Self::ToFind => "continuing until the change is detected",
         }
     }
 }

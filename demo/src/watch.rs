@@ -93,11 +93,11 @@ impl Watch {
             (Some(Found { delay_ms, reasons, .. }), _) => {
                 format!("found after {}: {}", seconds(*delay_ms), reasons.join("; "))
             }
-            (None, 0) => format!("learning what is usual, {} so far", windows(self.learned)),
+            (None, 0) => format!("learning what is normal, {} so far", windows(self.learned)),
             (None, judged) if self.has_changed() => {
                 format!("the mix has changed; {} judged", windows(judged))
             }
-            (None, judged) => format!("nothing moves, {} judged", windows(judged)),
+            (None, judged) => format!("no change, {} judged", windows(judged)),
         }
     }
 }
@@ -128,7 +128,7 @@ mod tests {
         watch.hear(judged(2_000, Verdict::InsufficientData));
         assert_eq!(watch.line(), "learning what is usual, 1 window so far");
         watch.hear(judged(4_000, Verdict::Ok));
-        assert_eq!(watch.line(), "nothing moves, 1 window judged");
+        assert_eq!(watch.line(), "no change, 1 window judged");
         watch.changed(5_000);
         watch.changed(9_000);
         watch.hear(judged(6_000, Verdict::Warn));

@@ -65,7 +65,7 @@ struct Element {
 pub(crate) enum Malformed {
     #[error("ends too early")]
     Short,
-    #[error("counts or lengths that make no sense")]
+    #[error("invalid counts or lengths")]
     Length,
     #[error("too many items")]
     Items,

@@ -46,9 +46,9 @@ pub struct Source {
 /// Why there is no profile.
 #[derive(Debug, thiserror::Error)]
 pub enum CalibrateError {
-    #[error("make a profile of {found} records, expected at least {least} (verdict.records_min)")]
+    #[error("create a profile from {found} records, expected at least {least} (verdict.records_min)")]
     TooFew { found: u64, least: u64 },
-    #[error("make a profile of these counts")]
+    #[error("create a profile from these counts")]
     Counts(#[from] CountsError),
 }
 

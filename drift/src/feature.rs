@@ -25,7 +25,7 @@ pub enum Feature {
     Characters,
     /// Tokens of the whole text, before truncation.
     Tokens,
-    /// Share of unknown pieces among the tokens of a text.
+    /// Share of unknown tokens among the tokens of a text.
     UnknownRate,
     /// Texts of which the model did not see every token.
     Truncated,

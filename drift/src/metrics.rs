@@ -45,18 +45,18 @@ const SERIES_MAX: usize = 300;
 /// Registers what each metric means.
 pub fn describe() {
     describe_counter!(RECORDS, Unit::Count, "Records counted as events or dead letters.");
-    describe_counter!(REFUSED, Unit::Count, "Records that are no labelled events, by reason.");
-    describe_counter!(CLAMPED, Unit::Count, "Records whose clock was ahead and was set back.");
-    describe_counter!(TOMBSTONES, Unit::Count, "Records without a payload: passed over.");
-    describe_counter!(CLAMPED_SHARES, Unit::Count, "Scores that rounding had pushed over 0 or 1, set to the bound.");
-    describe_counter!(UNUSUAL_TIMES, Unit::Count, "Events counted whose time lies before 2000 or after 2100.");
+    describe_counter!(REFUSED, Unit::Count, "Records that are not labelled events, by reason.");
+    describe_counter!(CLAMPED, Unit::Count, "Records with an event time in the future, set back to the record's time.");
+    describe_counter!(TOMBSTONES, Unit::Count, "Records without a payload, skipped.");
+    describe_counter!(CLAMPED_SHARES, Unit::Count, "Scores slightly outside 0..1 by rounding, clamped.");
+    describe_counter!(UNUSUAL_TIMES, Unit::Count, "Events counted with a time before 2000 or after 2100.");
     describe_counter!(LATE, Unit::Count, "Records behind the watermark of their window, by fate: taken, dropped.");
     describe_gauge!(WATERMARK, Unit::Seconds, "Event time up to which a partition is complete, since 1970 UTC.");
     describe_counter!(CHECKPOINTS, Unit::Count, "Saved states, by outcome: committed, stale.");
     describe_histogram!(CHECKPOINT_SECONDS, Unit::Seconds, "From the begin of a checkpoint to its commit.");
     describe_histogram!(RESTORE_SECONDS, Unit::Seconds, "Reading the state back after an assignment or a rewind.");
     describe_counter!(REWINDS, Unit::Count, "Rewinds to the last checkpoint after an error.");
-    describe_gauge!(STALLED, Unit::Seconds, "Since a stage that hangs last went on: read, count, report.");
+    describe_gauge!(STALLED, Unit::Seconds, "Seconds since a hanging stage last made progress: read, count, report.");
     describe_gauge!(STATE_BYTES, Unit::Bytes, "The state topic in this process's memory.");
     describe_counter!(WINDOWS, Unit::Count, "Reports made, by granularity and state: first, revised, final.");
     describe_gauge!(
@@ -69,9 +69,13 @@ pub fn describe() {
     describe_counter!(STORE_FAILURES, Unit::Count, "Times that the report store failed.");
     describe_gauge!(VERDICT, Unit::Count, "Verdict of the newest window: 0 ok, 1 warn, 2 drift, -1 none.");
     describe_gauge!(STATISTIC, Unit::Count, "Statistic of the newest window.");
-    describe_gauge!(Q_VALUE, Unit::Count, "q-value of the newest window; a finding is sure at or below its threshold.");
+    describe_gauge!(
+        Q_VALUE,
+        Unit::Count,
+        "q-value of the newest window; a finding is significant at or below its threshold."
+    );
     describe_gauge!(ESTIMATED_ACCURACY, Unit::Count, "Accuracy of the newest window, estimated without labels.");
-    describe_gauge!(ACCURACY, Unit::Count, "Accuracy of the window that true labels told of last.");
+    describe_gauge!(ACCURACY, Unit::Count, "Accuracy of the window that true labels were joined to last.");
     describe_counter!(LABELS_READ, Unit::Count, "Records of the labels topic, by outcome: taken, refused.");
 }
 
@@ -158,7 +162,7 @@ pub(crate) fn reported(report: &WindowReport, series: &mut Series, took: Duratio
         _ => "revised",
     };
     histogram!(REPORT_SECONDS).record(took);
-    // A revision that true labels made tests nothing anew, and its window ended long ago.
+    // A revision that true labels made tests nothing again, and its window ended long ago.
     if !report.drift.is_empty() {
         counter!(WINDOWS, "granularity" => granularity(), "state" => state).increment(1);
         gauge!(WINDOW_LAG, "granularity" => granularity()).set((now_ms - report.key.window_end_ms) as f64 / 1000.0);

@@ -115,7 +115,7 @@ fn trust(merged: &MergedWindow, rows: &[DriftRow], profile: Option<&Profile>, sl
     };
     for (feature, name) in [
         (Feature::Score, "confidence"),
-        (Feature::UnknownRate, "the share of unknown pieces"),
+        (Feature::UnknownRate, "the share of unknown tokens"),
         (Feature::Words, "the vocabulary"),
     ] {
         match verdict(&feature) {
@@ -180,7 +180,7 @@ mod tests {
         check(
             &[row("score", Verdict::Warn), row("unknown_rate", Verdict::Drift)],
             "unreliable",
-            "unknown pieces drifted, so calibration may no longer hold",
+            "unknown tokens drifted, so calibration may no longer hold",
         );
     }
 }

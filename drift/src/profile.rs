@@ -81,15 +81,15 @@ pub enum ProfileError {
     NoProfile { file: PathBuf },
     #[error("read the profile {}: its format is version {found}, this program reads up to {}", file.display(), file::VERSION)]
     Version { file: PathBuf, found: u32 },
-    #[error("read what the profile {} is about", file.display())]
+    #[error("read the header of the profile {}", file.display())]
     Header { file: PathBuf, source: serde_json::Error },
     #[error("read the profile {}: {problem}", file.display())]
     Content { file: PathBuf, problem: String },
     #[error("read the counts of the profile {}", file.display())]
     Counts { file: PathBuf, source: CountsError },
     #[error(
-        "compare with the profile {name}: it was made with the model {expected}, the events come from {found}{}; \
-         make one for this model, or set reference.allow_other_model = true",
+        "compare with the profile {name}: it was made for the model {expected}, the events come from {found}{}; create \
+         one for this model, or set reference.allow_other_model = true",
         labels_text(missing)
     )]
     OtherModel {

@@ -118,7 +118,7 @@ pub struct Reference {
 /// Why there is no reference.
 #[derive(Debug, thiserror::Error)]
 pub enum Missing {
-    #[error("there is no profile: make one with labelstream drift calibrate, or set reference.kind")]
+    #[error("there is no profile: create one with labelstream drift calibrate, or set reference.kind")]
     Profile,
     #[error("the {kind} reference has {found} of the {least} windows that it needs, {} more to come", least - found)]
     Windows { kind: ReferenceKind, found: u32, least: u32 },

@@ -175,7 +175,7 @@ impl Entry {
 /// A record of the state topic that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    #[error("read the state: no key of this version is written {key:?}")]
+    #[error("read the state: {key:?} is not a key of this version")]
     Key { key: String },
     #[error(
         "read the state of {key}: it has format {found}, and this version reads format {known}; run the version that wrote it"

@@ -39,7 +39,7 @@ pub(crate) fn decide(config: &VerdictConfig, alpha: f64, evidence: Evidence) -> 
         return Decision { verdict: Verdict::Ok, is_flagged: false, reservation: None };
     }
     if evidence.p_min_effect > config.large_level {
-        let reservation = Some("that is sure, but not surely more than the least change that counts".to_owned());
+        let reservation = Some("that is significant, but not clearly above the minimum effect".to_owned());
         return Decision { verdict: Verdict::Warn, is_flagged: false, reservation };
     }
     let flagged = evidence.flagged_before.saturating_add(1);

@@ -55,7 +55,7 @@ impl fmt::Display for Granularity {
 
 /// A text that is no length as [`Granularity`] writes it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no window has the length {0:?}")]
+#[error("{0:?} is not a window length")]
 pub struct UnknownLength(pub String);
 
 /// Reads what [`Granularity`] writes: `PT1M`, `PT1H`, `P1D`.

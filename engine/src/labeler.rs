@@ -282,7 +282,7 @@ impl<M: Model> Labeler<M> {
             tracing::warn!(
                 failures_in_a_row = self.config.failures_max,
                 labels = %self.probe.known,
-                "the model fails on many texts in a row and labels a known one: these texts become dead letters"
+                "the model failed on many consecutive texts but labels a known one: these texts become dead letters"
             );
         }
         if let (Known::PlainText, Some((row, _))) = (self.probe.known, outcome.logits.first()) {

@@ -28,7 +28,7 @@ pub enum LoadError {
     Session(#[from] SessionError),
     #[error(
         "use model.tokens_per_run = {tokens_per_run}: it must be at least the {tokens_max} tokens that the model may \
-         see of one text"
+         read of one text"
     )]
     RunTooSmall { tokens_per_run: usize, tokens_max: usize },
     #[error("warm the model up")]

@@ -38,12 +38,16 @@ pub fn describe() {
     describe_histogram!(RUN_TEXTS, Unit::Count, "texts per run of the model");
     describe_histogram!(RUN_TOKENS, Unit::Count, "tokens per run of the model, padding included");
     describe_counter!(PADDED_TOKENS, Unit::Count, "tokens given to the model, padding included");
-    describe_counter!(REAL_TOKENS, Unit::Count, "tokens given to the model that belong to texts");
+    describe_counter!(REAL_TOKENS, Unit::Count, "tokens given to the model, padding excluded");
     describe_counter!(CACHE_HITS, Unit::Count, "texts answered by an identical earlier text");
-    describe_counter!(CACHE_MISSES, Unit::Count, "texts that the model was asked for");
+    describe_counter!(CACHE_MISSES, Unit::Count, "texts given to the model");
     describe_histogram!(TOKENISE_SECONDS, Unit::Seconds, "time to tokenise one batch");
     describe_histogram!(INFERENCE_SECONDS, Unit::Seconds, "time to run the model on one batch");
-    describe_counter!(BISECTIONS, Unit::Count, "failing runs that were cut in two");
-    describe_counter!(ACQUITTALS, Unit::Count, "long rows of texts that the model failed on, and labelled a known one");
+    describe_counter!(BISECTIONS, Unit::Count, "failed runs that were split in two");
+    describe_counter!(
+        ACQUITTALS,
+        Unit::Count,
+        "times that a session failed on many texts in a row, then labelled a known one"
+    );
     describe_gauge!(MODEL_INFO, Unit::Count, "always 1; the labels say which model is in use");
 }

@@ -58,7 +58,7 @@ impl Provider {
 pub enum SessionError {
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    #[error("run the model on {0}: this build of labelstream was made without it (cargo feature `{0}`)", provider.name())]
+    #[error("run the model on {0}: this labelstream was built without it (cargo feature `{0}`)", provider.name())]
     NotBuiltIn { provider: Provider },
     #[error("load {file} on {}", provider.name())]
     Load { file: PathBuf, provider: Provider, source: ort::Error },

@@ -163,7 +163,7 @@ impl TryFrom<Settings> for Config {
             "provider",
             written.provider.is_built_in(),
             format!(
-                "expected cpu, found {0}: this build of labelstream was made without the cargo feature `{0}`",
+                "expected cpu, found {0}: this labelstream was built without the cargo feature `{0}`",
                 written.provider.name()
             ),
         );

@@ -52,7 +52,7 @@ pub struct Encoded {
     pub n_tokens: usize,
     /// True when the model does not see every token.
     pub truncated: bool,
-    /// Share of unknown pieces among the text's own tokens that were read, 0..=1.
+    /// Share of unknown tokens among the text's own tokens that were read, 0..=1.
     pub unknown_rate: f32,
 }
 

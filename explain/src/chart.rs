@@ -117,7 +117,7 @@ fn categories(row: &DriftRow, reference: f64, current: f64) -> String {
     let (left, room) = (WIDTH * 0.34, WIDTH * 0.45);
     let mut svg = open(
         CATEGORY_HEIGHT * bins.len() as f64,
-        &format!("shares of the categories of {} that moved most, reference and window", row.feature),
+        &format!("shares of the categories of {} that changed most, reference and window", row.feature),
     );
     for (place, bin) in bins.into_iter().enumerate() {
         let (before, now) = share(bin);
@@ -146,7 +146,7 @@ pub(crate) fn timeline(points: &[Point], what: &str) -> Option<String> {
     let floor = HEIGHT - FOOT;
     let across = |ms: i64| GUTTER + 6.0 + (WIDTH - GUTTER - 12.0) * ((ms - first) as f64 / (last - first) as f64);
     let up = |power: f64| floor - (floor - 8.0) * power / most;
-    let mut svg = open(HEIGHT, &format!("q-values of {what} over the windows; higher is surer"));
+    let mut svg = open(HEIGHT, &format!("q-values of {what} over the windows; higher is more significant"));
     axis(&mut svg, floor);
     if let Some(sure) = threshold {
         let y = up(power(sure));

@@ -62,12 +62,13 @@ fn write_facts(out: &mut String, facts: &Facts) -> fmt::Result {
 }
 
 fn write_timeline(out: &mut String, page: &Page) -> fmt::Result {
-    let Some(chart) = timeline(&page.timeline, "the surest finding") else { return Ok(()) };
+    let Some(chart) = timeline(&page.timeline, "the most significant finding") else { return Ok(()) };
     let windows = page.timeline.len();
     writeln!(
         out,
-        "<section>\n<h2>The last {windows} windows</h2>\n<figure>{chart}<figcaption>q-value of the surest finding of \
-         each window: the higher, the surer. Above the broken line a finding is sure.</figcaption></figure>\n</section>"
+        "<section>\n<h2>The last {windows} windows</h2>\n<figure>{chart}<figcaption>q-value of the most significant \
+         finding of each window: higher is more significant. Above the dashed line a finding is \
+         significant.</figcaption></figure>\n</section>"
     )
 }
 
@@ -75,7 +76,7 @@ fn write_moved(out: &mut String, page: &Page) -> fmt::Result {
     if page.moved.is_empty() {
         return writeln!(out, "<section>\n<h2>Nothing moved</h2>\n</section>");
     }
-    writeln!(out, "<section>\n<h2>What moved: {} of {} tests</h2>", page.moved.len(), page.facts.tests)?;
+    writeln!(out, "<section>\n<h2>What changed: {} of {} tests</h2>", page.moved.len(), page.facts.tests)?;
     for moved in &page.moved {
         write_finding(out, moved, page.length_ms())?;
     }
@@ -115,7 +116,7 @@ fn write_words(out: &mut String, words: &[WordRow]) -> fmt::Result {
     }
     writeln!(
         out,
-        "<section>\n<h2>Words that moved</h2>\n<table>\n<thead><tr><th>word</th><th>before</th><th>now</th>\
+        "<section>\n<h2>Words that changed</h2>\n<table>\n<thead><tr><th>word</th><th>before</th><th>now</th>\
          <th>change</th><th>q</th></tr></thead>\n<tbody>"
     )?;
     for row in words {
@@ -138,7 +139,7 @@ fn write_performance(out: &mut String, rows: &[PerformanceRow]) -> fmt::Result {
     if whole.peek().is_none() {
         return Ok(());
     }
-    writeln!(out, "<section>\n<h2>How right the model was</h2>\n<dl>")?;
+    writeln!(out, "<section>\n<h2>Model accuracy</h2>\n<dl>")?;
     for row in whole {
         writeln!(out, "<dt>{}</dt><dd>{}</dd>", escaped(&row.metric), escaped(&performance_text(row)))?;
     }
@@ -234,6 +235,6 @@ mod tests {
         let of = |text: &str| html.matches(text).count();
         assert_eq!(of("<svg"), 2, "the line of time and the shares; the slice has no history\n{html}");
         assert_eq!(of("<article>"), 1);
-        assert!(html.contains("What moved: 1 of 2 tests") && html.contains("<td>0.8 %</td><td>4.4 %</td>"), "{html}");
+        assert!(html.contains("What changed: 1 of 2 tests") && html.contains("<td>0.8 %</td><td>4.4 %</td>"), "{html}");
     }
 }

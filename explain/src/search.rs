@@ -60,7 +60,7 @@ pub fn find(store: &ReportStore, sought: &Sought, windows: &WindowConfig) -> Res
     let any = newest(store.windows(&Selection::default())?);
     Err(SearchError::NoWindow(match (names.is_empty(), any.is_empty()) {
         (_, true) => none_yet(&store.location(), windows),
-        (true, false) => format!("no report is of the model or length that was asked for; {}", absent(&any, None)),
+        (true, false) => format!("there is no report of the requested model or window length; {}", absent(&any, None)),
         (false, false) => absent(&names, moment_ms),
     }))
 }
@@ -69,9 +69,9 @@ pub fn find(store: &ReportStore, sought: &Sought, windows: &WindowConfig) -> Res
 fn none_yet(location: &str, windows: &WindowConfig) -> String {
     let finest = windows.finest();
     format!(
-        "there is no report yet in {location} (reports.url, --reports); labelstream drift writes the first one when its \
-         shortest window ({finest}) is over: every partition has brought an event {} s later than the window's end \
-         (drift.out_of_order_ms), or none at all for {} s (drift.idle_ms)",
+        "there is no report yet in {location} (reports.url, --reports); labelstream drift writes the first one when \
+         its shortest window ({finest}) closes: when every partition has an event {} s after the window's end \
+         (drift.out_of_order_ms), or no event for {} s (drift.idle_ms)",
         windows.out_of_order_ms() / 1000,
         windows.idle_ms() / 1000
     )
@@ -133,7 +133,8 @@ fn length_ms(name: &ReportName) -> i64 {
 
 /// What to say when there is no such window: what there is instead.
 fn absent(names: &[ReportName], moment_ms: Option<i64>) -> String {
-    let asked = moment_ms.map_or_else(String::new, |moment_ms| format!("no window holds {} UTC; ", moment(moment_ms)));
+    let asked =
+        moment_ms.map_or_else(String::new, |moment_ms| format!("no window contains {} UTC; ", moment(moment_ms)));
     let mut lengths: BTreeMap<(&str, &str), Vec<&ReportName>> = BTreeMap::new();
     for name in names {
         lengths.entry((&name.model, &name.granularity)).or_default().push(name);
@@ -248,7 +249,7 @@ mod tests {
         let names: Vec<_> = (0..5).map(|hour| name("PT1H", hour * HOUR_MS, 0)).collect();
         assert_eq!(
             absent(&names, Some(9 * HOUR_MS)),
-            "no window holds 1970-01-01 09:00 UTC; m has 5 of PT1H, such as 1970-01-01T04:00:00Z, \
+            "no window contains 1970-01-01 09:00 UTC; m has 5 of PT1H, such as 1970-01-01T04:00:00Z, \
              1970-01-01T03:00:00Z, 1970-01-01T02:00:00Z"
         );
     }

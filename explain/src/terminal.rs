@@ -78,7 +78,7 @@ fn write_facts(out: &mut String, facts: &Facts) -> fmt::Result {
     let late = if facts.late_dropped == 0 {
         String::new()
     } else {
-        format!(", {} more came too late and are not in it", count(facts.late_dropped))
+        format!(", {} more were too late and are not included", count(facts.late_dropped))
     };
     writeln!(out, "  window     {} records{late}", count(facts.records))?;
     if !facts.reference_id.is_empty() {
@@ -94,7 +94,7 @@ fn write_moved(out: &mut String, page: &Page, ink: Ink) -> fmt::Result {
     if page.moved.is_empty() {
         return writeln!(out, "{}", ink.bold("Nothing moved"));
     }
-    let heading = format!("What moved: {} of {} tests", page.moved.len(), page.facts.tests);
+    let heading = format!("What changed: {} of {} tests", page.moved.len(), page.facts.tests);
     writeln!(out, "{}", ink.bold(&heading))?;
     page.moved.iter().try_for_each(|moved| write_finding(out, moved, page.length_ms(), ink))
 }
@@ -140,7 +140,7 @@ pub(crate) fn evidence(row: &DriftRow) -> String {
         parts.push(format!("p {}{method}", probability(p)));
     }
     if let Some(q) = row.q_value {
-        let threshold = row.threshold.map(|most| format!(" (sure at {} or less)", probability(most)));
+        let threshold = row.threshold.map(|most| format!(" (significant at {} or less)", probability(most)));
         parts.push(format!("q {}{}", probability(q), threshold.unwrap_or_default()));
     }
     if let Some(effect) = row.effect {
@@ -197,7 +197,7 @@ fn write_words(out: &mut String, words: &[WordRow], ink: Ink) -> fmt::Result {
     if words.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{}", ink.bold("Words that moved"))?;
+    writeln!(out, "\n{}", ink.bold("Words that changed"))?;
     for row in words {
         let (before, now) = word_shares(row);
         let shares = format!("{:>7} -> {:>7} of texts", percent(before), percent(now));
@@ -223,7 +223,7 @@ fn write_performance(out: &mut String, rows: &[PerformanceRow], ink: Ink) -> fmt
     if whole.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{}", ink.bold("How right the model was"))?;
+    writeln!(out, "\n{}", ink.bold("Model accuracy"))?;
     for row in whole {
         let found = performance_text(row);
         writeln!(out, "  {:<28}  {found}", tame(&row.metric, NAME_SHOWN))?;
@@ -262,7 +262,7 @@ fn write_quiet(out: &mut String, page: &Page, ink: Ink) -> fmt::Result {
 pub(crate) fn quiet_title(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::InsufficientData => "Too few records to tell",
-        Verdict::NotApplicable => "Says nothing of these events",
+        Verdict::NotApplicable => "Not applicable to these events",
         _ => "As before",
     }
 }
@@ -316,9 +316,9 @@ mod tests {
         for expected in [
             "banking77-minilm, 2026-05-01 01:00 to 02:00 UTC  drift\n",
             "granularity PT1H, revision 1, final\n",
-            "  window     3,412 records, 3 more came too late and are not in it\n",
+            "  window     3,412 records, 3 more were too late and are not included\n",
             "  reference  10,003 records, fixed, sha256:0011\n",
-            "What moved: 1 of 2 tests\n",
+            "What changed: 1 of 2 tests\n",
             "  drift  label\n",
             "         share of card_arrival rose from 4.1 % to 9.8 %\n",
             "         since 2026-05-01 00:00 UTC, 2 windows of 1 h in a row\n",

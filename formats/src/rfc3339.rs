@@ -5,7 +5,7 @@ use crate::time::TIME_RANGE_MS;
 /// What is wrong with the text of an event time. It is not repeated: the pointer may lead to the text by mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TextError {
-    #[error("expected an RFC 3339 time with its offset, such as 2026-01-31T12:00:00Z, found another text")]
+    #[error("expected an RFC 3339 time with its offset, such as 2026-01-31T12:00:00Z, found another string")]
     NotRfc3339,
     #[error("expected a time in the years 1 to 9999, found one outside")]
     OutOfRange,

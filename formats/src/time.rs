@@ -131,11 +131,11 @@ impl Doubt {
     }
 }
 
-/// `about 1970; in seconds it would lie between 2000 and 2100`.
+/// `about 1970; in seconds it would be between 2000 and 2100`.
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "about {}", self.year())?;
-        self.fits.map_or(Ok(()), |fits| write!(f, "; in {fits} it would lie between 2000 and 2100"))
+        self.fits.map_or(Ok(()), |fits| write!(f, "; in {fits} it would be between 2000 and 2100"))
     }
 }
 
@@ -151,7 +151,7 @@ impl fmt::Display for BadTime {
                 fits
             }
         };
-        fits.map_or(Ok(()), |fits| write!(f, "; in {fits} it would lie between 2000 and 2100"))
+        fits.map_or(Ok(()), |fits| write!(f, "; in {fits} it would be between 2000 and 2100"))
     }
 }
 
@@ -206,9 +206,9 @@ mod tests {
         for (ms, unit, expected) in [
             (1_795_395_723_456, Milliseconds, None),
             (946_684_800_000, Seconds, None),
-            (1_795_395_723, Milliseconds, Some("about 1970; in seconds it would lie between 2000 and 2100")),
-            (1_795_395, Microseconds, Some("about 1970; in seconds it would lie between 2000 and 2100")),
-            (1_795_395_723, Nanoseconds, Some("about 1970; in microseconds it would lie between 2000 and 2100")),
+            (1_795_395_723, Milliseconds, Some("about 1970; in seconds it would be between 2000 and 2100")),
+            (1_795_395, Microseconds, Some("about 1970; in seconds it would be between 2000 and 2100")),
+            (1_795_395_723, Nanoseconds, Some("about 1970; in microseconds it would be between 2000 and 2100")),
             (0, Milliseconds, Some("about 1970")),
             (540_000_000_000, Milliseconds, Some("about 1987")),
             (4_102_444_800_000, Milliseconds, Some("about 2100")),

@@ -156,14 +156,13 @@ fn an_event_time_is_read_in_the_unit_that_was_set() {
             "1795395723456789",
             TimeUnit::Milliseconds,
             Err("the member source.event_time_ms: expected a time in the years 1 to 9999, found a number outside; in \
-                 microseconds it would lie between 2000 and 2100"),
+                 microseconds it would be between 2000 and 2100"),
         ),
         (
             "1795395723.456",
             TimeUnit::Milliseconds,
             Err(
-                "the member source.event_time_ms: expected whole milliseconds since 1970, found a fraction; in seconds it \
-                 would lie between 2000 and 2100",
+                "the member source.event_time_ms: expected whole milliseconds since 1970, found a fraction; in seconds it would be between 2000 and 2100",
             ),
         ),
         ("\"2026\"", TimeUnit::Seconds, Err("the member source.event_time_ms is not a number")),

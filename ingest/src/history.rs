@@ -174,7 +174,7 @@ pub enum HistoryError {
 }
 
 impl HistoryError {
-    /// No repeat mends a file.
+    /// Retrying does not fix a file.
     pub fn recovery(&self) -> Recovery {
         Recovery::Exit
     }

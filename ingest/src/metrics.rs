@@ -6,7 +6,7 @@ pub const UNUSUAL_TIMES: &str = "ingest_unusual_times_total";
 
 /// Registers what each metric means.
 pub fn describe() {
-    describe_counter!(UNUSUAL_TIMES, Unit::Count, "Events whose time lies before 2000 or after 2100.");
+    describe_counter!(UNUSUAL_TIMES, Unit::Count, "Events with a time before 2000 or after 2100.");
 }
 
 pub(crate) fn unusual_times(events: usize) {

@@ -49,7 +49,7 @@ pub enum RowProblem {
     Missing,
     #[error("blank text")]
     Blank,
-    #[error("the value is no text")]
+    #[error("the value is not a string")]
     NotText,
 }
 

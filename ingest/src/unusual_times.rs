@@ -19,7 +19,7 @@ pub fn watch(decoder: &Decoder, events: &[TextEvent], setting: &str) {
             times = doubts.len(),
             example = %first,
             setting,
-            "event times before 2000 or after 2100: they are kept as they are; is their unit right? (said once)"
+            "event times before 2000 or after 2100 are kept as they are; is their unit right? (logged once)"
         );
     }
 }

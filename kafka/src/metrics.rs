@@ -26,15 +26,15 @@ pub fn describe() {
     describe_counter!(BYTES, Unit::Bytes, "Bytes of keys, payloads and headers read.");
     describe_counter!(FETCHED_BYTES, Unit::Bytes, "Bytes of keys and payloads fetched from brokers, headers left out.");
     describe_counter!(REBALANCES, Unit::Count, "Changes of the group's assignment, by kind: assign, revoke, lost.");
-    describe_counter!(REWINDS, Unit::Count, "Times that reading went back to the committed offsets.");
-    describe_gauge!(GENERATION, Unit::Count, "Our counter of partition ownership.");
+    describe_counter!(REWINDS, Unit::Count, "Rewinds to the committed offsets.");
+    describe_gauge!(GENERATION, Unit::Count, "Our own counter of assignments, losses and rewinds.");
     describe_gauge!(PARTITIONS, Unit::Count, "Partitions assigned to this process.");
     describe_gauge!(LAG, Unit::Count, "Offsets between the next one to read and the end, per assigned partition.");
-    describe_histogram!(PAUSE, Unit::Seconds, "How long reading stood still because later stages were busy.");
+    describe_histogram!(PAUSE, Unit::Seconds, "How long reading was paused because later stages were busy.");
     describe_counter!(OUTAGES, Unit::Count, "Times that no broker could be reached.");
-    describe_counter!(UNREADABLE_HEADERS, Unit::Count, "Headers left out because their name is not UTF-8.");
+    describe_counter!(UNREADABLE_HEADERS, Unit::Count, "Headers dropped because their name is not UTF-8.");
     describe_counter!(LOST, Unit::Count, "Offsets of records that were deleted before they were read.");
-    describe_counter!(BEGUN_AGAIN, Unit::Count, "Times that a committed offset lay beyond the end of its partition.");
+    describe_counter!(BEGUN_AGAIN, Unit::Count, "Times that a committed offset was beyond the end of its partition.");
 }
 
 pub(crate) fn handed_over(records: usize, bytes: usize) {

@@ -251,7 +251,7 @@ fn refused(error: &KafkaError) -> String {
     error.to_string()
 }
 
-/// Errors that librdkafka mends by itself, within the wait.
+/// Errors that librdkafka recovers from by itself, within the wait.
 pub(crate) fn is_passing(code: Code) -> bool {
     matches!(code, Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut)
 }

@@ -42,8 +42,8 @@ impl TopicNames {
             tracing::warn!(
                 headers,
                 last = %origin,
-                "left out headers whose names are not UTF-8, which the Kafka client cannot read; the records go on with \
-                 their other headers: make the producer write names in UTF-8"
+                "dropped headers whose names are not UTF-8, which the Kafka client cannot read; the records keep their \
+                 other headers: make the producer write names in UTF-8"
             );
         }
     }

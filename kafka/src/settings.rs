@@ -29,7 +29,7 @@ pub struct SourceSettings {
     pub metadata_age_max_ms: u64,
     /// How long a replica may be gone before the others take its partitions.
     pub session_timeout_ms: u64,
-    /// How long the poll thread may be stuck before it is taken for dead.
+    /// How long the poll thread may be stuck before the broker removes this member.
     pub max_poll_interval_ms: u64,
     /// How long a rebalance waits for the publish in progress.
     pub revoke_wait_ms: u64,
@@ -274,7 +274,7 @@ fn check_names(settings: &SourceSettings, problem: &mut impl FnMut(&str, String)
         }
     }
     if settings.group.is_empty() {
-        problem("group", "expected a name, found an empty text".to_owned());
+        problem("group", "expected a name, found an empty string".to_owned());
     }
     if let Some(instance) = settings.instance.as_ref().filter(|instance| !instance.is_empty())
         && !is_topic_name(instance)

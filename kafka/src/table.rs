@@ -183,7 +183,7 @@ impl KafkaTable {
                 // Nothing is left to read in an emptied partition, wherever its end is.
                 Ok((low, high)) => targets.insert(partition, if low == high { 0 } else { high }),
                 Err(error) => {
-                    tracing::debug!(%error, partition, "ask for a high watermark");
+                    tracing::debug!(%error, partition, "failed to read a high watermark");
                     return None;
                 }
             };
@@ -209,7 +209,7 @@ impl Drop for KafkaTable {
             thread::sleep(CLOSE_LOOK);
         }
         if thread.is_finished() && thread.join().is_err() {
-            tracing::error!("the thread of a table panicked");
+            tracing::error!("the thread that reads a table panicked");
         }
     }
 }

@@ -209,7 +209,7 @@ fn web(text: &str, allow_http: bool) -> Result<Address, String> {
     let is_digest = |digest: &&str| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
     let Some(sha256) = digest.filter(is_digest).map(str::to_ascii_lowercase) else {
         return Err(format!(
-            "expected #sha256= and 64 hexadecimal digits at the end of {at}: `sha256sum FILE` says them"
+            "expected #sha256= and 64 hexadecimal digits at the end of {at}: `sha256sum FILE` prints them"
         ));
     };
     if ![".tar.gz", ".tgz", ".zip", ".json"].iter().any(|end| url.path().ends_with(end)) {

@@ -1,4 +1,4 @@
-//! A package in one file: `.tar.gz` or `.zip`, unpacked with suspicion.
+//! A package in one file: `.tar.gz` or `.zip`, unpacked as untrusted input.
 //!
 //! Only regular files and folders come out, inside the folder that they are meant for, each once, within bounds of
 //! count and size that hold while unpacking. Names that are written in extensions of tar (longer than 100 characters)
@@ -70,7 +70,7 @@ impl Out<'_> {
         let refused = |what| Err(ArchiveError::Unsafe { name: name.to_owned(), what });
         let path: PathBuf = Path::new(name).components().filter(|part| *part != Component::CurDir).collect();
         if name.contains(['\\', '\0']) || !path.components().all(|part| matches!(part, Component::Normal(_))) {
-            return refused("leads out of the package");
+            return refused("points outside the package");
         }
         Ok(path)
     }
@@ -114,7 +114,7 @@ fn untar(file: impl Read, out: &mut Out<'_>) -> Result<(), ArchiveError> {
             EntryType::XHeader | EntryType::XGlobalHeader => {}
             EntryType::GNULongName => return refused("is the name of a file with more than 100 characters"),
             EntryType::Link | EntryType::Symlink | EntryType::GNULongLink => return refused("is a link"),
-            _ => return refused("is no regular file"),
+            _ => return refused("is not a regular file"),
         }
     }
     Ok(())
@@ -223,17 +223,17 @@ mod tests {
     #[test]
     fn what_leads_out_or_is_no_file_is_refused() {
         let file = |name: &str| tar_entry(name, EntryType::Regular, b"x");
-        check_tar(&[file("../escaped")], "leads out of the package");
-        check_tar(&[file("a/../../escaped")], "leads out of the package");
-        check_tar(&[file("/etc/escaped")], "leads out of the package");
-        check_tar(&[file("..\\escaped")], "leads out of the package");
+        check_tar(&[file("../escaped")], "points outside the package");
+        check_tar(&[file("a/../../escaped")], "points outside the package");
+        check_tar(&[file("/etc/escaped")], "points outside the package");
+        check_tar(&[file("..\\escaped")], "points outside the package");
         check_tar(&[tar_entry("model.onnx", EntryType::Symlink, b"")], "is a link");
         check_tar(&[tar_entry("model.onnx", EntryType::Link, b"")], "is a link");
-        check_tar(&[tar_entry("model.onnx", EntryType::Fifo, b"")], "is no regular file");
+        check_tar(&[tar_entry("model.onnx", EntryType::Fifo, b"")], "is not a regular file");
         check_tar(&[tar_entry("././@LongLink", EntryType::GNULongName, b"name")], "more than 100 characters");
         check_tar(&[file("a"), file("a")], "is there twice");
-        check_zip(|zip| add(zip, "../escaped", b"x"), "leads out of the package");
-        check_zip(|zip| add(zip, "/escaped", b"x"), "leads out of the package");
+        check_zip(|zip| add(zip, "../escaped", b"x"), "points outside the package");
+        check_zip(|zip| add(zip, "/escaped", b"x"), "points outside the package");
         let link = |zip: &mut zip::ZipWriter<_>| {
             zip.add_symlink("model.onnx", "/etc/passwd", SimpleFileOptions::default()).expect("memory");
         };

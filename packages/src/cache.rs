@@ -70,7 +70,7 @@ pub struct Entry {
 pub(crate) enum Damage {
     #[error("it is not there")]
     Missing,
-    #[error("{0} is not what it was")]
+    #[error("{0} has changed")]
     Changed(String),
     #[error("{0} cannot be read: {1}")]
     Unreadable(String, io::Error),

@@ -136,7 +136,7 @@ impl<'a> Downloads<'a> {
                 if begun > 0 && answer.status == StatusCode::RANGE_NOT_SATISFIABLE.as_u16() =>
             {
                 fs::remove_file(file).map_err(|source| cache("remove", file, source))?;
-                return Ok(Err(Attempt::again("it has fewer bytes than were fetched before")));
+                return Ok(Err(Attempt::again("it has fewer bytes than were downloaded before")));
             }
             Err(attempt) => return Ok(Err(attempt)),
         };

@@ -26,7 +26,7 @@ pub enum FetchError {
     #[error("fetch {address}: {problem}")]
     Refused { address: String, problem: String },
     /// The text of a folder as written; the hint is empty or begins with a semicolon.
-    #[error("open the model package {folder}: it is not a folder of this machine{hint}")]
+    #[error("open the model package {folder}: it is not a folder on this machine{hint}")]
     NoFolder { folder: String, hint: String },
     /// Other bytes than those that were promised. Nothing of them is kept.
     #[error("fetch {address}: {file} is not what {promise} promises: expected {expected}, found {found}")]
@@ -40,7 +40,7 @@ pub enum FetchError {
     },
     #[error("fetch {address}: {what} is larger than packages.bytes_max ({bytes_max} bytes)")]
     TooLarge { address: String, what: String, bytes_max: u64 },
-    #[error("fetch {address}: {problem}, and nothing may be asked (packages.offline)")]
+    #[error("fetch {address}: {problem}, and no server may be contacted (packages.offline)")]
     NotCached { address: String, problem: &'static str },
     /// Another process holds the lock of the same package.
     #[error("fetch {address}: another process has been fetching it for {waited:.0?} (lock {})", .lock.display())]
@@ -54,7 +54,7 @@ pub enum FetchError {
     },
     #[error("find a folder for the package cache: set packages.cache (--model-cache), XDG_CACHE_HOME or HOME")]
     NoCacheFolder,
-    #[error("use the variable {name}: it holds characters that no request may have")]
+    #[error("use the environment variable {name}: it contains characters that a request must not have")]
     Variable { name: &'static str },
     #[error("fetch {address}: it took longer than packages.fetch_wait_ms ({waited:.0?})")]
     TooSlow { address: String, waited: Duration },

@@ -151,7 +151,7 @@ impl Fetcher<'_> {
             resolved = known.resolved,
             age_s = now().saturating_sub(known.asked),
             error = chain(&error),
-            "the registry cannot be reached: starting with what it said last"
+            "the registry cannot be reached: using its last answer"
         );
         self.use_known(key, known, folder)
     }
@@ -160,7 +160,7 @@ impl Fetcher<'_> {
         let known = Remembered { used: now(), ..known };
         if let Err(error) = self.cache.remember(key, &known) {
             // A cache that is mounted for reading only is as good; only its age is not known.
-            tracing::debug!(error = chain(&error), "the use of a package was not noted");
+            tracing::debug!(error = chain(&error), "failed to record the use of a package");
         }
         tracing::info!(
             package = self.written,
@@ -267,7 +267,10 @@ impl Fetcher<'_> {
             Ok(folder) => Some(Found { package, folder, _held: None }),
             Err(Damage::Missing) => None,
             Err(damage) => {
-                tracing::warn!(package = self.written, %damage, "the package in the cache is damaged, fetching it again");
+                tracing::warn!(
+                    package = self.written, %damage,
+                    "the package in the cache is damaged, downloading it again"
+                );
                 None
             }
         }
@@ -319,7 +322,10 @@ impl Fetcher<'_> {
                 return Ok(held);
             }
             if begun.elapsed() < LOCK_EVERY {
-                tracing::info!(package = self.written, lock = %path.display(), "another process fetches it, waiting");
+                tracing::info!(
+                    package = self.written, lock = %path.display(),
+                    "another process is downloading it, waiting"
+                );
             }
             if begun.elapsed() > self.config.fetch_wait {
                 let waited = begun.elapsed();

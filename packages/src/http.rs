@@ -128,12 +128,7 @@ impl Http {
                 source: cause,
             });
         }
-        tracing::info!(
-            asked,
-            attempts = attempts.failed,
-            error = chain(cause.as_ref()),
-            "no good answer, trying again"
-        );
+        tracing::info!(asked, attempts = attempts.failed, error = chain(cause.as_ref()), "request failed, retrying");
         let growth = 2u32.saturating_pow(attempts.failed - 1).min(GROWTH_MAX);
         let wait = (self.retry_wait * growth).mul_f64(0.5 + 0.5 * fastrand::f64());
         tokio::time::sleep(wait.max(asked_wait.unwrap_or_default().min(RETRY_AFTER_MAX))).await;
@@ -188,7 +183,7 @@ impl Attempts {
         Self { began: Instant::now(), failed: 0 }
     }
 
-    /// There was progress: failures are counted anew.
+    /// There was progress: failures are counted from zero.
     pub(crate) fn progressed(&mut self) {
         self.failed = 0;
     }

@@ -69,7 +69,7 @@ pub(crate) async fn resolve(
     let asked = request(&path);
     let answer = http.get(address, &asked).await?.map_err(|answer| refused(explain(&answer, endpoint, repository)))?;
     let found: Revision = serde_json::from_slice(&answer)
-        .map_err(|error| refused(format!("{endpoint} does not answer as the Hugging Face hub does: {error}")))?;
+        .map_err(|error| refused(format!("{endpoint} does not respond like the Hugging Face hub: {error}")))?;
     if !is_commit(&found.sha) {
         return Err(refused(format!("{endpoint} names no commit for {revision}: found {:?}", found.sha)));
     }
@@ -105,8 +105,8 @@ pub(crate) fn escaped(part: &str) -> String {
 
 fn explain(answer: &Answer, endpoint: &Url, repository: &str) -> String {
     let what = match answer.status {
-        401 | 403 => format!("{endpoint} does not let this reader in: set HF_TOKEN to one that may read {repository}"),
-        404 => format!("{endpoint} knows no such repository or revision, or HF_TOKEN may not read it"),
+        401 | 403 => format!("{endpoint} denies access: set HF_TOKEN to one that may read {repository}"),
+        404 => format!("{endpoint} has no such repository or revision, or HF_TOKEN may not read it"),
         _ => format!("{endpoint} was asked for {repository}"),
     };
     format!("{what}: {}", answer.line())

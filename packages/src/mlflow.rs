@@ -141,7 +141,7 @@ impl Mlflow<'_> {
         let endpoint = &self.endpoint;
         if matches!(answer.status, 401 | 403) {
             let advice = "set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD";
-            return format!("{endpoint} does not let this reader in: {advice}: {}", answer.line());
+            return format!("{endpoint} denies access: {advice}: {}", answer.line());
         }
         match self.ask::<ModelAnswer>("registered-models/get", &[("name", model)]).await {
             Ok(Ok(found)) => {
@@ -185,7 +185,8 @@ impl Mlflow<'_> {
         };
         let mut files = Vec::new();
         local(&folder, "", DEPTH, &mut files).map_err(|error| {
-            let advice = "its artifacts lie in a folder of the server, which this machine does not see: start the server \
+            let advice = "its artifacts are in a folder of the server, which this machine cannot read: start the \
+                          server \
                           with --serve-artifacts, or keep them in a bucket";
             self.refused(format!("{advice}: {}: {error}", folder.display()))
         })?;
@@ -255,7 +256,7 @@ impl Mlflow<'_> {
         };
         let found = serde_json::from_slice(&bytes);
         found.map(Ok).map_err(|error| {
-            self.refused(format!("{} does not answer {method} as MLflow does: {error}", self.endpoint))
+            self.refused(format!("{} does not respond to {method} like MLflow: {error}", self.endpoint))
         })
     }
 

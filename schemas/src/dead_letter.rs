@@ -73,7 +73,7 @@ impl fmt::Display for Reason {
 
 /// A word that names no reason.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no dead letter has the reason {0:?}")]
+#[error("{0:?} is not a reason of a dead letter")]
 pub struct UnknownReason(pub String);
 
 impl FromStr for Reason {

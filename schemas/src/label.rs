@@ -35,7 +35,7 @@ pub struct Signals {
     pub n_tokens: u32,
     /// True when the model did not see every token.
     pub truncated: bool,
-    /// Share of unknown pieces among the text's own tokens; 0 when there are none.
+    /// Share of unknown tokens among the text's own tokens; 0 when there are none.
     pub unknown_rate: f32,
     /// Shannon entropy of the scores divided by its maximum; sigmoid: the mean over labels of the binary entropy.
     /// `None` for regression.

@@ -42,7 +42,7 @@ impl Outage {
 /// What the client's words mean, the first that fits.
 const MEANINGS: &[(&[&str], &str)] = &[
     (&["Connection refused"], "connection refused; does a broker listen on this port?"),
-    (&["Failed to resolve"], "the host name is unknown here"),
+    (&["Failed to resolve"], "the host name cannot be resolved"),
     (
         &["certificate verify failed", "certificate could not be verified"],
         "its TLS certificate is not trusted (kafka.ssl_ca_file)",
@@ -68,7 +68,7 @@ const MEANINGS: &[(&[&str], &str)] = &[
     ),
     (&["might require SASL"], "the broker closed the connection; it may expect a login (kafka.security_protocol)"),
     (&["SASL", "authentication"], "the login was refused (kafka.sasl_username, kafka.sasl_password)"),
-    (&["No route to host", "Network is unreachable", "unreachable"], "there is no way to this host from here"),
+    (&["No route to host", "Network is unreachable", "unreachable"], "there is no route to this host"),
     (&["timed out"], "no answer; is a firewall in between?"),
 ];
 
@@ -95,11 +95,12 @@ mod tests {
             ),
             (
                 "no.such.host:9092/bootstrap: Failed to resolve 'no.such.host:9092': Name or service not known (after 3ms in state CONNECT)",
-                "no.such.host:9092: the host name is unknown here",
+                "no.such.host:9092: the host name cannot be resolved",
             ),
             (
                 "kafka:29092/2: Failed to resolve 'kafka:29092': Name or service not known (after 3ms in state CONNECT)",
-                "kafka:29092, as the cluster names this broker (advertised.listeners): the host name is unknown here",
+                "kafka:29092, as the cluster names this broker (advertised.listeners): the host name cannot be \
+                 resolved",
             ),
             (
                 "ssl://localhost:9092/bootstrap: SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker listener? (after 1ms in state SSL_HANDSHAKE)",

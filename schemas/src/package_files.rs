@@ -113,7 +113,7 @@ fn tokenizer_advice(names: &[&str], place: &str) -> Option<String> {
     // A path is quoted twice: for Python, and for the shell around it.
     let python = format!("{place:?}").replace('\'', "'\\''");
     Some(format!(
-        "make it of {source}: `python -c 'from transformers import AutoTokenizer; \
+        "create it from {source}: `python -c 'from transformers import AutoTokenizer; \
          AutoTokenizer.from_pretrained({python}).save_pretrained({python})'`"
     ))
 }

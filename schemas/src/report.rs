@@ -48,7 +48,7 @@ impl fmt::Display for Verdict {
 
 /// A word that names no verdict.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no finding has the verdict {0:?}")]
+#[error("{0:?} is not a verdict")]
 pub struct UnknownVerdict(pub String);
 
 impl FromStr for Verdict {

@@ -77,7 +77,7 @@ impl TryFrom<HttpSettings> for HttpConfig {
 pub enum HttpError {
     #[error(
         "listen on {address} for /health, /ready and /metrics (--set http.listen={}:0 takes a free port, --set \
-         http.enabled=false switches them off)", .address.ip()
+         http.enabled=false turns them off)", .address.ip()
     )]
     Bind { address: SocketAddr, source: io::Error },
     #[error("start the HTTP thread")]
@@ -124,7 +124,7 @@ impl Server {
             }
         };
         let thread = thread::Builder::new().name("http".to_owned()).spawn(serve).map_err(HttpError::Thread)?;
-        tracing::info!(%address, "answers /health, /ready and /metrics");
+        tracing::info!(%address, "serving /health, /ready and /metrics");
         Ok(Some(Self { address, close, thread: Some(thread) }))
     }
 
@@ -158,7 +158,7 @@ fn listen(asked: Option<SocketAddr>, first_port: u16) -> Result<TcpListener, Htt
     for _ in 1..PORTS_TRIED {
         match TcpListener::bind(address) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                tracing::info!(%address, "another program answers here, taking the next port (set http.listen for a fixed one)");
+                tracing::info!(%address, "port in use, trying the next one (set http.listen for a fixed address)");
                 address.set_port(address.port().saturating_add(1));
             }
             result => return result.map_err(|source| HttpError::Bind { address, source }),

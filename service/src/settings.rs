@@ -1,4 +1,4 @@
-//! One loader for the settings of the whole program, which reports every problem at once with the place to mend it.
+//! One loader for the settings of the whole program, which reports every problem at once with the place to fix it.
 //!
 //! Order, later wins: embedded defaults, settings file, environment (`LABELSTREAM__KAFKA__BROKERS`), flags, `--set`.
 //! The defaults declare every key with its type, so an unknown key is a problem and not an accident. A key is first held

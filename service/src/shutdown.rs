@@ -108,11 +108,11 @@ pub fn listen(before_exit: impl FnOnce() + Send + 'static) -> Result<Cancellatio
                 Meaning::Stop => {
                     tracing::info!(
                         signal = asked.name(),
-                        "asked to stop, finishing what is under way; once more, in a second or later, to stop at once"
+                        "stopping: finishing work in progress; a second signal, at least a second later, exits at once"
                     );
                     token.cancel();
                 }
-                Meaning::Repeated => tracing::debug!(signal = asked.name(), "the same request to stop"),
+                Meaning::Repeated => tracing::debug!(signal = asked.name(), "signal ignored: same request to stop"),
                 Meaning::StopAtOnce => return asked,
             }
         }
@@ -120,7 +120,7 @@ pub fn listen(before_exit: impl FnOnce() + Send + 'static) -> Result<Cancellatio
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let asked = runtime.block_on(wait);
         before_exit();
-        tracing::warn!(signal = asked.name(), "stopped at once; what was not committed will be read again");
+        tracing::warn!(signal = asked.name(), "exiting at once; uncommitted records will be read again");
         std::process::exit(asked.exit_code());
     })?;
     Ok(stop)
@@ -141,10 +141,7 @@ pub fn bound(stop: CancellationToken, grace: Duration) -> io::Result<()> {
             stop.cancelled().await;
             tokio::time::sleep(grace).await;
         });
-        tracing::error!(
-            grace_ms = grace.as_millis(),
-            "stopping took longer than run.shutdown_grace_ms, ending at once"
-        );
+        tracing::error!(grace_ms = grace.as_millis(), "shutdown took longer than run.shutdown_grace_ms, exiting now");
         std::process::exit(EXIT_TOO_SLOW);
     };
     thread::Builder::new().name("shutdown-bound".to_owned()).spawn(end).map(drop)

@@ -118,9 +118,12 @@ impl Stages {
                 Some(stall) if !was_stalled => {
                     let Stall { stage, work: Work { task, records, first }, since, seconds } = stall;
                     let first = first.map(|first| first.to_string());
-                    tracing::error!(stage, task, records, first, %since, seconds, "a stage hangs; /health says so (run.stall_max_ms)");
+                    tracing::error!(
+                        stage, task, records, first, %since, seconds,
+                        "a stage hangs; /health answers 503 (run.stall_max_ms)"
+                    );
                 }
-                None if was_stalled => tracing::warn!(stage = stage.name, "the stage that hung goes on"),
+                None if was_stalled => tracing::warn!(stage = stage.name, "the stage makes progress again"),
                 _ => {}
             }
         }

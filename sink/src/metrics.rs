@@ -48,11 +48,15 @@ pub fn describe() {
     describe_histogram!(COMMIT_TIME, Unit::Seconds, "The commit alone, after all deliveries are acknowledged.");
     describe_counter!(LABELS, Unit::Count, "Labelled events published.");
     describe_counter!(DEAD_LETTERS, Unit::Count, "Dead letters published, by reason.");
-    describe_counter!(CLAIM_CHECKS, Unit::Count, "Dead letters of which a part is only at their origin: too large.");
-    describe_counter!(TOMBSTONES, Unit::Count, "Tombstones passed on to the output topic.");
+    describe_counter!(
+        CLAIM_CHECKS,
+        Unit::Count,
+        "Dead letters written without a part of the record, which was too large."
+    );
+    describe_counter!(TOMBSTONES, Unit::Count, "Tombstones forwarded to the output topic.");
     describe_counter!(BYTES, Unit::Bytes, "Bytes of keys, payloads and headers published.");
     describe_counter!(RETRIES, Unit::Count, "Batches published again after an abort.");
-    describe_counter!(REBUILDS, Unit::Count, "Times that the producer was made anew.");
+    describe_counter!(REBUILDS, Unit::Count, "Times that a new producer was created.");
 }
 
 pub(crate) fn transaction(outcome: Outcome) {

@@ -118,7 +118,7 @@ impl ReportStore {
         if !self.tidied.swap(true, Ordering::Relaxed)
             && let Err(error) = self.remove_leftovers(LEFTOVER_AGE)
         {
-            tracing::debug!(%error, "unfinished uploads were not looked for");
+            tracing::debug!(%error, "failed to look for unfinished uploads");
         }
         Ok(places)
     }
@@ -138,7 +138,7 @@ impl ReportStore {
             removed += self.attempts.run(call, Instant::now(), || bucket.remove_leftovers(&folder, age, until))?;
         }
         if removed > 0 {
-            tracing::info!(uploads = removed, "removed unfinished uploads of processes that are gone");
+            tracing::info!(uploads = removed, "removed unfinished uploads of dead processes");
         }
         Ok(removed)
     }

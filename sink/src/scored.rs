@@ -69,7 +69,7 @@ pub struct ScoredFile {
 pub enum ScoredError {
     #[error("write {}: expected a name that ends in .csv, .tsv, .jsonl, .ndjson, .json or .parquet", path.display())]
     Kind { path: PathBuf },
-    #[error("write {}: the file is there; name another by --out, or overwrite it by --force", path.display())]
+    #[error("write {}: the file exists; name another with --out, or overwrite it with --force", path.display())]
     Exists { path: PathBuf },
     #[error("write {}", path.display())]
     Write {
@@ -77,10 +77,11 @@ pub enum ScoredError {
         #[source]
         source: io::Error,
     },
-    #[error("write {}: the input has a column {column:?}; choose other names by --prefix", path.display())]
+    #[error("write {}: the input has a column {column:?}; choose other names with --prefix", path.display())]
     Clash { path: PathBuf, column: String },
     #[error(
-        "write {}: column {column:?} holds {kind}, which CSV cannot; name a .jsonl or .parquet file by --out",
+        "write {}: column {column:?} contains {kind}, which CSV cannot represent; name a .jsonl or .parquet file with \
+         --out",
         path.display()
     )]
     Nested { path: PathBuf, column: String, kind: String },

@@ -34,7 +34,7 @@ pub struct SinkSettings {
     pub publish_wait_ms: u64,
     /// Committing a transaction; when it is over a new producer settles the outcome and the offsets are read again.
     pub commit_wait_ms: u64,
-    /// Aborting a transaction; when it is over the producer is made anew.
+    /// Aborting a transaction; when it is over a new producer is created.
     pub abort_wait_ms: u64,
     /// Reaching the brokers at the start.
     pub connect_wait_ms: u64,
@@ -271,7 +271,7 @@ impl TryFrom<SinkSettings> for SinkConfig {
             ("create_dead_letter_retention_ms", settings.create_dead_letter_retention_ms),
         ] {
             if retention_ms < 1 && retention_ms != -1 {
-                problem(key, format!("expected a number of ms, or -1 to keep for ever, found {retention_ms}"));
+                problem(key, format!("expected a number of ms, or -1 for unlimited, found {retention_ms}"));
             }
         }
         if !problems.is_empty() {

@@ -84,10 +84,10 @@ pub enum Undefined {
     EmptyCurrent,
     #[error("the reference has {reference} bins and the current sample {current}")]
     BinsDiffer { reference: usize, current: usize },
-    #[error("{hits} of {total} is no share")]
+    #[error("{hits} of {total} is not a share")]
     NoShare { hits: u64, total: u64 },
     #[error("a design effect is at least 1, this one is {0}")]
     DesignEffect(f64),
-    #[error("{name} is {value}, outside of what it may be")]
+    #[error("{name} is {value}, which is out of range")]
     OutOfRange { name: &'static str, value: f64 },
 }

@@ -91,8 +91,8 @@ fn labels_the_newest_records_and_commits_nothing() {
     for broker in broker::all() {
         let stage = Stage::new(broker);
         create_topics(&stage.broker.address, &[&stage.input, &stage.output, &stage.dead_letters], PARTITIONS);
-        let fit = "ok    topic settings: sizes, keys, times and retention of all topics fit each other";
-        expect(&stage.check(&[]), 0, &["note  records: the input holds no record to label", fit]);
+        let fit = "ok    topic settings: sizes, keys, times and retention of all topics are compatible";
+        expect(&stage.check(&[]), 0, &["note  records: the input has no record to label", fit]);
         produce(&stage.broker.address, &stage.input, &records());
 
         let group = format!("ok    group {}: committed in 0 of 3 partitions, about 4 records behind", stage.group);
@@ -151,14 +151,12 @@ fn topics_that_do_not_fit_each_other_are_told() {
                     "note  output topic {output}: takes 2000000 bytes (max.message.bytes), the input up to 3000000: a \
                      larger record becomes a dead letter; raise it to 3004096"
                 ),
-                &format!("note  output topic {output}: takes records up to 3600000 ms ahead"),
-                &format!("note  output topic {output}: takes no record that is older than 1000 ms"),
+                &format!("note  output topic {output}: accepts records up to 3600000 ms in the future"),
+                &format!("note  output topic {output}: accepts no record older than 1000 ms"),
                 &format!(
                     "note  output topic {output}: keeps records for 7 days (retention.ms), and the input's oldest is "
                 ),
-                &format!(
-                    "FAIL  dead-letter topic {dead_letters}: keeps one record of every key (cleanup.policy=compact)"
-                ),
+                &format!("FAIL  dead-letter topic {dead_letters}: keeps one record per key (cleanup.policy=compact)"),
                 "-> set cleanup.policy=delete on the topic",
                 "note  sink.message_bytes_max: 1048588, less than the input's max.message.bytes (3000000)",
             ],
@@ -196,7 +194,7 @@ fn a_broker_that_is_not_there_and_a_model_that_is_not_there_are_told_together() 
         &[
             "FAIL  model: open the model package /no/such/package",
             "FAIL  broker: ",
-            "-> is kafka.brokers (--brokers) right, does the broker run",
+            "-> is kafka.brokers (--brokers) right, is the broker running",
         ],
     );
 }
@@ -264,8 +262,8 @@ fn a_denied_right_is_found_before_a_worker_starts() {
                 (None, Some(acls)) => acls.deny(resource, &name, right),
                 (None, None) => unreachable!("only brokers that can deny"),
             }
-            let mend = format!("-> grant it {grant} {name}");
-            expect(&stage.check(&["--records", "0"]), 1, &["FAIL  ", found, &mend]);
+            let fix = format!("-> grant it {grant} {name}");
+            expect(&stage.check(&["--records", "0"]), 1, &["FAIL  ", found, &fix]);
         }
     }
 }

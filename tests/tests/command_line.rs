@@ -73,7 +73,7 @@ fn a_wrong_command_line_is_code_2() {
     check(&["clasify"], 2, &[], &["unrecognized subcommand 'clasify'", "classify"]);
     check(&["demo", "--second", "5"], 2, &[], &["--seconds"]);
     check(&["demo", "--seconds", "0"], 2, &[], &["0 is not in 1..=86400"]);
-    check(&["broker", "--topic", "messages:many"], 2, &[], &["\"many\" is no count of partitions"]);
+    check(&["broker", "--topic", "messages:many"], 2, &[], &["\"many\" is not a number of partitions"]);
     check(&["completions", "basic"], 2, &[], &["bash", "zsh", "fish"]);
     check(&["drift", "explain"], 2, &[], &["<WINDOW>"]);
     check(&["drift", "replay", "--from", "noon"], 2, &[], &["expected a time such as 2026-05-01T01:00:00Z"]);

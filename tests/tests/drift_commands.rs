@@ -59,10 +59,10 @@ impl Stage {
             0,
             &[
                 "quiet.profile: 9,600 records of 2026-05-01 00:00 to 2026-05-03 00:00 UTC, model toy 1",
-                "expected false alarms: 0.8500 a week at most",
-                "windows of PT1H: 48 seen, 200 records each, level 0.003, 0.5000 alarms a week",
-                "each held against the others: 0 of 48 drift",
-                "smallest change found 4 times out of 5:",
+                "expected false alarms: at most 0.8500 per week",
+                "windows of PT1H: 48 seen, 200 records each, level 0.003, 0.5000 alarms per week",
+                "each compared with the others: 0 of 48 drift",
+                "smallest change detected 4 times out of 5:",
                 "a category with a share of 5 %",
             ],
             &["9,600 records read, all of them usable"],
@@ -109,7 +109,7 @@ fn a_planted_change_is_found_explained_and_nothing_before_it() {
             "  drift  words\n",
             "share of delivery rose from 0.0 % to ",
             "since 2026-05-05 10:00 UTC, 5 windows of 1 h in a row",
-            "Words that moved\n",
+            "Words that changed\n",
             "written to page.html\n",
         ],
         &[],
@@ -169,7 +169,7 @@ fn a_window_that_is_not_there_is_told_with_those_that_are() {
         &[
             &format!("failed to find the window: there is no report yet in {place} (reports.url, --reports)"),
             "writes the first one when its shortest window (PT1M) is over",
-            "10 s later than the window's end (drift.out_of_order_ms)",
+            "10 s after the window's end (drift.out_of_order_ms)",
         ],
     );
     stage.calibrate();
@@ -179,11 +179,11 @@ fn a_window_that_is_not_there_is_told_with_those_that_are() {
         &absent,
         1,
         &[],
-        &["failed to find the window: no window holds 2020-01-01 00:00 UTC; toy has 1 of P1D, such as \
+        &["failed to find the window: no window contains 2020-01-01 00:00 UTC; toy has 1 of P1D, such as \
              2026-05-05T00:00:00Z; toy has 11 of PT1H, such as 2026-05-05T04:00:00Z"],
     );
     let shorter = stage.drift(&["explain", "latest", "--granularity", "5m", "--reports", "reports"]);
-    let there_is = "no report is of the model or length that was asked for; toy has 1 of P1D";
+    let there_is = "there is no report of the requested model or window length; toy has 1 of P1D";
     expect(&shorter, 1, &[], &[there_is]);
     let nonsense = stage.drift(&["explain", "yesterday"]);
     expect(&nonsense, 2, &[], &["expected a time such as 2026-05-01T01:00:00Z", "\"yesterday\""]);
@@ -246,10 +246,10 @@ fn a_history_of_which_nothing_can_be_used_is_an_error_that_says_what_it_is() {
     stage.write("empty.jsonl", "\n");
     for (file, said) in [
         ("a.csv", "3 records read, 3 refused (bad_json 3); it looks like CSV: save it as Parquet"),
-        ("array.json", "it looks like a JSON array: write one object a line (jq -c '.[]')"),
+        ("array.json", "it looks like a JSON array: write one object per line (jq -c '.[]')"),
         ("pretty.json", "it looks like JSON over several lines"),
         ("timeless.jsonl", "an event needs a time: source.event_time_ms, or the column event_time in Parquet"),
-        ("empty.jsonl", "it holds no record"),
+        ("empty.jsonl", "it has no records"),
     ] {
         let said = [format!("failed to use {file}: "), said.to_owned()];
         let said: Vec<_> = said.iter().map(String::as_str).collect();
@@ -273,7 +273,7 @@ fn times_in_another_unit_are_refused_with_the_unit_that_fits_and_read_in_the_one
             arguments.extend(more);
             stage.drift(&arguments)
         };
-        let fits = format!("in {unit} it would lie between 2000 and 2100");
+        let fits = format!("in {unit} it would be between 2000 and 2100");
         let counted = "failed to use a.jsonl: 10 records read, 10 refused (bad_event_time 10)";
         expect(&backtest(&[]), 1, &[], &[counted, &fits, "observe.event_time_unit (--time-unit)"]);
         let read = backtest(&["--time-unit", unit]);
@@ -297,7 +297,6 @@ fn scores_that_rounding_pushed_over_1_are_clamped_and_counted() {
     let rounded = events(&[START_MS.to_string()]).replace("0.5", "1.0000001");
     stage.write("a.jsonl", &format!("{rounded}{}", events(&[(START_MS + 1).to_string()]).replace("0.5", "1.7")));
     let tested = stage.drift(&["backtest", "a.jsonl", "--reference", "rolling", "--reports", "reports"]);
-    let said =
-        "2 records read, 1 refused (out_of_range 1), 1 scores that rounding had pushed over 0 or 1, set to the bound";
+    let said = "2 records read, 1 refused (out_of_range 1), 1 scores slightly outside 0..1 by rounding, clamped";
     expect(&tested, 0, &[], &[said, "the member score is outside 0 to 1"]);
 }

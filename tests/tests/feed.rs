@@ -122,7 +122,7 @@ fn deletions_are_skipped_forwarded_or_dead_letters_by_topic_and_in_order() {
         assert!(!err.contains("refused"), "{err}");
         let replayed =
             run(&["drift", "replay", "--from", "-1d", "--brokers", address, "--input", &output, "--reports", &place]);
-        says(&replayed, 0, &["9 records read, 3 without a payload (tombstones), passed over"]);
+        says(&replayed, 0, &["9 records read, 3 without a payload (tombstones), skipped"]);
     }
 }
 
@@ -148,10 +148,10 @@ fn frames_and_times_of_another_century_are_called_out() {
         let group = unique("feed");
         let common = ["--brokers", address, "--input", &input, "--output", &output, "--dead-letter", &dead];
         let more = ["--group", &group, "--instance", "one", "--set", "decode.event_time_pointer=/at"];
-        let fits = "about 1970; in seconds it would lie between 2000 and 2100";
+        let fits = "about 1970; in seconds it would be between 2000 and 2100";
         let framed = "dead letter (schema_framed): the payload begins with the frame of a schema registry (byte 0, then schema id 100001)";
         let checked = run(&[&["check"][..], &common, &more].concat());
-        says(&checked, 0, &[framed, "note  event times: 1 of 1 lie before 2000 or after 2100, such as ", fits]);
+        says(&checked, 0, &[framed, "note  event times: 1 of 1 are before 2000 or after 2100, such as ", fits]);
         let classify = ["classify", "--until-end", "--set", "http.enabled=false"];
         let ended = run(&[&classify[..], &common, &more].concat());
         says(&ended, 0, &["labeled=1 dead_letters=2", "WARN", fits, "decode.event_time_unit"]);
@@ -210,8 +210,8 @@ fn dead_letters_that_other_tools_have_touched_are_replayed_and_strangers_told() 
             0,
             &[
                 &format!("replayed 1 of the dead letters in {dead}"),
-                "1  empty, passed over: another reason was asked for",
-                "1  no dead letters, passed over: header labelstream-dead-letter-reason is missing",
+                "1  empty, skipped: not the requested reason",
+                "1  not dead letters, skipped: header labelstream-dead-letter-reason is missing",
                 &format!("such as {dead}[0]@1: header labelstream-dead-letter-partition is missing"),
                 &format!("such as {dead}[0]@2: header labelstream-dead-letter-reason is not a reason of this version"),
             ],
@@ -250,7 +250,11 @@ fn a_broker_that_cannot_be_reached_is_named_with_its_cause() {
     let replay = |brokers: &str, more: &[&str]| {
         run(&[&["replay", "--dry-run", "--brokers", brokers, "--set", "sink.connect_wait_ms=2500"], more].concat())
     };
-    says(&replay("no-such-host.invalid:9092", &[]), 1, &["no-such-host.invalid:9092: the host name is unknown here"]);
+    says(
+        &replay("no-such-host.invalid:9092", &[]),
+        1,
+        &["no-such-host.invalid:9092: the host name cannot be resolved"],
+    );
     for broker in broker::all() {
         let tls = replay(&broker.address, &["--set", "kafka.security_protocol=ssl"]);
         let said = format!("{}: the TLS handshake failed; this port seems to speak plaintext", broker.address);

@@ -17,7 +17,7 @@ use tests::records::{Record, await_committed, create_topics, produce, read_commi
 use tests::workspace;
 
 const PARTITIONS: i32 = 4;
-const STARTED: &str = "reading";
+const STARTED: &str = "worker started";
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The names of one campaign on one broker.

@@ -78,10 +78,10 @@ fn what_cannot_be_scored_says_what_to_do_and_leaves_no_file() {
     write("labeled.csv", "text,predicted_label\nhello,x\n");
     write("there.csv", "old\n");
     for (arguments, code, expected) in [
-        (&["a.csv", "--out", "o.csv"][..], 1, "Say --delimiter ';'"),
-        (&["blank.csv", "--out", "o.csv"], 1, "no text 2; is --text the column of the texts?"),
-        (&["labeled.csv", "--out", "o.csv"], 1, "choose other names by --prefix"),
-        (&["labeled.csv", "--out", "there.csv"], 1, "overwrite it by --force"),
+        (&["a.csv", "--out", "o.csv"][..], 1, "Use --delimiter ';'"),
+        (&["blank.csv", "--out", "o.csv"], 1, "no text 2; is --text the text column?"),
+        (&["labeled.csv", "--out", "o.csv"], 1, "choose other names with --prefix"),
+        (&["labeled.csv", "--out", "there.csv"], 1, "overwrite it with --force"),
         (&["labeled.csv", "--out", "o.xlsx"], 1, "expected a name that ends in .csv"),
         (&["nosuch.csv", "--out", "o.csv"], 1, "open nosuch.csv"),
         (&["blank.csv", "--text", "body", "--out", "o.csv"], 1, "found \"text\", \"id\""),

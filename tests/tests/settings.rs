@@ -165,7 +165,7 @@ fn the_list_of_bad_settings() {
     Mistakes { file: "[kafka]\nbroker = [\"one:9092\"]\n", ..Mistakes::default() }
         .are_told(&["kafka.broker (labelstream.toml:2): no such setting; did you mean kafka.brokers?"]);
     Mistakes { file: "[source]\ntopics = \"messages\"\n", ..Mistakes::default() }.are_told(&[
-        "source.topics (labelstream.toml:2): expected a list of texts such as [\"a\", \"b\"], found the text \"messages\"",
+        "source.topics (labelstream.toml:2): expected a list of strings such as [\"a\", \"b\"], found the string \"messages\"",
     ]);
     Mistakes { environment: &[("LABELSTREAM__BATCH__RECORDS_MAX", "0")], ..Mistakes::default() }.are_told(&[
         "batch.records_max (environment variable LABELSTREAM__BATCH__RECORDS_MAX): expected 1 or more, found 0",
@@ -181,11 +181,11 @@ fn the_list_of_bad_settings() {
         "decode.text_pointer (--set decode.text_pointer): expected a JSON pointer that begins with /, such as /text or /message/body, found \"text\"",
     ]);
     Mistakes { arguments: &["--input", "a", "--output", "a"], ..Mistakes::default() }.are_told(&[
-        "sink.output_topic (--output): expected a topic that is not among source.topics, found \"a\": that would go round in circles (source.topics is set in --input)",
+        "sink.output_topic (--output): expected a topic that is not among source.topics, found \"a\": that would be an endless loop (source.topics is set in --input)",
     ]);
     // Two workers without a name would have one transactional id.
     Mistakes { arguments: &["--instance", ""], ..Mistakes::default() }.are_told(&[
-        "source.instance (--instance): expected a name that no other replica of the group has: the transactional id derives from it, found an empty text",
+        "source.instance (--instance): expected a name that no other replica of the group has: the transactional id is derived from it, found an empty string",
     ]);
     Mistakes { file: "run.shutdown_grace_ms = 5000", ..Mistakes::default() }.are_told(&[
         "run.shutdown_grace_ms (labelstream.toml:1): expected at least sink.publish_wait_ms, sink.commit_wait_ms and source.close_wait_ms together (23000), found 5000",
@@ -195,7 +195,7 @@ fn the_list_of_bad_settings() {
         "log.level (labelstream.toml:4): expected off, error, warn, info, debug, trace or directives such as info,librdkafka=debug, found \"loud\"",
     ]);
     Mistakes { file: "kafka.properties.\"isolation.level\" = \"read_uncommitted\"", ..Mistakes::default() }.are_told(&[
-        "kafka.properties.isolation.level (labelstream.toml:1): expected another property, this one is refused: reading what may be aborted would label it",
+        "kafka.properties.isolation.level (labelstream.toml:1): expected another property, this one is refused: uncommitted records would be labelled",
     ]);
     Mistakes { arguments: &["--set", "kafka.sasl_password_file=/no/such/secret"], ..Mistakes::default() }.are_told(&[
         "kafka.sasl_password_file (--set kafka.sasl_password_file): expected a file that can be read, found /no/such/secret: No such file or directory (os error 2)",
@@ -244,8 +244,8 @@ fn all_mistakes_of_all_layers_come_at_once() {
         "kafka.brokers (labelstream.toml:2): expected host:port such as localhost:9092, found \"nowhere\"",
         "sink.compression (labelstream.toml:4): unknown variant `brotli`, expected one of `none`, `gzip`, `snappy`, `lz4`, `zstd`",
         "sinc.layout (labelstream.toml:6): no such setting; did you mean sink.layout?",
-        "decode.payload_bytes_max (environment variable LABELSTREAM__DECODE__PAYLOAD_BYTES_MAX): expected a whole number, found the text \"lots\"",
-        "http.enabled (--set http.enabled): expected true or false, found the text \"maybe\"",
+        "decode.payload_bytes_max (environment variable LABELSTREAM__DECODE__PAYLOAD_BYTES_MAX): expected a whole number, found the string \"lots\"",
+        "http.enabled (--set http.enabled): expected true or false, found the string \"maybe\"",
         "sink.attempts_max (--set sink.attempts_max): expected at least 1, found 0",
     ]);
 }

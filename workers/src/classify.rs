@@ -69,7 +69,7 @@ impl Worker {
     /// Works until `stop`, or until the end that was asked for; `progress` tells how far it is.
     ///
     /// # Errors
-    /// When something happened that no rewind mends.
+    /// When something happened that a rewind cannot fix.
     pub fn run(&mut self, progress: &Progress, stop: &CancellationToken) -> Result<(), WorkerError> {
         Ok(supervise(&mut self.parts, self.limits, self.supervision, progress, stop)?)
     }

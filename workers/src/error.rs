@@ -30,8 +30,8 @@ pub enum WorkerError {
     #[error(transparent)]
     Profile(#[from] ProfileError),
     #[error(
-        "compare with the profile of the model package {}: it has none; make one with labelstream drift calibrate and \
-         name it with --reference, or choose --reference rolling, previous or seasonal", .package.display()
+        "compare with the profile of the model package {}: it has none; create one with labelstream drift calibrate \
+         and name it with --reference, or choose --reference rolling, previous or seasonal", .package.display()
     )]
     NoProfile { package: PathBuf },
     #[error("read topic {topic}: it does not exist, or this user may not see it (source.topics)")]

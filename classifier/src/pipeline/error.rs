@@ -44,12 +44,12 @@ pub enum PipelineError {
     #[error(transparent)]
     Publish(#[from] PublishError),
     /// A bug of ours: the process must not go on with parts in an unknown state.
-    #[error("keep the {stage} stage alive: it panicked: {message}")]
+    #[error("run the {stage} stage: it panicked: {message}")]
     Panicked { stage: Stage, message: String },
     #[error("start the reader's event loop")]
     Reactor(#[source] std::io::Error),
     /// The same trouble again and again, with nothing committed between.
-    #[error("recover: {rewinds} rewinds in a row committed nothing (run.rewinds_max)")]
+    #[error("recover: {rewinds} consecutive rewinds without a commit (run.rewinds_max)")]
     TooManyRewinds { rewinds: u32, source: Box<PipelineError> },
 }
 

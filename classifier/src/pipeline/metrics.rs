@@ -31,7 +31,7 @@ pub fn describe() {
     describe_histogram!(BATCH_RECORDS, Unit::Count, "records of a batch when it closed");
     describe_histogram!(STAGE_SECONDS, Unit::Seconds, "seconds a batch spent in a stage: decode, label, publish");
     describe_histogram!(RECORD_AGE_SECONDS, Unit::Seconds, "age of a batch's oldest record at its commit");
-    describe_gauge!(STALLED, Unit::Seconds, "since a stage that hangs last went on: read, label, publish");
+    describe_gauge!(STALLED, Unit::Seconds, "seconds since a hanging stage last made progress: read, label, publish");
     describe_counter!(REWINDS, Unit::Count, "rewinds to the committed offsets after an error");
 }
 

@@ -31,11 +31,7 @@ pub fn supervise<S: Source, M: Model, P: Publisher + Send>(
             return Err(PipelineError::TooManyRewinds { rewinds: supervision.rewinds_max, source: Box::new(error) });
         };
         let in_a_row = rewinds.in_a_row();
-        tracing::warn!(
-            error = chain(&error),
-            rewinds = in_a_row,
-            "batch not published, rewinding to the committed offsets"
-        );
+        tracing::warn!(error = chain(&error), rewinds = in_a_row, "pipeline failed, restarting from committed offsets");
         pause(wait, stop);
         parts.source.rewind()?;
         progress.rewound();

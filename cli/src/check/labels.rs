@@ -27,8 +27,8 @@ pub(super) fn check(
         Ok(labeled) => {
             let found = format!("{} of the newest {count} have a text to label", labeled.items().len());
             if labeled.items().is_empty() && !labeled.rejects().is_empty() {
-                let mend = "does decode.format fit the payloads, and decode.text_pointer the place of the text?";
-                report.fail("records", &found, mend)?;
+                let fix = "does decode.format match the payloads, and decode.text_pointer the position of the text?";
+                report.fail("records", &found, fix)?;
             } else {
                 report.ok("records", &format!("{found}; nothing was committed"))?;
             }
@@ -47,7 +47,7 @@ fn check_times(decoder: &Decoder, events: &[TextEvent], report: &mut Report) -> 
         Some(first) => report.note(
             "event times",
             &format!(
-                "{} of {} lie before 2000 or after 2100, such as {first}; is decode.event_time_unit right?",
+                "{} of {} are before 2000 or after 2100, such as {first}; is decode.event_time_unit right?",
                 doubts.len(),
                 events.len()
             ),
@@ -59,7 +59,7 @@ fn check_times(decoder: &Decoder, events: &[TextEvent], report: &mut Report) -> 
 fn show_tombstone(tombstone: &Tombstone) -> String {
     let fate = match tombstone.fate {
         Fate::Skip => "passed over",
-        Fate::Forward => "passed on without a payload",
+        Fate::Forward => "forwarded without a payload",
     };
     format!("{}  tombstone: {fate} (decode.tombstones)", tombstone.raw.origin)
 }

@@ -55,11 +55,11 @@ fn check_transactions(
     match KafkaPublisher::forwarder(config.sink().clone(), beside, none) {
         Ok(_) => report.ok("transactions", "the broker accepts a transactional producer"),
         // Only the exact id was granted.
-        Err(error) if error.is_denied() => report.ok("transactions", "the broker knows transactional producers"),
+        Err(error) if error.is_denied() => report.ok("transactions", "the broker supports transactional producers"),
         Err(error) => report.fail(
             "transactions",
             &chain(&error),
-            "the cluster needs transactions, and sink.transaction_timeout_ms must not be above its limit",
+            "the cluster must support transactions, and sink.transaction_timeout_ms must not exceed its limit",
         ),
     }
 }
@@ -84,6 +84,6 @@ pub(super) fn deny(
     if is_denied {
         report.fail(what, &format!("{} may not {deed} it", identity.principal()), &format!("grant it {grant}"))
     } else {
-        report.fail(what, &chain(error), "try again, and look at the brokers' logs")
+        report.fail(what, &chain(error), "try again, and check the brokers' logs")
     }
 }

@@ -167,7 +167,7 @@ pub(super) struct Quiet;
 
 impl ClientContext for Quiet {
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "looking at the input");
+        tracing::debug!(%error, reason, "librdkafka reported an error while reading the input");
     }
 }
 
@@ -194,7 +194,7 @@ impl ClientContext for Answers {
 
     /// The caller is told by the answers.
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "asking for rights");
+        tracing::debug!(%error, reason, "librdkafka reported an error while checking permissions");
     }
 }
 

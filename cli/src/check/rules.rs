@@ -19,7 +19,7 @@ const DAY_MS: i64 = 86_400_000;
 #[derive(Debug, PartialEq, Eq)]
 enum Line {
     Note { what: String, found: String },
-    Fail { what: String, found: String, mend: String },
+    Fail { what: String, found: String, fix: String },
 }
 
 /// The rules of all topics; `None` where they are not there or may not be seen.
@@ -42,7 +42,8 @@ pub(super) fn check(config: &Config, oldest_ms: Option<i64>, report: &mut Report
     let known = Known { inputs: rules, output, dead_letters };
     let hidden: Vec<_> = known.all().filter(|(_, rules)| rules.is_none()).map(|(name, _)| name.as_str()).collect();
     if !hidden.is_empty() {
-        let found = format!("not seen of {}: missing, or DescribeConfigs is not granted", hidden.join(", "));
+        let found =
+            format!("unknown for {}: the topic is missing, or DescribeConfigs is not granted", hidden.join(", "));
         report.note("topic settings", &found)?;
     }
     let now_ms = now_ms();
@@ -51,11 +52,11 @@ pub(super) fn check(config: &Config, oldest_ms: Option<i64>, report: &mut Report
     lines.extend(times(&known));
     lines.extend(retention(&known, oldest_ms, now_ms));
     if lines.is_empty() && hidden.is_empty() {
-        return report.ok("topic settings", "sizes, keys, times and retention of all topics fit each other");
+        return report.ok("topic settings", "sizes, keys, times and retention of all topics are compatible");
     }
     lines.into_iter().try_for_each(|line| match line {
         Line::Note { what, found } => report.note(&what, &found),
-        Line::Fail { what, found, mend } => report.fail(&what, &found, &mend),
+        Line::Fail { what, found, fix } => report.fail(&what, &found, &fix),
     })
 }
 
@@ -81,23 +82,24 @@ fn sizes(known: &Known, bytes_max: usize) -> Vec<Line> {
         if topic_max < ADDED_BYTES {
             let found =
                 format!("max.message.bytes is {topic_max}: too small even for a dead letter without its payload");
-            let mend = "raise the topic's max.message.bytes".to_owned();
-            lines.push(Line::Fail { what, found, mend });
+            let fix = "raise the topic's max.message.bytes".to_owned();
+            lines.push(Line::Fail { what, found, fix });
             continue;
         }
         let larger = input.filter(|input| *input > topic_max);
         let becomes = if kind == "output" { "a dead letter" } else { "a dead letter without its payload" };
         if let Some(input) = larger {
             let found = format!(
-                "takes {topic_max} bytes (max.message.bytes), the input up to {input}: a larger record becomes {becomes}; \
+                "accepts {topic_max} bytes (max.message.bytes), the input up to {input}: a larger record becomes \
+                 {becomes}; \
                  raise it to {} to keep all",
                 input + ADDED_BYTES
             );
             lines.push(Line::Note { what, found });
         } else if bytes_max > topic_max {
             let found = format!(
-                "takes {topic_max} bytes (max.message.bytes), less than sink.message_bytes_max ({bytes_max}): what lies \
-                 between is tried, and {becomes} where it does not compress enough"
+                "accepts {topic_max} bytes (max.message.bytes), less than sink.message_bytes_max ({bytes_max}): a \
+                 record in between is tried, and becomes {becomes} if it does not compress enough"
             );
             lines.push(Line::Note { what, found });
         }
@@ -119,16 +121,15 @@ fn keys(known: &Known) -> Vec<Line> {
         let what = format!("{kind} topic {name}");
         if kind == "output" {
             let found =
-                "keeps one record of every key (cleanup.policy=compact): records without a key become dead letters, \
+                "keeps one record per key (cleanup.policy=compact): records without a key become dead letters, \
                          and a label replaces the earlier ones of its key"
                     .to_owned();
             return Line::Note { what, found };
         }
-        let found =
-            "keeps one record of every key (cleanup.policy=compact): a dead letter replaces the earlier ones of \
+        let found = "keeps one record per key (cleanup.policy=compact): a dead letter replaces the earlier ones of \
                      its key, which are lost"
-                .to_owned();
-        Line::Fail { what, found, mend: "set cleanup.policy=delete on the topic".to_owned() }
+            .to_owned();
+        Line::Fail { what, found, fix: "set cleanup.policy=delete on the topic".to_owned() }
     });
     lines.collect()
 }
@@ -145,18 +146,22 @@ fn times(known: &Known) -> Vec<Line> {
     let ahead = widest(|rules| if rules.stamps { Some(0) } else { rules.after_max_ms });
     for (kind, name, rules) in known.written().filter(|(.., rules)| !rules.stamps) {
         let what = format!("{kind} topic {name}");
-        let becomes =
-            if kind == "output" { "becomes a dead letter" } else { "gets the time of writing, its own in a header" };
+        let becomes = if kind == "output" {
+            "becomes a dead letter"
+        } else {
+            "gets the time of writing, and its own timestamp in a header"
+        };
         if let Some(max) = rules.after_max_ms.filter(|max| ahead > *max) {
             let found = format!(
-                "takes records up to {max} ms ahead (message.timestamp.after.max.ms), the input further: such a record \
+                "accepts records up to {max} ms in the future (message.timestamp.after.max.ms), the input more: such a \
+                 record \
                  {becomes}"
             );
             lines.push(Line::Note { what: what.clone(), found });
         }
         if let Some(max) = rules.before_max_ms {
             let found = format!(
-                "takes no record that is older than {max} ms (message.timestamp.before.max.ms): such a record {becomes}"
+                "accepts no record older than {max} ms (message.timestamp.before.max.ms): such a record {becomes}"
             );
             lines.push(Line::Note { what, found });
         }
@@ -176,9 +181,9 @@ fn retention(known: &Known, oldest_ms: Option<i64>, now_ms: i64) -> Vec<Line> {
             days(retention_ms),
             days(age_ms)
         );
-        let mend = "for a backfill: set retention.ms=-1 on the topic, or message.timestamp.type=LogAppendTime";
+        let fix = "for a backfill: set retention.ms=-1 on the topic, or message.timestamp.type=LogAppendTime";
         let what = format!("{kind} topic {name}");
-        (age_ms > retention_ms).then(|| Line::Note { what, found: format!("{found}; {mend}") })
+        (age_ms > retention_ms).then(|| Line::Note { what, found: format!("{found}; {fix}") })
     });
     lines.collect()
 }
@@ -269,8 +274,8 @@ mod tests {
         says(
             &times(&known(input.clone(), old.clone(), stamps.clone())),
             &[
-                "note output topic out: takes records up to 3600000 ms ahead",
-                "note output topic out: takes no record that",
+                "note output topic out: accepts records up to 3600000 ms in the future",
+                "note output topic out: accepts no record older than",
             ],
         );
         says(&times(&known(stamps, usual(), usual())), &[]);

@@ -181,7 +181,7 @@ impl Look {
     }
 }
 
-/// Errors that librdkafka mends by itself, within the wait.
+/// Errors that librdkafka recovers from by itself, within the wait.
 pub(super) fn is_passing(code: Code) -> bool {
     matches!(code, Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut)
 }

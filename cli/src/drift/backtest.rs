@@ -24,11 +24,11 @@ Examples:
   labelstream drift backtest april.parquet --reference march.profile --reports ./backtest
   labelstream drift backtest april.parquet --reference rolling --time-unit seconds
 
-FILE holds labelled events: JSON lines (also gzipped), or Parquet with a column for each member. A line that is no \
-labelled event is counted, shown and left out; when none is usable, or nearly every time is in another unit, it exits \
+FILE has labelled events: JSON lines (also gzipped), or Parquet with a column per member. A line that is not a \
+labelled event is counted, shown and skipped; if none is usable, or nearly every time is in another unit, it exits \
 with 1. Then: labelstream drift explain latest --reports ./backtest";
 
-/// Test the windows of a history in a file, and write their reports.
+/// Test the windows of historical events in a file, and write their reports.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct BacktestArguments {

@@ -31,20 +31,20 @@ Examples:
   labelstream drift calibrate --from -14d --to -1d --input messages-labeled --out two-weeks.profile
   labelstream drift --reference april.profile
 
-Choose a time in which all was well, a week or more: windows are compared with its counts, and the differences between \
-its windows tell how much is usual. A profile holds counts and no texts; single words only with --words.";
+Choose a period when all was well, a week or more: windows are compared with its counts, and the variation between its \
+windows shows what is normal. A profile has counts and no texts; single words only with --words.";
 
-/// Make a reference profile from a file or a range of the labelled topics, and say what it would find.
+/// Create a reference profile from a file or a time range of the labelled topics, and estimate what it would detect.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct CalibrateArguments {
     /// Labelled events, as JSON lines or Parquet
     #[arg(value_name = "FILE", required_unless_present = "from", conflicts_with_all = ["from", "to"])]
     file: Option<PathBuf>,
-    /// Instead of a file: events of the labelled topics from this moment on (RFC 3339, a date, or -14d)
+    /// Instead of a file: events of the labelled topics from this time on (RFC 3339, a date, or -14d)
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     from: Option<Moment>,
-    /// Events before this moment
+    /// Events before this time
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, requires = "from", default_value = "now")]
     to: Moment,
     /// The profile to write
@@ -53,7 +53,8 @@ pub(super) struct CalibrateArguments {
     /// Name of the profile [default: the name of its file]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Keep single words readable, so that reports can name those that vanished; else only their hashes are kept
+    /// Keep single words readable, so that reports can name those that disappeared; otherwise only their hashes are
+    /// kept
     #[arg(long)]
     words: bool,
     #[command(flatten)]
@@ -158,7 +159,7 @@ fn outlook(calibrated: &Calibrated, out: &Path) -> String {
     let records = count(i64::try_from(about.records).unwrap_or(i64::MAX));
     let model = tame(&format!("{} {}", about.model.name, about.model.version), 80);
     let mut text = format!(
-        "{}: {records} records of {}, model {model}\n{}\n\nexpected false alarms: {} a week at most\n",
+        "{}: {records} records of {}, model {model}\n{}\n\nexpected false alarms: at most {} per week\n",
         out.display(),
         span(about.first_ms, about.last_ms),
         calibrated.profile.id(),
@@ -177,21 +178,22 @@ fn write_outlook(text: &mut String, outlook: &Outlook) {
         text.push('\n');
     };
     line(format!(
-        "\nwindows of {granularity}: {windows} seen, {records_per_window:.0} records each, level {}, {} alarms a week",
+        "\nwindows of {granularity}: {windows} seen, {records_per_window:.0} records each, level {}, {} alarms per \
+         week",
         probability(*alpha),
         value(*alarms_per_week)
     ));
     match trial {
         Some(trial) => line(format!(
-            "  each held against the others: {} of {} drift, {} warn",
+            "  each compared with the others: {} of {} drift, {} warn",
             trial.drift, trial.windows, trial.warned
         )),
-        None => line("  too few windows to hold them against each other".to_owned()),
+        None => line("  too few windows to compare them with each other".to_owned()),
     }
     if detectable.is_empty() {
-        return line("  too few records a window to find anything".to_owned());
+        return line("  too few records per window to detect anything".to_owned());
     }
-    line("  smallest change found 4 times out of 5:".to_owned());
+    line("  smallest change detected 4 times out of 5:".to_owned());
     line(format!("    {:<20} {:<38} {:>10} {:>10}  unit", "feature", "what", "warn", "drift"));
     for Detectable { feature, what, unit, sure, large } in detectable {
         let size = |size: &Option<f64>| size.map_or("none".to_owned(), value);

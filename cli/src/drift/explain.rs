@@ -25,26 +25,26 @@ Examples:
   labelstream drift explain 2026-05-01T01:00:00Z --granularity 1h --html window.html
   labelstream drift explain -3h --reports s3://reports/prod
 
-It reads the reports only, no Kafka. Without --granularity it shows, of the windows that hold the moment (or of the \
-latest of each length), the one with the gravest verdict, and of equals the longest.";
+Reads only the reports, not Kafka. Without --granularity it shows the window with the most severe verdict among those \
+that contain the time (or the latest of each length), and the longest of equals.";
 
-/// Show what moved in a window, by how much, since when, and in which words.
+/// Show what changed in a window, by how much, since when, and in which words.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ExplainArguments {
-    /// A moment in the window, such as its start, or latest
+    /// A time in the window, such as its start, or latest
     #[arg(value_name = "WINDOW", allow_hyphen_values = true)]
     window: Wanted,
     /// Length of the window, such as 1m, 1h or 1d
     #[arg(long, value_name = "LENGTH", value_parser = length)]
     granularity: Option<Granularity>,
-    /// The model that labelled, where reports of several lie together
+    /// The model, if there are reports of several
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Earlier windows to look back over
+    /// Earlier windows to show
     #[arg(long, value_name = "COUNT", default_value_t = 24, value_parser = clap::value_parser!(u16).range(0..=1000))]
     back: u16,
-    /// Write the page as one HTML file with charts, too
+    /// Also write the page as one HTML file with charts
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     #[command(flatten)]

@@ -10,13 +10,13 @@ use crate::settings_arguments::layers;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Settings")]
 pub(super) struct CommonFlags {
-    /// Settings file in TOML; without it ./labelstream.toml is read where it exists
+    /// Settings file in TOML [default: ./labelstream.toml if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Folder or s3://bucket/prefix of the reports [key: reports.url]
     #[arg(long, value_name = "URL")]
     reports: Option<String>,
-    /// Any setting, such as --set verdict.records_min=500; repeat it for more
+    /// Any setting, such as --set verdict.records_min=500; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
@@ -25,11 +25,11 @@ pub(super) struct CommonFlags {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Settings")]
 pub(super) struct TestFlags {
-    /// What windows are compared with: a profile, package (the profile in the model package), previous, rolling or
-    /// seasonal [keys: reference.kind, reference.profile]
+    /// Reference that windows are compared with: a profile file, package (the profile in the model package), previous,
+    /// rolling or seasonal [keys: reference.kind, reference.profile]
     #[arg(long, value_name = "FILE|KIND")]
     reference: Option<String>,
-    /// Lengths of windows, each a multiple of the one before, such as 1m,1h,1d [key: drift.granularities]
+    /// Window lengths, each a multiple of the one before, such as 1m,1h,1d [key: drift.granularities]
     #[arg(long, value_name = "LENGTH", value_delimiter = ',')]
     granularity: Vec<String>,
 }
@@ -38,7 +38,7 @@ pub(super) struct TestFlags {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Settings")]
 pub(super) struct FileFlags {
-    /// Unit of event times that are numbers: seconds, milliseconds, microseconds or nanoseconds
+    /// Unit of numeric event times: seconds, milliseconds, microseconds or nanoseconds
     /// [key: observe.event_time_unit]
     #[arg(long, value_name = "UNIT")]
     time_unit: Option<String>,
@@ -48,10 +48,11 @@ pub(super) struct FileFlags {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Settings")]
 pub(super) struct KafkaFlags {
-    /// Kafka brokers to start from [key: kafka.brokers]
+    /// Kafka bootstrap servers [key: kafka.brokers]
     #[arg(long, value_name = "HOST:PORT,...")]
     brokers: Option<String>,
-    /// Topics of labelled events; repeat it or use commas [key: drift.topics; default: sink.output_topic]
+    /// Topics of labelled events; can be repeated or separated by commas [key: drift.topics; default:
+    /// sink.output_topic]
     #[arg(long, value_name = "TOPIC", value_delimiter = ',')]
     input: Vec<String>,
 }

@@ -17,8 +17,8 @@ use crate::start::{self, Started, watchdog};
 /// Flags of the worker.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct LiveArguments {
-    /// Work up to the present end of the topics, close every window, then exit with 0; with 3 when records were deleted
-    /// before they were read
+    /// Read up to the current end of the topics, close every window, then exit with 0 (3 if records were deleted before
+    /// they were read)
     #[arg(long)]
     until_end: bool,
     #[command(flatten)]
@@ -46,7 +46,7 @@ struct WorkerFlags {
 const PROGRAM: Program = Program {
     command: "drift",
     port: 9465,
-    not_loaded: "what windows are compared with is not loaded",
+    not_loaded: "the reference is not loaded",
     since_last_commit: "last_checkpoint_seconds_ago",
 };
 
@@ -116,6 +116,6 @@ fn say(config: &Config) {
         instance = source.instance(),
         granularities = %granularities.join(","),
         reference = %config.reference().kind(),
-        "reading"
+        "worker started"
     );
 }

@@ -144,8 +144,8 @@ impl Seen {
             text.push_str(&format!(", {} refused ({})", number(refused), reasons.join(", ")));
         }
         for (times, what) in [
-            (self.odd.tombstones, "without a payload (tombstones), passed over"),
-            (self.odd.clamped_shares, "scores that rounding had pushed over 0 or 1, set to the bound"),
+            (self.odd.tombstones, "without a payload (tombstones), skipped"),
+            (self.odd.clamped_shares, "scores slightly outside 0..1 by rounding, clamped"),
             (self.odd.unusual_times, "event times before 2000 or after 2100, counted as they are"),
         ] {
             if times > 0 {
@@ -168,7 +168,7 @@ impl Seen {
         }
         let mut why = self.summary();
         if self.records == 0 {
-            why = "it holds no record".to_owned();
+            why = "it has no records".to_owned();
         } else if let Some(guess) = guess.filter(|_| self.refused.contains_key("bad_json")) {
             why.push_str(&format!("; {guess}"));
         } else if let Some((_, first)) = self.examples.first() {
@@ -213,8 +213,8 @@ mod tests {
         seen.odd = Odd { tombstones: 2, clamped_shares: 7, unusual_times: 0 };
         assert_eq!(
             seen.summary(),
-            "3,400 records read, 3 refused (bad_json 2, missing_field 1), 2 without a payload (tombstones), passed over, \
-             7 scores that rounding had pushed over 0 or 1, set to the bound"
+            "3,400 records read, 3 refused (bad_json 2, missing_field 1), 2 without a payload (tombstones), skipped, \
+             7 scores slightly outside 0..1 by rounding, clamped"
         );
     }
 
@@ -234,6 +234,6 @@ mod tests {
         check(10, &[("bad_event_time", 9)], None, Some("10 records read, 9 refused (bad_event_time 9)"));
         check(4, &[("bad_json", 4)], Some("it looks like CSV"), Some("it looks like CSV"));
         check(4, &[("no_event_time", 4)], Some("it looks like CSV"), Some("an event needs a time"));
-        check(0, &[], None, Some("use a.jsonl: it holds no record"));
+        check(0, &[], None, Some("use a.jsonl: it has no records"));
     }
 }

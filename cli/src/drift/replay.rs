@@ -28,16 +28,16 @@ Examples:
   labelstream drift replay --from -6h --to -2h --reference rolling --reports ./what-if
 
 With the worker's settings and --reports a replay writes the worker's files again, byte for byte. It joins no group and \
-commits nothing. Every window that begins in the range and ends by --to is reported.";
+commits nothing. Every window that starts in the range and ends by --to is reported.";
 
-/// Report past windows again from the labelled topics, without committing anything.
+/// Write the reports of past windows again from the labelled topics, without committing anything.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ReplayArguments {
-    /// Windows that begin at this moment or later: RFC 3339, a date, or -6h
+    /// Windows that start at this time or later: RFC 3339, a date, or -6h
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     from: Moment,
-    /// Windows that end at this moment or earlier
+    /// Windows that end at this time or earlier
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "now")]
     to: Moment,
     #[command(flatten)]

@@ -44,13 +44,13 @@ impl Letter {
         let (key, payload, headers) = if amendments.needs_origin() {
             let Some(original) = fetch(&origin)? else {
                 return Ok(Fate::Left(
-                    "its dead letter was written without a part of it, and the record is no longer at its origin",
+                    "its dead letter has only a part of it, and the original record no longer exists",
                 ));
             };
             let expected = amendments.payload.as_ref().map(|payload| payload.digest.as_str());
             if expected.is_some_and(|expected| digest(original.payload.as_deref().unwrap_or_default()) != expected) {
                 return Ok(Fate::Left(
-                    "its dead letter was written without its payload, and another record is at its origin now",
+                    "its dead letter has no payload, and another record is now at the original offset",
                 ));
             }
             (original.key, original.payload, original.headers)
@@ -120,8 +120,11 @@ mod tests {
     #[test]
     fn a_claim_check_whose_record_is_gone_is_left() {
         for (found, expected) in [
-            (None, "no longer at its origin"),
-            (Some(RawEvent { payload: Some(b"other".to_vec()), ..original() }), "another record is at its origin"),
+            (None, "no longer exists"),
+            (
+                Some(RawEvent { payload: Some(b"other".to_vec()), ..original() }),
+                "another record is now at the original offset",
+            ),
         ] {
             let Fate::Left(why) = back(&without_payload(), found) else { panic!("it goes back") };
             assert!(why.contains(expected), "{why}");

@@ -121,7 +121,7 @@ impl Group {
         self.rejoin(&member_id, request, now)
     }
 
-    /// The member offers anew and waits for the next generation.
+    /// The member offers again and waits for the next generation.
     fn rejoin(&mut self, member_id: &str, request: JoinRequest, now: Millis) -> Step<JoinAnswer> {
         let ticket = self.ticket();
         let Some(member) = self.members.get_mut(member_id) else {

@@ -73,5 +73,5 @@ fn a_handful_of_records_makes_no_profile() {
     let mut calibrator = Calibrator::new(&[hour()]);
     calibrator.add(window(0), &Stream::new(2).counts(&Mix::default(), 49));
     let error = calibrator.finish(source(), &verdict()).expect_err("too few").to_string();
-    assert_eq!(error, "make a profile of 49 records, expected at least 50 (verdict.records_min)");
+    assert_eq!(error, "create a profile from 49 records, expected at least 50 (verdict.records_min)");
 }

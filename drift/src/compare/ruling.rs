@@ -104,7 +104,7 @@ impl Bench<'_> {
         if let Some(reservation) = decision.reservation {
             reason = format!("{reason}; {reservation}");
         } else if decision.verdict == Verdict::Ok {
-            reason = format!("{reason}; chance can do that");
+            reason = format!("{reason}; this can be chance");
         }
         Ruling { verdict: decision.verdict, reason, q_value: Some(q_value), threshold: Some(self.threshold()) }
     }

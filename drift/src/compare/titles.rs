@@ -11,7 +11,7 @@ pub(super) fn of_number(feature: &Feature) -> String {
         Feature::Entropy => "entropy of the scores".to_owned(),
         Feature::Margin => "margin between the two best labels".to_owned(),
         Feature::ClassScore(label) => format!("score of {label}"),
-        Feature::UnknownRate => "share of unknown pieces".to_owned(),
+        Feature::UnknownRate => "share of unknown tokens".to_owned(),
         Feature::Characters => "length in characters".to_owned(),
         Feature::Tokens => "length in tokens".to_owned(),
         other => other.name().into_owned(),

@@ -144,7 +144,7 @@ impl WordCounts<'_> {
         let sure = moved.iter().filter(|word| word.q_value <= self.alpha && word.p_least < 0.5);
         let surest = sure.min_by(|one, other| one.p_least.total_cmp(&other.p_least)).or(moved.first());
         let Some(lead) = surest else {
-            draft.sentence = "no word stands in more or fewer texts than chance explains".to_owned();
+            draft.sentence = "no word is in more or fewer texts than chance explains".to_owned();
             return Ok(());
         };
         let (reference, current) = self.shares(lead.texts_ref, lead.texts_cur)?;

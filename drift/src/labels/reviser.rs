@@ -1,4 +1,4 @@
-//! Which windows' performance is to be reported anew, and with which rows: the reporter's part of the labels.
+//! Which windows' performance is to be reported again, and with which rows: the reporter's part of the labels.
 //!
 //! It is fed with the changes of the state topic and with the records of the labels topic. A window's first revision for
 //! labels follows its last one for late records, so the two never write one file. Further ones come when labels have

@@ -53,12 +53,12 @@ impl LabelsConfig {
     /// Checks the settings; `None` without a topic.
     ///
     /// # Errors
-    /// Every problem, also where no topic is set: a setting that will never work is better mended now.
+    /// Every problem, also where no topic is set: a setting that will never work is better fixed now.
     pub fn new(settings: LabelsSettings) -> Result<Option<Self>, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut problem = |key: &str, expected: String| problems.push(Problem::new(format!("labels.{key}"), expected));
         if settings.topic.as_deref() == Some("") {
-            problem("topic", "expected the name of a topic, found an empty text".to_owned());
+            problem("topic", "expected the name of a topic, found an empty string".to_owned());
         }
         for (key, value) in [("ttl_ms", settings.ttl_ms), ("revise_every_ms", settings.revise_every_ms)] {
             if !(1000..=31_536_000_000).contains(&value) {

@@ -9,7 +9,7 @@ pub struct Odd {
     pub tombstones: u64,
     /// Scores and other shares that rounding had pushed over 0 or 1.
     pub clamped_shares: u64,
-    /// Events counted whose time lies before 2000 or after 2100.
+    /// Events counted with a time before 2000 or after 2100.
     pub unusual_times: u64,
 }
 

@@ -23,9 +23,9 @@ pub enum Refusal {
     #[error("the member source.event_time_ms: {0}: check observe.event_time_unit (--time-unit)")]
     BadTime(BadTime),
     /// Far from the present, and near it in another unit: counted, it would fill one window of 1970.
-    #[error("the event time lies in another century, {0}: check observe.event_time_unit (--time-unit)")]
+    #[error("the event time is not plausible, {0}: check observe.event_time_unit (--time-unit)")]
     OtherUnit(Doubt),
-    #[error("neither the event nor the record carries a time")]
+    #[error("neither the event nor the record has a time")]
     NoEventTime,
     #[error("the event time is {ahead_ms} ms ahead of the clock")]
     ClockAhead { ahead_ms: i64 },

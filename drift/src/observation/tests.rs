@@ -118,7 +118,7 @@ fn times_of_another_century_are_refused_only_where_another_unit_fits() {
     let seconds = refusal(with("source.event_time_ms", json!(1_795_395_723)).to_string()).expect("January 1970");
     assert_eq!(
         seconds.to_string(),
-        "the event time lies in another century, about 1970; in seconds it would lie between 2000 and 2100: check \
+        "the event time is not plausible, about 1970; in seconds it would be between 2000 and 2100: check \
          observe.event_time_unit (--time-unit)"
     );
     let stamped = RawEvent { timestamp_ms: Some(1_795_395_723), ..record(least().to_string()) };

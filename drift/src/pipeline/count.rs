@@ -156,7 +156,10 @@ impl Counter<'_> {
                 if matches!(refusal, Refusal::BadTime(_) | Refusal::OtherUnit(_))
                     && self.context.progress.first_bad_time()
                 {
-                    tracing::warn!(origin = %record.origin, %refusal, "records with such times are not counted (said once)");
+                    tracing::warn!(
+                        origin = %record.origin, %refusal,
+                        "records with such times are not counted (logged once)"
+                    );
                 }
             }
             odd.add(&outcome);

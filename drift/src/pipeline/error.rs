@@ -55,17 +55,17 @@ pub enum PipelineError {
     TopicGone { topic: String },
     /// What is counted is of a log that is no longer there: to go on would leave its new records out.
     #[error(
-        "go on with partition {of}: the state topic {state} has counted it up to offset {counted}, and it ends at {end}: \
-         its topic was deleted and created again, or cut off; give this job another drift.group and state.topic"
+        "continue with partition {of}: the state topic {state} has counts up to offset {counted}, but the partition \
+         ends at {end}: its topic was recreated or truncated; give this job another drift.group and state.topic"
     )]
     AnotherLog { of: TopicPartition, counted: i64, end: i64, state: Arc<str> },
     /// A bug of ours: the process must not go on with parts in an unknown state.
-    #[error("keep the {stage} stage alive: it panicked: {message}")]
+    #[error("run the {stage} stage: it panicked: {message}")]
     Panicked { stage: Stage, message: String },
     #[error("start the reader's event loop")]
     Reactor(#[source] std::io::Error),
     /// The same trouble again and again, with nothing committed between.
-    #[error("recover: {rewinds} rewinds in a row committed nothing (run.rewinds_max)")]
+    #[error("recover: {rewinds} consecutive rewinds without a commit (run.rewinds_max)")]
     TooManyRewinds { rewinds: u32, source: Box<PipelineError> },
 }
 

@@ -219,7 +219,7 @@ impl<'a> Reporter<'a> {
                     granularity,
                     start_ms,
                     error = chain(&error),
-                    "a report is left out: no store takes it"
+                    "a report is skipped: no store can accept it"
                 );
             } else {
                 self.failed(&error);
@@ -227,7 +227,7 @@ impl<'a> Reporter<'a> {
             return is_hopeless;
         }
         if self.outage.take().is_some() {
-            tracing::info!("the report store takes reports again");
+            tracing::info!("the report store accepts reports again");
         }
         metrics::reported(report, &mut self.series, started.elapsed(), now_ms());
         self.context.progress.reported(report);
@@ -240,7 +240,10 @@ impl<'a> Reporter<'a> {
         let pause = match &self.outage {
             Some(outage) => (outage.pause * 2).min(RETRY_MAX),
             None => {
-                tracing::warn!(error = chain(error), "the report store fails; reports wait, nothing is lost");
+                tracing::warn!(
+                    error = chain(error),
+                    "the report store failed; reports are kept and retried, nothing is lost"
+                );
                 RETRY_FIRST
             }
         };
@@ -304,7 +307,7 @@ impl Book {
 
 /// No repeat would help and no person could: a window of the year 10000, or a fault of ours. It must not stop the others.
 fn is_hopeless(error: &StoreError) -> bool {
-    let is_refusal = matches!(error, StoreError::Refused { .. }); // a person may mend what the store refuses
+    let is_refusal = matches!(error, StoreError::Refused { .. }); // a person may fix what the store refuses
     error.recovery() == Recovery::Exit && !is_refusal
 }
 

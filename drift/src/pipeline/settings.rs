@@ -54,7 +54,7 @@ impl TryFrom<StateSettings> for StateConfig {
         let mut problem = |key: &str, expected: String| problems.push(Problem::new(format!("state.{key}"), expected));
         let StateSettings { topic, create_topic, bytes_max, restore_wait_ms } = settings;
         if topic.as_ref().is_some_and(String::is_empty) {
-            problem("topic", "expected the name of a topic, found an empty text".to_owned());
+            problem("topic", "expected the name of a topic, found an empty string".to_owned());
         }
         if bytes_max < BYTES_MIN {
             problem("bytes_max", format!("expected at least {BYTES_MIN} bytes, found {bytes_max}"));

@@ -28,7 +28,11 @@ pub fn supervise(
             return Err(PipelineError::TooManyRewinds { rewinds: supervision.rewinds_max, source: Box::new(error) });
         };
         let in_a_row = rewinds.in_a_row();
-        tracing::warn!(error = chain(&error), rewinds = in_a_row, "state not saved, going back to the last checkpoint");
+        tracing::warn!(
+            error = chain(&error),
+            rewinds = in_a_row,
+            "pipeline failed, restarting from the last checkpoint"
+        );
         pause(wait, stop);
         parts.source.rewind()?;
         progress.rewound();

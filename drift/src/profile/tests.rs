@@ -61,7 +61,7 @@ fn what_is_no_profile_is_refused_with_its_file_and_what_was_expected() {
         (changed("\"version\":1", "\"version\":2"), "its format is version 2, this program reads up to 1"),
         (changed("\"records\":300", "\"records\":301"), "it counts 300 records and says 301"),
         (changed("\"first_ms\":0", "\"first_ms\":9999999"), "first_ms is later than last_ms"),
-        (changed("\"made_from\"", "\"mode_from\""), "read what the profile x.profile is about"),
+        (changed("\"made_from\"", "\"mode_from\""), "read the header of the profile x.profile"),
         (bytes[..bytes.len() - 3].to_vec(), "read the counts of the profile x.profile"),
     ] {
         let error = Profile::parse(Path::new("x.profile"), &bytes).expect_err(expected).to_string();

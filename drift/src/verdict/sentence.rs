@@ -24,7 +24,7 @@ pub(crate) fn count_moved(name: &str, reference: f64, current: f64) -> String {
 /// `the word refund stands in 6.0 % of texts, 0.4 % before`
 pub(crate) fn word_moved(word: &str, reference: f64, current: f64) -> String {
     let (before, now) = percents(reference, current);
-    format!("{word} stands in {now} of texts, {before} before")
+    format!("{word} is in {now} of texts, {before} before")
 }
 
 /// `only 8 records, at least 100 are needed`

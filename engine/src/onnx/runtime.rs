@@ -22,7 +22,7 @@ pub enum RuntimeError {
     NamedFileMissing { file: PathBuf },
     #[error(
         "start ONNX Runtime: found no {library}: not named by {LIBRARY_VARIABLE}, not beside the binary ({beside}), \
-         not in {TOOLS_FOLDER} of {working} or a folder above either (`make tools` puts it there)"
+         not in {TOOLS_FOLDER} of {working} or a parent folder of either (`make tools` installs it there)"
     )]
     NotFound { library: String, beside: PathBuf, working: PathBuf },
     #[error("start ONNX Runtime from {file}")]

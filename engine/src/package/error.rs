@@ -17,7 +17,7 @@ pub enum PackageError {
     Read { file: PathBuf, source: io::Error },
     #[error("read {file}: it is not a regular file")]
     NotAFile { file: PathBuf },
-    #[error("read {file}: it has {bytes} bytes, at most {bytes_max} are taken")]
+    #[error("read {file}: it has {bytes} bytes, at most {bytes_max} are accepted")]
     TooLarge { file: PathBuf, bytes: u64, bytes_max: u64 },
     /// The source says line and column.
     #[error("read {file} as JSON")]
@@ -37,10 +37,10 @@ pub enum PackageError {
     #[error("use {file}: it keeps weights in {name:?} (external data), which is not a path inside the package")]
     ExternalOutside { file: PathBuf, name: String },
     #[error(
-        "use {file}: it keeps weights in {name} (external data), which is not in the package: copy it along with the model; \
-         a package that is fetched lists it under `files` of labelstream.json"
+        "use {file}: it keeps weights in {name} (external data), which is not in the package: copy it with the model; \
+         a downloaded package lists it under `files` of labelstream.json"
     )]
     ExternalMissing { file: PathBuf, name: String },
-    #[error("use {file}: it keeps weights in other files (external data) and does not say in which")]
+    #[error("use {file}: it keeps weights in other files (external data) but does not name them")]
     ExternalUnnamed { file: PathBuf },
 }

@@ -124,7 +124,7 @@ fn the_list_of_bad_payloads() {
         (
             b"{\"text\": \"hi\", \"at\": \"soon\"}",
             Reason::BadEventTime,
-            "the event time at /at: expected an RFC 3339 time with its offset, such as 2026-01-31T12:00:00Z, found another text",
+            "the event time at /at: expected an RFC 3339 time with its offset, such as 2026-01-31T12:00:00Z, found another string",
         ),
         (
             b"{\"text\": \"hi\", \"at\": 1e99}",
@@ -327,9 +327,9 @@ fn a_time_of_another_century_is_kept_and_called_out() {
     let event = decoder.decode(raw(Some(seconds))).expect("it is labelled");
     assert_eq!(event.event_time_ms, Some(1_795_395_723));
     let doubt = decoder.doubt(&event).expect("January 1970");
-    assert_eq!(doubt.to_string(), "about 1970; in seconds it would lie between 2000 and 2100");
+    assert_eq!(doubt.to_string(), "about 1970; in seconds it would be between 2000 and 2100");
     let microseconds = b"{\"text\": \"hi\", \"at\": 1795395723456789}";
-    let beyond = "the event time at /at: expected a time in the years 1 to 9999, found a number outside; in microseconds it would lie between 2000 and 2100: check decode.event_time_unit";
+    let beyond = "the event time at /at: expected a time in the years 1 to 9999, found a number outside; in microseconds it would be between 2000 and 2100: check decode.event_time_unit";
     check(&decoder, microseconds, Err((Reason::BadEventTime, beyond)));
     let usual = decoder.decode(raw(Some(br#"{"text": "x", "at": 1795395723456}"#))).expect("a good record");
     assert_eq!(decoder.doubt(&usual), None);

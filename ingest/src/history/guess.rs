@@ -3,10 +3,10 @@
 /// The beginnings of files that are no lines of text, and what to do about each.
 const BINARY: &[(&[u8], &str)] = &[
     (b"PK\x03\x04", "it is a zip archive or an Excel file: unpack it, or save it as Parquet or JSON lines"),
-    (b"\x28\xb5\x2f\xfd", "it is packed with zstd: unpack it (zstd -d), or pack it with gzip"),
-    (b"\xfd7zXZ", "it is packed with xz: unpack it (xz -d), or pack it with gzip"),
-    (b"BZh", "it is packed with bzip2: unpack it (bzip2 -d), or pack it with gzip"),
-    (b"\x1f\x8b", "it is packed with gzip twice: unpack it once"),
+    (b"\x28\xb5\x2f\xfd", "it is compressed with zstd: decompress it (zstd -d), or use gzip"),
+    (b"\xfd7zXZ", "it is compressed with xz: decompress it (xz -d), or use gzip"),
+    (b"BZh", "it is compressed with bzip2: decompress it (bzip2 -d), or use gzip"),
+    (b"\x1f\x8b", "it is compressed with gzip twice: decompress it once"),
     (b"ARROW1", "it is an Arrow (Feather) file: save it as Parquet"),
     (b"ORC", "it is an ORC file: save it as Parquet"),
     (b"Obj\x01", "it is an Avro file: save it as Parquet"),
@@ -24,11 +24,11 @@ pub(super) fn guess(first: &[u8]) -> Option<&'static str> {
         return Some(said);
     }
     let Ok(line) = std::str::from_utf8(first) else {
-        return Some("it is no text in UTF-8");
+        return Some("it is not UTF-8 text");
     };
     match line.trim() {
-        "{" => Some("it looks like JSON over several lines: write one object a line (jq -c .)"),
-        line if line.starts_with('[') => Some("it looks like a JSON array: write one object a line (jq -c '.[]')"),
+        "{" => Some("it looks like JSON over several lines: write one object per line (jq -c .)"),
+        line if line.starts_with('[') => Some("it looks like a JSON array: write one object per line (jq -c '.[]')"),
         line if line.starts_with('{') => None,
         line if line.contains(DELIMITERS) => Some(
             "it looks like CSV: save it as Parquet, or as JSON lines (pandas: to_parquet, or \

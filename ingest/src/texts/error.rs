@@ -23,14 +23,15 @@ pub enum TextFileError {
         path.display()
     )]
     Kind { path: PathBuf },
-    #[error("find column {column:?} in {}: found {}; name the column of the texts by --text", path.display(), list(found))]
+    #[error("find column {column:?} in {}: found {}; name the text column with --text", path.display(), list(found))]
     NoColumn { path: PathBuf, column: String, found: Vec<String> },
     #[error(
-        "read {}: its only column is {header:?}; are its cells separated by {delimiter:?}? Say --delimiter {delimiter:?}",
+        "read {}: its only column is {header:?}; are its cells separated by {delimiter:?}? Use --delimiter \
+         {delimiter:?}",
         path.display()
     )]
     Delimiter { path: PathBuf, header: String, delimiter: char },
-    #[error("read {}: column {column:?} holds {found}, expected texts; name another by --text", path.display())]
+    #[error("read {}: column {column:?} contains {found}, expected texts; name another with --text", path.display())]
     NotText { path: PathBuf, column: String, found: String },
     #[error(transparent)]
     Line(#[from] HistoryError),

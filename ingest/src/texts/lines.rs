@@ -66,10 +66,10 @@ impl Members {
         serde_json::from_slice(bytes).map_err(|source| {
             let hint = match bytes.first() {
                 Some(b'[') => {
-                    "expected one JSON object a line, found an array; jq -c '.[]' writes its elements as lines"
+                    "expected one JSON object per line, found an array; jq -c '.[]' writes its elements as lines"
                 }
-                Some(b'{') => "the JSON object is broken",
-                _ => "expected one JSON object a line",
+                Some(b'{') => "the JSON object is invalid",
+                _ => "expected one JSON object per line",
             };
             TextFileError::BadJson { path: self.path.clone(), line, hint, source }
         })

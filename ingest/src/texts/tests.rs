@@ -102,8 +102,8 @@ fn a_chunk_is_bounded_and_all_rows_come_in_order() {
 #[test]
 fn what_cannot_be_read_names_the_place_and_the_next_step() {
     fails("a.txt", b"hello", "text", "expected a name that ends in .csv");
-    fails("a.csv", b"id,body\n1,a\n", "text", "found \"id\", \"body\"; name the column of the texts by --text");
-    fails("a.csv", b"id;text\n1;a\n", "text", "are its cells separated by ';'? Say --delimiter ';'");
+    fails("a.csv", b"id,body\n1,a\n", "text", "found \"id\", \"body\"; name the text column with --text");
+    fails("a.csv", b"id;text\n1;a\n", "text", "are its cells separated by ';'? Use --delimiter ';'");
     fails("a.csv", b"id,text\n1\n", "text", "line: 2");
     fails("a.csv", b"text\nok\ncaf\xe9\n", "text", "line 3");
     fails("a.csv", b"", "text", "found no column");

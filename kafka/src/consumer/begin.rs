@@ -63,7 +63,7 @@ impl Poller {
 
     /// What keeps a generation from beginning is tried again, unless it ends the process.
     pub(super) fn not_begun(&self, error: &KafkaError) -> Result<(), SourceError> {
-        tracing::debug!(%error, "find where reading begins");
+        tracing::debug!(%error, "failed to find the start offsets");
         match judge(error, "", &self.config) {
             // New partitions are not known to all brokers at once. When a topic is gone, librdkafka says so.
             Verdict::Exit(exit) if error.rdkafka_error_code() != Some(Code::UnknownTopicOrPartition) => Err(exit),
@@ -161,7 +161,7 @@ impl Poller {
                     offset,
                     lost,
                     "records were deleted before they were read: retention or DeleteRecords passed the committed \
-                     offset; reading goes on at the first record that is left"
+                     offset; reading continues at the first remaining record"
                 );
             }
             Gap::Passed { from, to } => {
@@ -173,7 +173,7 @@ impl Poller {
                     offset,
                     lost,
                     "records were deleted before they were read: this worker is slower than the topic's retention, or \
-                     DeleteRecords passed it; reading goes on at the first record that is left"
+                     DeleteRecords passed it; reading continues at the first remaining record"
                 );
             }
             Gap::BeyondEnd { from, end } => {
@@ -186,8 +186,8 @@ impl Poller {
                     committed = from,
                     end,
                     offset,
-                    "the committed offset lies beyond the end: the topic was deleted and created again, or an unclean \
-                     leader election cut it off; reading begins again at the first record"
+                    "the committed offset is beyond the end of the log: the topic was recreated, or truncated by an \
+                     unclean leader election; reading restarts at the first record"
                 );
             }
         }

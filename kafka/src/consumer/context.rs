@@ -112,7 +112,7 @@ impl Context {
     fn end_generation(&self, wait: Duration) {
         if !self.leases.end_generation(wait) && !wait.is_zero() {
             let waited_ms = wait.as_millis();
-            tracing::warn!(waited_ms, "a rebalance did not wait longer for a publish in progress");
+            tracing::warn!(waited_ms, "a rebalance stopped waiting for a publish in progress");
         }
     }
 
@@ -159,7 +159,7 @@ impl ConsumerContext for Context {
             return;
         }
         if let Err(error) = confirm(consumer, &rebalance) {
-            tracing::warn!(%error, "confirm a rebalance");
+            tracing::warn!(%error, "failed to confirm a rebalance");
         }
         self.post_rebalance(consumer, &rebalance);
     }

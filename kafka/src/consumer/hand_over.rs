@@ -60,7 +60,7 @@ impl Poller {
             });
             match paused {
                 Ok(partitions) => stall.paused = Some(partitions),
-                Err(error) => tracing::debug!(%error, "pause partitions"),
+                Err(error) => tracing::debug!(%error, "failed to pause partitions"),
             }
         }
         true
@@ -74,7 +74,7 @@ impl Poller {
         if let Some(partitions) = stall.paused
             && let Err(error) = self.consumer.resume(&partitions)
         {
-            tracing::warn!(%error, "resume partitions");
+            tracing::warn!(%error, "failed to resume partitions");
         }
     }
 }

@@ -23,7 +23,7 @@ impl Poller {
         });
         let logs = match logs {
             Ok(logs) => logs,
-            Err(error) => return tracing::debug!(%error, "ask where partitions begin"),
+            Err(error) => return tracing::debug!(%error, "failed to read the start offsets of partitions"),
         };
         self.state.has_reset = false;
         for (slot, Log { first, .. }) in logs {

@@ -169,14 +169,14 @@ impl Poller {
         match judge(error, &reason, &self.config) {
             Verdict::Exit(error) => return Err(error),
             Verdict::Outage if self.state.is_outage => {}
-            Verdict::Ignored => tracing::debug!(%error, reason, "a connection was lost"),
+            Verdict::Ignored => tracing::debug!(%error, reason, "connection lost"),
             Verdict::Outage => {
                 self.state.is_outage = true;
                 metrics::outage();
                 let reason = self.consumer.context().cause().unwrap_or(reason);
                 tracing::warn!(brokers = self.consumer.context().brokers(), %error, reason, "no broker can be reached; waiting");
             }
-            Verdict::Passing => tracing::warn!(%error, reason, "librdkafka reports an error and goes on"),
+            Verdict::Passing => tracing::warn!(%error, reason, "librdkafka reported an error and continues"),
         }
         Ok(())
     }

@@ -54,7 +54,7 @@ impl Takeover {
         let Some(instance) = self.instance.as_ref().filter(|_| self.own.lock().is_none()) else { return };
         match self.member(consumer, instance) {
             Ok(member) => *self.own.lock() = member,
-            Err(error) => tracing::debug!(%error, "ask for the members of the group"),
+            Err(error) => tracing::debug!(%error, "failed to list the members of the group"),
         }
     }
 

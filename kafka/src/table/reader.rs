@@ -138,8 +138,8 @@ impl TableReader {
                 metrics::outage();
                 tracing::warn!(topic = self.topic(), %error, reason, "no broker can be reached; waiting");
             }
-            Verdict::Outage | Verdict::Ignored => tracing::debug!(%error, reason, "a connection was lost"),
-            Verdict::Passing => tracing::warn!(%error, reason, "librdkafka reports an error and goes on"),
+            Verdict::Outage | Verdict::Ignored => tracing::debug!(%error, reason, "connection lost"),
+            Verdict::Passing => tracing::warn!(%error, reason, "librdkafka reported an error and continues"),
         }
         Ok(())
     }

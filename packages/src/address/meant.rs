@@ -55,7 +55,7 @@ pub(crate) fn hint(text: &str) -> String {
 fn find(text: &str) -> Option<String> {
     let trimmed = text.trim();
     if trimmed != text && !trimmed.is_empty() {
-        return Some("there are blanks around it".to_owned());
+        return Some("it has leading or trailing blanks".to_owned());
     }
     if let Some((kind, _, rest)) = split(text) {
         // What is wrong with its parts is told by the message itself.
@@ -65,7 +65,7 @@ fn find(text: &str) -> Option<String> {
         return Url::parse(text).ok().and_then(|url| web(&url));
     }
     if text.starts_with('~') {
-        return Some("only a shell knows what ~ is: write the path out".to_owned());
+        return Some("only a shell expands ~: write the full path".to_owned());
     }
     path(text)
 }
@@ -88,7 +88,7 @@ fn of_kind(kind: Kind, rest: &str) -> Option<String> {
         Kind::Mlflow => model(rest),
         Kind::Hub => repository(rest),
         Kind::Bucket => bucket(rest),
-        Kind::File => Some(format!("did you mean file:///{rest}, or {rest} for a folder that is found from here?")),
+        Kind::File => Some(format!("did you mean file:///{rest}, or {rest} for a relative path?")),
         Kind::Artifacts => Some(REGISTER.to_owned()),
         Kind::Arn => bucket(rest.rsplit_once(':')?.1),
     }
@@ -231,8 +231,8 @@ mod tests {
             ("arn:aws:s3:::bucket/p", "did you mean s3://bucket/p?"),
             ("file:models/a", "did you mean file:///models/a, or models/a"),
             ("file://models/a", "did you mean file:///models/a, or models/a"),
-            ("~/models/a", "write the path out"),
-            (" hf://org/name", "blanks around it"),
+            ("~/models/a", "write the full path"),
+            (" hf://org/name", "leading or trailing blanks"),
         ] {
             assert!(hint(text).contains(expected), "{text}: expected {expected}, found {:?}", hint(text));
         }

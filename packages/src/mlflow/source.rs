@@ -119,7 +119,7 @@ impl Mlflow<'_> {
             };
             uri = next;
         }
-        Err(self.refused(format!("its source {source} leads from one to the next more than {STEPS_MAX} times")))
+        Err(self.refused(format!("its source {source} refers to another source more than {STEPS_MAX} times")))
     }
 
     /// The files of a run; where it has none at this path, the model of that name that it logged.

@@ -1,6 +1,6 @@
 //! How a process is: shared by those who know (the command that wires it, the pipeline's counters) with the server.
 //!
-//! Alive is not ready. A process that waits for the broker is alive, and killing it would mend nothing; it is not ready,
+//! Alive is not ready. A process that waits for the broker is alive, and killing it would fix nothing; it is not ready,
 //! so a rollout does not go on to the next replica. Only a stage that hangs makes a process less than alive.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -83,12 +83,12 @@ impl Health {
     }
 
     /// # Errors
-    /// The first reason why not, in the order in which a person would mend it.
+    /// The first reason why not, in the order in which a person would fix it.
     pub fn ready(&self) -> Result<(), &'static str> {
         if self.stop.is_cancelled() {
-            Err("stopping: finishing what is under way")
+            Err("stopping: finishing work in progress")
         } else if !self.stalls().is_empty() {
-            Err("a stage hangs: /health says where")
+            Err("a stage hangs: see /health")
         } else if !self.is_loaded.load(Ordering::Acquire) {
             Err(self.program.not_loaded)
         } else if !self.group_joined.get().is_some_and(|joined| joined()) {

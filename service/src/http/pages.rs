@@ -17,9 +17,9 @@ use super::health::Health;
 
 /// The paths that are documented; the others are what orchestrators use by habit.
 const PATHS: &str = "\
-/health   alive? 200, or 503 and where, when a stage hangs (also /healthz and /livez)
-/ready    to be counted on? 200, or 503 and why not (also /readyz)
-/metrics  everything that is counted, for Prometheus
+/health   200, or 503 and which stage hangs (also /healthz and /livez)
+/ready    200, or 503 and what is missing (also /readyz)
+/metrics  Prometheus metrics
 ";
 
 /// What the handlers share.
@@ -119,8 +119,10 @@ struct Refused {
 }
 
 async fn answer_unknown(uri: Uri) -> (StatusCode, Json<Refused>) {
-    let error =
-        format!("nothing at {}; there are /, /health (/healthz, /livez), /ready (/readyz) and /metrics", uri.path());
+    let error = format!(
+        "not found: {}; available are /, /health (/healthz, /livez), /ready (/readyz) and /metrics",
+        uri.path()
+    );
     (StatusCode::NOT_FOUND, Json(Refused { error }))
 }
 

@@ -69,7 +69,7 @@ pub(super) async fn serve(
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut is_failing, true) {
-                        tracing::warn!(%error, "the HTTP server takes no connection");
+                        tracing::warn!(%error, "the HTTP server cannot accept a connection");
                     }
                     sleep(ACCEPT_RETRY).await;
                 }
@@ -96,7 +96,7 @@ async fn answer(stream: TcpStream, pages: Router, wait: Duration, close: Cancell
     };
     match timeout(wait, answered).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection broke"),
-        Err(_) => tracing::debug!("an HTTP connection was closed: no request in time"),
+        Ok(Err(error)) => tracing::debug!(%error, "HTTP connection failed"),
+        Err(_) => tracing::debug!("HTTP connection closed: no request in time"),
     }
 }

@@ -79,7 +79,7 @@ fn ready_says_what_is_missing_until_nothing_is() {
     running.health.watch_group(|| true);
     check(&running, "GET /ready", 200, &json!({"ready": true}));
     running.stop.cancel();
-    check(&running, "GET /ready", 503, &not("stopping: finishing what is under way"));
+    check(&running, "GET /ready", 503, &not("stopping: finishing work in progress"));
 }
 
 #[test]
@@ -110,8 +110,8 @@ fn metrics_are_rendered_as_text() {
 #[test]
 fn other_paths_and_methods_are_refused_as_json() {
     let running = start();
-    let list = "there are /, /health (/healthz, /livez), /ready (/readyz) and /metrics";
-    let error = json!({"error": format!("nothing at /metric; {list}")});
+    let list = "available are /, /health (/healthz, /livez), /ready (/readyz) and /metrics";
+    let error = json!({"error": format!("not found: /metric; {list}")});
     check(&running, "GET /metric?x=1", 404, &error);
     check(&running, "POST /ready", 405, &json!({"error": "only GET at /ready"}));
 }
@@ -164,7 +164,7 @@ fn health_says_which_stage_hangs_on_what_until_it_goes_on() {
     assert_eq!((&stall["stage"], &stall["task"]), (&json!("label"), &json!("label a batch")));
     assert_eq!((&stall["records"], &stall["first_record"]), (&json!(9), &json!("messages[2]@40")));
     assert!(stall["since"].as_str().is_some_and(|since| since.ends_with('Z')), "{stall}");
-    check(&running, "GET /ready", 503, &json!({"ready": false, "reason": "a stage hangs: /health says where"}));
+    check(&running, "GET /ready", 503, &json!({"ready": false, "reason": "a stage hangs: see /health"}));
     drop(working);
     assert_eq!(await_health(&running, 200)["status"], json!("alive"));
 }

@@ -1,4 +1,4 @@
-//! Why settings cannot be used: every problem of one start in one error, each with the place to mend it.
+//! Why settings cannot be used: every problem of one start in one error, each with the place to fix it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ impl SettingsError {
     /// The exit code for bad settings: `EX_CONFIG` of sysexits.h.
     pub const EXIT_CODE: u8 = 78;
 
-    /// Nothing mends settings but a person.
+    /// Only a person can fix settings.
     pub fn recovery(&self) -> Recovery {
         Recovery::Exit
     }

@@ -31,11 +31,11 @@ impl Kind {
 
     pub(super) fn expected(self) -> &'static str {
         match self {
-            Self::Text => "a text in quotes",
+            Self::Text => "a string in quotes",
             Self::Switch => "true or false",
             Self::Integer => "a whole number",
             Self::Float => "a finite number",
-            Self::List => "a list of texts such as [\"a\", \"b\"]",
+            Self::List => "a list of strings such as [\"a\", \"b\"]",
         }
     }
 
@@ -101,7 +101,7 @@ fn parse(text: &str) -> Option<Value> {
 /// What a value is, with the value where that is short.
 pub(super) fn describe(value: &Value) -> String {
     match value {
-        Value::String(text) => format!("the text {text:?}"),
+        Value::String(text) => format!("the string {text:?}"),
         Value::Integer(number) => format!("the number {number}"),
         Value::Float(number) => format!("the number {number}"),
         Value::Boolean(switch) => switch.to_string(),
@@ -130,21 +130,21 @@ mod tests {
         check(Kind::Integer, "1_000", Ok("1000"));
         check(Kind::Integer, " 7 ", Ok("7"));
         check(Kind::Integer, "7.5", Err("expected a whole number, found the number 7.5"));
-        check(Kind::Integer, "many", Err("expected a whole number, found the text \"many\""));
-        check(Kind::Integer, "", Err("expected a whole number, found the text \"\""));
+        check(Kind::Integer, "many", Err("expected a whole number, found the string \"many\""));
+        check(Kind::Integer, "", Err("expected a whole number, found the string \"\""));
         check(Kind::Float, "1", Ok("1.0"));
         check(Kind::Float, "nan", Err("expected a finite number, found NaN"));
         check(Kind::Switch, "true", Ok("true"));
-        check(Kind::Switch, "yes", Err("expected true or false, found the text \"yes\""));
+        check(Kind::Switch, "yes", Err("expected true or false, found the string \"yes\""));
         check(Kind::List, "a, b,", Ok("[\"a\", \"b\"]"));
         check(Kind::List, "[\"a,b\"]", Ok("[\"a,b\"]"));
-        check(Kind::List, "[1]", Err("expected a list of texts such as [\"a\", \"b\"], found a list"));
+        check(Kind::List, "[1]", Err("expected a list of strings such as [\"a\", \"b\"], found a list"));
     }
 
     #[test]
     fn a_number_in_quotes_is_a_text() {
         let found = Kind::Integer.check(Value::String("5".into()));
-        assert_eq!(found, Err("expected a whole number, found the text \"5\"".to_owned()));
+        assert_eq!(found, Err("expected a whole number, found the string \"5\"".to_owned()));
         assert_eq!(Kind::Text.check_free(Value::Integer(5)), Ok(Value::String("5".into())));
         assert!(Kind::Text.check(Value::Integer(5)).is_err());
     }

@@ -156,9 +156,9 @@ fn every_problem_is_reported_at_once_with_its_place() {
         "input.records_max (my.toml:5): invalid value: integer `-1`, expected u16",
         "inputt.check (my.toml:8): no such setting; did you mean input.check?",
         "kafka.broker (my.toml:2): no such setting; did you mean kafka.brokers?",
-        "kafka.brokers (my.toml:3): expected a list of texts such as [\"a\", \"b\"], found the text \"a:1\"",
+        "kafka.brokers (my.toml:3): expected a list of strings such as [\"a\", \"b\"], found the string \"a:1\"",
         "other (my.toml:9): no such setting",
-        "input.check (environment variable LABELSTREAM__INPUT__CHECK): expected true or false, found the text \"yes\"",
+        "input.check (environment variable LABELSTREAM__INPUT__CHECK): expected true or false, found the string \"yes\"",
         "colour (--set colour): no such setting",
         "input (--set input): is a section: set the keys in it",
         "input.share (--set input.share): expected at most 1, or input.check off, found 1.5",
@@ -206,7 +206,7 @@ fn a_secret_comes_from_its_file_and_is_never_shown() {
     );
 
     Given { file: "kafka.password = 5", ..Given::default() }
-        .fails(&["kafka.password (my.toml:1): expected a text in quotes, found something else"]);
+        .fails(&["kafka.password (my.toml:1): expected a string in quotes, found something else"]);
     Given { sets: &["kafka.password=hunter2", "kafka.password_file=/nowhere"], ..Given::default() }.fails(&[
         "kafka.password_file (--set kafka.password_file): expected one of kafka.password and kafka.password_file, found both; the other is set in --set kafka.password",
     ]);

@@ -51,7 +51,7 @@ impl Failure {
     }
 
     /// A broker refused records. librdkafka does not send their sequence numbers again, so what follows in their
-    /// partitions would be out of order until a producer begins anew.
+    /// partitions would be out of order until a new producer begins.
     pub(super) fn is_by_broker(&self) -> bool {
         self.step == Step::Deliver && !self.refused.is_empty()
     }

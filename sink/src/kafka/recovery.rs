@@ -51,7 +51,10 @@ where
             self.give_up(&failure, parcel, verdict)?;
         }
         if verdict == Verdict::Stale {
-            tracing::info!(error = %failure.error, "the group moved on during a publish; its records are read again");
+            tracing::info!(
+                error = %failure.error,
+                "the group rebalanced during a publish; its records are discarded and read again"
+            );
             self.stale_through = Some(ticket.generation());
             return Ok(());
         }
@@ -62,7 +65,7 @@ where
             return Err(error(&failure, &reason, &self.identity).with(Recovery::Rewind));
         }
         let step = failure.step.name();
-        tracing::warn!(step, error = %failure.error, reason, attempt, "publishing the same batch again");
+        tracing::warn!(step, error = %failure.error, reason, attempt, "publish failed, retrying the same batch");
         Ok(())
     }
 
@@ -75,7 +78,7 @@ where
         }
         if transactional && failure.is_by_broker() {
             // A broker may look at records before it looks at who sends them: one that was fenced is told by its abort,
-            // and must not begin anew.
+            // and must not begin again.
             let wait = self.config.abort_wait;
             let end = self.producer.as_mut().and_then(|producer| producer.abort(wait).err());
             return match end.filter(|end| end.verdict() == Verdict::Fenced) {
@@ -117,7 +120,7 @@ where
             }
         }
         let step = failure.step.name();
-        tracing::warn!(step, error = %failure.error, reason, "a commit has no known outcome; a new producer settles it");
+        tracing::warn!(step, error = %failure.error, reason, "unknown commit outcome; a new producer settles it");
         self.producer = None;
         // Only for the group's member: the start of a producer fences whoever took over.
         if (self.lease)(generation).is_some() {

@@ -48,25 +48,31 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Size { bytes, max: Some(max) } => {
-                write!(f, "it takes {bytes} bytes, more than {max} (max.message.bytes, sink.message_bytes_max)")
+                write!(f, "it has {bytes} bytes, more than {max} (max.message.bytes, sink.message_bytes_max)")
             }
             Self::Size { bytes, max: None } => {
-                write!(f, "it takes {bytes} bytes, more than the topic's max.message.bytes or sink.message_bytes_max")
+                write!(f, "it has {bytes} bytes, more than the topic's max.message.bytes or sink.message_bytes_max")
             }
-            Self::Key => f.write_str("it has no key, and the topic keeps one record of every key (cleanup.policy=compact)"),
+            Self::Key => f.write_str("it has no key, and the topic keeps one record per key (cleanup.policy=compact)"),
             Self::TooNew { ahead_ms, max_ms } => {
                 let (ahead, max) = (span(*ahead_ms), span(*max_ms));
-                write!(f, "its time lies {ahead} ahead, and {max} are allowed (message.timestamp.after.max.ms)")
+                write!(
+                    f,
+                    "its timestamp is {ahead} in the future, and {max} are allowed \
+                           (message.timestamp.after.max.ms)"
+                )
             }
             Self::TooOld { behind_ms, max_ms } => {
                 let (behind, max) = (span(*behind_ms), span(*max_ms));
-                write!(f, "its time lies {behind} back, and {max} are allowed (message.timestamp.before.max.ms)")
+                write!(f, "its timestamp is {behind} old, and {max} are allowed (message.timestamp.before.max.ms)")
             }
             Self::Answer(Code::InvalidTimestamp) => f.write_str(
-                "its time is out of the topic's range (message.timestamp.after.max.ms, message.timestamp.before.max.ms)",
+                "its timestamp is out of the topic's range (message.timestamp.after.max.ms, \
+                 message.timestamp.before.max.ms)",
             ),
             Self::Answer(Code::InvalidRecord) => f.write_str(
-                "the broker finds the record invalid: its time, a missing key in a compacted topic, or a schema that it checks",
+                "the broker rejects the record as invalid: its timestamp, a missing key in a compacted topic, or a \
+                 schema that it validates",
             ),
             Self::Answer(Code::PolicyViolation) => f.write_str("a policy of the broker forbids it"),
             Self::Answer(code) => write!(f, "{code}"),
@@ -168,15 +174,15 @@ mod tests {
         for (rule, expected) in [
             (
                 Rule::TooNew { ahead_ms: 2 * hours, max_ms: hours },
-                "its time lies 2 hours ahead, and 60 minutes are allowed (message.timestamp.after.max.ms)",
+                "its timestamp is 2 hours in the future, and 60 minutes are allowed (message.timestamp.after.max.ms)",
             ),
             (
                 Rule::TooOld { behind_ms: 72 * hours, max_ms: 1500 },
-                "its time lies 3 days back, and 1500 ms are allowed (message.timestamp.before.max.ms)",
+                "its timestamp is 3 days old, and 1500 ms are allowed (message.timestamp.before.max.ms)",
             ),
             (
                 Rule::Size { bytes: 7, max: Some(5) },
-                "it takes 7 bytes, more than 5 (max.message.bytes, sink.message_bytes_max)",
+                "it has 7 bytes, more than 5 (max.message.bytes, sink.message_bytes_max)",
             ),
             (Rule::Answer(Code::PolicyViolation), "a policy of the broker forbids it"),
         ] {

@@ -152,7 +152,7 @@ impl KnownRules {
         let answers = topic_rules(identity, &names, self.wait);
         self.is_silent = answers.is_err();
         let answers = answers.unwrap_or_else(|error| {
-            tracing::debug!(%error, "the settings of the output topics are asked for later");
+            tracing::debug!(%error, "failed to read the output topics' settings, retrying later");
             Vec::new()
         });
         for (topic, rules) in wanted.into_iter().zip(answers) {
@@ -163,7 +163,8 @@ impl KnownRules {
                 (Entry::Vacant(entry), None) => {
                     tracing::info!(
                         topic = &**entry.key(),
-                        "the topic's settings cannot be read (DescribeConfigs): what it refuses is found by trying"
+                        "cannot read the topic's settings (DescribeConfigs): records that it refuses are found by \
+                         trying"
                     );
                     entry.insert(TopicRules::default());
                 }

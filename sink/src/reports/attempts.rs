@@ -87,7 +87,7 @@ impl Attempts {
                 place = call.place,
                 attempts,
                 error,
-                "the report store failed, trying again"
+                "the report store failed, retrying"
             );
             self.sleep(wait);
         }

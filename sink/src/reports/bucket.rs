@@ -90,7 +90,10 @@ impl Bucket {
         if sent.is_err() {
             let until = Instant::now() + ABORT_WAIT;
             if let Err(failure) = self.within(until, self.store.abort_multipart(&key, &id)) {
-                tracing::debug!(key = %key, ?failure, "the parts of a failed upload stay until they are found");
+                tracing::debug!(
+                    key = %key, ?failure,
+                    "failed to delete the parts of a failed upload; a later start deletes them"
+                );
             }
         }
         sent

@@ -103,7 +103,7 @@ pub(super) fn cells<C: Cell>(columns: &StructArray, name: &str) -> Result<Vec<C>
     if !C::NULLABLE && column.null_count() > 0 {
         return Err(format!("column {name} has nulls"));
     }
-    C::decode(column.as_ref()).ok_or_else(|| format!("column {name} holds what it may not"))
+    C::decode(column.as_ref()).ok_or_else(|| format!("column {name} has invalid values"))
 }
 
 /// Lists are compared by their items, which may have more members in a newer file.

@@ -13,7 +13,7 @@ pub(super) type Cause = Box<dyn StdError + Send + Sync + 'static>;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The store did not answer, or not in time, or is full: it may work later, so keep the report and call again.
-    #[error("{action} {place}: the store cannot be used, {attempts} attempts in {waited:?}")]
+    #[error("{action} {place}: the store is unavailable, {attempts} attempts in {waited:?}")]
     Unavailable {
         action: &'static str,
         /// A path or `s3://bucket/key`.
@@ -37,7 +37,7 @@ pub enum StoreError {
     #[error("a row of table {table} has a {column} that is not finite")]
     NotFinite { table: &'static str, column: &'static str },
     /// A window outside of the years 0 to 9999.
-    #[error("the window that begins at {start_ms} ms since 1970 has no date to be filed under")]
+    #[error("the window that starts at {start_ms} ms since 1970 is outside the range of dates")]
     NoDate { start_ms: i64 },
     /// Rows could not be written as Parquet.
     #[error("write rows of table {table} as Parquet")]

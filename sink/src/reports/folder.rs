@@ -133,7 +133,7 @@ fn remove_leftovers(folder: &Path, age: Duration) {
         let changed = entry.metadata().and_then(|metadata| metadata.modified());
         let is_old = changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|since| since >= age));
         if is_old && fs::remove_file(entry.path()).is_ok() {
-            tracing::info!(file = %entry.path().display(), "removed an unfinished report of a process that is gone");
+            tracing::info!(file = %entry.path().display(), "removed an unfinished report of a dead process");
         }
     }
 }
@@ -141,12 +141,14 @@ fn remove_leftovers(folder: &Path, age: Duration) {
 fn judge(error: io::Error) -> Failure {
     let advice = match error.kind() {
         io::ErrorKind::NotFound => return Failure::Missing,
-        io::ErrorKind::PermissionDenied => "this user may not write here: change the folder's rights or reports.url",
+        io::ErrorKind::PermissionDenied => {
+            "this user may not write here: change the folder's permissions or reports.url"
+        }
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only: mount it for writing or change reports.url",
         io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
-            "a file is in the place of a folder, or a folder in that of a file: move it away"
+            "a file has the name of a folder, or a folder that of a file: move it"
         }
-        io::ErrorKind::InvalidFilename => "the file system does not take this name",
+        io::ErrorKind::InvalidFilename => "the file system does not accept this name",
         _ => return Failure::Again(Box::new(error)),
     };
     Failure::Refused(advice, Box::new(error))

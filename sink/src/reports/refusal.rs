@@ -9,13 +9,13 @@ use super::attempts::Failure;
 
 const NO_BUCKET: &str = "there is no such bucket: create it, or correct reports.url";
 const NO_ACCESS: &str = "access is denied: allow s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject and \
-                         s3:AbortMultipartUpload on what is in it";
+                         s3:AbortMultipartUpload on its objects";
 const BAD_CREDENTIALS: &str = "the credentials are not accepted: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and \
                                AWS_SESSION_TOKEN";
 const OTHER_REGION: &str = "the bucket is in another region: set reports.region";
-const BAD_NAME: &str = "the store does not take this name for a bucket: correct reports.url";
-const UNKNOWN_SERVER: &str = "nobody vouches for the store's certificate: add its authority to the system's, or name it in \
-                              SSL_CERT_FILE";
+const BAD_NAME: &str = "the store does not accept this bucket name: correct reports.url";
+const UNKNOWN_SERVER: &str =
+    "the store's certificate is not trusted: add its CA to the system's, or name it in SSL_CERT_FILE";
 const NOT_UNDERSTOOD: &str = "the store does not understand the request: is reports.endpoint an S3 API?";
 
 /// No credentials were found where they usually are.
@@ -71,7 +71,7 @@ fn judge_code(code: &str) -> Option<Verdict> {
             Verdict::Refused(OTHER_REGION)
         }
         "InvalidBucketName" => Verdict::Refused(BAD_NAME),
-        // Clocks and temporary credentials mend themselves, and an upload that somebody else ended begins anew.
+        // Clocks and temporary credentials recover by themselves, and an upload that somebody else ended begins again.
         "ExpiredToken"
         | "RequestTimeTooSkewed"
         | "RequestExpired"

@@ -99,13 +99,13 @@ fn what_cannot_be_written_says_what_to_do_and_leaves_nothing_behind() {
     };
     fails(ScoredFile::create(&path("a.txt"), "p_", false, false), "ends in .csv");
     fs::write(path("there.csv"), "old").expect("a new file");
-    fails(ScoredFile::create(&path("there.csv"), "p_", false, false), "overwrite it by --force");
+    fails(ScoredFile::create(&path("there.csv"), "p_", false, false), "overwrite it with --force");
     let mut clash = ScoredFile::create(&path("b.csv"), "", false, false).expect("a new file");
     let labelled = rows().schema().fields().iter().map(|field| field.as_ref().clone()).collect::<Vec<_>>();
     let schema = Schema::new(vec![labelled[0].clone(), Field::new("label", DataType::Utf8, true)]);
     let batch = RecordBatch::try_new(Arc::new(schema), rows().columns().to_vec()).expect("three rows");
     let error = clash.write_columns(&batch, &answers()).expect_err("the name is taken").to_string();
-    assert!(error.contains("has a column \"label\"; choose other names by --prefix"), "{error}");
+    assert!(error.contains("has a column \"label\"; choose other names with --prefix"), "{error}");
     drop(clash);
     let mut whole = ScoredFile::create(&path("there.csv"), "p_", false, true).expect("may be overwritten");
     whole.write_columns(&rows(), &answers()).expect("written");

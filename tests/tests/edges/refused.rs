@@ -127,7 +127,7 @@ fn a_time_too_far_back() {
 
 #[test]
 fn no_key_where_keys_are_kept() {
-    let rule = "it has no key, and the topic keeps one record of every key (cleanup.policy=compact)";
+    let rule = "it has no key, and the topic keeps one record per key (cleanup.policy=compact)";
     one_of_many(&[("cleanup.policy", "compact")], |event| event.key = None, rule);
     one_of_many(&[("cleanup.policy", "compact,delete")], |event| event.key = None, rule);
 }

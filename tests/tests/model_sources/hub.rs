@@ -192,7 +192,7 @@ fn what_the_hub_refuses_is_explained() {
     server.set("/api/models/acme/private/revision/main?blobs=true", private);
     check("hf://acme/private", &["set HF_TOKEN", "401: Invalid username or password."]);
     server.set("/api/models/acme/page/revision/main?blobs=true", Route::of("<html>"));
-    check("hf://acme/page", &["does not answer as the Hugging Face hub does"]);
+    check("hf://acme/page", &["does not respond like the Hugging Face hub"]);
     server.hub("acme/torch", ONE, &[("pytorch_model.bin".to_owned(), vec![0]), ("config.json".to_owned(), vec![0])]);
     let export = "optimum-cli export onnx --model acme/torch --task text-classification";
     let found = "expected model.onnx or onnx/model.onnx in it, found pytorch_model.bin, config.json";

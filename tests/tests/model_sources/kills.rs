@@ -70,7 +70,7 @@ fn the_cache_is_listed_and_pruned() {
     };
     let listed = run(&["list"]);
     assert!(listed.contains("  hf://acme/intents@main -> commit 4444"), "{listed}");
-    assert!(listed.contains("no address stands for it") && listed.contains("2 packages, 0.1 MB in "), "{listed}");
+    assert!(listed.contains("no address points to it") && listed.contains("2 packages, 0.1 MB in "), "{listed}");
     assert!(run(&["prune"]).starts_with("removed 1 package, "));
     let listed = run(&["list"]);
     assert!(listed.contains("asked today, used today") && listed.contains("1 package, "), "{listed}");
@@ -116,10 +116,10 @@ fn what_is_no_address_and_no_folder_is_refused_with_what_was_meant() {
         ("https://huggingface.co/org/name", "did you mean hf://org/name?"),
         ("s3//bucket/p", "did you mean s3://bucket/p?"),
         ("s3//b/p", "did you mean s3://b/p?"),
-        ("file:///nosuch", "/nosuch: it is not a folder of this machine"),
+        ("file:///nosuch", "/nosuch: it is not a folder on this machine"),
         ("gs://bucket/p", "expected a folder, models:/NAME@ALIAS"),
-        ("file:///no/such/folder", "/no/such/folder: it is not a folder of this machine"),
-        ("no/such/folder", "no/such/folder: it is not a folder of this machine; expected a folder, models:/NAME@ALIAS"),
+        ("file:///no/such/folder", "/no/such/folder: it is not a folder on this machine"),
+        ("no/such/folder", "no/such/folder: it is not a folder on this machine; expected a folder, models:/NAME@ALIAS"),
         ("banking77-minilm", "did you mean models/banking77-minilm?"),
     ] {
         for arguments in [

@@ -310,7 +310,7 @@ fn artifacts_in_a_folder_are_taken_and_one_that_is_not_here_is_explained() {
         server.set("/api/2.0/mlflow/model-versions/get-download-uri?name=intents&version=1", Route::of(answer));
     };
     for (place, expected) in [
-        ("file:///no/such/folder", "its artifacts lie in a folder of the server"),
+        ("file:///no/such/folder", "its artifacts are in a folder of the server"),
         ("dbfs:/models/1", "expected artifacts at mlflow-artifacts:, http:, s3: or in a folder, found dbfs:/models/1"),
     ] {
         stored_in(place);
@@ -324,7 +324,7 @@ fn artifacts_in_a_folder_are_taken_and_one_that_is_not_here_is_explained() {
         ("runs:/gone/package", "its source runs:/gone/package cannot be followed at http://"),
         ("models:/m-gone", "its source models:/m-gone cannot be followed at http://"),
         ("models:/../x", "its source models:/../x cannot be followed at http://"),
-        ("models:/intents/1", "leads from one to the next more than 5 times"),
+        ("models:/intents/1", "refers to another source more than 5 times"),
     ] {
         stored_in(place);
         let error = fetching.refusal("models:/intents/1");

@@ -87,9 +87,9 @@ fn archives_that_lead_out_are_bombs_or_are_no_packages_are_refused() {
     let mut files = tiny_files("first");
     files.push(("../escaped".to_owned(), b"x".to_vec()));
     let error = fetching.refusal(&serve(&server, "/a.tar.gz", gzip(&tar(&files))));
-    assert!(error.contains("\"../escaped\" in it leads out of the package"), "{error}");
+    assert!(error.contains("\"../escaped\" in it points outside the package"), "{error}");
     let error = fetching.refusal(&serve(&server, "/a.zip", zip(&files)));
-    assert!(error.contains("leads out of the package"), "{error}");
+    assert!(error.contains("points outside the package"), "{error}");
 
     let only_config = &tiny_files("first")[..1];
     let error = fetching.refusal(&serve(&server, "/b.tar.gz", gzip(&tar(only_config))));

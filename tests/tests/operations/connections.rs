@@ -53,7 +53,7 @@ fn half_open_connections_do_not_keep_kafka_from_connecting() {
         let more = ["--set", "http.request_wait_ms=5000", "--set", "sink.create_topics=false"];
         let mut worker =
             Process::start(Command::new("bash").args(["-c", &limited]).arg(labelstream()).args(job.arguments(&more)));
-        worker.await_text("answers /health", PATIENCE);
+        worker.await_text("serving /health", PATIENCE);
         let held: Vec<_> = (0..HALF_OPEN).map(|_| half_open(&job)).collect();
         assert_eq!(job.ask("/health").map(|(status, _)| status), Some(200), "a probe is answered");
         relay(relayed, &broker.address);

@@ -28,7 +28,7 @@ fn a_run_of_texts_that_the_model_fails_on_becomes_dead_letters_and_the_stream_go
         for more in [&["--set", "batch.records_max=1"][..], &[]] {
             let mut worker = job.start(&[&["--until-end"], more].concat());
             worker.await_success(PATIENCE);
-            worker.assert_quiet_log(&["the model fails on many texts in a row"]);
+            worker.assert_quiet_log(&["the model failed on many consecutive texts"]);
         }
         let labeled = await_committed(&job.brokers, &job.output, 9, PATIENCE);
         let dead = await_committed(&job.brokers, &job.dead_letters, 73, PATIENCE);

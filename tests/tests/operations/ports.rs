@@ -14,9 +14,9 @@ use crate::worker::{Job, PATIENCE, STARTED, ask, has_runtime};
 
 /// Where a worker says that it answers.
 fn address(worker: &mut Process) -> SocketAddr {
-    worker.await_text("answers /health", PATIENCE);
+    worker.await_text("serving /health", PATIENCE);
     let log = worker.stderr();
-    let line = log.lines().find(|line| line.contains("answers /health")).unwrap_or_default();
+    let line = log.lines().find(|line| line.contains("serving /health")).unwrap_or_default();
     let address = line.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next());
     address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address in {line}"))
 }

@@ -9,7 +9,7 @@ use crate::hang::{HANG, hanging};
 use crate::tiny::Tiny;
 use crate::worker::{Job, PATIENCE, STARTED, has_runtime};
 
-const ASKED: &str = "asked to stop, finishing what is under way";
+const ASKED: &str = "stopping: finishing work in progress";
 
 #[test]
 fn two_signals_at_once_are_one_request_to_stop() {
@@ -27,7 +27,7 @@ fn two_signals_at_once_are_one_request_to_stop() {
                 worker.try_signal(second); // it may have ended already
                 worker.await_success(PATIENCE);
                 let log = worker.stderr();
-                assert!(log.contains("stopped") && !log.contains("stopped at once"), "{log}");
+                assert!(log.contains("stopped") && !log.contains("exiting at once"), "{log}");
             }
         }
     }

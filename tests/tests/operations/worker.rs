@@ -18,7 +18,7 @@ use crate::tiny::{CONFIG, Tiny, tokenizer};
 /// Far beyond what anything here takes on a busy machine; what hangs fails here instead of stopping the suite.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// The log's word for a worker that has joined its group.
-pub(crate) const STARTED: &str = "reading";
+pub(crate) const STARTED: &str = "worker started";
 /// A word that the tokenizer knows and the model does not: its id lies outside the model's table of weights.
 pub(crate) const POISON: &str = "poison";
 

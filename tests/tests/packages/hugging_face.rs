@@ -282,7 +282,7 @@ fn a_file_of_another_format_is_answered_with_the_command_that_makes_the_right_on
     };
     let python = "python -c 'from transformers import AutoTokenizer; AutoTokenizer.from_pretrained(\"DIR\").save_pretrained(\"DIR\")'";
     for source in ["vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer_config.json"] {
-        check("tokenizer.json", source, &format!("make it of {source}: `{python}`"));
+        check("tokenizer.json", source, &format!("create it from {source}: `{python}`"));
     }
     let export = "optimum-cli export onnx --model DIR --task text-classification";
     for weights in ["model.safetensors", "pytorch_model.bin", "tf_model.h5"] {
@@ -312,7 +312,7 @@ fn a_tokenizer_without_special_tokens_works_and_is_noted() {
 #[test]
 fn check_says_of_golden_texts_only_what_is_there() {
     for (golden, expected) in [
-        ("", "loads, and has no golden texts that would show its scores to be right here"),
+        ("", "loads, and has no golden texts to verify its scores on this machine"),
         (r#"{"text": "good", "label": "positive", "score": 0.880797}"#, "loads, and its golden text has its score"),
         (
             r#"{"text": "good", "label": "positive", "score": 0.880797}, {"text": "bad", "label": "negative", "score": 0.952574}"#,

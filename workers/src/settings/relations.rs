@@ -21,15 +21,16 @@ pub(super) fn relations(settings: &Settings) -> Vec<Problem> {
     let Settings { source, decode, sink, run, .. } = settings;
     let mut problems = Vec::new();
     if source.instance.as_ref().is_none_or(String::is_empty) {
-        let expected = "expected a name that no other replica of the group has: the transactional id derives from it";
-        let found = if source.instance.is_some() { "an empty text" } else { "none, and a host name that is no text" };
+        let expected =
+            "expected a name that no other replica of the group has: the transactional id is derived from it";
+        let found = if source.instance.is_some() { "an empty text" } else { "none, and a host name that is not UTF-8" };
         problems.push(Problem::new("source.instance", format!("{expected}, found {found}")));
     }
     for (key, topic) in [("sink.output_topic", &sink.output_topic), ("sink.dead_letter_topic", &sink.dead_letter_topic)]
     {
         if source.topics.contains(topic) {
             let expected = format!(
-                "expected a topic that is not among source.topics, found {topic:?}: that would go round in circles"
+                "expected a topic that is not among source.topics, found {topic:?}: that would be an endless loop"
             );
             problems.push(Problem::new(key, expected));
         }
