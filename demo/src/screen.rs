@@ -319,7 +319,7 @@ mod tests {
                 "records/s",
                 "p99",
                 "label_0",
-                "learning what is usual",
+                "learning what is normal",
                 "I lost my card",
                 "messages-labeled",
             ] {

@@ -126,7 +126,7 @@ mod tests {
     fn the_first_finding_after_the_change_counts_and_one_before_is_a_false_alarm() {
         let mut watch = Watch::default();
         watch.hear(judged(2_000, Verdict::InsufficientData));
-        assert_eq!(watch.line(), "learning what is usual, 1 window so far");
+        assert_eq!(watch.line(), "learning what is normal, 1 window so far");
         watch.hear(judged(4_000, Verdict::Ok));
         assert_eq!(watch.line(), "no change, 1 window judged");
         watch.changed(5_000);

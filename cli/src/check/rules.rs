@@ -245,7 +245,7 @@ mod tests {
         says(
             &sizes(&known(sized(5_000_000), sized(2_000_000), sized(1000)), 1_048_588),
             &[
-                "note output topic out: takes 2000000 bytes (max.message.bytes), the input up to 5000000: a larger record \
+                "note output topic out: accepts 2000000 bytes (max.message.bytes), the input up to 5000000: a larger record \
                  becomes a dead letter;",
                 "FAIL dead-letter topic dead: max.message.bytes is 1000: too small",
                 "note sink.message_bytes_max: 1048588, less than the input's max.message.bytes (5000000)",
@@ -253,7 +253,7 @@ mod tests {
         );
         says(
             &sizes(&known(sized(10_000), sized(10_000), sized(2_000_000)), 1_048_588),
-            &["note output topic out: takes 10000 bytes (max.message.bytes), less than sink.message_bytes_max"],
+            &["note output topic out: accepts 10000 bytes (max.message.bytes), less than sink.message_bytes_max"],
         );
     }
 

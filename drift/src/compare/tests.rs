@@ -122,7 +122,7 @@ fn a_change_is_told_in_plain_words_and_is_drift_once_it_persists() {
         for (feature, begins) in [
             ("label", "share of card_arrival rose from "),
             ("score", "median confidence fell from 0.8"),
-            ("words", "the word refund stands in "),
+            ("words", "the word refund is in "),
             ("tokens", "median length in tokens rose from 1"),
             ("truncated", "share of truncated texts rose from "),
         ] {

@@ -21,7 +21,7 @@ pub(crate) fn count_moved(name: &str, reference: f64, current: f64) -> String {
     moved(name, &format!("{reference:.digits$}"), &format!("{current:.digits$}"), current > reference)
 }
 
-/// `the word refund stands in 6.0 % of texts, 0.4 % before`
+/// `the word refund is in 6.0 % of texts, 0.4 % before`
 pub(crate) fn word_moved(word: &str, reference: f64, current: f64) -> String {
     let (before, now) = percents(reference, current);
     format!("{word} is in {now} of texts, {before} before")
@@ -67,7 +67,7 @@ mod tests {
             (value_moved("median entropy", 0.0012, 0.0019), "median entropy rose from 0.001 to 0.002"),
             (count_moved("median length in tokens", 12.0, 15.0), "median length in tokens rose from 12 to 15"),
             (count_moved("median length", 12.0, 12.4), "median length rose from 12.0 to 12.4"),
-            (word_moved("the word refund", 0.004, 0.06), "the word refund stands in 6.0 % of texts, 0.4 % before"),
+            (word_moved("the word refund", 0.004, 0.06), "the word refund is in 6.0 % of texts, 0.4 % before"),
             (too_few("in the window", 8, 100), "only 8 records in the window, at least 100 are needed"),
             (too_few("in the reference", 1, 100), "only 1 record in the reference, at least 100 are needed"),
         ] {
