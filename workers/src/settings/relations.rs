@@ -23,7 +23,8 @@ pub(super) fn relations(settings: &Settings) -> Vec<Problem> {
     if source.instance.as_ref().is_none_or(String::is_empty) {
         let expected =
             "expected a name that no other replica of the group has: the transactional id is derived from it";
-        let found = if source.instance.is_some() { "an empty string" } else { "none, and a host name that is not UTF-8" };
+        let found =
+            if source.instance.is_some() { "an empty string" } else { "none, and a host name that is not UTF-8" };
         problems.push(Problem::new("source.instance", format!("{expected}, found {found}")));
     }
     for (key, topic) in [("sink.output_topic", &sink.output_topic), ("sink.dead_letter_topic", &sink.dead_letter_topic)]
