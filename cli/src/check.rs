@@ -19,6 +19,7 @@ use schemas::{RawEvent, chain};
 use sink::kafka::topics::{TopicState, describe};
 use tokio_util::sync::CancellationToken;
 use workers::error::WorkerError;
+use workers::settings::uses;
 use workers::settings::{self, Config};
 use workers::{drift, model_source};
 
@@ -57,7 +58,7 @@ pub struct CheckArguments {
 /// [`Failure::Settings`] when there is nothing to try; [`Failure::Check`] when a step failed.
 pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let layers = arguments.settings.layers()?;
-    let loaded = settings::load(&layers)?;
+    let loaded = settings::load(&layers, uses::ALL)?;
     let config = loaded.config;
     telemetry::install(&config)?;
     telemetry::warn_of(&loaded.misnamed);

@@ -11,6 +11,7 @@ use workers::brokers;
 use workers::classify::Worker;
 use workers::error::WorkerError;
 use workers::settings::Config;
+use workers::settings::uses;
 use workers::{model_source, output_topics};
 
 use crate::failure::{Failure, refuse_losses};
@@ -55,7 +56,7 @@ const PROGRAM: Program = Program {
 /// # Errors
 /// When the settings or the model cannot be used, or the worker cannot go on.
 pub fn run(arguments: &ClassifyArguments) -> Result<(), Failure> {
-    let Started { config, metrics, stop } = start::worker(&arguments.settings.layers()?)?;
+    let Started { config, metrics, stop } = start::worker(&arguments.settings.layers()?, uses::CLASSIFY)?;
     let progress = Arc::new(Progress::default());
     let health = Health::new(PROGRAM, stop.clone(), Arc::clone(progress.stages()), {
         let progress = Arc::clone(&progress);

@@ -9,6 +9,7 @@ use engine::package::check;
 use packages::cache::{Cache, Entry};
 use packages::fetch::cache_folder;
 use service::settings::{Flag, Layers, SettingsError};
+use workers::settings::uses;
 use workers::{model_source, settings};
 
 use crate::failure::Failure;
@@ -111,7 +112,7 @@ pub fn run(arguments: &ModelArguments) -> Result<(), Failure> {
 }
 
 fn check_package(package: &str, flags: &CacheFlags) -> Result<(), Failure> {
-    let Started { config, stop, .. } = start::command(&flags.layers(Some(package))?)?;
+    let Started { config, stop, .. } = start::command(&flags.layers(Some(package))?, uses::MODEL)?;
     let config = model_source::model(&config, &stop)?;
     let report = check(&config)?;
     say(&report.to_string())?;
@@ -119,7 +120,7 @@ fn check_package(package: &str, flags: &CacheFlags) -> Result<(), Failure> {
 }
 
 fn pull(package: &str, flags: &CacheFlags) -> Result<(), Failure> {
-    let Started { config, stop, .. } = start::command(&flags.layers(Some(package))?)?;
+    let Started { config, stop, .. } = start::command(&flags.layers(Some(package))?, uses::MODEL)?;
     let asking = config.packages().clone().asking();
     let fetched = model_source::fetch_with(&config, &asking, &stop)?;
     say(&format!("{}\n", fetched.folder.display()))
@@ -149,7 +150,7 @@ fn prune(unused_days: Option<u64>, flags: &CacheFlags) -> Result<(), Failure> {
 }
 
 fn cache(flags: &CacheFlags) -> Result<Cache, Failure> {
-    let config = settings::load(&flags.layers(None)?)?.config;
+    let config = settings::load(&flags.layers(None)?, uses::MODEL)?.config;
     Ok(Cache::open(&cache_folder(config.packages(), &model_source::variables()?)?)?)
 }
 

@@ -28,6 +28,7 @@ use sink::settings::Identity;
 use tokio_util::sync::CancellationToken;
 use workers::brokers;
 use workers::settings::Config;
+use workers::settings::uses;
 
 use crate::failure::{Failure, refuse_losses};
 use crate::settings_arguments::SettingsArguments;
@@ -119,7 +120,7 @@ struct Route {
 /// # Errors
 /// When the dead-letter topic or a topic to write is missing, or the broker refuses.
 pub fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
-    let Started { config, stop, .. } = start::command(&arguments.settings.layers()?)?;
+    let Started { config, stop, .. } = start::command(&arguments.settings.layers()?, uses::REPLAY)?;
     if !brokers::await_answer(&config, config.sink().dead_letter_topic(), &stop)? {
         return Ok(());
     }

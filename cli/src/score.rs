@@ -16,6 +16,7 @@ use ingest::texts::{Chunk, Rows, TextFile, TextFileOptions};
 use service::settings::{Flag, Layers, SettingsError};
 use sink::scored::{Answer, ScoredFile, ScoredKind};
 use workers::model_source;
+use workers::settings::uses;
 
 use crate::bar::Bar;
 use crate::failure::Failure;
@@ -112,7 +113,7 @@ pub fn run(arguments: &ScoreArguments) -> Result<(), Failure> {
     let mut input = TextFile::open(&arguments.file, &options)?;
     let with_labels = arguments.top_k.is_some();
     let mut out = ScoredFile::create(&arguments.out, &arguments.prefix, with_labels, arguments.force)?;
-    let Started { config, stop, .. } = start::command(&arguments.layers()?)?;
+    let Started { config, stop, .. } = start::command(&arguments.layers()?, uses::MODEL)?;
     let mut labeler = engine::load::load(&model_source::model(&config, &stop)?)?;
     let mut bar = Bar::new(input.progress().total_bytes);
     let mut summary = Summary::default();

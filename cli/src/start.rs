@@ -8,6 +8,7 @@ use service::shutdown;
 use service::stages::{Stages, Watchdog};
 use service::telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
+use workers::settings::uses::Uses;
 use workers::settings::{self, Config};
 
 use crate::failure::Failure;
@@ -36,8 +37,8 @@ pub(crate) fn watchdog(
 ///
 /// # Errors
 /// When the settings cannot be used, or signals cannot be heard.
-pub(crate) fn command(layers: &Layers) -> Result<Started, Failure> {
-    let loaded = settings::load(layers)?;
+pub(crate) fn command(layers: &Layers, uses: Uses) -> Result<Started, Failure> {
+    let loaded = settings::load(layers, uses)?;
     let config = loaded.config;
     let metrics = telemetry::install(&config)?;
     telemetry::warn_of(&loaded.misnamed);
@@ -49,8 +50,8 @@ pub(crate) fn command(layers: &Layers) -> Result<Started, Failure> {
 ///
 /// # Errors
 /// As [`command`].
-pub(crate) fn worker(layers: &Layers) -> Result<Started, Failure> {
-    let loaded = settings::load(layers)?;
+pub(crate) fn worker(layers: &Layers, uses: Uses) -> Result<Started, Failure> {
+    let loaded = settings::load(layers, uses)?;
     let config = loaded.config;
     let metrics = telemetry::install(&config)?;
     telemetry::warn_of(&loaded.misnamed);

@@ -5,6 +5,7 @@ use rdkafka::ClientConfig;
 use service::settings::{Flag, Layers};
 use tokio::runtime::Runtime;
 use workers::error::WorkerError;
+use workers::settings::uses;
 use workers::settings::{self, Config};
 
 use crate::error::DemoError;
@@ -85,5 +86,5 @@ fn load(options: &Options, topics: &Topics, address: Option<String>) -> Result<C
     layers.flags.extend(address.or(options.brokers.clone()).map(|text| flag("--brokers", "kafka.brokers", &text)));
     layers.flags.extend(options.model.as_ref().map(|text| flag("--model", "model.package", text)));
     layers.sets.clone_from(&options.set);
-    Ok(settings::load(&layers).map_err(WorkerError::Settings)?.config)
+    Ok(settings::load(&layers, uses::ALL).map_err(WorkerError::Settings)?.config)
 }

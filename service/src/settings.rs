@@ -2,21 +2,22 @@
 //!
 //! Order, later wins: embedded defaults, settings file, environment (`LABELSTREAM__KAFKA__BROKERS`), flags, `--set`.
 //! The defaults declare every key with its type, so an unknown key is a problem and not an accident. A key is first held
-//! against its type alone, then all of them against each other by `TryFrom` of the crate that uses them: that crate
+//! against its type alone, then all of them against each other by the crate that uses them: that crate
 //! knows keys and not files, so the loader adds where each was set. A secret can be named by a file:
 //! `kafka.sasl_password_file` stands for `kafka.sasl_password`.
 
 mod error;
-mod kind;
 mod layers;
 mod merge;
 mod place;
 mod shape;
+mod unit;
+mod value_type;
 
 use schemas::Problem;
 use serde::de::DeserializeOwned;
 
-pub use error::{Fault, SettingsError};
+pub use error::{Mistake, SettingsError};
 pub use layers::{DEFAULT_FILE, Flag, Layers, Misnamed, SettingsFile};
 pub use merge::Setting;
 pub use place::Place;
@@ -34,32 +35,36 @@ pub struct Loaded<C> {
     pub misnamed: Vec<Misnamed>,
 }
 
-/// Reads `layers` over `defaults` as `S`, then checks them as `C`.
+/// Reads the sections in `uses` from `layers` over `defaults` as `S`, then has them checked.
+///
+/// A command is not stopped by what another one needs: of sections that are not in `uses` only the names are held against
+/// what exists, and `check` is given their defaults.
 ///
 /// # Errors
 /// [`SettingsError::Invalid`] with every problem: unknown keys, wrong types, values out of range, broken relations.
-pub fn load<S, C>(defaults: &str, layers: &Layers) -> Result<Loaded<C>, SettingsError>
-where
-    S: DeserializeOwned,
-    C: TryFrom<S, Error = Vec<Problem>>,
-{
+pub fn load<S: DeserializeOwned, C>(
+    defaults: &str,
+    layers: &Layers,
+    uses: &[&str],
+    check: impl FnOnce(S) -> Result<C, Vec<Problem>>,
+) -> Result<Loaded<C>, SettingsError> {
     let shape = Shape::parse(defaults)?;
-    let mut merged = Merged::new::<S>(&shape)?;
-    let entries = layers.entries(&mut merged.faults);
+    let mut merged = Merged::new::<S>(&shape, uses)?;
+    let entries = layers.entries(&mut merged.mistakes);
     for entry in entries {
         merged.add::<S>(entry);
     }
     merged.read_secret_files();
-    let checked = C::try_from(merged.settings::<S>()?);
+    let checked = check(merged.settings::<S>()?);
     let problems = checked.as_ref().err().map_or(&[][..], Vec::as_slice);
     for problem in problems {
         merged.blame(problem);
     }
     match checked {
-        Ok(config) if merged.faults.is_empty() => {
+        Ok(config) if merged.mistakes.is_empty() => {
             Ok(Loaded { config, changed: merged.changed(), misnamed: layers.misnamed(&shape) })
         }
-        _ => Err(SettingsError::Invalid(merged.faults)),
+        _ => Err(SettingsError::Invalid(merged.mistakes)),
     }
 }
 

@@ -24,7 +24,10 @@ Write only what differs from the defaults. Settings are read in this order; late
 4. dedicated flags, such as `--brokers`,
 5. `--set key=value`: TOML values, bare strings, lists with commas.
 
-All problems are reported at once, each with its key, where it was set, and what was expected; the exit code is 78.
+A duration (`..._ms`) is a number of milliseconds or a text such as `\"10s\"`, `\"1m30s\"` or `\"7d\"`; a size (`..._bytes`,
+`..._bytes_max`) is a number of bytes or a text such as `\"16MiB\"` or `\"1MB\"`.
+
+Each command checks the sections that it uses. All problems are reported at once, each with its key, where it was set, and what was expected; the exit code is 78.
 A key without a default is unset unless you set it. Secrets are never printed. Each secret can be read from a file: add
 `_file` to its key.
 ";
@@ -129,13 +132,15 @@ fn every_key_is_explained() {
 /// Mistakes of one start.
 #[derive(Default)]
 struct Mistakes<'a> {
+    /// `classify` when empty.
+    command: &'a [&'a str],
     file: &'a str,
     environment: &'a [(&'a str, &'a str)],
     arguments: &'a [&'a str],
 }
 
 impl Mistakes<'_> {
-    /// Starts `classify` with them, in a folder of its own where the file is `labelstream.toml`.
+    /// Starts the command with them, in a folder of its own where the file is `labelstream.toml`.
     #[track_caller]
     fn are_told(&self, expected: &[&str]) {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -143,7 +148,7 @@ impl Mistakes<'_> {
             fs::write(folder.path().join("labelstream.toml"), self.file).expect("write the file");
         }
         let output = Command::new(labelstream())
-            .arg("classify")
+            .args(if self.command.is_empty() { &["classify"] } else { self.command })
             .args(self.arguments)
             .envs(self.environment.iter().copied())
             .current_dir(folder.path())
@@ -204,25 +209,27 @@ fn the_list_of_bad_settings() {
 
 #[test]
 fn the_list_of_bad_drift_settings() {
-    Mistakes { file: "[drift]\ngroup = \"labelstream\"\n", ..Mistakes::default() }.are_told(&[
+    const DRIFT: &[&str] = &["drift"];
+    Mistakes { command: DRIFT, file: "[drift]\ngroup = \"labelstream\"\n", ..Mistakes::default() }.are_told(&[
         "drift.group (labelstream.toml:2): expected another group than source.group, or each would wait for the other's partitions, found \"labelstream\" for both",
     ]);
-    Mistakes { arguments: &["--set", "drift.granularities=1m,90s"], ..Mistakes::default() }.are_told(&[
+    Mistakes { command: DRIFT, arguments: &["--set", "drift.granularities=1m,90s"], ..Mistakes::default() }.are_told(&[
         "drift.granularities (--set drift.granularities): expected each length to be a multiple of the one before, found \"90s\" after PT1M",
     ]);
-    Mistakes { arguments: &["--set", "state.topic=messages"], ..Mistakes::default() }.are_told(&[
+    Mistakes { command: DRIFT, arguments: &["--set", "state.topic=messages"], ..Mistakes::default() }.are_told(&[
         "state.topic (--set state.topic): expected a topic of its own, found \"messages\", which is in source.topics",
     ]);
-    Mistakes { arguments: &["--set", "drift.topics=a", "--set", "drift.dead_letter_topics=a"], ..Mistakes::default() }
+    Mistakes { command: DRIFT, arguments: &["--set", "drift.topics=a", "--set", "drift.dead_letter_topics=a"], ..Mistakes::default() }
         .are_told(&[
             "drift.dead_letter_topics (--set drift.dead_letter_topics): expected other topics than those of labelled events, found \"a\" in drift.topics (drift.topics is set in --set drift.topics)",
             "drift.topics (--set drift.topics): expected every topic once, found \"a\" again",
         ]);
-    Mistakes { file: "[verdict]\nfalse_alarm_budget = \"weekly\"\nrecords_min = 8\n", ..Mistakes::default() }.are_told(&[
+    Mistakes { command: DRIFT, file: "[verdict]\nfalse_alarm_budget = \"weekly\"\nrecords_min = 8\n", ..Mistakes::default() }.are_told(&[
         "verdict.false_alarm_budget (labelstream.toml:2): expected a number above 0 and a period, such as \"1 per week\" (hour, day, week, month or year), found \"weekly\"",
         "verdict.records_min (labelstream.toml:3): expected at least 20, found 8",
     ]);
     Mistakes {
+        command: DRIFT,
         file: "[observe]\nslices = [\"colour\"]\n[reports]\nurl = \"gs://bucket\"\n[labels]\nttl_ms = 1\n",
         ..Mistakes::default()
     }
@@ -236,6 +243,7 @@ fn the_list_of_bad_drift_settings() {
 #[test]
 fn all_mistakes_of_all_layers_come_at_once() {
     Mistakes {
+        command: &[],
         file: "[kafka]\nbrokers = [\"nowhere\"]\n[sink]\ncompression = \"brotli\"\n[sinc]\nlayout = \"nest\"\n",
         environment: &[("LABELSTREAM__DECODE__PAYLOAD_BYTES_MAX", "lots")],
         arguments: &["--set", "http.enabled=maybe", "--set", "sink.attempts_max=0"],
@@ -244,7 +252,7 @@ fn all_mistakes_of_all_layers_come_at_once() {
         "kafka.brokers (labelstream.toml:2): expected host:port such as localhost:9092, found \"nowhere\"",
         "sink.compression (labelstream.toml:4): unknown variant `brotli`, expected one of `none`, `gzip`, `snappy`, `lz4`, `zstd`",
         "sinc.layout (labelstream.toml:6): no such setting; did you mean sink.layout?",
-        "decode.payload_bytes_max (environment variable LABELSTREAM__DECODE__PAYLOAD_BYTES_MAX): expected a whole number, found the string \"lots\"",
+        "decode.payload_bytes_max (environment variable LABELSTREAM__DECODE__PAYLOAD_BYTES_MAX): expected a whole number of bytes, or a size such as \"16MiB\" or \"1MB\", found the string \"lots\"",
         "http.enabled (--set http.enabled): expected true or false, found the string \"maybe\"",
         "sink.attempts_max (--set sink.attempts_max): expected at least 1, found 0",
     ]);
@@ -266,4 +274,64 @@ fn a_secret_never_appears_in_a_message() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(78), "{said}");
     assert!(said.contains("kafka.sasl_password_file") && !said.contains("hunter2"), "{said}");
+}
+
+/// A value that its section refuses, and the section.
+const BAD: &[(&str, &str)] = &[
+    ("kafka", "brokers = [\"nowhere\"]"),
+    ("source", "session_timeout_ms = \"soon\""),
+    ("decode", "format = \"xml\""),
+    ("model", "tokens_max = 0"),
+    ("packages", "retry_wait_ms = \"soon\""),
+    ("batch", "records_max = 0"),
+    ("sink", "attempts_max = 0"),
+    ("drift", "granularities = [\"90\"]"),
+    ("observe", "slices = [\"colour\"]"),
+    ("state", "bytes_max = \"lots\""),
+    ("reference", "kind = \"yesterday\""),
+    ("verdict", "records_min = 8"),
+    ("labels", "ttl_ms = 1"),
+    ("reports", "url = \"gs://bucket\""),
+    ("run", "stall_max_ms = 1"),
+    ("http", "listen = \"localhost\""),
+    ("log", "level = \"loud\""),
+];
+
+/// Every section is bad at once: a command names those that it uses and no other, and what exists nowhere.
+#[test]
+fn a_bad_section_stops_only_the_commands_that_use_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let sections: Vec<_> = BAD.iter().map(|(section, bad)| format!("[{section}]\n{bad}\n")).collect();
+    fs::write(folder.path().join("labelstream.toml"), format!("{}[sinc]\nx = 1\n", sections.concat())).expect("write");
+    fs::write(folder.path().join("texts.csv"), "text\nhello\n").expect("write");
+    fs::write(folder.path().join("history.jsonl"), "{}\n").expect("write");
+    let of_all: Vec<_> = BAD.iter().map(|(section, _)| *section).collect();
+    let of_stream = ["kafka", "source", "sink", "log"];
+    let of_model = ["model", "packages"];
+    let of_tests = ["drift", "observe", "reference", "verdict", "reports"];
+    let check = |command: &[&str], used: &[&str]| {
+        let output = Command::new(labelstream()).args(command).current_dir(folder.path()).stdin(Stdio::null()).output();
+        let output = output.expect("the binary starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{command:?}: {said}");
+        let told = |section: &str| said.lines().any(|line| line.trim_start().starts_with(&format!("{section}.")));
+        let found: Vec<_> = of_all.iter().copied().filter(|section| told(section)).collect();
+        let expected: Vec<_> = of_all.iter().copied().filter(|section| used.contains(section)).collect();
+        assert_eq!(found, expected, "{command:?}: {said}");
+        assert!(told("sinc"), "{command:?}: a section that does not exist is always told\n{said}");
+    };
+    check(&["classify"], &[&of_stream[..], &of_model, &["decode", "batch", "run", "http"]].concat());
+    check(&["check"], &of_all);
+    check(&["replay"], &[&of_stream[..], &["run"]].concat());
+    let of_worker = ["batch", "state", "labels", "run", "http"];
+    check(&["drift"], &[&of_stream[..], &of_model, &of_tests, &of_worker].concat());
+    let of_drift_tests = [&of_stream[..], &of_model, &of_tests].concat();
+    check(&["drift", "calibrate", "history.jsonl", "--out", "a.profile"], &of_drift_tests);
+    check(&["drift", "replay", "--from", "-6h"], &of_drift_tests);
+    check(&["drift", "backtest", "history.jsonl"], &of_drift_tests);
+    check(&["drift", "explain", "latest"], &["source", "sink", "drift", "observe", "reports", "log"]);
+    let of_scores = ["model", "packages", "log"];
+    check(&["score", "texts.csv", "--out", "labels.csv"], &of_scores);
+    check(&["model", "check", "."], &of_scores);
+    check(&["model", "list"], &of_scores);
 }

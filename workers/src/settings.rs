@@ -1,10 +1,11 @@
 //! The settings of the whole program: one section per part, each checked by the crate that uses it, then held together.
 //!
-//! `default.toml` beside this crate's sources declares every key, `classifier` those of `[model]` and `packages` its own. What two parts must agree on is checked here, because
-//! only here are both known.
+//! `default.toml` beside this crate's sources declares every key, `engine` those of `[model]` and `packages` its own. What
+//! two parts must agree on is checked here, because only here are both known.
 
 mod drift;
 mod relations;
+pub mod uses;
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -31,6 +32,7 @@ use sink::settings::{Identity, SinkConfig, SinkSettings};
 use crate::package_path;
 use drift::{DriftSettings, ObserveSettings, check_drift, check_labels};
 use relations::{publish_max, relations};
+use uses::Uses;
 
 pub use drift::DriftConfig;
 
@@ -40,12 +42,12 @@ pub fn defaults() -> String {
     format!("{own}\n{}\n{}", engine::settings::DEFAULTS, packages::settings::DEFAULTS)
 }
 
-/// Reads all layers over [`defaults`] and checks the result.
+/// Reads all layers over [`defaults`] and checks the sections that a command uses.
 ///
 /// # Errors
 /// [`SettingsError::Invalid`] with every problem at once.
-pub fn load(layers: &Layers) -> Result<Loaded<Config>, SettingsError> {
-    service::settings::load::<Settings, Config>(&defaults(), layers)
+pub fn load(layers: &Layers, uses: Uses) -> Result<Loaded<Config>, SettingsError> {
+    service::settings::load(&defaults(), layers, uses, |settings| Config::check(settings, uses))
 }
 
 /// All sections, as written.
@@ -230,11 +232,9 @@ impl Config {
     }
 }
 
-impl TryFrom<Settings> for Config {
-    type Error = Vec<Problem>;
-
-    fn try_from(settings: Settings) -> Result<Self, Vec<Problem>> {
-        let mut settings = settings;
+impl Config {
+    /// Checks the sections in `uses`; the others hold their defaults, and what is said of them is another command's affair.
+    fn check(mut settings: Settings, uses: Uses) -> Result<Self, Vec<Problem>> {
         let host_name = || gethostname::gethostname().into_string().ok();
         settings.source.instance = settings.source.instance.or_else(host_name);
         let mut problems = relations(&settings);
@@ -257,6 +257,7 @@ impl TryFrom<Settings> for Config {
         let run = check(run, &mut problems);
         let http = check(http, &mut problems);
         let log = check(log, &mut problems);
+        problems.retain(|problem| uses.iter().any(|section| problem.key.split('.').next() == Some(section)));
         let all = (|| {
             Some(Self {
                 connection: connection?,

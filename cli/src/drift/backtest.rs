@@ -10,6 +10,7 @@ use explain::terminal::Ink;
 use ingest::history::History;
 use sink::reports::ReportStore;
 use workers::drift::comparer;
+use workers::settings::uses;
 
 use super::flags::{CommonFlags, FileFlags, TestFlags};
 use super::lines::Lines;
@@ -50,7 +51,7 @@ pub(super) struct BacktestArguments {
 pub(super) fn run(arguments: &BacktestArguments) -> Result<(), Failure> {
     let mut flags = arguments.written.flags();
     flags.extend(arguments.tests.flags());
-    let Started { config, stop, .. } = start::command(&arguments.common.layers(flags)?)?;
+    let Started { config, stop, .. } = start::command(&arguments.common.layers(flags)?, uses::DRIFT_TESTS)?;
     let comparer = comparer(&config, &stop)?;
     let mut history = History::open(&arguments.file)?;
     let store = ReportStore::open(config.reports())?;

@@ -16,6 +16,7 @@ use explain::figures::{count, probability, span, tame, value};
 use ingest::history::History;
 use tokio_util::sync::CancellationToken;
 use workers::settings::Config;
+use workers::settings::uses;
 
 use super::flags::{CommonFlags, FileFlags, KafkaFlags, TestFlags};
 use super::moment::{Moment, now_ms};
@@ -75,7 +76,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<(), Failure> {
     let mut flags = arguments.kafka.flags();
     flags.extend(arguments.written.flags());
     flags.extend(arguments.tests.flags());
-    let Started { config, stop, .. } = start::command(&arguments.common.layers(flags)?)?;
+    let Started { config, stop, .. } = start::command(&arguments.common.layers(flags)?, uses::DRIFT_TESTS)?;
     let (windows, made_from) = match (&arguments.file, arguments.from) {
         (Some(file), _) => from_file(&config, file, &stop)?,
         (None, from) => {

@@ -12,6 +12,7 @@ use explain::terminal::Ink;
 use explain::{html, terminal};
 use sink::reports::ReportStore;
 use workers::settings;
+use workers::settings::uses;
 
 use super::flags::CommonFlags;
 use super::moment::{Moment, NoMoment, now_ms};
@@ -79,7 +80,7 @@ fn length(text: &str) -> Result<Granularity, String> {
 /// # Errors
 /// When the reports cannot be read or hold no such window; the message names those that there are.
 pub(super) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
-    let loaded = settings::load(&arguments.common.layers(Vec::new())?)?;
+    let loaded = settings::load(&arguments.common.layers(Vec::new())?, uses::DRIFT_EXPLAIN)?;
     let config = loaded.config;
     telemetry::install(&config)?;
     telemetry::warn_of(&loaded.misnamed);

@@ -9,6 +9,7 @@ use service::http::{Facts, Health, Program, Server};
 use workers::brokers;
 use workers::drift::setup;
 use workers::settings::Config;
+use workers::settings::uses;
 
 use super::flags::{CommonFlags, KafkaFlags, TestFlags, flag};
 use crate::failure::{Failure, refuse_losses};
@@ -59,7 +60,7 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<(), Failure> {
     flags.extend(flag("--group", "drift.group", arguments.worker.group.as_deref()));
     flags.extend(flag("--instance", "source.instance", arguments.worker.instance.as_deref()));
     flags.extend(arguments.tests.flags());
-    let Started { config, metrics, stop } = start::worker(&arguments.common.layers(flags)?)?;
+    let Started { config, metrics, stop } = start::worker(&arguments.common.layers(flags)?, uses::DRIFT)?;
     let progress = Arc::new(Progress::default());
     let health = Health::new(PROGRAM, stop.clone(), Arc::clone(progress.stages()), {
         let progress = Arc::clone(&progress);

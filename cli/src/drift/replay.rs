@@ -12,6 +12,7 @@ use explain::terminal::Ink;
 use sink::reports::ReportStore;
 use workers::drift::comparer;
 use workers::settings::Config;
+use workers::settings::uses;
 
 use super::flags::{CommonFlags, KafkaFlags, TestFlags};
 use super::lines::Lines;
@@ -55,7 +56,7 @@ pub(super) struct ReplayArguments {
 pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
     let mut flags = arguments.kafka.flags();
     flags.extend(arguments.tests.flags());
-    let Started { config, stop, .. } = start::command(&arguments.common.layers(flags)?)?;
+    let Started { config, stop, .. } = start::command(&arguments.common.layers(flags)?, uses::DRIFT_TESTS)?;
     let now_ms = now_ms();
     let (from_ms, to_ms) = (arguments.from.ms(now_ms), arguments.to.ms(now_ms));
     if from_ms >= to_ms {

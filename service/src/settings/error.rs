@@ -9,7 +9,7 @@ use super::place::Place;
 
 /// One setting that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct Mistake {
     /// The dotted key; empty when a whole file cannot be read as TOML.
     pub key: String,
     pub place: Place,
@@ -17,7 +17,7 @@ pub struct Fault {
     pub expected: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.key.is_empty() {
             write!(f, "{}: {}", self.place, self.expected)
@@ -34,7 +34,7 @@ pub enum SettingsError {
     ReadFile { path: PathBuf, source: std::io::Error },
     /// Every problem found, in the order of the layers, then of the checks.
     #[error("use the settings, {}", list(.0))]
-    Invalid(Vec<Fault>),
+    Invalid(Vec<Mistake>),
     /// Our own bug: the embedded defaults do not fit the program that embeds them.
     #[error("use the embedded defaults: {0}")]
     Defaults(String),
@@ -50,20 +50,20 @@ impl SettingsError {
     }
 
     /// The single problems; empty for the other variants.
-    pub fn faults(&self) -> &[Fault] {
+    pub fn mistakes(&self) -> &[Mistake] {
         match self {
-            Self::Invalid(faults) => faults,
+            Self::Invalid(mistakes) => mistakes,
             Self::ReadFile { .. } | Self::Defaults(_) => &[],
         }
     }
 }
 
-fn list(faults: &[Fault]) -> String {
-    let noun = if faults.len() == 1 { "problem" } else { "problems" };
-    let mut text = format!("{} {noun}:", faults.len());
-    for fault in faults {
+fn list(mistakes: &[Mistake]) -> String {
+    let noun = if mistakes.len() == 1 { "problem" } else { "problems" };
+    let mut text = format!("{} {noun}:", mistakes.len());
+    for mistake in mistakes {
         text.push_str("\n  ");
-        text.push_str(&fault.to_string());
+        text.push_str(&mistake.to_string());
     }
     text
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use super::error::{Fault, SettingsError};
+use super::error::{Mistake, SettingsError};
 use super::place::Place;
 use super::shape::{Shape, leaves};
 
@@ -90,17 +90,17 @@ impl Layers {
     }
 
     /// Every value in the order in which later ones win, and what cannot be read at all.
-    pub(super) fn entries(&self, faults: &mut Vec<Fault>) -> Vec<Entry> {
+    pub(super) fn entries(&self, mistakes: &mut Vec<Mistake>) -> Vec<Entry> {
         let mut entries = Vec::new();
         if let Some(file) = &self.file {
-            file.entries(&mut entries, faults);
+            file.entries(&mut entries, mistakes);
         }
         for (name, value) in &self.environment {
             let place = Place::Environment(name.clone());
             let names = split(&name[ENVIRONMENT_PREFIX.len()..].to_lowercase(), "__");
             match value.to_str() {
                 Some(text) => entries.push(Entry { names, written: Written::Untyped(text.to_owned()), place }),
-                None => faults.push(Fault {
+                None => mistakes.push(Mistake {
                     key: names.join("."),
                     place,
                     expected: "expected UTF-8, found other bytes".to_owned(),
@@ -121,7 +121,7 @@ impl Layers {
                     written: Written::Untyped(text.to_owned()),
                     place: Place::Set(key.trim().to_owned()),
                 }),
-                _ => faults.push(Fault {
+                _ => mistakes.push(Mistake {
                     key: String::new(),
                     place: Place::Set(set.split('=').next().unwrap_or_default().to_owned()),
                     expected: "expected key=value, such as kafka.brokers=localhost:9092".to_owned(),
@@ -154,11 +154,11 @@ pub(super) enum Written {
 }
 
 impl SettingsFile {
-    fn entries(&self, entries: &mut Vec<Entry>, faults: &mut Vec<Fault>) {
+    fn entries(&self, entries: &mut Vec<Entry>, mistakes: &mut Vec<Mistake>) {
         let (spans, errors) = DeTable::parse_recoverable(&self.text);
         for error in &errors {
             let start = error.span().map_or(0, |span| span.start);
-            faults.push(Fault {
+            mistakes.push(Mistake {
                 key: String::new(),
                 place: self.place(start),
                 expected: format!("not TOML: {}", error.message()),
@@ -172,7 +172,7 @@ impl SettingsFile {
             Err(error) => {
                 let start = error.span().map_or(0, |span| span.start);
                 let expected = format!("not TOML: {}", error.message());
-                faults.push(Fault { key: String::new(), place: self.place(start), expected });
+                mistakes.push(Mistake { key: String::new(), place: self.place(start), expected });
                 return;
             }
         };

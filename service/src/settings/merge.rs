@@ -12,11 +12,11 @@ use schemas::secret::MASK;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::error::{Fault, SettingsError};
-use super::kind::describe;
+use super::error::{Mistake, SettingsError};
 use super::layers::{Entry, Written};
 use super::place::Place;
 use super::shape::{Known, Shape};
+use super::value_type::describe;
 
 /// A key that was set, for people to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +29,9 @@ pub struct Setting {
 
 /// The layers read so far.
 pub(super) struct Merged<'a> {
-    pub(super) faults: Vec<Fault>,
+    pub(super) mistakes: Vec<Mistake>,
     shape: &'a Shape,
+    uses: &'a [&'a str],
     /// The winning value of each key that was set.
     winners: BTreeMap<String, Winner>,
 }
@@ -38,13 +39,16 @@ pub(super) struct Merged<'a> {
 struct Winner {
     known: Known,
     value: Value,
+    /// As it was written, where that is another form of the value: `"10s"` for 10000.
+    written: Option<String>,
     place: Place,
 }
 
 impl<'a> Merged<'a> {
-    pub(super) fn new<S: DeserializeOwned>(shape: &'a Shape) -> Result<Self, SettingsError> {
+    /// `uses` names the sections that count.
+    pub(super) fn new<S: DeserializeOwned>(shape: &'a Shape, uses: &'a [&'a str]) -> Result<Self, SettingsError> {
         try_alone::<S>(shape.defaults().clone()).map_err(SettingsError::Defaults)?;
-        Ok(Self { faults: Vec::new(), shape, winners: BTreeMap::new() })
+        Ok(Self { mistakes: Vec::new(), shape, uses, winners: BTreeMap::new() })
     }
 
     /// Takes one written value, or says what is wrong with it.
@@ -53,14 +57,21 @@ impl<'a> Merged<'a> {
         let key = names.join(".");
         let Some(known) = self.shape.find(&names) else {
             if let Some(expected) = self.unknown(&names, &key, &written) {
-                self.faults.push(Fault { key, place, expected });
+                self.mistakes.push(Mistake { key, place, expected });
             }
             return;
         };
+        if !self.uses.contains(&known.path[0].as_str()) {
+            return; // another command's affair
+        }
+        let in_words = match &written {
+            Written::Typed(Value::String(text)) | Written::Untyped(text) => Some(text.clone()),
+            Written::Typed(_) => None,
+        };
         let read = match written {
-            Written::Typed(value) if known.free => known.kind.check_free(value),
-            Written::Typed(value) => known.kind.check(value),
-            Written::Untyped(text) => known.kind.read(&text),
+            Written::Typed(value) if known.free => known.value_type.check_free(value),
+            Written::Typed(value) => known.value_type.check(value),
+            Written::Untyped(text) => known.value_type.read(&text),
         };
         let tried = read.and_then(|value| {
             if self.names_secret_file(&known).is_none() {
@@ -72,14 +83,15 @@ impl<'a> Merged<'a> {
         });
         match tried {
             Ok(value) => {
-                self.winners.insert(known.key(), Winner { known, value, place });
+                let written = in_words.filter(|text| known.value_type.has_unit() && text.contains(char::is_alphabetic));
+                self.winners.insert(known.key(), Winner { known, value, written, place });
             }
-            Err(_) if self.shape.is_secret(&known) => self.faults.push(Fault {
+            Err(_) if self.shape.is_secret(&known) => self.mistakes.push(Mistake {
                 key: known.key(),
                 place,
-                expected: format!("expected {}, found something else", known.kind.expected()),
+                expected: format!("expected {}, found something else", known.value_type.expected()),
             }),
-            Err(expected) => self.faults.push(Fault { key: known.key(), place, expected }),
+            Err(expected) => self.mistakes.push(Mistake { key: known.key(), place, expected }),
         }
     }
 
@@ -112,7 +124,7 @@ impl<'a> Merged<'a> {
             if let Some(other) = self.winners.get(&secret) {
                 let expected =
                     format!("expected one of {secret} and {named}, found both; the other is set in {}", other.place);
-                self.faults.push(Fault { key: named, place, expected });
+                self.mistakes.push(Mistake { key: named, place, expected });
                 continue;
             }
             let path = PathBuf::from(value.as_str().unwrap_or_default());
@@ -121,11 +133,11 @@ impl<'a> Merged<'a> {
                 (Ok(text), Some(known)) => {
                     let value = Value::String(text.trim_end_matches(['\r', '\n']).to_owned());
                     let place = Place::SecretFile { path, named_by: Box::new(place) };
-                    self.winners.insert(secret, Winner { known, value, place });
+                    self.winners.insert(secret, Winner { known, value, written: None, place });
                 }
                 (Err(error), _) => {
                     let expected = format!("expected a file that can be read, found {}: {error}", path.display());
-                    self.faults.push(Fault { key: named, place, expected });
+                    self.mistakes.push(Mistake { key: named, place, expected });
                 }
                 (Ok(_), None) => {}
             }
@@ -145,21 +157,24 @@ impl<'a> Merged<'a> {
         merged.map_err(|error| SettingsError::Defaults(error.to_string()))
     }
 
-    /// Adds the place to a problem that a check found. A key that is already at fault is not blamed twice: the check saw
+    /// Adds the place to a problem that a check found. A key that is already at mistake is not blamed twice: the check saw
     /// its default.
     pub(super) fn blame(&mut self, problem: &Problem) {
-        if self.faults.iter().any(|fault| fault.key == problem.key) {
+        if self.mistakes.iter().any(|mistake| mistake.key == problem.key) {
             return;
         }
         let place = self.winners.get(&problem.key).map_or(Place::Default, |winner| winner.place.clone());
         let mut expected = problem.expected.clone();
+        if let Some(text) = self.winners.get(&problem.key).and_then(|winner| winner.written.as_ref()) {
+            expected = format!("{expected}, written as {text:?}");
+        }
         let in_key = |sign: char| sign.is_ascii_alphanumeric() || "._".contains(sign);
         for word in problem.expected.split(|sign| !in_key(sign)) {
             if let Some(other) = self.winners.get(word).filter(|_| word != problem.key) {
                 expected = format!("{expected} ({word} is set in {})", other.place);
             }
         }
-        self.faults.push(Fault { key: problem.key.clone(), place, expected });
+        self.mistakes.push(Mistake { key: problem.key.clone(), place, expected });
     }
 
     pub(super) fn changed(&self) -> Vec<Setting> {

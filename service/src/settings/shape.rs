@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 use super::error::SettingsError;
-use super::kind::Kind;
+use super::value_type::ValueType;
 
 const OPTIONAL: &str = "#? ";
 const FREE: &str = "#* ";
@@ -23,7 +23,7 @@ const LIKENESS_MIN: f64 = 0.7;
 pub(super) struct Known {
     /// The names from the root to the value.
     pub(super) path: Vec<String>,
-    pub(super) kind: Kind,
+    pub(super) value_type: ValueType,
     /// True inside a section that takes any key.
     pub(super) free: bool,
 }
@@ -37,8 +37,8 @@ impl Known {
 /// The keys and sections that exist.
 #[derive(Debug)]
 pub(super) struct Shape {
-    leaves: BTreeMap<String, Kind>,
-    free: BTreeMap<String, Kind>,
+    leaves: BTreeMap<String, ValueType>,
+    free: BTreeMap<String, ValueType>,
     sections: BTreeSet<String>,
     defaults: Table,
 }
@@ -53,7 +53,7 @@ impl Shape {
         for (path, value) in examples {
             let (parent, _) = path.split_at(path.len() - 1);
             if !shape.leaves.contains_key(&path.join(".")) {
-                shape.free.insert(parent.join("."), kind(&path, &value)?);
+                shape.free.insert(parent.join("."), type_of(&path, &value)?);
             }
         }
         Ok(shape)
@@ -66,7 +66,7 @@ impl Shape {
                 self.sections.insert(path.join("."));
                 self.walk(inner, path)?;
             } else {
-                self.leaves.insert(path.join("."), kind(path, value)?);
+                self.leaves.insert(path.join("."), type_of(path, value)?.of_key(name));
             }
             path.pop();
         }
@@ -86,14 +86,14 @@ impl Shape {
     /// Finds a key by its names; inside a free section the rest of the names is one key with dots.
     pub(super) fn find(&self, names: &[String]) -> Option<Known> {
         for cut in 1..names.len() {
-            if let Some(kind) = self.free.get(&names[..cut].join(".")) {
+            if let Some(value_type) = self.free.get(&names[..cut].join(".")) {
                 let mut path = names[..cut].to_vec();
                 path.push(names[cut..].join("."));
-                return Some(Known { path, kind: *kind, free: true });
+                return Some(Known { path, value_type: *value_type, free: true });
             }
         }
-        let kind = *self.leaves.get(&names.join("."))?;
-        Some(Known { path: names.to_vec(), kind, free: false })
+        let value_type = *self.leaves.get(&names.join("."))?;
+        Some(Known { path: names.to_vec(), value_type, free: false })
     }
 
     pub(super) fn is_section(&self, names: &[String]) -> bool {
@@ -154,7 +154,7 @@ fn table(text: &str) -> Result<Table, SettingsError> {
     toml::from_str(text).map_err(|error| SettingsError::Defaults(error.to_string()))
 }
 
-fn kind(path: &[String], value: &Value) -> Result<Kind, SettingsError> {
-    Kind::of(value)
+fn type_of(path: &[String], value: &Value) -> Result<ValueType, SettingsError> {
+    ValueType::of(value)
         .ok_or_else(|| SettingsError::Defaults(format!("{} has a type that no setting may have", path.join("."))))
 }

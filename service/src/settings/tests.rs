@@ -60,10 +60,8 @@ enum Format {
 #[derive(Debug)]
 struct Checked(Root);
 
-impl TryFrom<Root> for Checked {
-    type Error = Vec<Problem>;
-
-    fn try_from(root: Root) -> Result<Self, Vec<Problem>> {
+impl Checked {
+    fn check(root: Root) -> Result<Self, Vec<Problem>> {
         if root.input.share > 1.0 {
             let expected = format!("expected at most 1, or input.check off, found {}", root.input.share);
             return Err(vec![Problem::new("input.share", expected)]);
@@ -82,10 +80,14 @@ struct Given<'a> {
 
 impl Given<'_> {
     fn load(&self) -> Result<Loaded<Checked>, SettingsError> {
+        self.load_for(&["kafka", "input"])
+    }
+
+    fn load_for(&self, uses: &[&str]) -> Result<Loaded<Checked>, SettingsError> {
         let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), OsString::from(text));
         let flag =
             |(name, key, text): &(&'static str, &'static str, &str)| Flag { name, key, text: (*text).to_owned() };
-        super::load::<Root, Checked>(
+        super::load(
             DEFAULTS,
             &Layers {
                 strangers: Vec::new(),
@@ -95,13 +97,15 @@ impl Given<'_> {
                 flags: self.flags.iter().map(flag).collect(),
                 sets: self.sets.iter().map(|set| (*set).to_owned()).collect(),
             },
+            uses,
+            Checked::check,
         )
     }
 
     #[track_caller]
     fn fails(&self, expected: &[&str]) {
         let error = self.load().expect_err("these settings are bad");
-        let found: Vec<_> = error.faults().iter().map(ToString::to_string).collect();
+        let found: Vec<_> = error.mistakes().iter().map(ToString::to_string).collect();
         assert_eq!(found, expected);
     }
 }
@@ -183,7 +187,7 @@ fn a_file_that_is_not_toml_is_named_with_its_line_and_the_other_layers_are_still
     let error = Given { file: "[input]\nshare = = 5\n", sets: &["input.chek=1"], ..Given::default() }
         .load()
         .expect_err("not TOML");
-    let found: Vec<_> = error.faults().iter().map(ToString::to_string).collect();
+    let found: Vec<_> = error.mistakes().iter().map(ToString::to_string).collect();
     assert!(found[0].starts_with("my.toml:2: not TOML: "), "{found:?}");
     assert_eq!(
         found.last().map(String::as_str),
@@ -225,6 +229,69 @@ fn free_names_that_look_secret_are_masked() {
 
 #[test]
 fn defaults_that_do_not_fit_are_a_bug_of_ours_and_say_so() {
-    let found = super::load::<Root, Checked>("kafka = {}", &Layers::default());
+    let found = super::load("kafka = {}", &Layers::default(), &["kafka"], Checked::check);
     assert!(matches!(found, Err(SettingsError::Defaults(_))), "{found:?}");
+}
+
+#[test]
+fn a_section_that_is_not_used_stops_nobody_unless_its_names_do_not_exist() {
+    let bad = Given { file: "[kafka]\nbrokers = 5\n[input]\nshare = 0.1\n", ..Given::default() };
+    let loaded = bad.load_for(&["input"]).expect("the bad section is another's");
+    assert_eq!(loaded.config.0.kafka.brokers, ["localhost:9092"], "its defaults stand in");
+    assert_eq!(loaded.changed.len(), 1, "what it sets changed nothing");
+    assert!(bad.load_for(&["kafka", "input"]).is_err());
+    let secret = Given { sets: &["kafka.password_file=/no/such/file"], ..Given::default() };
+    assert!(secret.load_for(&["input"]).is_ok(), "its secrets are not read");
+    let unknown = Given { file: "[kafka]\nbroker = 5\n[kafca]\nx = 1\n", ..Given::default() };
+    let error = unknown.load_for(&["input"]).expect_err("names that do not exist");
+    assert_eq!(error.mistakes().len(), 2, "{error}");
+}
+
+#[test]
+fn durations_and_sizes_are_written_with_their_unit_or_as_before() {
+    const DEFAULTS: &str = "[input]\nwait_ms = 5\npart_bytes = 7\n";
+    #[derive(Debug, Deserialize)]
+    struct Root {
+        input: Input,
+    }
+    #[derive(Debug, Deserialize)]
+    struct Input {
+        wait_ms: u64,
+        part_bytes: u64,
+    }
+    let load = |file: &str, sets: &[&str], environment: &[(&str, &str)]| {
+        let file = SettingsFile { path: PathBuf::from("my.toml"), text: file.to_owned() };
+        let environment = environment.iter().map(|(name, text)| ((*name).to_owned(), OsString::from(text)));
+        let sets = sets.iter().map(|set| (*set).to_owned()).collect();
+        let layers = Layers { file: Some(file), sets, environment: environment.collect(), ..Layers::default() };
+        super::load(DEFAULTS, &layers, &["input"], |root: Root| {
+            let Input { wait_ms, part_bytes } = root.input;
+            let least = Problem::new("input.wait_ms", format!("expected 2 or more, found {wait_ms}"));
+            if wait_ms < 2 { Err(vec![least]) } else { Ok((wait_ms, part_bytes)) }
+        })
+    };
+    let good = |file: &str, sets: &[&str], environment: &[(&str, &str)]| {
+        load(file, sets, environment).map(|loaded| loaded.config).map_err(|error| error.to_string())
+    };
+    assert_eq!(good("input.wait_ms = \"1m30s\"\ninput.part_bytes = \"16MiB\"", &[], &[]), Ok((90_000, 16_777_216)));
+    assert_eq!(good("input.wait_ms = 250\ninput.part_bytes = 10", &[], &[]), Ok((250, 10)));
+    let both = [("LABELSTREAM__INPUT__WAIT_MS", "10s"), ("LABELSTREAM__INPUT__PART_BYTES", "1 MB")];
+    assert_eq!(good("", &[], &both), Ok((10_000, 1_000_000)));
+    assert_eq!(good("", &["input.wait_ms=250ms", "input.part_bytes=\"2kB\""], &[]), Ok((250, 2_000)));
+    let told = |file: &str, sets: &[&str]| {
+        let error = load(file, sets, &[]).expect_err("a bad value");
+        error.mistakes().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(
+        told("input.wait_ms = \"10\"", &[]),
+        "input.wait_ms (my.toml:1): expected a whole number of milliseconds, or a duration such as \"10s\", \"1m30s\" or \"7d\", found the string \"10\""
+    );
+    assert_eq!(
+        told("", &["input.part_bytes=10s"]),
+        "input.part_bytes (--set input.part_bytes): expected a whole number of bytes, or a size such as \"16MiB\" or \"1MB\", found the string \"10s\""
+    );
+    assert_eq!(
+        told("", &["input.wait_ms=1ms"]),
+        "input.wait_ms (--set input.wait_ms): expected 2 or more, found 1, written as \"1ms\""
+    );
 }
