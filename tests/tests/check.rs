@@ -148,7 +148,7 @@ fn topics_that_do_not_fit_each_other_are_told() {
             1,
             &[
                 &format!(
-                    "note  output topic {output}: takes 2000000 bytes (max.message.bytes), the input up to 3000000: a \
+                    "note  output topic {output}: accepts 2000000 bytes (max.message.bytes), the input up to 3000000: a \
                      larger record becomes a dead letter; raise it to 3004096"
                 ),
                 &format!("note  output topic {output}: accepts records up to 3600000 ms in the future"),

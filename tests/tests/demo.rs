@@ -65,7 +65,7 @@ fn the_change_of_the_mix_is_found_and_nothing_before_it() {
     let output = demo.stdout();
     assert_sums(&output);
     assert!(output.contains("No alarm before; found "), "the change was not found, or something before it:\n{output}");
-    assert!(output.contains("the word palm stands in"), "not the word that is new:\n{output}");
+    assert!(output.contains("the word palm is in"), "not the word that is new:\n{output}");
     let window = output.lines().find_map(|line| line.trim_start().strip_prefix("labelstream drift explain "));
     let window = window.and_then(|line| line.split_whitespace().next()).unwrap_or_default();
     let place = reports.path().display().to_string();
@@ -82,7 +82,7 @@ fn the_change_of_a_slow_stream_is_found_within_twice_the_time() {
     let output = demo.stdout();
     assert_sums(&output);
     assert!(output.contains("No alarm before; found "), "the change was not found, or something before it:\n{output}");
-    assert!(output.contains("the word palm stands in"), "not the word that is new:\n{output}");
+    assert!(output.contains("the word palm is in"), "not the word that is new:\n{output}");
     let sent = figure(&output, "sent  ");
     assert!(sent <= 8 * 62, "it went on for longer than twice the time:\n{output}");
 }

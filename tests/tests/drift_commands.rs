@@ -168,7 +168,7 @@ fn a_window_that_is_not_there_is_told_with_those_that_are() {
         &[],
         &[
             &format!("failed to find the window: there is no report yet in {place} (reports.url, --reports)"),
-            "writes the first one when its shortest window (PT1M) is over",
+            "writes the first one when its shortest window (PT1M) closes",
             "10 s after the window's end (drift.out_of_order_ms)",
         ],
     );
