@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo train test test-kills test-training check lint deny doc build bench bench-drift tools clean-tools
+.PHONY: help demo train test test-kills test-training test-pipelines check lint deny doc build bench bench-drift tools clean-tools
 
 # Shown before anything long, so that a quiet compiler is no surprise.
 say = @echo "make: $(1)" >&2
@@ -37,8 +37,13 @@ test: tools lint doc ## every check and every test, on devbroker and on Apache K
 	$(call say,building labelstream and its tests)
 	@cargo build --locked --workspace --all-targets
 	@RUST_TEST_THREADS=$(TEST_THREADS) tools/kafka/kafka with cargo test --locked --workspace --no-fail-fast
-	$(call say,testing training without torch; NOT RUN here: what needs torch (make test-training))
-	@cd training && ../.tools/training/bin/python -m pytest -q -rs -m "not torch" $(PYTEST_ARGS)
+	$(call say,testing training without torch; NOT RUN here: torch (make test-training) and pipelines (make test-pipelines))
+	@cd training && ../.tools/training/bin/python -m pytest -q -rs -m "not torch and not pipelines" $(PYTEST_ARGS)
+
+test-pipelines: ## the stages of training by DVC (with an S3 server) and by Kubeflow's local runner, for minutes
+	@tools/install training pipelines
+	@cd training && ../.tools/training/bin/python -m pytest -q -rs -m pipelines tests/test_pipeline_dvc.py \
+	  tests/test_pipeline_kubeflow.py $(PYTEST_ARGS)
 
 test-training: ## every test of training, with torch too (installs 6 GB)
 	@tools/install build onnxruntime training-torch pipelines

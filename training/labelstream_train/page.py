@@ -3,6 +3,7 @@
 The page needs no script, loads nothing, and says so by its Content-Security-Policy. Everything that comes
 from data is escaped by Jinja. The same content always gives the same bytes: no clock, no random ids.
 Colours follow the reader's light or dark scheme; figures are inline SVG whose black is the text's colour.
+How it looks stands in page.css, its markup in page.html.
 """
 
 import hashlib
@@ -10,16 +11,25 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jinja2 import DictLoader, Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = ("#3b82c4", "#d9822b", "#2f9e6e", "#c4504f", "#8a6fc0", "#8b8b8b")
 """Middle tones for figures: each stands out on white and on near-black."""
+
+HERE = Path(__file__).parent
+NARROW_CHARACTERS = 46
+"""Characters of a table that a telephone of 400 pixels shows side by side."""
+WIDE_CHARACTERS = 124
+"""The same of the widest page."""
+NAME_CHARACTERS_MAX = 40
+"""A first column of no more keeps its place when the table is scrolled; a cell of more is running text."""
 
 Tone = Literal["good", "warn", "bad", "quiet"]
 
@@ -45,11 +55,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """An inline SVG made by `plot`, never one from elsewhere: it goes into the page unescaped."""
+    """An inline SVG made by `plot`, never one from elsewhere: it goes into the page unescaped.
+
+    One with names along an axis keeps a size at which they can be read, and scrolls on a telephone; others shrink."""
 
     svg: str
     caption: str
     description: str
+    has_names: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +73,35 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """Words of the field, each with one line that explains it, where they first stand: (word, what it means)."""
+
+    rows: Sequence[tuple[str, str]]
+
+
+Part = str | Table | Figure | Headline | Terms
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A heading with its content in order; a string is one paragraph. Without a title it opens the page."""
 
     title: str
-    parts: Sequence[str | Table | Figure | Headline]
+    parts: Sequence[Part]
 
 
 def page(title: str, sections: Sequence[Section], lead: str = "") -> str:
     """The whole HTML document. `lead` is the paragraph under the title."""
-    return _TEMPLATES.get_template("page").render(title=title, lead=lead, sections=sections, css=Markup(_CSS))
+    return _TEMPLATES.get_template("page").render(title=title, lead=lead, sections=sections, css=_CSS)
 
 
 def plot(
-    paint: Callable[["Axes"], None], caption: str, description: str, width: float = 7.0, height: float = 3.4
+    paint: Callable[["Axes"], None],
+    caption: str,
+    description: str,
+    width: float = 5.6,
+    height: float = 3.0,
+    has_names: bool = False,
 ) -> Figure:
     """Draws one figure with matplotlib: `paint` gets empty axes (more through `axes.figure`). Inches.
 
@@ -89,7 +117,7 @@ def plot(
         written = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         canvas.savefig(written, format="svg", transparent=True, metadata=nothing)
-    return Figure(_inline(written.getvalue()), caption, description)
+    return Figure(_inline(written.getvalue()), caption, description, has_names)
 
 
 def plain(text: str, characters_max: int = 40) -> str:
@@ -134,14 +162,24 @@ def _cell(value: object) -> str | Markup:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else _breakable(str(value))
+
+
+def _breakable(text: str) -> Markup:
+    """Lets a long name go on in the next line after a dash, a slash or the like, and nowhere else."""
+    joined = (re.sub(r"([_/:-])(?=\w)", "\\1\u200b", word) if len(word) > 16 else word for word in text.split(" "))
+    return Markup(str(escape(" ".join(joined))).replace("\u200b", "<wbr>"))
+
+
+NUMBER = re.compile(r"[-+±]?[\d,.]+( ?%| ?(m?s|[kM]?B))?( \([-+]?[\d,.]+ to [-+]?[\d,.]+\))?|\u2013")
 
 
 def _kind(value: object) -> str:
-    """The CSS class of a cell: numbers stand to the right."""
+    """The CSS class of a cell: numbers stand to the right, running text has room."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    looks_so = isinstance(value, str) and re.fullmatch(r"[-+±]?[\d,.]+( ?%| ?(m?s|[kM]?B))?", value) is not None
-    return "number" if is_number or looks_so else "words"
+    if is_number or (isinstance(value, str) and NUMBER.fullmatch(value) is not None):
+        return "number"
+    return "words long" if isinstance(value, str) and len(value) > NAME_CHARACTERS_MAX else "words"
 
 
 def _heading(table: Table, place: int) -> str:
@@ -150,8 +188,33 @@ def _heading(table: Table, place: int) -> str:
     return "number" if kinds == {"number"} else "words"
 
 
-def _part(part: str | Table | Figure | Headline) -> str:
-    return {Table: "table", Figure: "figure", Headline: "headline"}.get(type(part), "text")
+def _frame(table: Table) -> str:
+    """The CSS classes of a table's frame: whether its names stay in place, and from which screen on it scrolls, or has
+    its last column below the others."""
+    names = [row[0] for row in table.rows if isinstance(row[0], str)]
+    found = ["wide"]
+    if names and len(table.columns) > 2 and max(map(len, names)) <= NAME_CHARACTERS_MAX:
+        found.append("named")
+    if len(table.columns) <= 3 and any(_kind(row[-1]).endswith("long") for row in table.rows):
+        return " ".join([*found, "stacks"])
+    width = sum(_narrowest(table, place) + 2 for place in range(len(table.columns)))
+    if width > NARROW_CHARACTERS:
+        found.append("scrolls" if width > WIDE_CHARACTERS else "scrolls-on-telephones")
+    return " ".join(found)
+
+
+def _narrowest(table: Table, place: int) -> int:
+    """Characters of the narrowest that a column can be: numbers stand on one line, words break at spaces."""
+    shown = [str(_cell(row[place])) for row in table.rows]
+    kinds = [_kind(row[place]) for row in table.rows]
+    widths = [len(text) if kind == "number" else 30 if kind.endswith("long") else max(map(len, text.split() or [""]))
+              for text, kind in zip(shown, kinds, strict=True)
+              if "<" not in text]  # fmt: skip
+    return max([*widths, *map(len, table.columns[place].split()), 6])
+
+
+def _part(part: Part) -> str:
+    return {Table: "table", Figure: "figure", Headline: "headline", Terms: "terms"}.get(type(part), "text")
 
 
 _LOOK = {
@@ -160,7 +223,7 @@ _LOOK = {
     "svg.id": None,
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 10,
+    "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -169,104 +232,16 @@ _LOOK = {
     "legend.frameon": False,
 }
 
-_CSS = """
-:root { color-scheme: light dark; --ink: #1d2329; --paper: #fff; --quiet: #5b6672; --line: #d5dbe1;
-  --shade: #f4f6f8; --edge: #0003;
-  --good: #1c7a4f; --warn: #8f5a00; --bad: #b3261e; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e3e7eb; --paper: #14181c; --quiet: #9aa6b2; --line: #353d45;
-  --shade: #1c2228; --edge: #fff4; --good: #5fd19a; --warn: #f0b45a; --bad: #ff8a80; } }
-body { margin: 0 auto; max-width: 62rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.7rem; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; }
-p { max-width: 46rem; margin: .6rem 0; white-space: pre-line; } .lead, caption, figcaption { color: var(--quiet); }
-nav { margin: 1rem 0; display: flex; flex-wrap: wrap; gap: .2rem 1rem; } a { color: inherit; }
-.wide { overflow-x: auto; background: linear-gradient(to right, var(--paper) 30%, transparent) left / 2.5rem 100%,
-  linear-gradient(to left, var(--paper) 30%, transparent) right / 2.5rem 100%,
-  linear-gradient(to right, var(--edge), transparent) left / .8rem 100%,
-  linear-gradient(to left, var(--edge), transparent) right / .8rem 100%; background-repeat: no-repeat;
-  background-attachment: local, local, scroll, scroll; }
-table { border-collapse: collapse; margin: .8rem 0; font-size: .9rem; }
-caption, figcaption { text-align: left; font-size: .9rem; padding: .2rem 0; }
-th, td { padding: .28rem .8rem .28rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-td.words { min-width: 4rem; max-width: 30rem; overflow-wrap: break-word; } th { font-weight: 600; white-space: nowrap; }
-th.number { text-align: right; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-tbody tr:hover { background: var(--shade); } summary { cursor: pointer; color: var(--quiet); }
-.headline { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1.2rem 0; }
-.headline > div { flex: 1 1 12rem; box-sizing: border-box; border: 1px solid var(--line); border-radius: .6rem;
-  padding: .8rem 1rem; } .headline dt, .headline .below { color: var(--quiet); font-size: .9rem; }
-.headline dd { margin: 0; } .headline .value { font-size: 2rem; line-height: 1.3; font-weight: 650;
-  font-variant-numeric: tabular-nums; } .headline .value.quiet { color: var(--ink); }
-figure { margin: 1rem 0; overflow-x: auto; }
-figure svg { max-width: 100%; min-width: 30rem; height: auto; fill: currentColor; }
-.badge { border: 1px solid; border-radius: .3rem; padding: 0 .4rem; font-size: .85em; white-space: nowrap; }
-.good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); } .quiet { color: var(--quiet); }
-@media print { body { max-width: none; } details > * { display: revert; } }
-"""
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>{{ title }}</title>
-<style>{{ css }}</style>
-</head>
-<body>
-<h1>{{ title }}</h1>
-{%- if lead %}
-<p class="lead">{{ lead }}</p>
-{%- endif %}
-{%- for section in sections %}
-{%- if sections | length > 3 and loop.index0 == (0 if sections[0].title else 1) %}
-<nav>{% for each in sections if each.title %}<a href="#s{{ sections.index(each) + 1 }}">{{ each.title }}</a>
-{%- endfor %}</nav>
-{%- endif %}
-<section id="s{{ loop.index }}">
-{%- if section.title %}
-<h2>{{ section.title }}</h2>
-{%- endif %}
-{%- for part in section.parts %}
-{%- if part | part == "table" %}
-{%- if part.folded %}
-<details><summary>{{ part.caption or "Table" }} ({{ part.rows | length }} rows)</summary>
-{%- endif %}
-<div class="wide"><table>
-{%- if part.caption and not part.folded %}<caption>{{ part.caption }}</caption>{% endif %}
-<thead><tr>
-{%- for column in part.columns %}<th scope="col" class="{{ part | heading(loop.index0) }}">{{ column }}</th>
-{%- endfor %}</tr></thead>
-<tbody>
-{%- for row in part.rows %}
-<tr>{% for cell in row %}<td class="{{ cell | kind }}">{{ cell | cell }}</td>{% endfor %}</tr>
-{%- endfor %}
-</tbody></table></div>
-{%- if part.folded %}</details>{% endif %}
-{%- elif part | part == "headline" %}
-<dl class="headline">
-{%- for value, what, below, tone in part.figures %}
-<div><dt>{{ what }}</dt><dd class="value {{ tone }}">{{ value }}</dd><dd class="below">{{ below }}</dd></div>
-{%- endfor %}
-</dl>
-{%- elif part | part == "figure" %}
-<figure role="img" aria-label="{{ part.description }}">{{ part.svg | inline }}
-<figcaption>{{ part.caption }}</figcaption></figure>
-{%- else %}
-<p>{{ part }}</p>
-{%- endif %}
-{%- endfor %}
-</section>
-{%- endfor %}
-</body>
-</html>
-"""
+_CSS = Markup((HERE / "page.css").read_text(encoding="utf-8"))
 
 
 def _environment() -> Environment:
-    made = Environment(loader=DictLoader({"page": _PAGE}), autoescape=True, undefined=StrictUndefined)
-    made.filters.update(cell=_cell, kind=_kind, part=_part, inline=Markup, heading=_heading)
+    loader = DictLoader({"page": (HERE / "page.html").read_text(encoding="utf-8")})
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    made.filters.update(
+        breakable=_breakable, cell=_cell, kind=_kind, part=_part, inline=Markup, heading=_heading, frame=_frame
+    )
     return made
 
 

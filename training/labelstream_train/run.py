@@ -55,7 +55,7 @@ class Run:
 
     @property
     def gate(self) -> Path:
-        """verdict.json."""
+        """verdict.json, comparison.json (with the package in use), report.html (that of `evaluate` with both)."""
         return self.out / "gate"
 
     @property

@@ -76,7 +76,7 @@ STAGES = (
     ),
     Stage(
         "evaluate", "measure the package", "evaluate.stage:evaluate",
-        settings=("evaluate",), reads=("data", *_MODEL), writes=("evaluate",),
+        settings=("evaluate",), reads=("data", "train/curve.csv", *_MODEL), writes=("evaluate",),
         files=("evaluate.bias_data", "evaluate.card"),
     ),
     Stage(

@@ -55,7 +55,9 @@ def summary(run: Run, outcomes: Sequence[Outcome]) -> Summary:
     """Of what lies in the run's folder now."""
     manifest = _json(run.package / "labelstream.json")
     verdict = _json(run.gate / "verdict.json")
-    reports = [path for path in (run.validate / "report.html", run.evaluate / "report.html") if path.is_file()]
+    judged = run.gate if (run.gate / "report.html").is_file() else run.evaluate
+    pages = [folder / "report.html" for folder in (run.validate, run.tune, judged)]
+    reports = [path for path in pages if path.is_file()]
     files = [path for path in run.package.iterdir() if path.is_file()] if manifest else []
     title = f"{manifest.get('name')} {manifest.get('version')}"
     size = sum(path.stat().st_size for path in files)

@@ -33,7 +33,27 @@ def pipeline(given: Settings, out: str) -> dict[str, Any]:
     groups: dict[str, list[Stage]] = {}
     for stage in wanted:
         groups.setdefault(JOINED.get(stage.name, stage.name), []).append(stage)
-    return {"stages": {name: _stage(stages, wanted, given, out) for name, stages in groups.items()}}
+    stages = {name: _stage(stages, wanted, given, out) for name, stages in groups.items()}
+    return {"stages": stages, "metrics": [f"{out}/evaluate/metrics.json"], "plots": _plots(given, out)}
+
+
+def _plots(given: Settings, out: str) -> list[dict[str, Any]]:
+    """Curves for `dvc plots show`, of files that the stages write."""
+    curve, reliability = f"{out}/train/curve.csv", f"{out}/evaluate/reliability.csv"
+    quality = "mean average precision" if given.data.multi_label else "accuracy"
+    return [
+        {"loss": {
+            "title": "loss by epoch", "x": "epoch", "y": {curve: ["train_loss", "held_out_log_loss"]},
+            "y_label": "nats",
+        }},
+        {"quality": {
+            "title": f"held-out {quality} by epoch", "x": "epoch", "y": {curve: "held_out_quality"}, "y_label": quality,
+        }},
+        {"reliability": {
+            "title": "share right by score, on test", "x": "mean_score", "y": {reliability: "share_right"},
+            "x_label": "mean score", "y_label": "share right",
+        }},
+    ]  # fmt: skip
 
 
 def text(given: Settings, out: str) -> str:

@@ -1,4 +1,4 @@
-"""Fixtures that more than one test file uses."""
+"""Fixtures and markers that more than one test file uses."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -6,6 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from .mlflow_server import MlflowServer, started
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker of tests that `make test` leaves to `make test-pipelines`."""
+    config.addinivalue_line("markers", "pipelines: runs whole pipelines by DVC or Kubeflow, for minutes")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,17 +10,24 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
-from labelstream_train import settings
+from labelstream_train import curve, settings
+from labelstream_train.evaluate import shown
 from labelstream_train.stages import STAGES
 
 from .pipeline_tools import TOOLS, TRAINING, Project, project
 
+README = TRAINING / "pipelines" / "README.md"
 DVC_YAML = TRAINING / "pipelines" / "dvc_yaml.py"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+AUTHOR = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+COMMITTED = (
+    "dvc.yaml dvc.lock data.dvc .gitignore .dvcignore .dvc/config run/settings.toml run/.gitignore run/test_uses.json"
+)
 
 
 @pytest.fixture
@@ -79,6 +87,46 @@ def test_every_wanted_stage_is_there(here):
     assert len(outputs) == len(set(outputs))
 
 
+def test_figures_and_curves_are_declared():
+    """What `dvc metrics show` and `dvc plots show` read is what the stages write; needs no DVC."""
+    declared = yaml.safe_load((TRAINING / "dvc.yaml").read_text(encoding="utf-8"))
+    assert declared["metrics"] == ["run/evaluate/metrics.json"]
+    named = {name: plot for each in declared["plots"] for name, plot in each.items()}
+    assert set(named) == {"loss", "quality", "reliability"}
+    columns = {f"run/train/{curve.NAME}": set(curve.COLUMNS),
+               "run/evaluate/reliability.csv": set(shown.RELIABILITY)}  # fmt: skip
+    for plot in named.values():
+        for path, wanted in plot["y"].items():
+            assert {plot["x"], *([wanted] if isinstance(wanted, str) else wanted)} <= columns[path]
+
+
+def _as_documented(here: Project, command: str) -> str:
+    """Runs a command that the page on pipelines must have, as it stands there."""
+    assert f"{command} " in README.read_text(encoding="utf-8").replace("\n", " ")
+    return here.run(*command.split())
+
+
+def _on_a_fresh_clone(here: Project) -> None:
+    """Everything is there after `git clone` and `dvc pull`, nothing has to be done again, and figures are shown."""
+    clone = Project(here.folder.parent / "clone", here.environment | KEYS)
+    here.run("git", "clone", "-q", here.folder, clone.folder)
+    assert not (clone.folder / "run" / "package").exists() and not (clone.folder / "data").exists()
+    _as_documented(clone, "dvc pull")
+    for name in ("run/package/model.onnx", "run/evaluate/report.html", "data/train.jsonl"):
+        assert (clone.folder / name).read_bytes() == (here.folder / name).read_bytes()
+    assert "up to date" in clone.run("dvc", "status")
+
+    shown_figures = _as_documented(clone, "dvc metrics show")
+    figures = json.loads((clone.folder / "run" / "evaluate" / "metrics.json").read_text(encoding="utf-8"))
+    assert "accuracy_low" in shown_figures and str(round(figures["accuracy"], 5)) in shown_figures
+    where = _as_documented(clone, "dvc plots show").strip().removeprefix("file://")
+    page = Path(where).read_text(encoding="utf-8")
+    for title in ("loss by epoch", "held-out accuracy by epoch", "share right by score, on test"):
+        assert title in page
+    last = (clone.folder / "run" / "train" / "curve.csv").read_text(encoding="utf-8").splitlines()[-1].split(",")
+    assert f'"held_out_quality": "{last[2]}"' in page or f'"held_out_quality": {last[2]}' in page
+
+
 def _kill_in_training(here: Project) -> None:
     """Starts `dvc repro` and kills it, with all that it started, as soon as the training has begun."""
     repro = subprocess.Popen(["dvc", "repro"], cwd=here.folder, env=here.environment, start_new_session=True,
@@ -92,9 +140,11 @@ def _kill_in_training(here: Project) -> None:
     assert not (here.folder / "run" / "train" / "done.json").exists(), "killed too late"
 
 
+@pytest.mark.pipelines
 def test_reproduce_again_change_push_and_pull(here, s3):
     here.run("git", "init", "-q")
     here.run("dvc", "init", "-q")
+    here.run("dvc", "add", "-q", "data")
     here.run(TOOLS / "python", DVC_YAML, "--settings", "mine.toml")
     _kill_in_training(here)
     (here.folder / "run" / "train" / "half").write_text("what a killed training left", encoding="utf-8")
@@ -110,18 +160,15 @@ def test_reproduce_again_change_push_and_pull(here, s3):
 
     (here.folder / "rules.toml").write_text("[macro_f1]\nmin = 0.02\n", encoding="utf-8")
     changed = here.run("dvc", "repro")
-    assert "> labelstream-train gate " in changed and changed.count("> labelstream-train") == 1
+    run_again = re.findall(r"^> labelstream-train (\w+)", changed, re.MULTILINE)
+    assert run_again == ["validate", "gate"], "validate says whether the data is enough for the rules"
 
     here.run("dvc", "remote", "add", "--default", "storage", "s3://models/runs")
     here.run("dvc", "remote", "modify", "storage", "endpointurl", s3)
-    with_keys = Project(here.folder, here.environment | KEYS)
-    with_keys.run("dvc", "push")
-    package = (here.folder / "run" / "package" / "model.onnx").read_bytes()
-    for path in ("run/package", "run/data", "run/train", ".dvc/cache"):
-        here.run("rm", "-rf", path)
-    with_keys.run("dvc", "pull")
-    assert (here.folder / "run" / "package" / "model.onnx").read_bytes() == package
-    assert "up to date" in here.run("dvc", "status")
+    _as_documented(here, f"git add {COMMITTED}")
+    here.run("git", *AUTHOR, "commit", "-qm", "a model")
+    _as_documented(Project(here.folder, here.environment | KEYS), "dvc push")
+    _on_a_fresh_clone(here)
 
     (here.folder / "rules.toml").write_text("[package_bytes]\nmax = 1\n", encoding="utf-8")
     refused = here.try_run("dvc", "repro")

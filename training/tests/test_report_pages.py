@@ -25,13 +25,14 @@ def test_the_page_opens_with_the_figure_its_interval_the_floor_and_the_verdict(t
     value = found["estimates"]["accuracy"]
     head = before[: before.index("<nav>")]
     assert f"{100 * value['value']:.1f} %" in head and f"95 % interval {100 * value['low']:.1f}" in head
-    assert "the floor: TF-IDF and logistic regression" in head and "points above the floor" in head
+    assert "the baseline: TF-IDF and logistic regression" in head and "points above the baseline" in head
     assert "the gate" not in head
     try:
         gate(run)
     except Exception as refused:  # whether it passes is not the point
         assert "pass the gate" in str(refused)
-    after = (run.evaluate / "report.html").read_text(encoding="utf-8")
+    assert (run.evaluate / "report.html").read_text(encoding="utf-8") == before, "each stage has files of its own"
+    after = (run.gate / "report.html").read_text(encoding="utf-8")
     assert "<dt>the gate</dt>" in after[: after.index("<nav>")] and "The gate&#39;s rules" in after
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from .. import curve
 from ..data.examples import Example, Parts
 from ..errors import Stopped, UserError
 from ..package import nodes
@@ -118,6 +119,7 @@ def _write_summary(run: Run, base: bases.Base, finished: fine_tuning.FineTuning)
     chosen = quality.choose(finished.history, len(finished.held_out))
     row = finished.history[chosen["epoch"] - 1]
     figures = {f"held_out_{name}": row[f"{chosen['weights']}_{name}"] for name in (quality.quality_name(row), "nll")}
+    curve.write(run.train, finished.history, chosen["epoch"])
     write_json(
         run.train / "train.json",
         {

@@ -13,6 +13,8 @@ from ..data.examples import Example
 from .intervals import paired_difference, share
 
 NAME = "TF-IDF and logistic regression"
+SHARES = (4, 2, 1)
+"""The curve's points: every fourth text, every second, all."""
 TEXTS_MAX = 20_000
 """Train texts that it learns from, evenly spread over more: then it takes seconds, and is a floor all the same."""
 
@@ -22,26 +24,31 @@ def measure(
 ) -> dict[str, Any] | None:
     """`accuracy` of the floor and `difference` of the package to it, in pairs; None without two labels to learn.
 
-    `right` is [test texts] bool: whether the package's answer is the true label.
+    `right` is [test texts] bool: whether the package's answer is the true label. `curve` is the floor's accuracy by
+    how many texts it learns from: whether it still rises says whether more texts would help.
     """
+    step = max(1, -(-len(train) // TEXTS_MAX))
+    places = {label: place for place, label in enumerate(labels)}
+    curve = []
+    for part in SHARES:
+        known = train[:: step * part]
+        if len({example.labels[0] for example in known}) < 2:
+            continue
+        floor = np.array([places.get(label, -1) for label in _answers(known, test)]) == truth
+        curve.append({"texts": len(known), "accuracy": share(int(floor.sum()), len(floor))})
+    if not curve or curve[-1]["texts"] != len(train[::step]):
+        return None
+    return curve[-1] | {"name": NAME, "difference": paired_difference(floor, right), "curve": curve}
+
+
+def _answers(known: Sequence[Example], test: Sequence[Example]) -> np.ndarray:
+    """The label that a model of the texts `known` gives each of `test`."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline, make_union
 
-    step = max(1, -(-len(train) // TEXTS_MAX))
-    known = train[::step]
-    if len({example.labels[0] for example in known}) < 2:
-        return None
     words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", max_features=50_000)
     letters = TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(3, 4), max_features=50_000)
     model = make_pipeline(make_union(words, letters), LogisticRegression(C=10.0, max_iter=200))
     model.fit([example.text for example in known], [example.labels[0] for example in known])
-    places = {label: place for place, label in enumerate(labels)}
-    answers = np.array([places.get(label, -1) for label in model.predict([example.text for example in test])])
-    floor = answers == truth
-    return {
-        "name": NAME,
-        "accuracy": share(int(floor.sum()), len(floor)),
-        "difference": paired_difference(floor, right),
-        "texts": len(known),
-    }
+    return model.predict([example.text for example in test])

@@ -3,7 +3,8 @@
 from typing import Any
 
 from ..page import Badge, Section, Table
-from .wording import area, chance, percent, points
+from .terms import terms
+from .wording import area, chance, hundredths, percent, points
 
 TERMS_OPEN = 20
 """A longer table is folded."""
@@ -33,13 +34,14 @@ def bias(report: dict[str, Any]) -> Section | None:
         else "No term moves it in one direction for sure."
     )
     rows = [
-        [row["term"], row["n"], points(row["shift"]), percent(row["flips"]), chance(row["p_adjusted"]),
+        [row["term"], row["n"], points(row["shift"]), hundredths(row["flips"]), chance(row["p_adjusted"]),
          Badge("too small", "quiet") if row["is_small"] else Badge("moves", "warn") if row["is_clear"] else ""]
         for row in found["by_term"]
     ]  # fmt: skip
-    columns = ["term", "sentences", "shift in points", "other label than most", "p, corrected", ""]
+    columns = ["term", "sentences", "shift, points", "other label than most, %", "p, corrected", ""]
     parts: list[Any] = [
         said,
+        terms("shift", "points", "p, corrected"),
         *unlike(found),
         verdict,
         Table(columns, rows, "Terms by size of shift", folded=len(rows) > TERMS_OPEN),
@@ -67,14 +69,17 @@ def unlike(found: dict[str, Any]) -> list[str]:
 def _harm(harm: dict[str, Any]) -> list[Any]:
     said = (
         f"Over all terms: false alarms {percent(harm['false_alarms'])}, misses {percent(harm['misses'])}, AUROC "
-        f"{area(harm['auroc'])}. BPSN is low where harmless sentences with the term score as high as harmful ones "
-        "without; "
-        "BNSP where harm with the term goes unseen."
+        f"{area(harm['auroc'])}."
     )
     rows = [
         [row["term"], row["n"], points(row["false_alarms_gap"]), points(row["misses_gap"]), area(row["subgroup_auc"]),
          area(row["bpsn_auc"]), area(row["bnsp_auc"])]
         for row in harm["by_term"]
     ]  # fmt: skip
-    columns = ["term", "texts", "false alarms, gap", "misses, gap", "subgroup AUC", "BPSN AUC", "BNSP AUC"]
-    return [said, Table(columns, rows, "Terms by gap of false alarms, in points", folded=len(rows) > TERMS_OPEN)]
+    columns = ["term", "texts", "false alarms, points", "misses, points", "subgroup AUC", "BPSN AUC", "BNSP AUC"]
+    caption = "Terms by the gap of false alarms to all terms"
+    return [
+        said,
+        terms("AUROC", "subgroup AUC, BPSN, BNSP"),
+        Table(columns, rows, caption, folded=len(rows) > TERMS_OPEN),
+    ]

@@ -40,7 +40,7 @@ def measure(
 ) -> dict[str, Any]:
     """The whole report, its test not yet counted (`uses`). `before_part` may raise to end it early."""
     warnings: list[str] = []
-    report = _about(subject) | {"warnings": warnings}
+    report = _about(subject) | {"warnings": warnings, "learning": None}
     steps: dict[str, Callable[[], dict[str, Any]]] = {
         "figures": lambda: _multi(subject, settings) if subject.scorer.is_multi_label else _single(subject, settings),
         "slices": lambda: {"slices": _slices(subject, settings)},

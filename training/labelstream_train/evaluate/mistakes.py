@@ -3,6 +3,7 @@
 They are texts of the data, with personal data masked; `evaluate.examples_max = 0` keeps them out of the report.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,8 @@ import numpy as np
 from ..data.examples import Example
 from ..validate.finding import shorten
 
-PAIR_EXAMPLES = 2
-"""Texts shown for each of the most frequent confusions."""
+PAIRS, PAIR_EXAMPLES = 20, 2
+"""So many of the most frequent confusions are shown with so many texts each, besides the surest."""
 
 
 def measure(
@@ -24,12 +25,14 @@ def measure(
     best = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(best != truth)
     ordered = wrong[np.argsort(-probabilities[wrong, best[wrong]], kind="stable")]
-    pairs: dict[tuple[int, int], int] = {}
+    pairs = Counter((int(truth[place]), int(best[place])) for place in ordered)
+    frequent = sorted(pairs, key=lambda pair: (-pairs[pair], pair))[:PAIRS]
+    seen: Counter[tuple[int, int]] = Counter()
     kept = []
-    for place in ordered:
+    for rank, place in enumerate(ordered):
         pair = (int(truth[place]), int(best[place]))
-        pairs[pair] = pairs.get(pair, 0) + 1
-        if len(kept) < count_max or pairs[pair] <= PAIR_EXAMPLES:
+        seen[pair] += 1
+        if rank < count_max or (pair in frequent and seen[pair] <= PAIR_EXAMPLES):
             kept.append(place)
     return [
         {
@@ -39,5 +42,5 @@ def measure(
             "score": float(probabilities[place, best[place]]),
             "truth_score": float(probabilities[place, truth[place]]),
         }
-        for place in kept[: count_max + PAIR_EXAMPLES * 10]
+        for place in kept
     ]

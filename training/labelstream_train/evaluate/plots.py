@@ -39,34 +39,35 @@ def confusion(matrix: list[list[int]], labels: list[str]) -> Figure:
     """Texts of each true label by answer, with numbers; of many labels those that are confused most."""
     counts = np.array(matrix, int)
     places = _worst(counts)
-    counts, names = counts[np.ix_(places, places)], distinct([labels[place] for place in places], 28)
+    counts, names = counts[np.ix_(places, places)], distinct([labels[place] for place in places], 36)
     totals = np.maximum(np.array(matrix, int).sum(axis=1)[places], 1)
 
     def paint(axes: "Axes") -> None:
         shares = counts / totals[:, None]
-        axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1.15, interpolation="nearest")
+        from matplotlib.colors import to_rgba
+
+        shades = np.tile(to_rgba(COLOURS[0]), (*shares.shape, 1))
+        shades[..., 3] = np.sqrt(shares)  # transparent where nothing is: the page's own colour, light or dark
+        axes.imshow(shades, interpolation="nearest")
         for row, column in np.argwhere(counts > 0):
-            shade = (
-                COLOURS[5]
-                if row == column and shares[row, column] < 0.01
-                else ("white" if shares[row, column] > 0.4 else "#17324d")
-            )
-            axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", fontsize=7, color=shade)
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, f"{counts[row, column]}", ha="center", va="center", fontsize=7, color=colour)
         axes.grid(False)
-        axes.set(xlabel="answered", ylabel="true")
+        axes.set(xlabel="predicted", ylabel="true")
         axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
         axes.set_yticks(range(len(names)), names, fontsize=7)
 
-    size = max(4.5, 1.8 + 0.24 * len(names))
+    size = max(4.5, 2.2 + 0.24 * len(names))
     caption = (
-        "Confusions: number of texts of each true label (row) by answer (column). Labels that are taken for one "
+        "Confusions: number of texts of each true label (row) by prediction (column). Labels that are taken for one "
         "another stand together."
     )
     if len(names) < len(labels):
         caption += (
             f" Shown are the {len(names)} of {len(labels)} labels that are confused most; the labels' table has all."
         )
-    return plot(paint, caption, "Matrix of true labels against answers; a strong diagonal is good.", size + 1, size)
+    return plot(paint, caption, "Matrix of true labels against predictions; a strong diagonal is good.", size + 1, size,
+                True)  # fmt: skip
 
 
 def _worst(counts: np.ndarray) -> list[int]:
@@ -98,7 +99,7 @@ def labels(rows: list[dict[str, Any]]) -> Figure:
         axes.barh(places, value, alpha=0.6)
         spread = np.maximum([value - low, high - value], 0)
         axes.errorbar(value, places, xerr=spread, fmt="none", ecolor=COLOURS[5], capsize=2, linewidth=1)
-        names = distinct([row["label"] for row in drawn], 34)
+        names = distinct([row["label"] for row in drawn], 46)
         axes.set_yticks(places, [f"{name} ({row['n']})" for name, row in zip(names, drawn, strict=True)], fontsize=8)
         axes.set(xlabel="F1, %", xlim=(0, 102))
         axes.margins(y=0.01)
@@ -109,7 +110,7 @@ def labels(rows: list[dict[str, Any]]) -> Figure:
     )
     if len(drawn) < len(found):
         caption += f" The {len(drawn)} worst of {len(found)}."
-    return plot(paint, caption, "Bars of F1 for each label, the worst first.", 7.0, 0.9 + 0.22 * len(drawn))
+    return plot(paint, caption, "Bars of F1 for each label, the worst first.", 7.0, 0.9 + 0.22 * len(drawn), True)
 
 
 def abstaining(found: dict[str, Any]) -> Figure:
@@ -144,7 +145,48 @@ def bars(rows: list[tuple[str, dict[str, Any]]], caption: str, description: str,
         axes.set_yticks(places, distinct([name for name, _ in rows], 48), fontsize=8)
         axes.set(xlabel=unit)
 
-    return plot(paint, caption, description, 7.0, 0.8 + 0.26 * len(rows))
+    return plot(paint, caption, description, 7.0, 0.8 + 0.26 * len(rows), True)
+
+
+def epochs(rows: list[dict[str, float]], quality: str) -> Figure:
+    """Loss on train and held-out texts above, the held-out quality below; a line marks the epoch that was chosen."""
+    places = [row["epoch"] for row in rows]
+    chosen = next(row["epoch"] for row in rows if row["chosen"])
+
+    def paint(axes: "Axes") -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        whole = axes.figure
+        axes.remove()
+        above, below = whole.subplots(2, 1, sharex=True)
+        above.plot(places, [row["train_loss"] for row in rows], marker=".", label="train loss")
+        above.plot(places, [row["held_out_log_loss"] for row in rows], marker=".", label="held-out log loss")
+        above.set_ylabel("nats")
+        above.legend(loc="upper right")
+        below.plot(places, [100 * row["held_out_quality"] for row in rows], marker=".", color=COLOURS[2])
+        below.set(xlabel="epoch", ylabel=f"held-out {quality}, %")
+        below.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        for each in (above, below):
+            each.axvline(chosen, linestyle="--", linewidth=1, color=COLOURS[5])
+
+    caption = f"Learning, epoch by epoch; the dashed line is epoch {chosen:.0f}, which was chosen."
+    return plot(paint, caption, "Two lines of loss over epochs, and one of held-out quality.", height=4.2)
+
+
+def texts(points: list[dict[str, Any]]) -> Figure:
+    """The baseline's accuracy by the number of texts that it learnt from."""
+
+    def paint(axes: "Axes") -> None:
+        counts = [each["texts"] for each in points]
+        value, low, high = (
+            np.array([100 * each["accuracy"][key] for each in points]) for key in ("value", "low", "high")
+        )
+        axes.errorbar(counts, value, yerr=np.maximum([value - low, high - value], 0), marker="o", capsize=3)
+        axes.set_xlim(0, 1.08 * counts[-1])
+        axes.set(xlabel="train texts", ylabel="accuracy of the baseline, %")
+
+    return plot(paint, "The baseline's accuracy by how many texts it learns from, with 95 % intervals.",
+                "A line of accuracy over numbers of train texts.", height=2.6)  # fmt: skip
 
 
 def _column(rows: list[dict[str, Any]], key: str) -> np.ndarray:

@@ -22,8 +22,11 @@ reliability      [{low, high, n, confidence, accuracy: estimate}]
 abstaining       {score: {area: estimate, points: [{threshold, coverage, accuracy : estimates}], target: null or a point
                  with wanted and chosen_on}, margin: same, shipped: null or the point of the package's own threshold};
                  null when multi-label
-baseline         {name, accuracy: estimate, difference: estimate (package minus it, paired), texts} of a simple
-                 model of the same train texts; null when left out, without the train texts, or multi-label
+learning         [{epoch, train_loss, held_out_quality, held_out_log_loss, chosen}] of the training; quality: accuracy,
+                 or mean average precision when multi-label; null where the package came without its run
+baseline         {name, accuracy: estimate, difference: estimate (package minus it, paired), texts, curve: [{texts,
+                 accuracy: estimate}] of it with fewer texts} of a simple model of the same train texts; null when left
+                 out, without the train texts, or multi-label
 mistakes         [{text, truth, guess, score, truth_score}] wrongly answered texts, the surest first, masked
 slices           [{slice, value, n, figure, estimate, gap: estimate, p, p_adjusted, is_small}]
                  figure: accuracy, or sample_f1 when multi-label; gap: this slice minus all texts, negative is worse

@@ -7,27 +7,31 @@ from typing import Any
 
 import numpy as np
 
+from .. import curve
 from ..package import manifest
 from ..package.scorer import Scorer
 from ..run import Run
-from . import card, measure, report, sections, subject, uses
+from . import card, measure, report, sections, shown, subject, uses
 from .flat import flat
 
 
 def evaluate(run: Run) -> None:
-    """Writes OUT/evaluate/{report.json, report.html, test_scores.npz}, the package's README.md and its metrics.
+    """Writes OUT/evaluate/{report.json, report.html, metrics.json, reliability.csv, test_scores.npz}, the package's
+    README.md and its metrics.
 
     test_scores.npz has `probabilities` [texts, labels] f32 of the test texts in order, for paired comparisons.
     """
     found = of_run(run)
     measured = measure.measure(found, run.settings.evaluate, lambda: run.stop_if_over("nothing of the report is kept"))
     _count(run, measured)
+    measured["learning"] = curve.read(run.train) or None
     made = report.plain(measured)
     run.evaluate.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(run.evaluate / "test_scores.npz", probabilities=found.test.probabilities.astype(np.float32))
     manifest.update_metrics(run.package, flat(made))
     made["package"]["digest"] = manifest.package_digest(run.package)  # with the metrics: what the gate judges
     (run.package / "README.md").write_text(card.of_run(run, made), encoding="utf-8")
+    shown.write(made, run.evaluate)
     (run.evaluate / "report.html").write_text(sections.html(made), encoding="utf-8")
     report.write(made, run.evaluate / "report.json")
 

@@ -15,6 +15,11 @@ def percent(estimate: Estimate | None, digits: int = 1) -> str:
     return f"{value} % ({low} to {high})"
 
 
+def hundredths(estimate: Estimate | None, digits: int = 1) -> str:
+    """`93.7 (92.8 to 94.5)`: as `percent`, for a column whose heading names the unit."""
+    return percent(estimate, digits).replace(" %", "")
+
+
 def points(estimate: Estimate | None) -> str:
     """A difference of shares in percentage points with its sign: `-1.2 (-2.0 to -0.4)`."""
     if estimate is None or estimate["value"] is None:
@@ -75,9 +80,16 @@ NAMES = {
     "top_10": "top-10 accuracy",
 }
 """Key of `estimates` -> words."""
+NO_SHARES = ("nll", "brier")
+"""Those that are no percentage."""
 
 
 def figure(name: str, estimate: Estimate, is_multi_label: bool = False) -> tuple[str, str]:
     """(name in words, value with interval) of one of `estimates`."""
-    words = "whole label set right" if name == "accuracy" and is_multi_label else NAMES.get(name, name)
-    return words, number(estimate) if name in ("nll", "brier") else percent(estimate, 2)
+    words = words_of(name, is_multi_label)
+    return words, number(estimate) if name in NO_SHARES else percent(estimate, 2)
+
+
+def words_of(name: str, is_multi_label: bool) -> str:
+    """What one of `estimates` is called."""
+    return "whole label set right" if name == "accuracy" and is_multi_label else NAMES.get(name, name)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
+from .. import curve
 from ..data import load
 from ..data.examples import Parts
 from ..encoder import quality, teacher
@@ -165,6 +166,7 @@ def _write_summary(run: Run, learner: Learner) -> None:
     chosen = quality.choose(learner.history, len(learner.task.held_out_ids))
     row = learner.history[chosen["epoch"] - 1]
     names = (quality.quality_name(row), "nll")
+    curve.write(run.train, learner.history, chosen["epoch"])
     write_json(run.train / "train.json", {
         "tier": "fast", "epochs": len(learner.history), "epoch": chosen["epoch"],
         "seconds": round(sum(each["seconds"] for each in learner.history), 1),

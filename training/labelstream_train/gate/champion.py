@@ -8,15 +8,22 @@ import numpy as np
 
 from ..data.examples import Parts
 from ..errors import UserError
+from ..evaluate import counts
 from ..evaluate.compare import Comparison, compare
+from ..evaluate.intervals import Draws
+from ..evaluate.settings import EvaluateSettings
 from ..package import manifest
 from ..package.scorer import Scorer
+from . import changes
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A comparison and what it was made of. `lost` are labels that only the champion knows, `gained` those that
-    only the new package knows; `left_out` counts test texts with a label that the champion does not know."""
+    """A comparison and what it was made of; `changes` as `changes.measure` gives them.
+
+    `lost` are labels that only the champion knows, `gained` those that only the new package knows; `left_out` counts
+    test texts with a label that the champion does not know.
+    """
 
     name: str
     version: str
@@ -26,6 +33,7 @@ class Match:
     gained: tuple[str, ...]
     left_out: int
     saw_other_data: bool
+    changes: dict[str, Any] | None = None
 
     def facts(self) -> dict[str, Any]:
         """As it stands in verdict.json."""
@@ -40,7 +48,9 @@ class Match:
         }
 
 
-def match(package: Path, champion: Path, parts: Parts, threads: int = 0) -> Match:
+def match(
+    package: Path, champion: Path, parts: Parts, threads: int = 0, settings: EvaluateSettings | None = None
+) -> Match:
     """Scores the test texts with both packages.
 
     Texts whose labels the champion does not know are left out: it could only be wrong there. Each package may guess
@@ -50,18 +60,23 @@ def match(package: Path, champion: Path, parts: Parts, threads: int = 0) -> Matc
     new, old = Scorer(package, threads=threads), Scorer(champion, threads=threads)
     if new.is_multi_label != old.is_multi_label:
         raise UserError(f"compare {package} with the champion {champion}: only one of them gives a text several labels")
-    known = set(old.labels)
+    known, settings = set(old.labels), settings or EvaluateSettings()
     shared = [example for example in parts.test if known.issuperset(example.labels)]
     labels = sorted(known | set(new.labels))
-    found = None
+    found = details = None
     if shared and known & set(new.labels):
         texts = [example.text for example in shared]
         columns = {label: place for place, label in enumerate(labels)}
         places = [[columns[label] for label in example.labels] for example in shared]
         truth = _truth(places, len(labels), parts.is_multi_label)
-        found = compare(
-            _in_columns(old, texts, columns), _in_columns(new, texts, columns), truth,
-            _thresholds(new, columns), _thresholds(old, columns),
+        scores = [_in_columns(each, texts, columns) for each in (old, new)]
+        floors = [_thresholds(each, columns) for each in (old, new)]
+        found = compare(*scores, truth, floors[1], floors[0])
+        given = [counts.given(*each, parts.is_multi_label) for each in zip(scores, floors, strict=True)]
+        wanted = truth.astype(bool) if parts.is_multi_label else counts.one_hot(truth, len(labels))
+        details = changes.measure(
+            changes.Answers(labels, wanted, *given), shared, settings.examples_max,
+            Draws(settings.bootstrap_repeats, settings.seed),
         )  # fmt: skip
     about = manifest.read(champion)
     return Match(
@@ -73,6 +88,7 @@ def match(package: Path, champion: Path, parts: Parts, threads: int = 0) -> Matc
         tuple(sorted(set(new.labels) - known)),
         len(parts.test) - len(shared),
         _sources(about) != _sources(manifest.read(package)),
+        details,
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from ..errors import Refused, UserError
 from ..package import manifest
@@ -20,7 +21,8 @@ def gate(run: Run) -> None:
     path = run.settings.gate.rules or rules.DEFAULT
     wanted = rules.read(path)
     verdict_path = run.gate / "verdict.json"
-    verdict_path.unlink(missing_ok=True)  # whatever happens now, no older verdict stands
+    for name in ("verdict.json", "comparison.json", "report.html"):
+        (run.gate / name).unlink(missing_ok=True)  # whatever happens now, no older verdict stands
     files = file_digests(run.package)
     evaluation, export = Report.read(run.evaluate / "report.json"), Report.read(run.out / "export.json")
     _check_same_package(evaluation, run.package)
@@ -36,7 +38,10 @@ def gate(run: Run) -> None:
         judge.judge(wanted, case),
     )
     verdict.write(verdict_path)
-    _show_in_report(run, verdict)
+    compared = None if match is None or match.changes is None else match.facts() | match.changes
+    if compared is not None:
+        _write_comparison(run, compared)
+    _write_page(run, verdict, compared)
     print(table(verdict.rules), file=sys.stderr)
     if not verdict.passed:
         failed = [each.name for each in verdict.rules if not each.passed]
@@ -44,13 +49,20 @@ def gate(run: Run) -> None:
         raise Refused(f"pass the gate: {count}: {', '.join(failed)}; see {verdict_path}")
 
 
-def _show_in_report(run: Run, verdict: Verdict) -> None:
-    """The page that people open says what the gate said; a report of a few figures only, as tests make, has no page."""
+def _write_comparison(run: Run, compared: dict[str, Any]) -> None:
+    from ..evaluate import report
+
+    report.write(compared, run.gate / "comparison.json")
+
+
+def _write_page(run: Run, verdict: Verdict, compared: dict[str, Any] | None) -> None:
+    """The page of `evaluate` with the verdict. It is the gate's own file, as DVC gives each file to one stage; a report
+    of a few figures only, as tests make, has no page."""
     from ..evaluate import report, sections
 
-    page = run.evaluate / "report.html"
-    if page.is_file():
-        page.write_text(sections.html(report.read(run.evaluate / "report.json"), verdict), encoding="utf-8")
+    if (run.evaluate / "report.html").is_file():
+        found = report.read(run.evaluate / "report.json")
+        (run.gate / "report.html").write_text(sections.html(found, verdict, compared), encoding="utf-8")
 
 
 def _check_same_package(evaluation: Report, package: Path) -> None:
@@ -77,7 +89,7 @@ def _match(run: Run) -> tuple[champion.Match | None, str]:
             package = found
         if not (package / manifest.NAME).is_file():
             raise UserError(f"read the champion {named}: {package} is no package with {manifest.NAME}")
-        return champion.match(run.package, package, run.parts(), run.settings.run.threads), ""
+        return champion.match(run.package, package, run.parts(), run.settings.run.threads, run.settings.evaluate), ""
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -5,13 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..page import COLOURS, Figure, Section, Table, page, plain, plot
+from ..page import COLOURS, Badge, Figure, Headline, Section, Table, Terms, Tone, page, plain, plot
 from ..run import Run
 from .study import ERROR, Study, state
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+WORDS = {"quality": "quality", "nll": "log loss"}
+MEANINGS = {
+    "quality": "accuracy; where a text has several labels, mean average precision. Higher is better.",
+    "log loss": "how little score the true labels get, in nats. Lower is better.",
+    "held out": "texts kept from training, by which trials are judged.",
+    "pruned": "ended early, because it was behind the others after as many epochs.",
+}
 BAR_INCHES = 0.4
 """Height of a bar of the figure of importances, inches."""
 
@@ -61,31 +68,49 @@ def document(run: Run, study: Study) -> dict[str, Any]:
 
 def html(found: dict[str, Any]) -> str:
     """The page: history, importances, all trials."""
-    keys = sorted({key for trial in found["trials"] for key in trial["values"]})
-    best, of = found["best"], found["figure"]
+    said = sentence(found)
     lead = (
-        f"{len(found['trials'])} trials of the {found['tier']} tier; the best {of} on the held-out texts is "
-        f"{best['figure']:.4f}, of trial {best['trial']}. {sentence(found)}. The best of many is chosen by luck as "
-        f"well: only the test texts, which no trial has seen, say how good it is."
+        f"{len(found['trials'])} trials of the {found['tier']} tier. {said[0].upper()}{said[1:]}. The best of many is "
+        f"chosen by luck as well: only the test texts, which no trial has seen, say how good it is."
     )
-    sections = [Section("History", [_history(found)])]
+    sections = [_headline(found), Section("History", [_history(found)])]
     if found["importances"]:
         sections.append(Section("What mattered", [_importances(found["importances"])]))
-    values = list(best["values"].items())
-    sections.append(Section("Settings of the best trial", [Table(["key", "value"], values)]))
-    rows = [
-        [
-            trial["trial"],
-            trial["state"],
-            trial["figure"],
-            trial["steps"],
-            trial["seconds"],
-            *(trial["values"].get(key) for key in keys),
-        ]
-        for trial in found["trials"]
+    return page("Search for better settings", [*sections, _settings(found), _trials(found)], lead)
+
+
+def _headline(found: dict[str, Any]) -> Section:
+    """The best figure beside that of the default settings, and what became of it."""
+    best, first, of = found["best"], found["trials"][0], WORDS[found["figure"]]
+    figures: list[tuple[str, str, str, Tone]] = [
+        (f"{best['figure']:.4f}", f"best {of}, held out", f"trial {best['trial']}", "quiet")
     ]
-    sections.append(Section("Trials", [Table(["trial", "", of, "steps", "seconds", *keys], rows)]))
-    return page("Search for better settings", sections, lead)
+    if first["trial"] == 0 and first["figure"] is not None:
+        figures.append((f"{first['figure']:.4f}", "the default settings", "trial 0", "quiet"))
+    kept = found["is_default_kept"]
+    figures.append(("kept" if kept else "replaced", "default settings",
+                    "no gain is shown" if kept else "a gain is shown", "warn" if kept else "good"))  # fmt: skip
+    return Section("", [Headline(figures), Terms(list(MEANINGS.items()))])
+
+
+def _settings(found: dict[str, Any]) -> Section:
+    """What the best trial has otherwise than the default."""
+    first = found["trials"][0]
+    default = first["values"] if first["trial"] == 0 else {}
+    rows = [[key, default.get(key), value] for key, value in found["best"]["values"].items()]
+    return Section("Settings of the best trial", [Table(["key", "default", "best trial"], rows)])
+
+
+def _trials(found: dict[str, Any]) -> Section:
+    keys = sorted({key for trial in found["trials"] for key in trial["values"]})
+    tones: dict[str, Tone] = {"completed": "good", "given up": "bad"}
+    rows = [
+        [trial["trial"], Badge(trial["state"], tones.get(trial["state"], "quiet")), trial["figure"], trial["steps"],
+         trial["seconds"], *(trial["values"].get(key) for key in keys)]
+        for trial in found["trials"]
+    ]  # fmt: skip
+    columns = ["trial", "", f"{WORDS[found['figure']]}, held out", "epochs", "seconds", *keys]
+    return Section("Trials", [Table(columns, rows, "All trials in their order")])
 
 
 def _figure(trial: Any) -> float | None:
@@ -98,6 +123,8 @@ def _figure(trial: Any) -> float | None:
 
 def _history(found: dict[str, Any]) -> Figure:
     def paint(axes: "Axes") -> None:
+        from matplotlib.ticker import MaxNLocator
+
         for name, colour, marker in (("completed", COLOURS[0], "o"), ("pruned", COLOURS[5], "x")):
             these = [each for each in found["trials"] if each["state"] == name and each["figure"] is not None]
             axes.scatter(
@@ -117,7 +144,8 @@ def _history(found: dict[str, Any]) -> Figure:
             label="best so far",
         )
         axes.set_xlabel("trial")
-        axes.set_ylabel(f"{found['figure']} on held-out texts")
+        axes.set_ylabel(f"{WORDS[found['figure']]} on held-out texts")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.legend()
 
     return plot(paint, "Each trial's figure; of a pruned one, the last before it was ended.", "Figure of each trial")
@@ -126,8 +154,11 @@ def _history(found: dict[str, Any]) -> Figure:
 def _importances(shares: dict[str, float]) -> Figure:
     def paint(axes: "Axes") -> None:
         keys = sorted(shares, key=lambda key: shares[key])
-        axes.barh([plain(key) for key in keys], [shares[key] for key in keys])
-        axes.set_xlabel("share of the variation between completed trials")
+        axes.barh([plain(key) for key in keys], [100 * shares[key] for key in keys])
+        axes.set_xlabel("share of the variation between completed trials, %")
 
-    caption = "Functional analysis of variance (Hutter et al. 2014) over the completed trials; few trials say little."
-    return plot(paint, caption, "Importance of each key", height=1.0 + BAR_INCHES * len(shares))
+    caption = (
+        "How much each key matters: functional analysis of variance (Hutter et al. 2014) over the completed trials; "
+        "few trials say little."
+    )
+    return plot(paint, caption, "Importance of each key", height=1.0 + BAR_INCHES * len(shares), has_names=True)

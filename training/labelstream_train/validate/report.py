@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from ..data.load import Loaded
-from ..page import Badge, Section, Table, Tone, distinct, page, plot
+from ..page import Badge, Headline, Part, Section, Table, Terms, Tone, distinct, page, plot
 from .checks import Checked
-from .finding import SEVERITIES, Finding, Severity, percent
+from .finding import SEVERITIES, Finding, Severity, counted, percent
 
 FORMAT = 1
 TONES: dict[Severity, Tone] = {"error": "bad", "warning": "warn", "info": "quiet"}
 LABELS_DRAWN_MAX = 60
+LENGTHS = {"mean": "mean", "p50": "half are no longer than", "p95": "95 in 100 are no longer than",
+           "p99": "99 in 100 are no longer than", "max": "the longest"}  # fmt: skip
+"""Key of `lengths` -> words."""
 
 
 def write(checked: Checked, loaded: Loaded, name: str, folder: Path) -> None:
@@ -46,24 +49,48 @@ def html(checked: Checked, loaded: Loaded, name: str) -> str:
         verdict = f"Refused: {len(checked.errors)} kinds of errors in {rows:,} rows."
     else:
         verdict = f"No errors in {rows:,} rows; {len(checked.findings)} kinds of things to know."
-    sections = [_findings(checked), *map(_finding, checked.findings), _parts(checked, loaded)]
+    sections = [_headline(checked), _findings(checked), *map(_finding, checked.findings), _parts(checked, loaded)]
     if checked.figures["labels"]:
         sections.append(_labels(checked.figures["labels"]))
     sections.append(_texts(checked.figures))
     return page(f"Data check: {name}", sections, verdict)
 
 
+def _headline(checked: Checked) -> Section:
+    """The verdict, and how much there is to learn from and to test with."""
+    errors, parts = len(checked.errors), checked.figures["counts"]["parts"]
+    warnings = sum(each.severity == "warning" for each in checked.findings)
+    others = len(checked.findings) - errors - warnings
+    below = f"{errors} kinds of errors, {warnings} of warnings, {others} to know"
+    figures: list[tuple[str, str, str, Tone]] = [
+        ("refused" if errors else "accepted", "the data", below, "bad" if errors else "warn" if warnings else "good")
+    ]
+    if parts is not None:
+        smallest = min(checked.figures["labels"], key=lambda each: each["train"])
+        fewest = f"the smallest, {smallest['label']}, has {counted(smallest['train'], 'text')}"
+        figures.append((f"{len(checked.figures['labels']):,}", "labels", fewest, "quiet"))
+        figures.append(
+            (f"{parts['train']:,}", "texts to learn from", f"{parts['held_out']:,} more are held out", "quiet")
+        )
+        figures.append((f"{parts['test']:,}", "texts to test with", "no choice is made by them", "quiet"))
+    return Section("", [Headline(figures)])
+
+
 def _findings(checked: Checked) -> Section:
     rows = [
-        (Badge(each.severity, TONES[each.severity]), each.title, each.count, percent(each.share), each.message)
+        (Badge(each.severity, TONES[each.severity]), each.title, each.count, percent(each.share).removesuffix(" %"),
+         each.message)
         for each in checked.findings
-    ]
-    table = Table(("", "finding", "count", "share", "what"), rows)
-    return Section("Findings", [table] if rows else ["None."])
+    ]  # fmt: skip
+    meanings = Terms([("error", "the data is refused until it is mended."),
+                      ("warning", "training goes on; look at it before you trust the figures."),
+                      ("info", "worth knowing, as a rule in order.")])  # fmt: skip
+    table = Table(("", "finding", "count", "share, %", "what"), rows)
+    return Section("Findings", [meanings, table] if rows else ["None."])
 
 
 def _finding(finding: Finding) -> Section:
-    parts: list[str | Table] = [f"{finding.message}.\nWhat to do: {finding.action}."]
+    parts: list[Part] = [f"{finding.message[0].upper()}{finding.message[1:]}.\nWhat to do: {finding.action}."]
     if finding.examples:
         columns = list(dict.fromkeys(key for example in finding.examples for key in example))
         rows = [[_cell(example.get(column)) for column in columns] for example in finding.examples]
@@ -85,14 +112,18 @@ def _parts(checked: Checked, loaded: Loaded) -> Section:
         "Files and parts",
         [
             Table(("part", "file", "rows", "sha256, its start"), files, "As read"),
-            Table(("part", "texts"), list(parts.items()), "As cut for training, after dropping overlaps"),
+            Table(
+                ("part", "texts"),
+                [(name.replace("_", " "), count) for name, count in parts.items()],
+                "As cut for training, after dropping overlaps",
+            ),
         ],
     )
 
 
 def _labels(labels: list[dict[str, Any]]) -> Section:
     drawn = labels[:LABELS_DRAWN_MAX]
-    names = distinct([each["label"] for each in drawn], 34)
+    names = distinct([each["label"] for each in drawn], 46)
     places = np.arange(len(drawn))
 
     def paint(axes: Any) -> None:
@@ -105,21 +136,26 @@ def _labels(labels: list[dict[str, Any]]) -> Section:
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
 
     caption = "Texts per label" + (f": the first {LABELS_DRAWN_MAX}" if len(labels) > LABELS_DRAWN_MAX else "")
-    figure = plot(paint, caption, "bars: texts in train and test for each label", height=1 + 0.24 * len(drawn))
-    columns = ("label", "train", "held out", "test", "median characters", "an example of train")
+    figure = plot(paint, caption, "bars: texts in train and test for each label", 7.0, 1 + 0.24 * len(drawn), True)
+    columns = ("label", "train texts", "held-out texts", "test texts", "median characters", "an example of train")
+    meanings = Terms([
+        ("train", "texts that are learnt from."),
+        ("held out", "texts that choose the epoch, the temperature and thresholds."),
+        ("test", "texts that choose nothing, and say how good the package is."),
+        ("median", "half of the label's texts are no longer."),
+    ])  # fmt: skip
     rows = [[each["label"], each["train"], each["held_out"], each["test"], each["characters"], each["example"]]
             for each in labels]  # fmt: skip
     table = Table(columns, rows, "All labels; personal data masked, long texts cut", folded=len(rows) > 30)
-    return Section(f"Labels: {len(labels)}", [figure, table])
+    return Section(f"Labels: {len(labels)}", [meanings, figure, table])
 
 
 def _texts(figures: dict[str, Any]) -> Section:
-    parts: list[str | Table] = []
+    parts: list[Part] = []
     lengths = {unit: found for unit, found in figures["lengths"].items() if found is not None}
     if lengths:
-        columns = ("mean", "p50", "p95", "p99", "max")
-        rows = [[unit, *(found[column] for column in columns)] for unit, found in lengths.items()]
-        parts.append(Table(("length in", *columns), rows, "Lengths of all texts"))
+        rows = [[words, *(found[key] for found in lengths.values())] for key, words in LENGTHS.items()]
+        parts.append(Table(("length of the texts", *lengths), rows, "Lengths of all texts"))
     for name in ("languages", "scripts"):
         parts.append(Table((name, "texts"), list(figures[name].items())[:20], f"The most frequent {name}"))
     if figures["time"] is not None:

@@ -1,0 +1,33 @@
+"""The learning curve of a training, OUT/train/curve.csv: one row an epoch, for the report, DVC and any spreadsheet."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .encoder import quality
+
+NAME = "curve.csv"
+COLUMNS = ("epoch", "train_loss", "held_out_quality", "held_out_log_loss", "chosen")
+
+
+def write(folder: Path, history: Sequence[dict[str, Any]], chosen: int) -> None:
+    """`history` as the tiers keep it; `chosen` is the epoch whose weights the package has."""
+    rows = [
+        (found["epoch"], f"{row['loss']:.6g}", f"{found['quality']:.6g}", f"{found['nll']:.6g}",
+         int(found["epoch"] == chosen))
+        for row, found in zip(history, quality.of_epochs(history), strict=True)
+    ]  # fmt: skip
+    unfinished = folder / f"{NAME}.unfinished"
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    unfinished.replace(folder / NAME)
+
+
+def read(folder: Path) -> list[dict[str, float]]:
+    """Its rows; none where the package came without its training, or from before curves were written."""
+    try:
+        with (folder / NAME).open(encoding="utf-8", newline="") as file:
+            return [{name: float(row[name]) for name in COLUMNS} for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        return []
