@@ -24,10 +24,11 @@ Write only what differs from the defaults. Settings are read in this order; late
 4. dedicated flags, such as `--brokers`,
 5. `--set key=value`: TOML values, bare strings, lists with commas.
 
-A duration (`..._ms`) is a number of milliseconds or a text such as `\"10s\"`, `\"1m30s\"` or `\"7d\"`; a size (`..._bytes`,
-`..._bytes_max`) is a number of bytes or a text such as `\"16MiB\"` or `\"1MB\"`.
+A duration (`..._ms`) is a number of milliseconds or a string such as `\"10s\"`, `\"1m30s\"` or `\"7d\"`; a size (`..._bytes`,
+`..._bytes_max`) is a number of bytes or a string such as `\"16MiB\"` or `\"1MB\"`.
 
-Each command checks the sections that it uses. All problems are reported at once, each with its key, where it was set, and what was expected; the exit code is 78.
+Each command checks the sections that it uses. All problems are reported at once, each with its key, where it was set, and
+what was expected; the exit code is 78.
 A key without a default is unset unless you set it. Secrets are never printed. Each secret can be read from a file: add
 `_file` to its key.
 ";
