@@ -5,9 +5,7 @@
 
 mod labels;
 mod publishing;
-mod rights;
 mod rules;
-mod sample;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -15,8 +13,11 @@ use std::time::Duration;
 use engine::labeler::Labeler;
 use engine::load::Loaded;
 use engine::onnx::OnnxModel;
+use kafka::look::Look;
+use kafka::rights::Rights;
+use kafka::topic_state::TopicState;
+use kafka::topics::describe;
 use schemas::{RawEvent, chain};
-use sink::kafka::topics::{TopicState, describe};
 use tokio_util::sync::CancellationToken;
 use workers::error::WorkerError;
 use workers::settings::uses;
@@ -26,8 +27,6 @@ use workers::{drift, model_source};
 use crate::failure::Failure;
 use crate::settings_arguments::SettingsArguments;
 use crate::telemetry;
-use rights::Rights;
-use sample::Look;
 
 /// How long one question to the broker may take: long enough for a cluster far away, short enough to wait for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -171,10 +170,9 @@ struct Topics {
 
 /// The broker, and every topic with its partitions; `None` when nothing more can be asked.
 fn check_topics(config: &Config, report: &mut Report) -> Result<Option<Topics>, Failure> {
-    let identity = config.identity();
     let brokers = config.connection().brokers();
     let names: Vec<_> = config.source().topics().iter().map(String::as_str).collect();
-    let inputs = match describe(&identity, &names, ANSWER_WITHIN) {
+    let inputs = match describe(config.connection(), &names, ANSWER_WITHIN) {
         Ok(inputs) => inputs,
         Err(error) => {
             let fix =
@@ -204,7 +202,7 @@ fn check_outputs(config: &Config, widest: i32, report: &mut Report) -> Result<Ve
     let sink = config.sink();
     let names = [sink.output_topic(), sink.dead_letter_topic()];
     let mut exist = Vec::new();
-    for topic in describe(&config.identity(), &names, ANSWER_WITHIN)? {
+    for topic in describe(config.connection(), &names, ANSWER_WITHIN)? {
         let what = format!("output topic {}", topic.name);
         match topic.partitions {
             Some(partitions) => {
@@ -301,7 +299,7 @@ fn check_input(
 /// Whether this user may read every input topic; each that it may not is a line.
 fn may_read(config: &Config, topics: &[(String, i32)], report: &mut Report) -> Result<bool, Failure> {
     let identity = config.identity();
-    let rights = Rights::new(&identity.client, ANSWER_WITHIN);
+    let rights = Rights::new(config.connection(), ANSWER_WITHIN);
     let before = report.failed;
     for (topic, _) in topics {
         if let Err(error) = rights.read(topic) {
@@ -316,7 +314,7 @@ fn may_read(config: &Config, topics: &[(String, i32)], report: &mut Report) -> R
 fn may_commit(config: &Config, found: &str, report: &mut Report) -> Result<(), Failure> {
     let identity = config.identity();
     let what = format!("group {}", identity.group);
-    match Rights::new(&identity.client, ANSWER_WITHIN).commit(&identity.group) {
+    match Rights::new(config.connection(), ANSWER_WITHIN).commit(&identity.group) {
         Ok(()) => report.ok(&what, found),
         Err(error) => {
             let grant = format!("Read and Describe on consumer group {}", identity.group);

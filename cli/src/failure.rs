@@ -13,6 +13,7 @@ use engine::load::LoadError;
 use explain::search::SearchError;
 use ingest::history::HistoryError;
 use ingest::texts::TextFileError;
+use kafka::error::TransactError;
 use kafka::lease::Losses;
 use kafka::source::SourceError;
 use packages::error::FetchError;
@@ -20,7 +21,6 @@ use service::http::HttpError;
 use service::settings::SettingsError;
 use service::shutdown::ShutdownError;
 use service::telemetry::TelemetryError;
-use sink::publisher::PublishError;
 use sink::reports::StoreError;
 use sink::scored::ScoredError;
 use workers::error::WorkerError;
@@ -43,7 +43,7 @@ pub enum Failure {
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
-    Publish(#[from] PublishError),
+    Publish(#[from] TransactError),
     #[error(transparent)]
     Http(#[from] HttpError),
     #[error(transparent)]

@@ -17,14 +17,14 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use formats::dead_letter::NotADeadLetter;
 use kafka::consumer::KafkaSource;
-use kafka::lease::Lease;
+use kafka::error::TransactError;
+use kafka::identity::Identity;
 use kafka::originals::Originals;
+use kafka::outgoing::Outgoing;
 use kafka::settings::UntilEnd;
 use kafka::source::{Source, SourceError, SourceEvent};
+use kafka::transactor::{Published, Transactor};
 use schemas::{Generation, Origin, RawEvent, Reason, Recovery, Ticket, content_bytes};
-use sink::kafka::{KafkaPublisher, Outgoing};
-use sink::publisher::{PublishError, Published};
-use sink::settings::Identity;
 use tokio_util::sync::CancellationToken;
 use workers::brokers;
 use workers::settings::Config;
@@ -139,13 +139,11 @@ pub fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
 /// Reads a record again at its origin; `None` when it is no longer there.
 type Fetch<'a> = &'a dyn Fn(&Origin) -> Result<Option<RawEvent>, SourceError>;
 
-type Lend = Box<dyn Fn(Generation) -> Option<Lease> + Send>;
-
 struct Replay {
     source: KafkaSource,
     originals: Originals,
     /// `None` in a dry run.
-    publisher: Option<KafkaPublisher<Lend, Lease>>,
+    publisher: Option<Transactor>,
     rewinds_max: u32,
 }
 
@@ -160,10 +158,9 @@ impl Replay {
             None
         } else {
             let identity = Identity { group, instance: INSTANCE.to_owned(), ..config.identity() };
-            let leases = source.leases();
-            let lend: Lend = Box::new(move |generation| leases.lease(generation));
-            let sink = config.sink().clone().with_message_bytes_max(RECORD_BYTES_MAX);
-            Some(KafkaPublisher::forwarder(sink, identity, lend)?)
+            let transactor = config.sink().transactor().clone();
+            let transactor = transactor.exactly_once().with_message_bytes_max(RECORD_BYTES_MAX);
+            Some(Transactor::connect(transactor, identity, source.leases().lease_fn(), &[])?)
         };
         let originals = Originals::new(config.connection(), ORIGINAL_WITHIN)?;
         Ok(Self { source, originals, publisher, rewinds_max: config.supervision().rewinds_max })
@@ -221,7 +218,7 @@ impl Replay {
     }
 
     /// What is replayed for good; nothing when the records will be read again.
-    fn publish(&mut self, open: Open) -> Result<Tally, PublishError> {
+    fn publish(&mut self, open: Open) -> Result<Tally, TransactError> {
         let mut tally = open.tally;
         let Some(publisher) = &mut self.publisher else { return Ok(tally) };
         let (published, refused) = publisher.forward_the_accepted(open.records, &open.ticket)?;

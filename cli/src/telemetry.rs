@@ -5,10 +5,9 @@ use drift::metrics::{CHECKPOINT_SECONDS, REPORT_SECONDS, RESTORE_SECONDS};
 use engine::metrics::{
     INFERENCE_SECONDS, RUN_TEXTS, RUN_TEXTS_BUCKETS, RUN_TOKENS, RUN_TOKENS_BUCKETS, SECONDS_BUCKETS, TOKENISE_SECONDS,
 };
-use kafka::metrics::PAUSE;
+use kafka::metrics::{COMMIT_TIME, PAUSE, TRANSACTION_TIME};
 use service::settings::Misnamed;
 use service::telemetry::{Buckets, Metrics, TelemetryError, install_log, install_metrics};
-use sink::metrics::{COMMIT_TIME, TRANSACTION_TIME};
 use workers::settings::Config;
 
 /// Records of a batch: 1 at low load, `batch.records_max` under backlog.

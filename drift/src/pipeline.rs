@@ -26,12 +26,11 @@ use std::time::Duration;
 
 use ingest::batcher::BatchLimits;
 use kafka::consumer::KafkaSource;
-use kafka::lease::Lease;
+use kafka::identity::Identity;
 use kafka::table::KafkaTable;
-use schemas::{Generation, Recovery};
-use sink::kafka::KafkaPublisher;
+use kafka::transactor::Transactor;
+use schemas::Recovery;
 use sink::reports::ReportStore;
-use sink::settings::Identity;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -46,12 +45,10 @@ pub use supervisor::supervise;
 pub use worker::{Setup, Worker};
 
 /// Grants the right to publish under a generation.
-pub type Lend = Box<dyn Fn(Generation) -> Option<Lease> + Send>;
-
 /// What a pipeline is made of; `run` borrows it.
 pub struct Parts {
     pub source: KafkaSource,
-    pub publisher: KafkaPublisher<Lend, Lease>,
+    pub publisher: Transactor,
     /// The state topic.
     pub table: KafkaTable,
     pub store: ReportStore,

@@ -1,6 +1,5 @@
-//! How to reach the cluster: brokers, TLS, SASL. Checked once, used by the consumer here and by the producer in `sink`.
+//! How to reach the cluster: brokers, TLS, SASL. Checked once, used by every client.
 //!
-//! The result is a list of librdkafka properties, so that both edges connect in the same way without knowing each other.
 //! Options that carry correctness, or that have a setting of their own, are refused under `[kafka.properties]`.
 
 use std::collections::BTreeMap;
@@ -75,9 +74,31 @@ impl Connection {
         client
     }
 
+    /// Whom the broker sees, as far as the settings tell.
+    pub fn principal(&self) -> String {
+        let property = |wanted: &str| self.properties.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+        let is_sasl = property("security.protocol").is_some_and(|protocol| protocol.starts_with("sasl"));
+        match (property("sasl.username").or(property("sasl.mechanism")), property("ssl.certificate.location")) {
+            (Some(_), _) if is_sasl => match property("sasl.username") {
+                Some(name) => format!("user {name}"),
+                None => "this user (its SASL mechanism names it)".to_owned(),
+            },
+            (_, Some(file)) => format!("this user (its name is that of the certificate {file})"),
+            _ => "this user (without SASL the broker sees User:ANONYMOUS)".to_owned(),
+        }
+    }
+
     /// The brokers as one text, for messages.
     pub fn brokers(&self) -> &str {
         self.properties.first().map_or("", |(_, brokers)| brokers)
+    }
+}
+
+#[cfg(test)]
+impl Connection {
+    /// Brokers that nothing else is known of.
+    pub(crate) fn plaintext(brokers: &str) -> Self {
+        Self { properties: vec![("bootstrap.servers".to_owned(), brokers.to_owned())] }
     }
 }
 
@@ -336,5 +357,18 @@ mod tests {
                 .is_some_and(|error| error.to_string().contains("No such configuration property"));
             assert!(!unknown, "{name}");
         }
+    }
+
+    #[test]
+    fn says_whom_the_broker_sees() {
+        let principal = |properties: &[(&str, &str)]| {
+            let properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            Connection { properties: properties.collect() }.principal()
+        };
+        let sasl = ("security.protocol", "sasl_ssl");
+        assert_eq!(principal(&[sasl, ("sasl.username", "alice")]), "user alice");
+        assert!(principal(&[sasl, ("sasl.mechanism", "GSSAPI")]).contains("SASL mechanism"));
+        assert!(principal(&[("security.protocol", "ssl"), ("ssl.certificate.location", "/c.pem")]).contains("/c.pem"));
+        assert!(principal(&[("security.protocol", "plaintext")]).contains("User:ANONYMOUS"));
     }
 }

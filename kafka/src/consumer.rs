@@ -33,9 +33,9 @@ use tokio::sync::mpsc;
 
 use crate::connection::Connection;
 use crate::lease::Leases;
+use crate::read_error;
 use crate::settings::SourceConfig;
 use crate::source::{Source, SourceError, SourceEvent};
-use crate::verdict;
 use context::Context;
 use poller::{Delivery, Poller, State};
 use takeover::Takeover;
@@ -79,7 +79,7 @@ impl KafkaSource {
         let client = config.client(connection);
         let consumer: BaseConsumer<Context> = client
             .create_with_context(context)
-            .map_err(|error| verdict::exit(format!("from {}", connection.brokers()), error.to_string()))?;
+            .map_err(|error| read_error::exit(format!("from {}", connection.brokers()), error.to_string()))?;
         let consumer = Arc::new(consumer);
         leases.attach(&consumer);
         let (reader, deliveries) = mpsc::channel(1);
@@ -107,7 +107,7 @@ impl KafkaSource {
         let thread = thread::Builder::new()
             .name("kafka-poll".to_owned())
             .spawn(run)
-            .map_err(|error| verdict::exit("from Kafka".to_owned(), format!("start the poll thread: {error}")))?;
+            .map_err(|error| read_error::exit("from Kafka".to_owned(), format!("start the poll thread: {error}")))?;
         Ok(Self {
             deliveries,
             buffer: VecDeque::new(),

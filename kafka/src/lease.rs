@@ -6,7 +6,6 @@
 //! group's next generation, and the broker could fence nothing.
 
 use std::collections::BTreeMap;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -65,6 +64,9 @@ pub struct PartitionProgress {
     pub is_at_end: bool,
 }
 
+/// What a publisher asks for the right to publish a batch of a generation; `None` when that generation is over.
+pub type LeaseFn = Box<dyn Fn(Generation) -> Option<Lease> + Send>;
+
 /// The right to publish one batch. While it is held, a rebalance waits, up to `source.revoke_wait_ms`.
 pub struct Lease {
     leases: Arc<Leases>,
@@ -99,17 +101,10 @@ impl Leases {
         Some(Lease { leases: Arc::clone(self), metadata })
     }
 
-    /// Commits a ticket's offsets through the consumer: for publishing at least once, where no transaction carries them.
-    ///
-    /// # Errors
-    /// What the broker answered; `_STATE` when the consumer is closed.
-    pub fn commit(&self, _lease: &Lease, ticket: &Ticket) -> Result<(), KafkaError> {
-        let mut offsets = TopicPartitionList::with_capacity(ticket.next_offsets().len());
-        for ((topic, partition), next) in ticket.next_offsets() {
-            offsets.add_partition_offset(topic, *partition, Offset::Offset(*next))?;
-        }
-        let commit = self.state.lock().commit.clone();
-        commit.ok_or(KafkaError::ConsumerCommit(RDKafkaErrorCode::State))?(&offsets)
+    /// The same for a publisher that asks whenever it has a batch.
+    pub fn lease_fn(self: &Arc<Self>) -> LeaseFn {
+        let leases = Arc::clone(self);
+        Box::new(move |generation| leases.lease(generation))
     }
 
     /// The generation under which records are read now.
@@ -188,12 +183,32 @@ impl Leases {
     }
 }
 
-impl Deref for Lease {
-    type Target = ConsumerGroupMetadata;
-
-    fn deref(&self) -> &ConsumerGroupMetadata {
+impl Lease {
+    /// The group metadata of the generation, which the offsets of a transaction are sent under.
+    pub(crate) fn metadata(&self) -> &ConsumerGroupMetadata {
         &self.metadata
     }
+
+    /// Commits a ticket's offsets through the consumer: for publishing at least once, where no transaction carries them.
+    ///
+    /// # Errors
+    /// What the broker answered; `_STATE` when the consumer is closed.
+    pub(crate) fn commit(&self, ticket: &Ticket) -> KafkaResult<()> {
+        let commit = self.leases.state.lock().commit.clone();
+        commit.ok_or(KafkaError::ConsumerCommit(RDKafkaErrorCode::State))?(&offsets_of(ticket)?)
+    }
+}
+
+/// The offsets that a ticket covers, for librdkafka.
+///
+/// # Errors
+/// When one of them is none that Kafka knows.
+pub(crate) fn offsets_of(ticket: &Ticket) -> KafkaResult<TopicPartitionList> {
+    let mut offsets = TopicPartitionList::with_capacity(ticket.next_offsets().len());
+    for ((topic, partition), next) in ticket.next_offsets() {
+        offsets.add_partition_offset(topic, *partition, Offset::Offset(*next))?;
+    }
+    Ok(offsets)
 }
 
 impl Drop for Lease {

@@ -7,17 +7,38 @@
 //! | lease | the right to publish under one generation; while it is held, a rebalance waits |
 //! | table | a compacted topic in memory |
 //! | range, originals | records read by their place, without a group and without a trace |
+//! | rights, look | what this user may do, and what lies on the input, found out without a trace |
+//! | outbox | the records of one transaction, by place |
+//! | transactor | publishes an outbox and the offsets of a ticket, all or nothing |
+//! | limits | what the topics that are written take, as far as it is known |
 
 pub mod connection;
 pub mod consumer;
+pub mod error;
+pub mod identity;
 pub mod lease;
+pub mod limits;
 mod listener;
+pub mod look;
 pub mod metrics;
 pub mod originals;
+mod outage;
+pub mod outbox;
+pub mod outgoing;
+mod partitions;
 mod prefetch;
 pub mod range;
+pub mod reach;
+mod read_error;
 mod record;
+pub mod rights;
+pub mod rule;
+pub mod rules;
 pub mod settings;
 pub mod source;
 pub mod table;
+pub mod topic_name;
+pub mod topic_state;
+pub mod topics;
+pub mod transactor;
 mod verdict;

@@ -1,6 +1,6 @@
-//! Metrics of the reading edge: names, descriptions, and the calls that record them.
+//! Metrics of reading and publishing: names, descriptions, and the calls that record them.
 //!
-//! Recorded per hand-over or per event of the group, never per record. Lag has one series per assigned partition.
+//! Recorded per hand-over, per transaction or per event of the group, never per record. Lag has one series per assigned partition.
 
 use std::time::Duration;
 
@@ -20,6 +20,25 @@ pub const UNREADABLE_HEADERS: &str = "ingest_unreadable_headers_total";
 pub const LOST: &str = "ingest_lost_records_total";
 pub const BEGUN_AGAIN: &str = "ingest_logs_begun_again_total";
 
+pub const TRANSACTIONS: &str = "sink_transactions_total";
+pub const TRANSACTION_TIME: &str = "sink_transaction_seconds";
+pub const COMMIT_TIME: &str = "sink_commit_seconds";
+pub const PUBLISHED_BYTES: &str = "sink_bytes_total";
+pub const RETRIES: &str = "sink_retries_total";
+pub const REBUILDS: &str = "sink_producer_rebuilds_total";
+
+/// What became of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Committed,
+    /// Its generation was over before it began, or the broker refused its offsets.
+    Stale,
+    /// Aborted, and tried again or given up.
+    Aborted,
+    /// A commit without a clear answer: the committed offsets say what became of it.
+    Unresolved,
+}
+
 /// Registers what each metric means.
 pub fn describe() {
     describe_counter!(RECORDS, Unit::Count, "Records read; a record that is read again counts again.");
@@ -35,6 +54,12 @@ pub fn describe() {
     describe_counter!(UNREADABLE_HEADERS, Unit::Count, "Headers dropped because their name is not UTF-8.");
     describe_counter!(LOST, Unit::Count, "Offsets of records that were deleted before they were read.");
     describe_counter!(BEGUN_AGAIN, Unit::Count, "Times that a committed offset was beyond the end of its partition.");
+    describe_counter!(TRANSACTIONS, Unit::Count, "Transactions by outcome: committed, stale, aborted, unresolved.");
+    describe_histogram!(TRANSACTION_TIME, Unit::Seconds, "From the begin of a transaction to its commit.");
+    describe_histogram!(COMMIT_TIME, Unit::Seconds, "The commit alone, after all deliveries are acknowledged.");
+    describe_counter!(PUBLISHED_BYTES, Unit::Bytes, "Bytes of keys, payloads and headers published.");
+    describe_counter!(RETRIES, Unit::Count, "Batches published again after an abort.");
+    describe_counter!(REBUILDS, Unit::Count, "Times that a new producer was created.");
 }
 
 pub(crate) fn handed_over(records: usize, bytes: usize) {
@@ -83,4 +108,31 @@ pub(crate) fn begun_again(topic: &str) {
 
 pub(crate) fn unreadable_headers(headers: u64) {
     counter!(UNREADABLE_HEADERS).increment(headers);
+}
+
+pub(crate) fn transaction(outcome: Outcome) {
+    let outcome = match outcome {
+        Outcome::Committed => "committed",
+        Outcome::Stale => "stale",
+        Outcome::Aborted => "aborted",
+        Outcome::Unresolved => "unresolved",
+    };
+    counter!(TRANSACTIONS, "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn timed(whole: Duration, commit: Duration) {
+    histogram!(TRANSACTION_TIME).record(whole.as_secs_f64());
+    histogram!(COMMIT_TIME).record(commit.as_secs_f64());
+}
+
+pub(crate) fn retried() {
+    counter!(RETRIES).increment(1);
+}
+
+pub(crate) fn rebuilt() {
+    counter!(REBUILDS).increment(1);
+}
+
+pub(crate) fn published(bytes: usize) {
+    counter!(PUBLISHED_BYTES).increment(bytes as u64);
 }

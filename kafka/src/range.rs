@@ -17,9 +17,10 @@ use schemas::RawEvent;
 use crate::connection::Connection;
 use crate::listener::Listener;
 use crate::prefetch;
+use crate::read_error::exit;
 use crate::record::{TopicNames, raw_event};
 use crate::source::SourceError;
-use crate::verdict::exit;
+use crate::verdict::Kind;
 
 /// One poll; a caller that wants to stop waits that long.
 const POLL_WAIT: Duration = Duration::from_millis(100);
@@ -175,7 +176,8 @@ impl Reader {
                 let ended = self.open.remove(&partition).then_some(partition);
                 return Ok(Some(Heard { record: None, ended }));
             }
-            Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) => return Ok(None),
+            // librdkafka reconnects by itself, within the wait.
+            Some(Err(error)) if Kind::of_error(&error) == Kind::Unreachable => return Ok(None),
             Some(Err(error)) => return Err(exit(format!("topic {}", self.topic), refused(&error))),
         };
         let partition = message.partition();
@@ -249,9 +251,4 @@ fn refused(error: &KafkaError) -> String {
             .to_owned();
     }
     error.to_string()
-}
-
-/// Errors that librdkafka recovers from by itself, within the wait.
-pub(crate) fn is_passing(code: Code) -> bool {
-    matches!(code, Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut)
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::connection::Connection;
 use crate::prefetch;
+use crate::topic_name::{self, SIGNS};
 
 /// `[source]` as written.
 #[derive(Clone, Debug, Deserialize)]
@@ -207,14 +208,6 @@ impl Assignment {
     }
 }
 
-/// Kafka's own rule for topic names.
-pub(crate) fn is_topic_name(name: &str) -> bool {
-    (1..=249).contains(&name.len())
-        && name != "."
-        && name != ".."
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-}
-
 impl TryFrom<SourceSettings> for SourceConfig {
     type Error = Vec<Problem>;
 
@@ -266,8 +259,8 @@ fn check_names(settings: &SourceSettings, problem: &mut impl FnMut(&str, String)
         problem("topics", "expected at least one topic, found none".to_owned());
     }
     for (place, topic) in settings.topics.iter().enumerate() {
-        if !is_topic_name(topic) {
-            problem("topics", format!("expected topic names of letters, digits, '.', '_' and '-', found {topic:?}"));
+        if !topic_name::is_valid(topic) {
+            problem("topics", format!("expected topic names of {SIGNS}, found {topic:?}"));
         }
         if settings.topics[..place].contains(topic) {
             problem("topics", format!("expected every topic once, found {topic:?} again"));
@@ -277,9 +270,9 @@ fn check_names(settings: &SourceSettings, problem: &mut impl FnMut(&str, String)
         problem("group", "expected a name, found an empty string".to_owned());
     }
     if let Some(instance) = settings.instance.as_ref().filter(|instance| !instance.is_empty())
-        && !is_topic_name(instance)
+        && !topic_name::is_valid(instance)
     {
-        problem("instance", format!("expected a name of letters, digits, '.', '_' and '-', found {instance:?}"));
+        problem("instance", format!("expected a name of {SIGNS}, found {instance:?}"));
     }
 }
 
@@ -312,7 +305,7 @@ fn check_times(settings: &SourceSettings, problem: &mut impl FnMut(&str, String)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::{ConnectionSettings, REFUSED, SecurityProtocol};
+    use crate::connection::REFUSED;
 
     fn settings() -> SourceSettings {
         SourceSettings {
@@ -370,19 +363,7 @@ mod tests {
 
     #[test]
     fn no_property_is_overridden_in_silence() {
-        let connection = Connection::try_from(ConnectionSettings {
-            brokers: vec!["one:9092".to_owned()],
-            security_protocol: SecurityProtocol::Plaintext,
-            sasl_mechanism: None,
-            sasl_username: None,
-            sasl_password: None,
-            ssl_ca_file: None,
-            ssl_certificate_file: None,
-            ssl_private_key_file: None,
-            ssl_private_key_password: None,
-            properties: [].into(),
-        });
-        let connection = connection.expect("an address is enough");
+        let connection = Connection::plaintext("one:9092");
         let client = SourceConfig::try_from(settings()).expect("valid settings").client(&connection);
         for name in client.config_map().keys() {
             assert!(REFUSED.iter().any(|(refused, _)| refused == name), "{name} is set and may be set by users");

@@ -23,9 +23,9 @@ use schemas::Recovery;
 
 use crate::connection::Connection;
 use crate::listener::Listener;
+use crate::read_error;
 use crate::settings::SourceConfig;
 use crate::source::SourceError;
-use crate::verdict;
 use reader::TableReader;
 use shared::Shared;
 
@@ -66,8 +66,9 @@ impl KafkaTable {
         bytes_max: usize,
     ) -> Result<Self, SourceError> {
         let config = source.clone().reading(vec![topic.to_owned()], source.group());
-        let refused =
-            |error: KafkaError| verdict::exit(format!("topic {topic} on {}", connection.brokers()), error.to_string());
+        let refused = |error: KafkaError| {
+            read_error::exit(format!("topic {topic} on {}", connection.brokers()), error.to_string())
+        };
         let mut client = config.client(connection);
         // It only asks where partitions end; with its own statistics it would fill the log.
         let mut watching = client.clone();
@@ -88,7 +89,7 @@ impl KafkaTable {
                     failed.state.lock().failure = Some(error);
                 }
             })
-            .map_err(|error| verdict::exit(format!("topic {topic}"), format!("start its thread: {error}")))?;
+            .map_err(|error| read_error::exit(format!("topic {topic}"), format!("start its thread: {error}")))?;
         Ok(Self { shared, watcher, config, stop, thread: Some(thread) })
     }
 

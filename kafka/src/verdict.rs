@@ -1,144 +1,223 @@
-//! What an error of the consumer means: wait it out, or end the process with a sentence that helps.
+//! What an error of librdkafka means: the kind of its code, and what to do about it in the step that failed.
+//!
+//! The only place that knows codes by their meaning. Reading, publishing and asking judge by it alike.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use schemas::Recovery;
 
-use crate::settings::SourceConfig;
-use crate::source::SourceError;
-
-/// What to do about an error while polling.
-#[derive(Debug)]
-pub(crate) enum Verdict {
-    /// No broker can be reached: go on polling, say so once.
-    Outage,
-    /// librdkafka goes on by itself; worth a line in the log.
-    Passing,
-    /// One connection was lost, maybe an idle one that its broker closed. When none is left, an outage follows.
-    Ignored,
-    Exit(SourceError),
+/// What was being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Everything that a consumer does.
+    Read,
+    Begin,
+    Produce,
+    Deliver,
+    Offsets,
+    Commit,
+    Abort,
+    Init,
 }
 
-/// Judges an error; `reason` is librdkafka's own text, which names the topic where the code does not.
-pub(crate) fn judge(error: &KafkaError, reason: &str, config: &SourceConfig) -> Verdict {
-    let code = error.rdkafka_error_code();
-    let exit = |what: String, reason: String| Verdict::Exit(exit(what, reason));
-    match code {
-        Some(Code::FencedInstanceId) => Verdict::Exit(replaced(config)),
-        Some(Code::BrokerTransportFailure | Code::Resolve | Code::OperationTimedOut | Code::RequestTimedOut)
-            if matches!(error, KafkaError::MessageConsumption(_)) =>
-        {
-            Verdict::Ignored
+impl Step {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Begin => "begin a transaction",
+            Self::Produce => "produce records",
+            Self::Deliver => "deliver records",
+            Self::Offsets => "add the offsets to the transaction",
+            Self::Commit => "commit",
+            Self::Abort => "abort a transaction",
+            Self::Init => "start as transactional producer",
         }
-        Some(
+    }
+}
+
+/// What to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// One connection was lost, maybe an idle one that its broker closed. When none is left, an outage follows.
+    Ignore,
+    /// librdkafka goes on by itself; worth a line in the log.
+    GoOn,
+    /// No broker can be reached, or none answered in time: the same call may succeed.
+    CallAgain,
+    /// Abort, and publish the same batch again; after a commit only once the broker has confirmed the abort.
+    TryAgain,
+    /// The group has moved on: abort, and let the batch go.
+    Stale,
+    /// A second process took over.
+    Fenced,
+    /// Nothing in this process can help.
+    Exit,
+}
+
+/// What a code is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A broker cannot be reached, does not answer, or does not lead yet: it may do so later.
+    Unreachable,
+    /// The group's coordinator starts, or is another broker by now.
+    CoordinatorMoves,
+    /// This member's generation is over.
+    GroupMoved,
+    /// Another process took over the producer or the name of this one.
+    Fenced,
+    /// A right is missing.
+    Denied,
+    /// The brokers do not accept who we say we are.
+    Credentials,
+    NoTopic,
+    NoPartition,
+    /// A setting is out of what the broker, or the rest of the group, allows.
+    BadSetting,
+    /// The broker means the record, or its batch, and not itself, the producer or the moment.
+    Refused,
+    /// It only follows from something else: the records were thrown away, or the call came too late.
+    Consequence,
+    Other,
+}
+
+impl Kind {
+    pub(crate) fn of(code: Code) -> Self {
+        match code {
             Code::BrokerTransportFailure
             | Code::AllBrokersDown
             | Code::Resolve
             | Code::SSL
             | Code::OperationTimedOut
             | Code::RequestTimedOut
-            | Code::WaitingForCoordinator
             | Code::NetworkException
+            | Code::LeaderNotAvailable => Self::Unreachable,
+            Code::WaitingForCoordinator
             | Code::CoordinatorNotAvailable
             | Code::CoordinatorLoadInProgress
-            | Code::NotCoordinator
-            | Code::LeaderNotAvailable,
-        ) if !matches!(error, KafkaError::MessageConsumptionFatal(_)) => Verdict::Outage,
-        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition | Code::UnknownTopicId) => {
-            exit(format!("topics {}", config.topics.join(", ")), text(error, reason))
-        }
-        Some(Code::TopicAuthorizationFailed) => {
-            exit(format!("topics {}", config.topics.join(", ")), format!("not permitted: {}", text(error, reason)))
-        }
-        Some(Code::GroupAuthorizationFailed) => {
-            exit(format!("as group {}", config.group), format!("not permitted: {}", text(error, reason)))
-        }
-        Some(
-            Code::ClusterAuthorizationFailed
-            | Code::Authentication
+            | Code::NotCoordinator => Self::CoordinatorMoves,
+            Code::IllegalGeneration | Code::UnknownMemberId | Code::RebalanceInProgress => Self::GroupMoved,
+            Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch | Code::FencedInstanceId => Self::Fenced,
+            Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed => Self::Denied,
+            Code::Authentication
             | Code::SaslAuthenticationFailed
             | Code::UnsupportedSASLMechanism
-            | Code::IllegalSASLState,
-        ) => exit("from the brokers".to_owned(), format!("not permitted: {}", text(error, reason))),
-        Some(Code::InconsistentGroupProtocol) => exit(
-            format!("as group {}", config.group),
-            "the group's other members use another source.assignment; all of them must use the same".to_owned(),
-        ),
-        Some(Code::InvalidSessionTimeout) => exit(
-            format!("as group {}", config.group),
-            "source.session_timeout_ms is outside of what the broker allows".to_owned(),
-        ),
-        _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
-            exit(format!("as group {}", config.group), text(error, reason))
+            | Code::IllegalSASLState => Self::Credentials,
+            Code::UnknownTopicOrPartition | Code::UnknownTopic => Self::NoTopic,
+            Code::UnknownPartition | Code::UnknownTopicId => Self::NoPartition,
+            Code::InvalidTransactionTimeout | Code::InconsistentGroupProtocol | Code::InvalidSessionTimeout => {
+                Self::BadSetting
+            }
+            Code::MessageSizeTooLarge
+            | Code::MessageBatchTooLarge
+            | Code::InvalidTimestamp
+            | Code::InvalidRecord
+            | Code::InvalidDifferentRecord
+            | Code::PolicyViolation
+            | Code::UnsupportedForMessageFormat => Self::Refused,
+            Code::PurgeQueue | Code::PurgeInflight | Code::Fatal | Code::State | Code::Inconsistent => {
+                Self::Consequence
+            }
+            _ => Self::Other,
         }
-        _ => Verdict::Passing,
+    }
+
+    /// The kind of an error's code, where it has one.
+    pub(crate) fn of_error(error: &KafkaError) -> Self {
+        error.rdkafka_error_code().map_or(Self::Other, Self::of)
     }
 }
 
-/// Another process has taken over the name of this replica.
-pub(crate) fn replaced(config: &SourceConfig) -> SourceError {
-    let instance = config.instance.as_deref().unwrap_or_default();
-    exit(
-        format!("as instance {instance}"),
-        format!(
-            "a second process runs under the instance name {instance} and took over; \
-             give every replica its own --instance"
-        ),
-    )
+/// Judges an error of a client call, or of an event that a consumer polled.
+pub(crate) fn judge(step: Step, error: &KafkaError) -> Verdict {
+    let kind = Kind::of_error(error);
+    if step == Step::Read { judge_reading(kind, error) } else { judge_publishing(step, kind, error) }
 }
 
-/// An error that ends the process.
-pub(crate) fn exit(what: String, reason: String) -> SourceError {
-    SourceError::Broker { what, reason, recovery: Recovery::Exit }
+fn judge_reading(kind: Kind, error: &KafkaError) -> Verdict {
+    let code = error.rdkafka_error_code();
+    let is_event = matches!(error, KafkaError::MessageConsumption(_));
+    let is_fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
+    match kind {
+        _ if code == Some(Code::FencedInstanceId) => Verdict::Fenced,
+        // An event about one connection. That all are gone, and that TLS fails, has codes of its own.
+        Kind::Unreachable if is_event && code.is_some_and(is_of_one_connection) => Verdict::Ignore,
+        Kind::Unreachable | Kind::CoordinatorMoves if !is_fatal => Verdict::CallAgain,
+        Kind::Denied | Kind::Credentials | Kind::NoTopic | Kind::NoPartition | Kind::BadSetting => Verdict::Exit,
+        _ if is_fatal => Verdict::Exit,
+        _ => Verdict::GoOn,
+    }
 }
 
-fn text(error: &KafkaError, reason: &str) -> String {
-    if reason.is_empty() { error.to_string() } else { reason.to_owned() }
+fn is_of_one_connection(code: Code) -> bool {
+    matches!(code, Code::BrokerTransportFailure | Code::Resolve | Code::OperationTimedOut | Code::RequestTimedOut)
+}
+
+fn judge_publishing(step: Step, kind: Kind, error: &KafkaError) -> Verdict {
+    let code = error.rdkafka_error_code();
+    let (fatal, abortable, retriable) = match error {
+        KafkaError::Transaction(error) => (error.is_fatal(), error.txn_requires_abort(), error.is_retriable()),
+        _ => (code == Some(Code::Fatal), false, false),
+    };
+    match kind {
+        Kind::GroupMoved => Verdict::Stale,
+        Kind::Fenced => Verdict::Fenced,
+        Kind::Denied | Kind::Credentials | Kind::BadSetting => Verdict::Exit,
+        // Of a topic that is read: it may come back, and its consumer says so if it does not.
+        Kind::NoTopic if step != Step::Offsets || code != Some(Code::UnknownTopicOrPartition) => Verdict::Exit,
+        // A new producer may do better, but at the start there has been nothing else.
+        _ if fatal && step == Step::Init => Verdict::Exit,
+        _ if fatal => Verdict::TryAgain,
+        _ if !abortable && (retriable || code == Some(Code::OperationTimedOut)) => Verdict::CallAgain,
+        _ => Verdict::TryAgain,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Assignment, OffsetReset, SourceSettings};
 
-    fn check(error: &KafkaError, reason: &str, expected: &str) {
-        let config = SourceConfig::try_from(SourceSettings {
-            topics: vec!["messages".to_owned()],
-            group: "labelstream".to_owned(),
-            instance: Some("one".to_owned()),
-            assignment: Assignment::CooperativeSticky,
-            offset_reset: OffsetReset::Earliest,
-            metadata_age_max_ms: 30_000,
-            session_timeout_ms: 6000,
-            max_poll_interval_ms: 60_000,
-            revoke_wait_ms: 100,
-            topic_wait_ms: 100,
-            request_wait_ms: 100,
-            close_wait_ms: 100,
-            queue_records_max: 1,
-            queue_bytes_max: 1,
-            prefetch_bytes_max: 1 << 20,
-        })
-        .expect("valid settings");
-        let found = match judge(error, reason, &config) {
-            Verdict::Exit(error) => error.to_string(),
-            other => format!("{other:?}"),
-        };
-        assert!(found.contains(expected), "{error:?}: {found}");
+    fn check(step: Step, code: Code, expected: Verdict) {
+        assert_eq!(judge(step, &KafkaError::MessageProduction(code)), expected, "{step:?} {code:?}");
     }
 
     #[test]
-    fn what_ends_the_process_says_what_to_do() {
-        use KafkaError::{MessageConsumption as Event, MessageConsumptionFatal as Fatal, MetadataFetch};
-        check(&Fatal(Code::FencedInstanceId), "", "a second process runs under the instance name one");
-        check(&Event(Code::TopicAuthorizationFailed), "topic messages", "read topics messages: not permitted");
-        check(&Event(Code::GroupAuthorizationFailed), "", "read as group labelstream: not permitted");
-        check(&Event(Code::Authentication), "SASL failed", "not permitted: SASL failed");
-        check(&Event(Code::UnknownTopicOrPartition), "Subscribed topic not available: x", "not available: x");
-        check(&Event(Code::InconsistentGroupProtocol), "", "source.assignment");
-        check(&Fatal(Code::InvalidProducerEpoch), "some reason", "some reason");
-        check(&Event(Code::AllBrokersDown), "", "Outage");
-        check(&Event(Code::BrokerTransportFailure), "", "Ignored");
-        check(&MetadataFetch(Code::BrokerTransportFailure), "", "Outage");
-        check(&Event(Code::PollExceeded), "", "Passing");
+    fn every_answer_to_a_producer_has_one_meaning() {
+        check(Step::Offsets, Code::IllegalGeneration, Verdict::Stale);
+        check(Step::Offsets, Code::UnknownMemberId, Verdict::Stale);
+        check(Step::Offsets, Code::RebalanceInProgress, Verdict::Stale);
+        check(Step::Offsets, Code::FencedInstanceId, Verdict::Fenced);
+        check(Step::Commit, Code::Fenced, Verdict::Fenced);
+        check(Step::Deliver, Code::InvalidProducerEpoch, Verdict::Fenced);
+        check(Step::Deliver, Code::MessageTimedOut, Verdict::TryAgain);
+        check(Step::Deliver, Code::TopicAuthorizationFailed, Verdict::Exit);
+        check(Step::Deliver, Code::UnknownTopicOrPartition, Verdict::Exit);
+        check(Step::Offsets, Code::UnknownTopicOrPartition, Verdict::TryAgain);
+        check(Step::Commit, Code::OperationTimedOut, Verdict::CallAgain);
+        check(Step::Commit, Code::Fail, Verdict::TryAgain);
+        check(Step::Produce, Code::Fatal, Verdict::TryAgain);
+        check(Step::Init, Code::Fatal, Verdict::Exit);
+        check(Step::Abort, Code::Fenced, Verdict::Fenced);
+    }
+
+    #[test]
+    fn every_error_of_a_consumer_has_one_meaning() {
+        use KafkaError::{MessageConsumption as Event, MessageConsumptionFatal as Fatal, MetadataFetch as Answer};
+        for (error, expected) in [
+            (Fatal(Code::FencedInstanceId), Verdict::Fenced),
+            (Fatal(Code::InvalidProducerEpoch), Verdict::Exit),
+            (Fatal(Code::AllBrokersDown), Verdict::Exit),
+            (Event(Code::AllBrokersDown), Verdict::CallAgain),
+            (Event(Code::SSL), Verdict::CallAgain),
+            (Event(Code::BrokerTransportFailure), Verdict::Ignore),
+            (Answer(Code::BrokerTransportFailure), Verdict::CallAgain),
+            (Answer(Code::NotCoordinator), Verdict::CallAgain),
+            (Event(Code::UnknownTopicOrPartition), Verdict::Exit),
+            (Event(Code::GroupAuthorizationFailed), Verdict::Exit),
+            (Event(Code::InconsistentGroupProtocol), Verdict::Exit),
+            (Event(Code::PollExceeded), Verdict::GoOn),
+        ] {
+            assert_eq!(judge(Step::Read, &error), expected, "{error:?}");
+        }
     }
 }

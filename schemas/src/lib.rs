@@ -19,7 +19,6 @@ pub mod chain;
 pub mod dead_letter;
 pub mod event;
 pub mod label;
-pub mod outage;
 pub mod package_files;
 pub mod problem;
 pub mod quiet;

@@ -2,7 +2,7 @@
 //!
 //! The crate publishes whole batches or nothing; it does not know who read or labelled them.
 
-pub mod kafka;
+pub mod labels;
 pub mod metrics;
 pub mod publisher;
 pub mod reports;

@@ -1,19 +1,16 @@
 //! Where labels and dead letters go, and how long each step of publishing may take.
 //!
-//! [`SinkSettings`] is `[sink]` as written; [`SinkConfig`] is what passed every check. How to reach the cluster comes
-//! from the caller as librdkafka properties ([`Identity`]): the reading edge has checked them.
+//! [`SinkSettings`] is `[sink]` as written; [`SinkConfig`] is what passed every check. How records
+//! leave is for the transactor ([`TransactorConfig`]).
 
-use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use formats::Layout;
-use rdkafka::config::ClientConfig;
+use kafka::topic_name::{self, SIGNS};
+use kafka::transactor::config::{Compression, Guarantee, TransactorConfig};
 use schemas::Problem;
 use serde::Deserialize;
-
-/// librdkafka's default of `batch.size`.
-const BATCH_BYTES: usize = 1_000_000;
 
 /// A dead letter in its smallest form fits into so much: names of 249 bytes, and a sentence.
 const MESSAGE_BYTES_LEAST: usize = 4096;
@@ -54,99 +51,13 @@ pub struct SinkSettings {
     pub create_dead_letter_retention_ms: i64,
 }
 
-/// What readers of the output may rely on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Guarantee {
-    /// Labels, dead letters and offsets become visible together, in one transaction.
-    ExactlyOnce,
-    /// Offsets are committed after the labels: a crash between the two repeats labels.
-    AtLeastOnce,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Compression {
-    None,
-    Gzip,
-    Snappy,
-    Lz4,
-    Zstd,
-}
-
-/// Who publishes, and how it reaches the cluster.
-#[derive(Clone)]
-pub struct Identity {
-    /// librdkafka properties: brokers, TLS, SASL.
-    pub client: Vec<(String, String)>,
-    pub group: String,
-    /// The replica's name, unique in its group. The transactional id derives from it: a second process under the same
-    /// name fences this one.
-    pub instance: String,
-}
-
-impl Identity {
-    /// Group and instance of no two replicas make the same id: an instance holds no slash, so the last one parts them.
-    pub fn transactional_id(&self) -> String {
-        format!("{}/{}", self.group, self.instance)
-    }
-
-    /// Whom the broker sees, as far as the settings tell.
-    pub fn principal(&self) -> String {
-        let property = |wanted: &str| self.client.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
-        let is_sasl = property("security.protocol").is_some_and(|protocol| protocol.starts_with("sasl"));
-        match (property("sasl.username").or(property("sasl.mechanism")), property("ssl.certificate.location")) {
-            (Some(_), _) if is_sasl => match property("sasl.username") {
-                Some(name) => format!("user {name}"),
-                None => "this user (its SASL mechanism names it)".to_owned(),
-            },
-            (_, Some(file)) => format!("this user (its name is that of the certificate {file})"),
-            _ => "this user (without SASL the broker sees User:ANONYMOUS)".to_owned(),
-        }
-    }
-
-    /// The brokers, for messages.
-    pub(crate) fn brokers(&self) -> &str {
-        self.client.iter().find(|(name, _)| name == "bootstrap.servers").map_or("", |(_, brokers)| brokers)
-    }
-
-    pub(crate) fn connect(&self) -> ClientConfig {
-        let mut client = ClientConfig::new();
-        for (name, value) in &self.client {
-            client.set(name, value);
-        }
-        client
-    }
-}
-
-impl fmt::Debug for Identity {
-    /// Without the properties: they hold secrets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity")
-            .field("brokers", &self.brokers())
-            .field("group", &self.group)
-            .field("instance", &self.instance)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Checked settings of a publisher.
 #[derive(Clone, Debug)]
 pub struct SinkConfig {
     pub(crate) output_topic: String,
     pub(crate) dead_letter_topic: String,
     pub(crate) layout: Layout,
-    pub(crate) guarantee: Guarantee,
-    pub(crate) compression: Compression,
-    pub(crate) transaction_timeout: Duration,
-    pub(crate) publish_wait: Duration,
-    pub(crate) commit_wait: Duration,
-    pub(crate) abort_wait: Duration,
-    pub(crate) connect_wait: Duration,
-    pub(crate) attempts_max: NonZeroU32,
-    pub(crate) retry_wait: Duration,
-    pub(crate) message_bytes_max: usize,
-    pub(crate) partitions_age_max: Duration,
+    pub(crate) transactor: TransactorConfig,
     pub(crate) create_topics: bool,
     pub(crate) create_retention_ms: i64,
     pub(crate) create_dead_letter_retention_ms: i64,
@@ -162,7 +73,12 @@ impl SinkConfig {
     }
 
     pub fn guarantee(&self) -> Guarantee {
-        self.guarantee
+        self.transactor.guarantee
+    }
+
+    /// How records leave.
+    pub fn transactor(&self) -> &TransactorConfig {
+        &self.transactor
     }
 
     pub fn layout(&self) -> Layout {
@@ -171,7 +87,7 @@ impl SinkConfig {
 
     /// How long the brokers may take to answer at the start.
     pub fn connect_wait(&self) -> Duration {
-        self.connect_wait
+        self.transactor.connect_wait
     }
 
     pub fn create_topics(&self) -> bool {
@@ -185,67 +101,12 @@ impl SinkConfig {
 
     /// The largest record, before compression.
     pub fn message_bytes_max(&self) -> usize {
-        self.message_bytes_max
-    }
-
-    /// Whether a record takes fewer bytes in its topic than here.
-    pub fn is_compressed(&self) -> bool {
-        self.compression != Compression::None
-    }
-
-    /// The same for other topics, which take records of this size.
-    #[must_use]
-    pub fn with_message_bytes_max(self, bytes: usize) -> Self {
-        Self { message_bytes_max: bytes, ..self }
+        self.transactor.message_bytes_max
     }
 
     /// For relations with the source: it must be below `source.max_poll_interval_ms`.
     pub fn transaction_timeout(&self) -> Duration {
-        self.transaction_timeout
-    }
-
-    /// Every producer option that we depend on, with its reason.
-    pub(crate) fn producer(&self, identity: &Identity, batch_bytes_max: Option<usize>) -> ClientConfig {
-        let mut client = identity.connect();
-        let mut set = |name: &str, value: &dyn ToString| {
-            client.set(name, value.to_string());
-        };
-        if self.guarantee == Guarantee::ExactlyOnce {
-            // The same after a restart: the start then aborts at once what a dead process left open.
-            set("transactional.id", &identity.transactional_id());
-            set("transaction.timeout.ms", &self.transaction_timeout.as_millis());
-        }
-        // No duplicates and no reordering by the producer's own retries; implies acks=all.
-        set("enable.idempotence", &true);
-        set("acks", &"all");
-        // The most that idempotence allows while keeping the order.
-        set("max.in.flight.requests.per.connection", &5);
-        // A batch is complete when it is sent; waiting for more would only delay the commit.
-        set("linger.ms", &0);
-        set("compression.type", &self.compression.property());
-        set("message.max.bytes", &self.message_bytes_max);
-        // Records that a topic takes one by one must not be refused together.
-        set("batch.size", &batch_bytes_max.unwrap_or(BATCH_BYTES).clamp(1, BATCH_BYTES));
-        // A delivery fails before the transaction's own time is over, so that there is time to abort.
-        set("message.timeout.ms", &self.publish_wait.as_millis());
-        // A batch fits at once; its size is bounded by the reading edge.
-        set("queue.buffering.max.messages", &1_000_000);
-        set("queue.buffering.max.kbytes", &1_048_576);
-        // A misspelt topic must be an error and not a new topic.
-        set("allow.auto.create.topics", &false);
-        client
-    }
-}
-
-impl Compression {
-    fn property(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Gzip => "gzip",
-            Self::Snappy => "snappy",
-            Self::Lz4 => "lz4",
-            Self::Zstd => "zstd",
-        }
+        self.transactor.transaction_timeout
     }
 }
 
@@ -282,17 +143,19 @@ impl TryFrom<SinkSettings> for SinkConfig {
             output_topic: settings.output_topic,
             dead_letter_topic: settings.dead_letter_topic,
             layout: settings.layout,
-            guarantee: settings.guarantee,
-            compression: settings.compression,
-            transaction_timeout: milliseconds(settings.transaction_timeout_ms),
-            publish_wait: milliseconds(settings.publish_wait_ms),
-            commit_wait: milliseconds(settings.commit_wait_ms),
-            abort_wait: milliseconds(settings.abort_wait_ms),
-            connect_wait: milliseconds(settings.connect_wait_ms),
-            attempts_max,
-            retry_wait: milliseconds(settings.retry_wait_ms),
-            message_bytes_max: settings.message_bytes_max,
-            partitions_age_max: milliseconds(settings.partitions_age_max_ms),
+            transactor: TransactorConfig {
+                guarantee: settings.guarantee,
+                compression: settings.compression,
+                transaction_timeout: milliseconds(settings.transaction_timeout_ms),
+                publish_wait: milliseconds(settings.publish_wait_ms),
+                commit_wait: milliseconds(settings.commit_wait_ms),
+                abort_wait: milliseconds(settings.abort_wait_ms),
+                connect_wait: milliseconds(settings.connect_wait_ms),
+                attempts_max,
+                retry_wait: milliseconds(settings.retry_wait_ms),
+                message_bytes_max: settings.message_bytes_max,
+                partitions_age_max: milliseconds(settings.partitions_age_max_ms),
+            },
             create_topics: settings.create_topics,
             create_retention_ms: settings.create_retention_ms,
             create_dead_letter_retention_ms: settings.create_dead_letter_retention_ms,
@@ -302,10 +165,8 @@ impl TryFrom<SinkSettings> for SinkConfig {
 
 fn check_topics(settings: &SinkSettings, problem: &mut impl FnMut(&str, String)) {
     for (key, topic) in [("output_topic", &settings.output_topic), ("dead_letter_topic", &settings.dead_letter_topic)] {
-        let is_name = (1..=249).contains(&topic.len())
-            && topic.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        if !is_name {
-            problem(key, format!("expected a topic name of letters, digits, '.', '_' and '-', found {topic:?}"));
+        if !topic_name::is_valid(topic) {
+            problem(key, format!("expected a topic name of {SIGNS}, found {topic:?}"));
         }
     }
     if settings.output_topic == settings.dead_letter_topic {
@@ -362,30 +223,6 @@ mod tests {
         }
     }
 
-    fn identity(group: &str, instance: &str, client: &[(&str, &str)]) -> Identity {
-        let client = client.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Identity { client, group: group.to_owned(), instance: instance.to_owned() }
-    }
-
-    #[test]
-    fn no_two_replicas_have_one_transactional_id() {
-        let id = |group, instance| identity(group, instance, &[]).transactional_id();
-        assert_eq!(id("team", "a-1"), "team/a-1");
-        assert_ne!(id("team", "a-1"), id("team-a", "1"));
-        // A group may hold any sign, an instance no slash.
-        assert_ne!(id("team/a", "1"), id("team", "a-1"));
-    }
-
-    #[test]
-    fn says_whom_the_broker_sees() {
-        let principal = |client: &[(&str, &str)]| identity("group", "one", client).principal();
-        let sasl = ("security.protocol", "sasl_ssl");
-        assert_eq!(principal(&[sasl, ("sasl.username", "alice")]), "user alice");
-        assert!(principal(&[sasl, ("sasl.mechanism", "GSSAPI")]).contains("SASL mechanism"));
-        assert!(principal(&[("security.protocol", "ssl"), ("ssl.certificate.location", "/c.pem")]).contains("/c.pem"));
-        assert!(principal(&[("security.protocol", "plaintext")]).contains("User:ANONYMOUS"));
-    }
-
     fn check(change: impl FnOnce(&mut SinkSettings), expected: &[&str]) {
         let mut changed = settings();
         change(&mut changed);
@@ -416,22 +253,5 @@ mod tests {
                 "sink.create_dead_letter_retention_ms",
             ],
         );
-    }
-
-    #[test]
-    fn librdkafka_takes_the_producer_options() {
-        let identity = Identity {
-            client: vec![("bootstrap.servers".to_owned(), "localhost:1".to_owned())],
-            group: "group".to_owned(),
-            instance: "one".to_owned(),
-        };
-        for guarantee in [Guarantee::ExactlyOnce, Guarantee::AtLeastOnce] {
-            let config = SinkConfig::try_from(SinkSettings { guarantee, ..settings() }).expect("valid");
-            for batch_bytes_max in [None, Some(500), Some(5_000_000)] {
-                let made: Result<rdkafka::producer::BaseProducer, _> =
-                    config.producer(&identity, batch_bytes_max).create();
-                assert!(made.is_ok(), "{:?}", made.err());
-            }
-        }
     }
 }

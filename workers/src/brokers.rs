@@ -1,6 +1,6 @@
 //! The brokers, waited for before anything else is asked of them: the same wait and the same words in every command.
 
-use sink::kafka::reach::reach;
+use kafka::reach::reach;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::WorkerError;
@@ -12,5 +12,5 @@ use crate::settings::Config;
 /// # Errors
 /// When no broker answers in time, with the cause, or when they refuse this user.
 pub fn await_answer(config: &Config, topic: &str, stop: &CancellationToken) -> Result<bool, WorkerError> {
-    Ok(reach(&config.identity(), topic, config.sink().connect_wait(), &|| !stop.is_cancelled())?)
+    Ok(reach(config.connection(), topic, config.sink().connect_wait(), &|| !stop.is_cancelled())?)
 }

@@ -7,20 +7,18 @@ use engine::labeler::Labeler;
 use engine::onnx::OnnxModel;
 use ingest::batcher::BatchLimits;
 use kafka::consumer::KafkaSource;
-use kafka::lease::{Lease, Leases, Losses};
+use kafka::lease::{Leases, Losses};
 use kafka::settings::{SourceConfig, UntilEnd};
-use schemas::{Generation, ModelId};
-use sink::kafka::{CommitOffsets, KafkaPublisher};
+use schemas::ModelId;
+use sink::labels::KafkaPublisher;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::WorkerError;
 use crate::settings::Config;
 
-type Lend = Box<dyn Fn(Generation) -> Option<Lease> + Send>;
-
 /// Reads, labels and publishes as one member of its group.
 pub struct Worker {
-    parts: Parts<KafkaSource, OnnxModel, KafkaPublisher<Lend, Lease>>,
+    parts: Parts<KafkaSource, OnnxModel, KafkaPublisher>,
     limits: BatchLimits,
     supervision: Supervision,
     leases: Arc<Leases>,
@@ -38,10 +36,7 @@ impl Worker {
         }
         let source = KafkaSource::start(config.connection(), source)?;
         let leases = source.leases();
-        let (lend, commit) = (Arc::clone(&leases), Arc::clone(&leases));
-        let lend: Lend = Box::new(move |generation| lend.lease(generation));
-        let commit: CommitOffsets<Lease> = Box::new(move |lease, ticket| commit.commit(lease, ticket));
-        let publisher = KafkaPublisher::connect(config.sink().clone(), config.identity(), lend, commit)?;
+        let publisher = KafkaPublisher::connect(config.sink(), config.identity(), leases.lease_fn())?;
         Ok(Self {
             parts: Parts { source, decoder: config.decoder(), labeler, publisher },
             limits: config.batch_limits(),

@@ -24,7 +24,7 @@ pub fn setup<'a>(config: &'a Config, until_end: bool, stop: &CancellationToken) 
     Ok(Setup {
         connection: config.connection(),
         source: drift.source().clone(),
-        sink: config.sink().clone(),
+        transactor: config.sink().transactor().clone(),
         identity: config.drift_identity(),
         windows: Arc::new(drift.windows().clone()),
         state: config.state(),

@@ -8,7 +8,7 @@ use engine::load::LoadError;
 use kafka::source::SourceError;
 use packages::error::FetchError;
 use service::settings::SettingsError;
-use sink::publisher::PublishError;
+use kafka::error::TransactError;
 
 /// What ended a worker or kept it from starting. Its text fits "failed to ...".
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum WorkerError {
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
-    Publish(#[from] PublishError),
+    Publish(#[from] TransactError),
     #[error(transparent)]
     Classify(#[from] PipelineError),
     #[error(transparent)]

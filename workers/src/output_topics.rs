@@ -7,7 +7,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sink::kafka::topics::{TopicState, Wanted, create, describe};
+use kafka::topic_state::TopicState;
+use kafka::topics::{Wanted, create, describe};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::WorkerError;
@@ -25,9 +26,8 @@ const LOOK: Duration = Duration::from_millis(500);
 /// # Errors
 /// When the broker does not answer or refuses, or an input topic does not appear within `source.topic_wait_ms`.
 pub fn create_missing(config: &Config, stop: &CancellationToken) -> Result<(), WorkerError> {
-    let identity = config.identity();
     let outputs = [config.sink().output_topic(), config.sink().dead_letter_topic()];
-    let outputs = describe(&identity, &outputs, ANSWER_WITHIN)?;
+    let outputs = describe(config.connection(), &outputs, ANSWER_WITHIN)?;
     let missing: Vec<_> = outputs.iter().filter(|topic| topic.partitions.is_none() && !topic.is_forbidden).collect();
     if missing.is_empty() || !config.sink().create_topics() {
         return Ok(()); // what is still wrong with them, the publisher says
@@ -44,7 +44,7 @@ pub fn create_missing(config: &Config, stop: &CancellationToken) -> Result<(), W
             bytes_max: Some(sink.message_bytes_max()).filter(|bytes| *bytes > KAFKA_BYTES_MAX),
         })
         .collect();
-    Ok(create(&identity, &wanted, ANSWER_WITHIN)?)
+    Ok(create(config.connection(), &wanted, ANSWER_WITHIN)?)
 }
 
 /// Partitions of the widest input topic, once all of them are there; `None` when asked to stop.
@@ -53,7 +53,7 @@ fn widest_input(config: &Config, stop: &CancellationToken) -> Result<Option<i32>
     let deadline = Instant::now() + config.source().topic_wait();
     let mut said = false;
     while !stop.is_cancelled() {
-        let inputs = describe(&config.identity(), &names, ANSWER_WITHIN)?;
+        let inputs = describe(config.connection(), &names, ANSWER_WITHIN)?;
         let Some(absent) = inputs.iter().find(|topic| topic.partitions.is_none()) else {
             return Ok(inputs.iter().filter_map(|topic| topic.partitions).max());
         };

@@ -18,6 +18,7 @@ use classifier::pipeline::Supervision;
 use formats::{DecodeConfig, DecodeSettings, Decoder};
 use ingest::batcher::BatchLimits;
 use kafka::connection::{Connection, ConnectionSettings};
+use kafka::identity::Identity;
 use kafka::settings::{SourceConfig, SourceSettings};
 use packages::address::Address;
 use packages::settings::{PackagesConfig, PackagesSettings};
@@ -27,7 +28,7 @@ use service::http::{HttpConfig, HttpSettings};
 use service::settings::{Layers, Loaded, SettingsError};
 use service::telemetry::{LogConfig, LogSettings};
 use sink::reports::{ReportsConfig, ReportsSettings};
-use sink::settings::{Identity, SinkConfig, SinkSettings};
+use sink::settings::{SinkConfig, SinkSettings};
 
 use crate::package_path;
 use drift::{DriftSettings, ObserveSettings, check_drift, check_labels};
@@ -193,7 +194,7 @@ impl Config {
     /// Who publishes: the replica that also reads.
     pub fn identity(&self) -> Identity {
         Identity {
-            client: self.connection.properties().to_vec(),
+            connection: self.connection.clone(),
             group: self.source.group().to_owned(),
             instance: self.source.instance().unwrap_or_default().to_owned(),
         }

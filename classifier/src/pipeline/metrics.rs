@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use kafka::transactor::Published;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
-use sink::publisher::Published;
 
 use super::progress::Summary;
 

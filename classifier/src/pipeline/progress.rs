@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use kafka::transactor::Published;
 use schemas::{Batch, Fate, LabeledEvent};
 use service::stages::Stages;
-use sink::publisher::Published;
 
 use super::{Stage, metrics};
 

@@ -1,20 +1,19 @@
 //! Whether this user may publish as `classify` does: write to both topics, as the very producer that it will be.
 
-use kafka::lease::Lease;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use schemas::{Generation, chain};
-use sink::kafka::KafkaPublisher;
-use sink::settings::{Guarantee, Identity};
+use kafka::identity::Identity;
+use kafka::rights::{AskError, Rights};
+use kafka::transactor::config::Guarantee;
+use kafka::transactor::try_start;
+use schemas::chain;
 use workers::settings::Config;
 
-use super::rights::Rights;
 use super::{ANSWER_WITHIN, Report};
 use crate::failure::Failure;
 
 /// Tries the rights one after the other; `topics` are those output topics that exist.
 pub(super) fn check(config: &Config, topics: &[String], report: &mut Report) -> Result<(), Failure> {
     let identity = config.identity();
-    let rights = Rights::new(&identity.client, ANSWER_WITHIN);
+    let rights = Rights::new(config.connection(), ANSWER_WITHIN);
     for topic in topics {
         let what = format!("output topic {topic}");
         match rights.write(topic) {
@@ -51,9 +50,8 @@ fn check_transactions(
     }
     report.ok(&what, "this user may use it")?;
     let beside = Identity { instance: format!("{}:check", identity.instance), ..identity.clone() };
-    let none = |_: Generation| None::<Lease>;
-    match KafkaPublisher::forwarder(config.sink().clone(), beside, none) {
-        Ok(_) => report.ok("transactions", "the broker accepts a transactional producer"),
+    match try_start(&config.sink().transactor().clone().exactly_once(), &beside) {
+        Ok(()) => report.ok("transactions", "the broker accepts a transactional producer"),
         // Only the exact id was granted.
         Err(error) if error.is_denied() => report.ok("transactions", "the broker supports transactional producers"),
         Err(error) => report.fail(
@@ -68,20 +66,11 @@ fn check_transactions(
 pub(super) fn deny(
     report: &mut Report,
     what: &str,
-    error: &KafkaError,
+    error: &AskError,
     identity: &Identity,
     (deed, grant): (&str, &str),
 ) -> Result<(), Failure> {
-    let is_denied = matches!(
-        error.rdkafka_error_code(),
-        Some(
-            Code::TopicAuthorizationFailed
-                | Code::GroupAuthorizationFailed
-                | Code::ClusterAuthorizationFailed
-                | Code::TransactionalIdAuthorizationFailed
-        )
-    );
-    if is_denied {
+    if error.is_denied() {
         report.fail(what, &format!("{} may not {deed} it", identity.principal()), &format!("grant it {grant}"))
     } else {
         report.fail(what, &chain(error), "try again, and check the brokers' logs")

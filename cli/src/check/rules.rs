@@ -5,7 +5,7 @@
 use schemas::chain;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sink::kafka::{TopicRules, topic_rules};
+use kafka::rules::{TopicRules, topic_rules};
 use workers::settings::Config;
 
 use super::{ANSWER_WITHIN, Report};
@@ -34,7 +34,7 @@ pub(super) fn check(config: &Config, oldest_ms: Option<i64>, report: &mut Report
     let inputs = config.source().topics();
     let (output, dead_letters) = (config.sink().output_topic(), config.sink().dead_letter_topic());
     let names: Vec<_> = inputs.iter().map(String::as_str).chain([output, dead_letters]).collect();
-    let mut rules = match topic_rules(&config.identity(), &names, ANSWER_WITHIN) {
+    let mut rules = match topic_rules(config.connection(), &names, ANSWER_WITHIN) {
         Ok(rules) => names.iter().map(|name| (*name).to_owned()).zip(rules).collect::<Vec<_>>(),
         Err(error) => return report.note("topic settings", &chain(&error)),
     };

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use formats::dead_letter::{self, NotADeadLetter};
 use formats::{Amendments, KeyChange};
+use kafka::outgoing::Outgoing;
 use kafka::source::SourceError;
 use schemas::{Header, Origin, RawEvent, Reason};
-use sink::kafka::{Outgoing, digest};
+use sink::labels::digest;
 
 use super::Fetch;
 

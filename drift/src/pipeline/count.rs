@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use kafka::lease::{Assigned, Lease, Leases};
+use kafka::identity::Identity;
+use kafka::lease::{Assigned, Leases};
 use kafka::table::KafkaTable;
+use kafka::topics::describe;
+use kafka::transactor::Published;
+use kafka::transactor::Transactor;
 use schemas::{Batch, Generation, RawEvent};
 use service::stages::{Pulse, Work};
-use sink::kafka::KafkaPublisher;
-use sink::kafka::topics::describe;
-use sink::publisher::Published;
-use sink::settings::Identity;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,7 @@ use super::desk::{Desk, Role};
 use super::labels::LabelsFrom;
 use super::read::Step;
 use super::session::{Checkpoint, End, Session, partitions_of};
-use super::{Lend, Limits, PipelineError, Progress};
+use super::{Limits, PipelineError, Progress};
 use crate::metrics;
 use crate::observation::{Observer, Odd, Refusal};
 use crate::state::TopicPartition;
@@ -44,7 +44,7 @@ pub(super) struct Context<'a> {
 
 pub(super) struct Counter<'a> {
     pub(super) context: Context<'a>,
-    pub(super) publisher: &'a mut KafkaPublisher<Lend, Lease>,
+    pub(super) publisher: &'a mut Transactor,
     pub(super) pulse: Pulse,
     pub(super) ended: &'a CancellationToken,
     pub(super) session: Option<Session>,
@@ -133,7 +133,7 @@ impl Counter<'_> {
     /// All partitions of the topics: their number may have grown, which also begins a new generation.
     fn expected(&self) -> Result<BTreeSet<TopicPartition>, PipelineError> {
         let names: Vec<&str> = self.context.limits.topics.iter().map(|topic| &**topic).collect();
-        let topics = describe(self.context.identity, &names, ANSWER_WITHIN)?;
+        let topics = describe(&self.context.identity.connection, &names, ANSWER_WITHIN)?;
         let counted = topics.into_iter().map(|topic| match topic.partitions {
             Some(count) => Ok((Arc::from(topic.name), count)),
             None => Err(PipelineError::TopicGone { topic: topic.name }),

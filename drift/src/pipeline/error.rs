@@ -4,10 +4,10 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use kafka::error::TransactError;
 use kafka::source::SourceError;
 use schemas::Recovery;
 use service::supervision::panic_message;
-use sink::publisher::PublishError;
 use sink::reports::StoreError;
 
 use crate::state::{StateError, TopicPartition};
@@ -43,7 +43,7 @@ pub enum PipelineError {
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
-    Publish(#[from] PublishError),
+    Publish(#[from] TransactError),
     /// At the start; a store that fails later is waited for.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafka::lease::{Assigned, PartitionProgress};
+use kafka::outgoing::Outgoing;
 use kafka::table::Bytes;
 use schemas::{Generation, Origin, Ticket};
-use sink::kafka::Outgoing;
 
 use crate::board::Board;
 use crate::labels::sampler::{self, Sampler};

@@ -7,18 +7,19 @@ use std::time::{Duration, Instant};
 use ingest::batcher::BatchLimits;
 use kafka::connection::Connection;
 use kafka::consumer::KafkaSource;
+use kafka::identity::Identity;
 use kafka::lease::Losses;
 use kafka::settings::{SourceConfig, UntilEnd};
 use kafka::table::KafkaTable;
+use kafka::topics::{create_compacted, describe};
+use kafka::transactor::Transactor;
+use kafka::transactor::config::TransactorConfig;
 use service::supervision::Supervision;
-use sink::kafka::KafkaPublisher;
-use sink::kafka::topics::{create_compacted, describe};
 use sink::reports::{ReportStore, ReportsConfig};
-use sink::settings::{Identity, SinkConfig};
 use tokio_util::sync::CancellationToken;
 
 use super::settings::StateConfig;
-use super::{LabelsFrom, Lend, Limits, Parts, PipelineError, Progress, supervise};
+use super::{LabelsFrom, Limits, Parts, PipelineError, Progress, supervise};
 use crate::compare::Comparer;
 use crate::labels::settings::LabelsConfig;
 use crate::observation::Observer;
@@ -26,7 +27,7 @@ use crate::settings::WindowConfig;
 
 /// How long one question to the broker may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// The largest record of the state topic, a little below what [`sink::kafka::topics::COMPACTED`] allows.
+/// The largest record of the state topic, a little below what [`kafka::topics::COMPACTED`] allows.
 const STATE_BYTES_MAX: usize = 16_000_000;
 /// Between two looks for labelled topics that are not there yet.
 const LOOK: Duration = Duration::from_millis(500);
@@ -36,7 +37,8 @@ pub struct Setup<'a> {
     pub connection: &'a Connection,
     /// Its topics are those that are counted: the labelled one first, then that of the dead letters.
     pub source: SourceConfig,
-    pub sink: SinkConfig,
+    /// How the state is written.
+    pub transactor: TransactorConfig,
     /// The group and the instance of the source.
     pub identity: Identity,
     pub windows: Arc<WindowConfig>,
@@ -66,7 +68,7 @@ impl Worker {
         let Setup {
             connection,
             source,
-            sink,
+            transactor,
             identity,
             windows,
             state,
@@ -81,7 +83,7 @@ impl Worker {
         let state_topic = state.topic(source.topics());
         let store = ReportStore::open(reports)?;
         if state.create_topic {
-            make_state_topic(&identity, &source, &state_topic, stop)?;
+            make_state_topic(connection, &source, &state_topic, stop)?;
         }
         let topics = source.topics().iter().map(|topic| Arc::from(topic.as_str())).collect();
         let labels = labels.map(|config| LabelsFrom {
@@ -93,10 +95,9 @@ impl Worker {
         let table = KafkaTable::open(connection, &source, &state_topic, state.bytes_max)?;
         let source = if until_end { source.until_end(UntilEnd::Committed) } else { source.telling_ends() };
         let source = KafkaSource::start(connection, source)?;
-        let leases = source.leases();
-        let lend: Lend = Box::new(move |generation| leases.lease(generation));
-        let publisher =
-            KafkaPublisher::forwarder(sink.with_message_bytes_max(STATE_BYTES_MAX), identity.clone(), lend)?;
+        let lease = source.leases().lease_fn();
+        let config = transactor.exactly_once().with_message_bytes_max(STATE_BYTES_MAX);
+        let publisher = Transactor::connect(config, identity.clone(), lease, &[])?;
         let limits = Limits {
             topics,
             state_topic: Arc::from(state_topic),
@@ -136,7 +137,7 @@ impl Worker {
 
 /// Makes the state topic as wide as the widest topic that is counted, which is waited for.
 fn make_state_topic(
-    identity: &Identity,
+    connection: &Connection,
     source: &SourceConfig,
     state_topic: &str,
     stop: &CancellationToken,
@@ -144,10 +145,10 @@ fn make_state_topic(
     let names: Vec<&str> = source.topics().iter().map(String::as_str).collect();
     let deadline = Instant::now() + source.topic_wait();
     while !stop.is_cancelled() {
-        let topics = describe(identity, &names, ANSWER_WITHIN)?;
+        let topics = describe(connection, &names, ANSWER_WITHIN)?;
         let Some(absent) = topics.iter().find(|topic| topic.partitions.is_none()) else {
             let widest = topics.iter().filter_map(|topic| topic.partitions).max().unwrap_or(1);
-            return Ok(create_compacted(identity, state_topic, widest, ANSWER_WITHIN)?);
+            return Ok(create_compacted(connection, state_topic, widest, ANSWER_WITHIN)?);
         };
         if absent.is_forbidden || Instant::now() >= deadline {
             return Err(PipelineError::TopicGone { topic: absent.name.clone() });

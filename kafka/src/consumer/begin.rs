@@ -21,8 +21,8 @@ use super::starts::{self, Gap, Log, Start};
 use crate::lease::{Assigned, PartitionProgress};
 use crate::listener::Listener;
 use crate::metrics;
+use crate::read_error;
 use crate::source::SourceError;
-use crate::verdict::{Verdict, judge};
 
 /// A partition whose reading begins, or begins again.
 struct Beginning {
@@ -64,11 +64,11 @@ impl Poller {
     /// What keeps a generation from beginning is tried again, unless it ends the process.
     pub(super) fn not_begun(&self, error: &KafkaError) -> Result<(), SourceError> {
         tracing::debug!(%error, "failed to find the start offsets");
-        match judge(error, "", &self.config) {
-            // New partitions are not known to all brokers at once. When a topic is gone, librdkafka says so.
-            Verdict::Exit(exit) if error.rdkafka_error_code() != Some(Code::UnknownTopicOrPartition) => Err(exit),
-            _ => Ok(()),
+        // New partitions are not known to all brokers at once. When a topic is gone, librdkafka says so.
+        if error.rdkafka_error_code() == Some(Code::UnknownTopicOrPartition) {
+            return Ok(());
         }
+        read_error::exit_or(error, "", &self.config).map(drop)
     }
 
     fn find_starts(&self, open: &[Slot]) -> KafkaResult<Vec<Beginning>> {

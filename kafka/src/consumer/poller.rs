@@ -23,10 +23,11 @@ use super::spans::ReadSpans;
 use super::starts::Starts;
 use crate::lease::{Leases, PartitionProgress};
 use crate::metrics;
+use crate::read_error;
 use crate::record::{TopicNames, raw_event};
 use crate::settings::SourceConfig;
 use crate::source::SourceError;
-use crate::verdict::{Verdict, judge};
+use crate::verdict::Verdict;
 
 /// How long one poll waits for a record; also the longest that a stop goes unnoticed.
 const POLL_WAIT: Duration = Duration::from_millis(50);
@@ -105,7 +106,7 @@ impl Poller {
             self.state.end = Some(EndWatch::new(until, ends, Instant::now()));
         }
         let topics: Vec<&str> = self.config.topics.iter().map(String::as_str).collect();
-        self.consumer.subscribe(&topics).map_err(|error| crate::verdict::exit(self.what(), error.to_string()))?;
+        self.consumer.subscribe(&topics).map_err(|error| read_error::exit(self.what(), error.to_string()))?;
         while !self.stop.load(Ordering::Acquire) {
             self.turn();
             self.settle()?;
@@ -166,17 +167,16 @@ impl Poller {
     /// Judges an error: waits it out, or ends the process.
     pub(super) fn failed(&mut self, error: &KafkaError) -> Result<(), SourceError> {
         let reason = self.consumer.context().take_error();
-        match judge(error, &reason, &self.config) {
-            Verdict::Exit(error) => return Err(error),
-            Verdict::Outage if self.state.is_outage => {}
-            Verdict::Ignored => tracing::debug!(%error, reason, "connection lost"),
-            Verdict::Outage => {
+        match read_error::exit_or(error, &reason, &self.config)? {
+            Verdict::CallAgain if self.state.is_outage => {}
+            Verdict::Ignore => tracing::debug!(%error, reason, "connection lost"),
+            Verdict::CallAgain => {
                 self.state.is_outage = true;
                 metrics::outage();
                 let reason = self.consumer.context().cause().unwrap_or(reason);
                 tracing::warn!(brokers = self.consumer.context().brokers(), %error, reason, "no broker can be reached; waiting");
             }
-            Verdict::Passing => tracing::warn!(%error, reason, "librdkafka reported an error and continues"),
+            _ => tracing::warn!(%error, reason, "librdkafka reported an error and continues"),
         }
         Ok(())
     }
@@ -193,7 +193,7 @@ impl Poller {
     fn listen(&mut self) -> Result<(), SourceError> {
         let heard = self.consumer.context().take_heard();
         if heard.is_replaced {
-            return Err(crate::verdict::replaced(&self.config));
+            return Err(read_error::replaced(&self.config));
         }
         for slot in &heard.moved {
             self.state.spans.forget(slot);

@@ -12,9 +12,9 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use super::begin::{committed_of, list};
 use super::context::Slot;
 use super::poller::Poller;
+use crate::read_error::exit;
 use crate::settings::OffsetReset;
 use crate::source::SourceError;
-use crate::verdict::exit;
 
 /// Between attempts while a topic or the cluster is missing.
 const RETRY_WAIT: Duration = Duration::from_millis(200);

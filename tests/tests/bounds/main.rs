@@ -14,13 +14,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka::connection::{Connection, ConnectionSettings, SecurityProtocol};
+use kafka::connection::Connection;
 use kafka::consumer::KafkaSource;
 use kafka::settings::{Assignment, OffsetReset, SourceConfig, SourceSettings, UntilEnd};
 use kafka::source::{Source, SourceEvent};
 use schemas::Header;
 use service::telemetry::{Metrics, install_metrics};
 use tests::broker::{self, TestBroker};
+use tests::connection;
 use tests::names::unique;
 use tests::process::Process;
 use tests::records::{Record, create_topics, produce};
@@ -241,19 +242,7 @@ impl Reader {
 }
 
 fn connection(broker: &TestBroker) -> Connection {
-    Connection::try_from(ConnectionSettings {
-        brokers: vec![broker.address.clone()],
-        security_protocol: SecurityProtocol::Plaintext,
-        sasl_mechanism: None,
-        sasl_username: None,
-        sasl_password: None,
-        ssl_ca_file: None,
-        ssl_certificate_file: None,
-        ssl_private_key_file: None,
-        ssl_private_key_password: None,
-        properties: [("broker.address.family".to_owned(), "v4".to_owned())].into(),
-    })
-    .expect("valid settings")
+    connection::plaintext(&broker.address)
 }
 
 /// What all sources of this process have fetched.

@@ -2,10 +2,9 @@
 //!
 //! A child is this test program again, told by a variable to be a worker: `kill -9` needs a process of its own.
 
-use formats::Layout;
 use std::collections::BTreeMap;
 use std::env;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -23,14 +22,16 @@ use drift::settings::{WindowConfig, WindowSettings};
 use drift::verdict::settings::{VerdictConfig, VerdictSettings};
 use formats::time::TimeUnit;
 use ingest::batcher::BatchLimits;
-use kafka::connection::{Connection, ConnectionSettings, SecurityProtocol};
+use kafka::connection::Connection;
+use kafka::identity::Identity;
 use kafka::settings::{Assignment, OffsetReset, SourceConfig, SourceSettings};
+use kafka::transactor::config::{Compression, Guarantee, TransactorConfig};
 use serde::{Deserialize, Serialize};
 use service::supervision::Supervision;
 use service::telemetry::{LogConfig, LogFormat, LogSettings, install_log};
 use sink::reports::ReportsConfig;
-use sink::settings::{Compression, Guarantee, Identity, SinkConfig, SinkSettings};
 use tests::broker::TestBroker;
+use tests::connection;
 use tests::folder;
 use tests::names::unique;
 use tests::process::Process;
@@ -118,11 +119,8 @@ impl Job {
         let connection = self.connection();
         let windows = Arc::new(self.windows());
         let source = self.source();
-        let identity = Identity {
-            client: connection.properties().to_vec(),
-            group: self.group.clone(),
-            instance: self.instance.clone(),
-        };
+        let identity =
+            Identity { connection: connection.clone(), group: self.group.clone(), instance: self.instance.clone() };
         let state = StateConfig::try_from(StateSettings {
             topic: Some(self.state_topic()),
             create_topic: true,
@@ -132,7 +130,7 @@ impl Job {
         let setup = Setup {
             connection: &connection,
             source,
-            sink: sink(),
+            transactor: transactor(),
             identity,
             windows: Arc::clone(&windows),
             state: &state.expect("valid settings"),
@@ -147,19 +145,7 @@ impl Job {
     }
 
     fn connection(&self) -> Connection {
-        Connection::try_from(ConnectionSettings {
-            brokers: vec![self.brokers.clone()],
-            security_protocol: SecurityProtocol::Plaintext,
-            sasl_mechanism: None,
-            sasl_username: None,
-            sasl_password: None,
-            ssl_ca_file: None,
-            ssl_certificate_file: None,
-            ssl_private_key_file: None,
-            ssl_private_key_password: None,
-            properties: [("broker.address.family".to_owned(), "v4".to_owned())].into(),
-        })
-        .expect("valid settings")
+        connection::plaintext(&self.brokers)
     }
 
     fn windows(&self) -> WindowConfig {
@@ -216,27 +202,20 @@ fn positive(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).expect("positive")
 }
 
-fn sink() -> SinkConfig {
-    SinkConfig::try_from(SinkSettings {
-        output_topic: "unused".to_owned(),
-        dead_letter_topic: "unused-too".to_owned(),
-        layout: Layout::Merge,
+fn transactor() -> TransactorConfig {
+    TransactorConfig {
         guarantee: Guarantee::ExactlyOnce,
         compression: Compression::Lz4,
-        transaction_timeout_ms: 30_000,
-        publish_wait_ms: 15_000,
-        commit_wait_ms: 10_000,
-        abort_wait_ms: 10_000,
-        connect_wait_ms: 30_000,
-        attempts_max: 5,
-        retry_wait_ms: 10,
+        transaction_timeout: Duration::from_secs(30),
+        publish_wait: Duration::from_secs(15),
+        commit_wait: Duration::from_secs(10),
+        abort_wait: Duration::from_secs(10),
+        connect_wait: Duration::from_secs(30),
+        attempts_max: NonZeroU32::new(5).expect("positive"),
+        retry_wait: Duration::from_millis(10),
         message_bytes_max: 1_000_000,
-        partitions_age_max_ms: 60_000,
-        create_topics: false,
-        create_retention_ms: -1,
-        create_dead_letter_retention_ms: -1,
-    })
-    .expect("valid settings")
+        partitions_age_max: Duration::from_secs(60),
+    }
 }
 
 /// Compares with the window before: what was closed must come back from the state, to the byte.

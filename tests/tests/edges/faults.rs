@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use devbroker::{ApiKey, Fault, FaultKind};
 use kafka::settings::UntilEnd;
 use kafka::source::Source;
+use kafka::transactor::Published;
 use schemas::Recovery;
-use sink::publisher::Published;
 use tests::broker;
 use tests::records::{self, Record};
 

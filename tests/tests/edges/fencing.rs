@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use sink::publisher::{PublishError, Published};
+use kafka::error::TransactError;
+use kafka::transactor::Published;
 use tests::broker;
 use tests::records;
 
@@ -31,7 +32,7 @@ fn a_publisher_that_was_replaced_ends_and_leaves_its_successor_alone() {
         let mut successor = stage.publisher("same");
         for attempt in 1..=3 {
             match zombie.publish(events::batch(rest.to_vec(), generation)) {
-                Err(PublishError::Fenced { instance }) => assert_eq!(instance, "same"),
+                Err(TransactError::Fenced { instance }) => assert_eq!(instance, "same"),
                 other => panic!("{:?}, attempt {attempt}: expected to be fenced, found {other:?}", broker.kind),
             }
         }

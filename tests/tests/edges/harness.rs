@@ -4,19 +4,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use formats::{Layout, dead_letter};
-use kafka::connection::{Connection, ConnectionSettings, SecurityProtocol};
+use kafka::connection::Connection;
 use kafka::consumer::KafkaSource;
-use kafka::lease::{Lease, Leases};
+use kafka::error::TransactError;
+use kafka::identity::Identity;
+use kafka::lease::{LeaseFn, Leases};
 use kafka::settings::{Assignment, OffsetReset, SourceConfig, SourceSettings, UntilEnd};
 use kafka::source::{Source, SourceError, SourceEvent};
 use kafka::table::KafkaTable;
+use kafka::transactor::Published;
+use kafka::transactor::config::{Compression, Guarantee};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use schemas::{Batch, Generation, LabeledEvent, RawEvent};
-use sink::kafka::KafkaPublisher;
-use sink::publisher::{PublishError, Published, Publisher};
-use sink::settings::{Compression, Guarantee, Identity, SinkConfig, SinkSettings};
+use sink::labels::KafkaPublisher;
+use sink::publisher::PublishError;
+use sink::publisher::Publisher;
+use sink::settings::{SinkConfig, SinkSettings};
 use tests::admin;
 use tests::broker::TestBroker;
+use tests::connection;
 use tests::names::unique;
 use tests::records::{self, Record};
 use tokio::runtime::Runtime;
@@ -188,27 +194,11 @@ impl Stage {
     }
 
     pub(crate) fn connection(&self) -> Connection {
-        Connection::try_from(ConnectionSettings {
-            brokers: vec![self.address.clone()],
-            security_protocol: SecurityProtocol::Plaintext,
-            sasl_mechanism: None,
-            sasl_username: None,
-            sasl_password: None,
-            ssl_ca_file: None,
-            ssl_certificate_file: None,
-            ssl_private_key_file: None,
-            ssl_private_key_password: None,
-            properties: [("broker.address.family".to_owned(), "v4".to_owned())].into(),
-        })
-        .expect("valid settings")
+        connection::plaintext(&self.address)
     }
 
     pub(crate) fn identity(&self, instance: &str) -> Identity {
-        Identity {
-            client: self.connection().properties().to_vec(),
-            group: self.group.clone(),
-            instance: instance.to_owned(),
-        }
+        Identity { connection: self.connection().clone(), group: self.group.clone(), instance: instance.to_owned() }
     }
 
     pub(crate) fn publisher(&self, instance: &str) -> TestPublisher {
@@ -234,12 +224,9 @@ impl Stage {
         .expect("valid settings");
         let identity = self.identity(instance);
         let leases = SharedLeases::default();
-        let (granted, committed) = (Arc::clone(&leases), Arc::clone(&leases));
-        let lease: Grant = Box::new(move |generation| get(&granted)?.lease(generation));
-        let commit = Box::new(move |lease: &Lease, ticket: &schemas::Ticket| {
-            get(&committed).map_or(Ok(()), |leases| leases.commit(lease, ticket))
-        });
-        let publisher = KafkaPublisher::connect(config, identity, lease, commit).expect("the broker answers");
+        let granted = Arc::clone(&leases);
+        let lease: LeaseFn = Box::new(move |generation| get(&granted)?.lease(generation));
+        let publisher = KafkaPublisher::connect(&config, identity, lease).expect("the broker answers");
         TestPublisher { publisher, leases }
     }
 
@@ -266,10 +253,8 @@ impl Stage {
     }
 }
 
-type Grant = Box<dyn Fn(Generation) -> Option<Lease> + Send>;
-
 pub(crate) struct TestPublisher {
-    publisher: KafkaPublisher<Grant, Lease>,
+    publisher: KafkaPublisher,
     leases: SharedLeases,
 }
 
@@ -285,8 +270,11 @@ impl TestPublisher {
         *self.leases.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader.source.leases());
     }
 
-    pub(crate) fn publish(&mut self, batch: Batch<LabeledEvent>) -> Result<Published, PublishError> {
-        self.publisher.publish(batch)
+    pub(crate) fn publish(&mut self, batch: Batch<LabeledEvent>) -> Result<Published, TransactError> {
+        self.publisher.publish(batch).map_err(|error| match error {
+            PublishError::Transact(error) => error,
+            PublishError::Encode(error) => panic!("{error}"),
+        })
     }
 }
 

@@ -15,11 +15,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use formats::{dead_letter, labeled};
+use kafka::error::TransactError;
 use kafka::settings::{Assignment, UntilEnd};
 use kafka::source::{Source, SourceEvent};
+use kafka::transactor::Published;
+use kafka::transactor::config::Guarantee;
 use schemas::{Batch, DeadLetter, Header, Reason};
-use sink::publisher::{PublishError, Published};
-use sink::settings::Guarantee;
 use tests::broker;
 use tests::records::{self, Record};
 
@@ -246,7 +247,7 @@ fn a_second_process_under_the_same_name_fences_the_first_and_says_so() {
         let mut second = stage.publisher("same");
         second.lease_from(&second_reader);
         match publisher.publish(events::batch(events, generation)) {
-            Err(PublishError::Fenced { instance }) => assert_eq!(instance, "same"),
+            Err(TransactError::Fenced { instance }) => assert_eq!(instance, "same"),
             other => panic!("expected to be fenced, found {other:?}"),
         }
         let error = first.error().to_string();

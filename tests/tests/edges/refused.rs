@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use devbroker::{ApiKey, Fault, FaultKind};
 use formats::{Amendments, KeyChange, dead_letter, labeled};
+use kafka::transactor::Published;
+use kafka::transactor::config::Guarantee;
 use schemas::{Batch, DeadLetter, RawEvent, Reason, Recovery};
-use sink::publisher::Published;
-use sink::settings::Guarantee;
 use tests::broker;
 use tests::records::{self, Record};
 
@@ -267,7 +267,7 @@ fn a_dead_letter_that_is_too_large_says_where_its_payload_is() {
         |letter| {
             let left_out = letter.amendments.payload.as_ref().expect("it was left out");
             assert_eq!((left_out.bytes, letter.headers), (payload.len() as u64, 2));
-            assert_eq!(left_out.digest, sink::kafka::digest(payload.as_bytes()));
+            assert_eq!(left_out.digest, sink::labels::digest(payload.as_bytes()));
             assert_eq!(
                 letter.record.payload.as_deref(),
                 Some(&b""[..]),

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use devbroker::{Denial, Resource, Right};
+use kafka::error::TransactError;
+use kafka::transactor::config::Guarantee;
 use schemas::{Batch, DeadLetter, Reason, Recovery};
-use sink::publisher::PublishError;
-use sink::settings::Guarantee;
 use tests::broker::{self, TestBroker};
 use tests::rights::{self, AclKafka};
 
@@ -23,7 +23,7 @@ fn deny(broker: &TestBroker, acls: Option<&AclKafka>, resource: Resource, name: 
 
 /// The error of publishing a label and dead letters under a denied right, after one batch that went well; and the error of
 /// publishing once more: by then the client itself refuses what the broker has denied.
-fn publish_denied(stage: &Stage, deny: impl FnOnce()) -> [PublishError; 2] {
+fn publish_denied(stage: &Stage, deny: impl FnOnce()) -> [TransactError; 2] {
     stage.produce(4);
     let (mut reader, mut publisher) = (stage.reader("one"), stage.publisher("one"));
     publisher.lease_from(&reader);

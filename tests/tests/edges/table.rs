@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use kafka::table::KafkaTable;
+use kafka::topics::create_compacted;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use sink::kafka::topics::create_compacted;
 use tests::broker;
 use tests::names::unique;
 use tests::records;
@@ -24,8 +24,8 @@ struct Topic {
 impl Topic {
     fn new(broker: &broker::TestBroker) -> Self {
         let (stage, name) = (Stage::new(broker, 1), unique("table"));
-        create_compacted(&stage.identity("maker"), &name, 2, PATIENCE).expect("created");
-        create_compacted(&stage.identity("maker"), &name, 2, PATIENCE).expect("there already");
+        create_compacted(&stage.connection(), &name, 2, PATIENCE).expect("created");
+        create_compacted(&stage.connection(), &name, 2, PATIENCE).expect("there already");
         let writer = Self::writer(&stage);
         Self { stage, name, writer }
     }

@@ -4,9 +4,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use kafka::error::TransactError;
 use kafka::source::{Source, SourceError, SourceEvent};
+use kafka::transactor::Published;
 use schemas::{Batch, Generation, LabeledEvent, Origin, RawEvent, Recovery};
-use sink::publisher::{PublishError, Published, Publisher};
+use sink::publisher::PublishError;
+use sink::publisher::Publisher;
 
 use crate::faults::{Faults, Kind, Seam};
 
@@ -174,5 +177,5 @@ impl Publisher for FakePublisher {
 }
 
 fn refused(reason: &str) -> PublishError {
-    PublishError::Broker { what: "a batch".into(), reason: reason.into(), recovery: Recovery::Rewind }
+    TransactError::Broker { what: "a batch".into(), reason: reason.into(), recovery: Recovery::Rewind }.into()
 }

@@ -5,14 +5,14 @@
 //! is still at the record's origin.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use formats::{Amendments, KeyChange, LeftOut, dead_letter};
-use rdkafka::error::RDKafkaErrorCode as Code;
+use kafka::limits::TopicLimits;
+use kafka::outgoing::Outgoing;
+use kafka::rule::Rule;
 use schemas::{DeadLetter, Header, RawEvent};
 use sha2::{Digest, Sha256};
-
-use super::outgoing::{Address, Outgoing};
-use super::refusal::Rule;
 
 /// Characters of the error's sentence that a dead letter keeps in its smallest form.
 const ERROR_CHARACTERS_KEPT: usize = 300;
@@ -59,11 +59,9 @@ impl Form {
         let candidate = match rule {
             Rule::Size { .. } => Self { payload_out: true, ..self },
             Rule::Key => keyed,
-            Rule::TooNew { .. } | Rule::TooOld { .. } | Rule::Answer(Code::InvalidTimestamp) => {
-                Self { own_time: true, ..self }
-            }
-            Rule::Answer(Code::InvalidRecord) => Self { own_time: true, ..keyed },
-            Rule::Answer(_) => Self::SMALLEST,
+            Rule::TooNew { .. } | Rule::TooOld { .. } | Rule::Time => Self { own_time: true, ..self },
+            Rule::Invalid => Self { own_time: true, ..keyed },
+            Rule::Policy | Rule::Answer(_) => Self::SMALLEST,
         };
         let next = if candidate == self { Self::SMALLEST } else { candidate };
         (next != self).then_some(next)
@@ -77,9 +75,15 @@ pub(super) struct Composed {
     pub(super) is_claim_check: bool,
 }
 
-/// Writes a dead letter in `form`, changed further where the topic's known rules ask for it.
-pub(super) fn compose(letter: &DeadLetter, address: &Address, form: Form, now_ms: i64) -> Composed {
-    let rules = address.rules.of(&address.dead_letters);
+/// Writes a dead letter for `topic` in `form`, changed further where the topic's known rules ask for it.
+pub(super) fn compose(
+    letter: &DeadLetter,
+    topic: &Arc<str>,
+    limits: &TopicLimits,
+    form: Form,
+    now_ms: i64,
+) -> Composed {
+    let rules = limits.of(topic);
     let raw = &letter.raw;
     let mut form = form;
     if rules.keeps_keys && form.key == Key::AsItIs {
@@ -87,17 +91,17 @@ pub(super) fn compose(letter: &DeadLetter, address: &Address, form: Form, now_ms
     }
     // 0 cannot be sent (it becomes the time of sending), so it is kept beside.
     form.own_time |= raw.timestamp_ms == Some(0) || rules.time_broken_by(raw.timestamp_ms, now_ms, 0).is_some();
-    let bytes_max = address.certain_bytes_max(&address.dead_letters);
+    let bytes_max = limits.certain_bytes_max(topic);
     let forms = [
         form,
         Form { payload_out: true, ..form },
         Form { headers: form.headers.at_least(Headers::Fitting), ..form },
         Form { payload_out: true, headers: form.headers.at_least(Headers::Fitting), ..form },
     ];
-    let mut written = forms.into_iter().map(|form| write(letter, address, form, bytes_max));
+    let mut written = forms.into_iter().map(|form| write(letter, topic, form, bytes_max));
     written.find(|composed| composed.record.bytes() <= bytes_max).unwrap_or_else(|| {
         let smallest = Form { own_time: form.own_time, ..Form::SMALLEST };
-        write(letter, address, smallest, bytes_max)
+        write(letter, topic, smallest, bytes_max)
     })
 }
 
@@ -107,7 +111,7 @@ impl Headers {
     }
 }
 
-fn write(letter: &DeadLetter, address: &Address, form: Form, bytes_max: usize) -> Composed {
+fn write(letter: &DeadLetter, topic: &Arc<str>, form: Form, bytes_max: usize) -> Composed {
     let raw = &letter.raw;
     let mut amendments = Amendments::default();
     let payload = match &raw.payload {
@@ -123,7 +127,7 @@ fn write(letter: &DeadLetter, address: &Address, form: Form, bytes_max: usize) -
         amendments.timestamp_ms = raw.timestamp_ms;
     }
     let mut record = Outgoing {
-        topic: address.dead_letters.clone(),
+        topic: Arc::clone(topic),
         partition: raw.origin.partition,
         key,
         payload,
@@ -178,12 +182,10 @@ pub fn digest(payload: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use formats::Layout;
+    use kafka::rules::TopicRules;
     use schemas::{Origin, Reason};
 
-    use super::super::rules::{KnownRules, TopicRules};
     use super::*;
 
     const NOW: i64 = 1_800_000_000_000;
@@ -202,22 +204,13 @@ mod tests {
         DeadLetter::new(raw, Reason::NoText, "why")
     }
 
-    fn address(bytes_max: usize, rules: TopicRules) -> Address {
-        let mut known = KnownRules::new(Duration::MAX, Duration::ZERO);
-        known.insert("dead", rules);
-        Address {
-            output: "out".into(),
-            dead_letters: "dead".into(),
-            layout: Layout::Merge,
-            bytes_max,
-            is_compressed: true,
-            rules: known,
-        }
+    fn limits(bytes_max: usize, rules: TopicRules) -> TopicLimits {
+        TopicLimits::known(bytes_max, true, [("dead".into(), rules)])
     }
 
     /// The record with the amendments and own headers that a reader finds in it.
-    fn composed(letter: &DeadLetter, address: &Address, form: Form) -> (Outgoing, Amendments, Vec<Header>) {
-        let Composed { record, is_claim_check } = compose(letter, address, form, NOW);
+    fn composed(letter: &DeadLetter, limits: &TopicLimits, form: Form) -> (Outgoing, Amendments, Vec<Header>) {
+        let Composed { record, is_claim_check } = compose(letter, &"dead".into(), limits, form, NOW);
         let mut found = dead_letter::read_headers(&record.headers).expect("a dead letter");
         assert_eq!((found.reason, &found.origin), (letter.reason, &letter.raw.origin));
         let amendments = Amendments::take(&mut found.headers);
@@ -228,7 +221,7 @@ mod tests {
     #[test]
     fn what_fits_is_written_as_it_is() {
         let letter = letter(5000, &[10, 10]);
-        let (record, amendments, headers) = composed(&letter, &address(10_000, TopicRules::default()), Form::default());
+        let (record, amendments, headers) = composed(&letter, &limits(10_000, TopicRules::default()), Form::default());
         assert_eq!(amendments, Amendments::default());
         assert_eq!((&record.payload, &headers), (&letter.raw.payload, &letter.raw.headers));
         assert_eq!((record.key, record.timestamp_ms), (None, Some(NOW)));
@@ -236,9 +229,9 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_left_out_and_nothing_else() {
-        let address = address(4000, TopicRules::default());
+        let limits = limits(4000, TopicRules::default());
         let check = |letter: &DeadLetter, without_payload: bool, headers_out: usize| {
-            let (record, amendments, headers) = composed(letter, &address, Form::default());
+            let (record, amendments, headers) = composed(letter, &limits, Form::default());
             assert!(record.bytes() <= 4000, "{} bytes", record.bytes());
             let left_out = amendments.payload.map(|payload| payload.bytes);
             assert_eq!(left_out, without_payload.then(|| letter.raw.payload.as_ref().map_or(0, Vec::len) as u64));
@@ -252,7 +245,7 @@ mod tests {
         check(&letter(5000, &[10, 10]), true, 0);
         check(&letter(100, &[2000, 10, 3000]), false, 1);
         check(&letter(5000, &[2000, 10, 3000]), true, 1);
-        let (_, amendments, _) = composed(&letter(5000, &[]), &address, Form::default());
+        let (_, amendments, _) = composed(&letter(5000, &[]), &limits, Form::default());
         let digest = amendments.payload.expect("left out").digest;
         assert_eq!(digest, "sha256:2481100a61f36d74c065bf6d143500a2e5fcd3208c86927de66c1103872827d1");
     }
@@ -262,7 +255,7 @@ mod tests {
         let mut letter = letter(10, &[10]);
         letter.raw.key = Some(vec![b'k'; 9000]);
         letter.error = "e".repeat(9000);
-        let (record, amendments, _) = composed(&letter, &address(4000, TopicRules::default()), Form::default());
+        let (record, amendments, _) = composed(&letter, &limits(4000, TopicRules::default()), Form::default());
         assert!(record.bytes() <= 4000, "{} bytes", record.bytes());
         assert_eq!(amendments.key, Some(KeyChange::LeftOut));
         assert_eq!(record.key.as_deref(), Some(&b"messages[3]@7"[..]));
@@ -272,11 +265,11 @@ mod tests {
     #[test]
     fn key_and_time_follow_the_topics_rules() {
         let rules = TopicRules { keeps_keys: true, after_max_ms: Some(HOUR), ..TopicRules::default() };
-        let address = address(10_000, rules);
+        let limits = limits(10_000, rules);
         let mut letter = letter(10, &[]);
         for (time, kept) in [(NOW, true), (NOW + 2 * HOUR, false), (i64::MAX, false), (0, false), (-5, true)] {
             letter.raw.timestamp_ms = Some(time);
-            let (record, amendments, _) = composed(&letter, &address, Form::default());
+            let (record, amendments, _) = composed(&letter, &limits, Form::default());
             assert_eq!(amendments.key, Some(KeyChange::Given));
             assert_eq!(record.key.as_deref(), Some(&b"messages[3]@7"[..]));
             assert_eq!(
@@ -285,12 +278,12 @@ mod tests {
             );
         }
         letter.raw.key = Some(b"own".to_vec());
-        assert_eq!(composed(&letter, &address, Form::default()).0.key.as_deref(), Some(&b"own"[..]));
+        assert_eq!(composed(&letter, &limits, Form::default()).0.key.as_deref(), Some(&b"own"[..]));
     }
 
     #[test]
     fn what_the_broker_refuses_is_tried_in_other_forms_a_few_times() {
-        let unknown = Rule::Answer(Code::PolicyViolation);
+        let unknown = Rule::Policy;
         assert_eq!(Form::default().after(unknown), Some(Form::SMALLEST));
         assert_eq!(Form::SMALLEST.after(unknown), None);
         let size = Rule::Size { bytes: 1, max: None };
@@ -300,7 +293,7 @@ mod tests {
             (Some(Form::SMALLEST), Some(Form { key: Key::Given, ..small }))
         );
         let (record, amendments, headers) =
-            composed(&letter(10, &[10]), &address(10_000, TopicRules::default()), Form::SMALLEST);
+            composed(&letter(10, &[10]), &limits(10_000, TopicRules::default()), Form::SMALLEST);
         assert_eq!((record.payload.as_deref(), headers.len()), (Some(&b""[..]), 0));
         assert_eq!((record.timestamp_ms, amendments.timestamp_ms), (None, Some(NOW)));
     }

@@ -10,19 +10,19 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::{Recovery, Ticket};
 
 use super::budget::Budget;
-use super::outgoing::Outgoing;
-use super::refusal::is_refusal;
-use super::verdict::{Step, Verdict, is_consequence, judge};
-use crate::publisher::PublishError;
-use crate::settings::{Guarantee, Identity, SinkConfig};
+use super::config::{Guarantee, TransactorConfig};
+use super::failure::{self, Failure};
+use crate::error::TransactError;
+use crate::identity::Identity;
+use crate::lease::{Lease, offsets_of};
+use crate::outgoing::Outgoing;
+use crate::verdict::{Kind, Step, Verdict, judge};
 
 /// Between looks at delivery reports: far below the milliseconds that a delivery takes, far above a busy loop.
 const LOOK: Duration = Duration::from_micros(200);
@@ -33,33 +33,6 @@ const INIT_SLICE: Duration = Duration::from_secs(5);
 const ABORT_SLICE: Duration = Duration::from_millis(20);
 /// One call of a commit, which goes on where the last one stopped; see [`Budget`].
 const COMMIT_SLICE: Duration = Duration::from_millis(500);
-
-/// A step that failed.
-#[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) step: Step,
-    pub(super) error: KafkaError,
-    /// The places of records that were refused, alone or together with what is at fault, and with what code.
-    pub(super) refused: Vec<(usize, Code)>,
-    /// The topics that may have caused it.
-    pub(super) topics: Vec<String>,
-}
-
-impl Failure {
-    pub(super) fn new(step: Step, error: KafkaError) -> Self {
-        Self { step, error, refused: Vec::new(), topics: Vec::new() }
-    }
-
-    /// A broker refused records. librdkafka does not send their sequence numbers again, so what follows in their
-    /// partitions would be out of order until a new producer begins.
-    pub(super) fn is_by_broker(&self) -> bool {
-        self.step == Step::Deliver && !self.refused.is_empty()
-    }
-
-    pub(super) fn verdict(&self) -> Verdict {
-        judge(self.step, &self.error)
-    }
-}
 
 pub(super) struct Producer {
     client: BaseProducer<Reports>,
@@ -93,15 +66,15 @@ impl Producer {
     ///
     /// `batch_bytes_max` is the least that the topics take in one batch, where it is known.
     pub(super) fn connect(
-        config: &SinkConfig,
+        config: &TransactorConfig,
         identity: &Identity,
         batch_bytes_max: Option<usize>,
-    ) -> Result<Self, PublishError> {
+    ) -> Result<Self, TransactError> {
         let transactional = config.guarantee == Guarantee::ExactlyOnce;
         let client: BaseProducer<Reports> = config
             .producer(identity, batch_bytes_max)
             .create_with_context(Reports::default())
-            .map_err(|error| super::exit(format!("to {}", identity.brokers()), error.to_string()))?;
+            .map_err(|error| TransactError::exit(format!("to {}", identity.brokers()), error.to_string()))?;
         let producer = Self { client, transactional, is_open: false, sent: 0 };
         if transactional {
             producer.init(config.connect_wait, identity)?;
@@ -109,7 +82,7 @@ impl Producer {
         Ok(producer)
     }
 
-    fn init(&self, wait: Duration, identity: &Identity) -> Result<(), PublishError> {
+    fn init(&self, wait: Duration, identity: &Identity) -> Result<(), TransactError> {
         let deadline = Instant::now() + wait;
         loop {
             let slice = INIT_SLICE.min(deadline.saturating_duration_since(Instant::now()));
@@ -120,7 +93,7 @@ impl Producer {
             if !may_pass || Instant::now() >= deadline {
                 let failure = Failure::new(Step::Init, error);
                 let recovery = if may_pass { Recovery::Rewind } else { Recovery::Exit };
-                return Err(super::recovery::error(&failure, &self.reason(), identity).with(recovery));
+                return Err(failure::error(&failure, &self.reason(), identity).with(recovery));
             }
             let reason = self.reason();
             tracing::warn!(brokers = identity.brokers(), %error, reason, "waiting for the brokers");
@@ -165,7 +138,11 @@ impl Producer {
                 self.client.context().0.lock().denied.insert(outgoing.topic.to_string());
             }
             if code != Some(Code::QueueFull) || Instant::now() >= deadline {
-                let refused = code.filter(|code| is_refusal(*code)).map(|code| (place, code)).into_iter().collect();
+                let refused = code
+                    .filter(|code| Kind::of(*code) == Kind::Refused)
+                    .map(|code| (place, code))
+                    .into_iter()
+                    .collect();
                 return Err(Failure { refused, ..Failure::new(Step::Produce, error) });
             }
             self.client.poll(Duration::ZERO);
@@ -182,11 +159,16 @@ impl Producer {
             self.client.poll(Duration::ZERO);
             let reported = self.client.context().0.lock();
             let is_complete = reported.acknowledged.len() + reported.failed.len() >= self.sent;
-            let cause = reported.failed.iter().find(|(_, code)| !is_consequence(*code));
+            let cause = reported.failed.iter().find(|(_, code)| Kind::of(*code) != Kind::Consequence);
             let consequence = reported.failed.first().filter(|_| is_complete);
             if let Some((_, code)) = cause.or(consequence) {
                 return Err(Failure {
-                    refused: reported.failed.iter().filter(|(_, code)| is_refusal(*code)).copied().collect(),
+                    refused: reported
+                        .failed
+                        .iter()
+                        .filter(|(_, code)| Kind::of(*code) == Kind::Refused)
+                        .copied()
+                        .collect(),
                     ..Failure::new(Step::Deliver, KafkaError::MessageProduction(*code))
                 });
             }
@@ -202,24 +184,15 @@ impl Producer {
     }
 
     /// Adds a ticket's offsets to the transaction, under the group metadata of its generation.
-    pub(super) fn add_offsets(
-        &self,
-        ticket: &Ticket,
-        metadata: &ConsumerGroupMetadata,
-        deadline: Instant,
-    ) -> Result<(), Failure> {
-        let mut offsets = TopicPartitionList::with_capacity(ticket.next_offsets().len());
-        for ((topic, partition), next) in ticket.next_offsets() {
-            offsets
-                .add_partition_offset(topic, *partition, Offset::Offset(*next))
-                .map_err(|error| Failure::new(Step::Offsets, error))?;
-        }
+    pub(super) fn add_offsets(&self, ticket: &Ticket, lease: &Lease, deadline: Instant) -> Result<(), Failure> {
+        let offsets = offsets_of(ticket).map_err(|error| Failure::new(Step::Offsets, error))?;
         if offsets.count() == 0 {
             return Ok(());
         }
         // Not in slices: librdkafka holds the answers against the time that the first call was given.
         let wait = deadline.saturating_duration_since(Instant::now());
         let budget = Budget::new(wait, wait);
+        let metadata = lease.metadata();
         self.repeat(Step::Offsets, budget, |left| self.client.send_offsets_to_transaction(&offsets, metadata, left))
     }
 
@@ -265,10 +238,11 @@ impl Producer {
         self.client.poll(Duration::ZERO);
         let first = self.client.client().fatal_error().map(|(code, _)| code).or_else(|| self.abort_cause());
         let reported = self.client.context().0.lock();
-        let is_cause = |code: &Code| !is_consequence(*code);
+        let is_cause = |code: &Code| Kind::of(*code) != Kind::Consequence;
         let own = failure.error.rdkafka_error_code();
         let delivered = || reported.failed.iter().map(|(_, code)| *code).find(is_cause);
-        let code = first.filter(is_cause).or_else(|| if own.is_some_and(is_consequence) { delivered() } else { None });
+        let code =
+            first.filter(is_cause).or_else(|| if own.is_some_and(|own| !is_cause(&own)) { delivered() } else { None });
         let topics = reported.denied.iter().cloned().collect();
         // The same code comes with more words where it was first seen.
         let error = code.filter(|code| own != Some(*code)).map_or(failure.error, KafkaError::Global);

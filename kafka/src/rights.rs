@@ -6,18 +6,22 @@
 //! producer is fenced, no group is joined.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::connection::Connection;
+use crate::listener::Listener;
+use crate::verdict::Kind;
 
 /// Between two looks for an answer.
 const LOOK: Duration = Duration::from_millis(5);
@@ -29,18 +33,27 @@ const NO_SUCH_TIME_MS: i64 = 100_000_000_000_000;
 const NO_SUCH_TIMEOUT_MS: &str = "2147483647";
 const NO_SUCH_TOPIC: &str = "labelstream-check.no-such-topic";
 
+/// A question that came to nothing: what the broker, or the client, says.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct AskError(#[from] KafkaError);
+
+impl AskError {
+    /// A right is missing.
+    pub fn is_denied(&self) -> bool {
+        Kind::of_error(&self.0) == Kind::Denied
+    }
+}
+
 /// Asks with the connection's properties, within a time for each question.
-pub(super) struct Rights {
+pub struct Rights {
     client: ClientConfig,
     wait: Duration,
 }
 
 impl Rights {
-    pub(super) fn new(properties: &[(String, String)], wait: Duration) -> Self {
-        let mut client = ClientConfig::new();
-        for (name, value) in properties {
-            client.set(name, value);
-        }
+    pub fn new(connection: &Connection, wait: Duration) -> Self {
+        let mut client = connection.client();
         client.set("allow.auto.create.topics", "false");
         Self { client, wait }
     }
@@ -49,7 +62,7 @@ impl Rights {
     ///
     /// # Errors
     /// What the broker says instead, such as `TopicAuthorizationFailed`.
-    pub(super) fn write(&self, topic: &str) -> Result<(), KafkaError> {
+    pub fn write(&self, topic: &str) -> Result<(), AskError> {
         let mut client = self.client.clone();
         client
             .set("acks", NO_SUCH_ACKNOWLEDGEMENTS)
@@ -58,11 +71,11 @@ impl Rights {
             .set("message.timeout.ms", self.wait.as_millis().to_string());
         let producer: BaseProducer<Answers> = client.create_with_context(Answers::default())?;
         let record = BaseRecord::<(), [u8]>::to(topic).partition(0).payload(&[]).timestamp(NO_SUCH_TIME_MS);
-        producer.send(record).map_err(|(error, _)| error)?;
+        producer.send(record).map_err(|(error, _)| AskError(error))?;
         let answer = self.poll(&producer, || producer.context().delivered())?;
         match answer.rdkafka_error_code() {
             Some(Code::InvalidRequiredAcks | Code::InvalidTimestamp) => Ok(()),
-            _ => Err(answer),
+            _ => Err(answer.into()),
         }
     }
 
@@ -70,13 +83,13 @@ impl Rights {
     ///
     /// # Errors
     /// What the broker says instead, such as `TransactionalIdAuthorizationFailed`.
-    pub(super) fn transactional_id(&self, id: &str) -> Result<(), KafkaError> {
+    pub fn transactional_id(&self, id: &str) -> Result<(), AskError> {
         let mut client = self.client.clone();
         client.set("transactional.id", id).set("transaction.timeout.ms", NO_SUCH_TIMEOUT_MS);
         let producer: BaseProducer<Answers> = client.create_with_context(Answers::default())?;
         match producer.init_transactions(self.wait) {
             Err(error) if error.rdkafka_error_code() == Some(Code::InvalidTransactionTimeout) => Ok(()),
-            answer => answer,
+            answer => Ok(answer?),
         }
     }
 
@@ -84,7 +97,7 @@ impl Rights {
     ///
     /// # Errors
     /// What the broker says, such as `ClusterAuthorizationFailed`.
-    pub(super) fn idempotence(&self) -> Result<(), KafkaError> {
+    pub fn idempotence(&self) -> Result<(), AskError> {
         let mut client = self.client.clone();
         client.set("enable.idempotence", "true").set("statistics.interval.ms", "50");
         let producer: BaseProducer<Answers> = client.create_with_context(Answers::default())?;
@@ -92,23 +105,23 @@ impl Rights {
             let denied = producer.client().fatal_error().map(|(code, _)| Err(KafkaError::Global(code)));
             denied.or_else(|| producer.context().has_producer_id.load(Ordering::Relaxed).then_some(Ok(())))
         });
-        answer?
+        Ok(answer??)
     }
 
     /// Read on a group, by the offset of a topic that does not exist.
     ///
     /// # Errors
     /// What the broker says of the group, such as `GroupAuthorizationFailed`.
-    pub(super) fn commit(&self, group: &str) -> Result<(), KafkaError> {
+    pub fn commit(&self, group: &str) -> Result<(), AskError> {
         let mut client = self.client.clone();
         // Nobody joins: this only bounds how long librdkafka looks for the coordinator.
         client.set("group.id", group).set("session.timeout.ms", self.wait.as_millis().to_string());
-        let consumer: BaseConsumer<Quiet> = client.create_with_context(Quiet)?;
+        let consumer: BaseConsumer<Listener> = client.create_with_context(Listener::default())?;
         let mut offsets = TopicPartitionList::new();
         offsets.add_partition_offset(NO_SUCH_TOPIC, 0, Offset::Offset(0))?;
         match consumer.commit(&offsets, CommitMode::Sync) {
             Err(error) if error.rdkafka_error_code().is_some_and(is_about_the_topic) => Ok(()),
-            answer => answer,
+            answer => Ok(answer?),
         }
     }
 
@@ -116,13 +129,13 @@ impl Rights {
     ///
     /// # Errors
     /// What the broker says, such as `TopicAuthorizationFailed`.
-    pub(super) fn read(&self, topic: &str) -> Result<(), KafkaError> {
+    pub fn read(&self, topic: &str) -> Result<(), AskError> {
         let mut client = self.client.clone();
         client
             .set("group.id", "labelstream-check")
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true");
-        let consumer: BaseConsumer<Quiet> = client.create_with_context(Quiet)?;
+        let consumer: BaseConsumer<Listener> = client.create_with_context(Listener::default())?;
         let mut end = TopicPartitionList::new();
         end.add_partition_offset(topic, 0, Offset::End)?;
         consumer.assign(&end)?;
@@ -130,15 +143,15 @@ impl Rights {
         while Instant::now() < deadline {
             match consumer.poll(LOOK * 20) {
                 Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => return Ok(()),
-                Some(Err(error)) if error.rdkafka_error_code().is_some_and(super::sample::is_passing) => {}
-                Some(Err(error)) => return Err(error),
+                Some(Err(error)) if Kind::of_error(&error) == Kind::Unreachable => {}
+                Some(Err(error)) => return Err(error.into()),
                 None => {}
             }
         }
-        Err(no_answer())
+        Err(no_answer().into())
     }
 
-    fn poll<T>(&self, producer: &BaseProducer<Answers>, answer: impl Fn() -> Option<T>) -> Result<T, KafkaError> {
+    fn poll<T>(&self, producer: &BaseProducer<Answers>, answer: impl Fn() -> Option<T>) -> KafkaResult<T> {
         let deadline = Instant::now() + self.wait;
         loop {
             producer.poll(Duration::ZERO);
@@ -162,17 +175,6 @@ fn is_about_the_topic(code: Code) -> bool {
     matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::TopicAuthorizationFailed)
 }
 
-/// A consumer's context that leaves it to the caller to tell errors; the end of a partition is one, too.
-pub(super) struct Quiet;
-
-impl ClientContext for Quiet {
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "librdkafka reported an error while reading the input");
-    }
-}
-
-impl ConsumerContext for Quiet {}
-
 /// What came back to a producer.
 #[derive(Default)]
 struct Answers {
@@ -182,7 +184,7 @@ struct Answers {
 
 impl Answers {
     fn delivered(&self) -> Option<KafkaError> {
-        self.delivered.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.delivered.lock().take()
     }
 }
 
@@ -207,6 +209,6 @@ impl ProducerContext for Answers {
             Ok(_) => KafkaError::MessageProduction(Code::InvalidRequiredAcks),
             Err((error, _)) => error.clone(),
         };
-        *self.delivered.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        *self.delivered.lock() = Some(answer);
     }
 }

@@ -3,18 +3,15 @@
 //! The broker's answer to a record counts, not this: rules may be hidden from this user, change, or be decided by another
 //! clock. So whatever is not surely refused is sent.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 
-use super::outgoing::Outgoing;
-use super::refusal::Rule;
-use crate::publisher::PublishError;
-use crate::settings::Identity;
+use crate::connection::Connection;
+use crate::error::TransactError;
+use crate::outgoing::Outgoing;
+use crate::rule::Rule;
 
 /// The clocks of this machine and of the broker may differ by so much: what is refused by less is left to the broker.
 const CLOCKS_APART_MS: i64 = 60_000;
@@ -65,7 +62,7 @@ impl TopicRules {
     }
 
     /// The rule by which the broker surely refuses a record, sizes apart: they depend on compression.
-    pub(super) fn broken_by(&self, record: &Outgoing, now_ms: i64) -> Option<Rule> {
+    pub(crate) fn broken_by(&self, record: &Outgoing, now_ms: i64) -> Option<Rule> {
         if self.keeps_keys && record.key.is_none() {
             return Some(Rule::Key);
         }
@@ -73,7 +70,7 @@ impl TopicRules {
     }
 
     /// The rule that a record's time breaks by more than `slack_ms`; none and 0 become the time of sending.
-    pub(super) fn time_broken_by(&self, timestamp_ms: Option<i64>, now_ms: i64, slack_ms: i64) -> Option<Rule> {
+    pub fn time_broken_by(&self, timestamp_ms: Option<i64>, now_ms: i64, slack_ms: i64) -> Option<Rule> {
         let time = timestamp_ms.filter(|time| *time != 0 && *time != -1)?;
         let (behind, ahead) = (now_ms.saturating_sub(time), time.saturating_sub(now_ms));
         if let Some(max) = self.after_max_ms.filter(|max| ahead > max.saturating_add(slack_ms)) {
@@ -89,14 +86,15 @@ impl TopicRules {
 /// # Errors
 /// When no broker answers within `wait`.
 pub fn topic_rules(
-    identity: &Identity,
+    connection: &Connection,
     topics: &[&str],
     wait: Duration,
-) -> Result<Vec<Option<TopicRules>>, PublishError> {
-    let failed =
-        |reason: String| super::exit(format!("to {}: read the settings of topics", identity.brokers()), reason);
+) -> Result<Vec<Option<TopicRules>>, TransactError> {
+    let failed = |reason: String| {
+        TransactError::exit(format!("to {}: read the settings of topics", connection.brokers()), reason)
+    };
     let client: AdminClient<DefaultClientContext> =
-        identity.connect().create().map_err(|error| failed(error.to_string()))?;
+        connection.client().create().map_err(|error| failed(error.to_string()))?;
     let asked: Vec<_> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
     let options = AdminOptions::new().request_timeout(Some(wait));
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| failed(error.to_string()))?;
@@ -106,78 +104,6 @@ pub fn topic_rules(
         .iter()
         .map(|found| found.as_ref().ok().filter(|found| !found.entries.is_empty()).map(TopicRules::of))
         .collect())
-}
-
-/// The rules of the topics that are written, looked up when first needed and again when they are old.
-#[derive(Debug)]
-pub(super) struct KnownRules {
-    known: HashMap<Arc<str>, TopicRules>,
-    asked: Option<Instant>,
-    /// The last question had no answer.
-    is_silent: bool,
-    age_max: Duration,
-    wait: Duration,
-    none: TopicRules,
-}
-
-impl KnownRules {
-    pub(super) fn new(age_max: Duration, wait: Duration) -> Self {
-        Self { known: HashMap::new(), asked: None, is_silent: false, age_max, wait, none: TopicRules::default() }
-    }
-
-    pub(super) fn of(&self, topic: &str) -> &TopicRules {
-        self.known.get(topic).unwrap_or(&self.none)
-    }
-
-    /// The rules of a topic, as if the broker had told them.
-    #[cfg(test)]
-    pub(super) fn insert(&mut self, topic: &str, rules: TopicRules) {
-        self.known.insert(Arc::from(topic), rules);
-    }
-
-    /// The least of what the known topics take in one batch.
-    pub(super) fn bytes_min(&self) -> Option<usize> {
-        self.known.values().filter_map(|rules| rules.bytes_max).min()
-    }
-
-    /// Asks again for all of `topics` when one is new or the answers are old. Without an answer the old rules stay.
-    pub(super) fn refresh<'a>(&mut self, topics: impl Iterator<Item = &'a Arc<str>>, identity: &Identity) {
-        let wanted: BTreeSet<Arc<str>> = topics.map(Arc::clone).collect();
-        let is_known = self.is_silent || wanted.iter().all(|topic| self.known.contains_key(topic));
-        if is_known && self.asked.is_some_and(|asked| asked.elapsed() < self.age_max) {
-            return;
-        }
-        self.asked = Some(Instant::now());
-        let names: Vec<_> = wanted.iter().map(|topic| &**topic).collect();
-        let answers = topic_rules(identity, &names, self.wait);
-        self.is_silent = answers.is_err();
-        let answers = answers.unwrap_or_else(|error| {
-            tracing::debug!(%error, "failed to read the output topics' settings, retrying later");
-            Vec::new()
-        });
-        for (topic, rules) in wanted.into_iter().zip(answers) {
-            match (self.known.entry(topic), rules) {
-                (entry, Some(rules)) => {
-                    entry.insert_entry(rules);
-                }
-                (Entry::Vacant(entry), None) => {
-                    tracing::info!(
-                        topic = &**entry.key(),
-                        "cannot read the topic's settings (DescribeConfigs): records that it refuses are found by \
-                         trying"
-                    );
-                    entry.insert(TopicRules::default());
-                }
-                (Entry::Occupied(_), None) => {}
-            }
-        }
-    }
-}
-
-/// The clock, milliseconds since 1970 UTC.
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

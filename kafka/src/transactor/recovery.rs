@@ -3,35 +3,29 @@
 //! A fenced producer is never followed by another one under its transactional id: that would fence the rightful owner.
 
 use std::collections::BTreeSet;
-use std::ops::Deref;
 use std::sync::Arc;
 
-use rdkafka::consumer::ConsumerGroupMetadata;
 use schemas::{Generation, Recovery, Ticket};
 
-use super::outgoing::Parcel;
-use super::producer::{Failure, Producer};
-use super::rules::now_ms;
-use super::verdict::{self, Step, Verdict};
-use super::{KafkaPublisher, exit, refusal, rights};
+use super::Transactor;
+use super::config::Guarantee;
+use super::failure::{Failure, error};
+use super::producer::Producer;
+use super::sending::Sending;
+use crate::error::TransactError;
 use crate::metrics::{self, Outcome};
-use crate::publisher::PublishError;
-use crate::settings::{Guarantee, Identity};
+use crate::verdict::{Step, Verdict};
 
-impl<L, G> KafkaPublisher<L, G>
-where
-    L: Fn(Generation) -> Option<G>,
-    G: Deref<Target = ConsumerGroupMetadata>,
-{
+impl Transactor {
     /// Aborts, and says by returning that the batch may be tried again or is stale; else by an error.
     pub(super) fn recover(
         &mut self,
         failure: Failure,
-        parcel: &mut Parcel<'_>,
+        sending: &mut Sending<'_>,
         ticket: &Ticket,
         attempt: u32,
-    ) -> Result<(), PublishError> {
-        let failure = self.cause(failure, parcel, ticket);
+    ) -> Result<(), TransactError> {
+        let failure = self.cause(failure, sending, ticket);
         let verdict = if failure.refused.is_empty() { failure.verdict() } else { Verdict::TryAgain };
         let reason = self.producer.as_ref().map(Producer::reason).unwrap_or_default();
         if matches!(verdict, Verdict::Fenced | Verdict::Exit) {
@@ -48,7 +42,7 @@ where
             self.settle(&failure, &reason, ticket.generation())?;
         } else {
             metrics::transaction(Outcome::Aborted);
-            self.give_up(&failure, parcel, verdict)?;
+            self.give_up(&failure, sending, verdict)?;
         }
         if verdict == Verdict::Stale {
             tracing::info!(
@@ -59,7 +53,7 @@ where
             return Ok(());
         }
         if !failure.refused.is_empty() {
-            return refusal::set_aside(parcel, &failure, &self.address, now_ms());
+            return sending.set_aside(&failure, &self.limits);
         }
         if attempt >= self.config.attempts_max.get() {
             return Err(error(&failure, &reason, &self.identity).with(Recovery::Rewind));
@@ -70,11 +64,11 @@ where
     }
 
     /// Makes the attempt void, and the producer ready for the next one.
-    fn give_up(&mut self, failure: &Failure, parcel: &mut Parcel<'_>, verdict: Verdict) -> Result<(), PublishError> {
+    fn give_up(&mut self, failure: &Failure, sending: &mut Sending<'_>, verdict: Verdict) -> Result<(), TransactError> {
         // Without transactions the labels are out already, and the producer is in good order.
         let transactional = self.config.guarantee == Guarantee::ExactlyOnce;
         if let Some(producer) = self.producer.as_ref().filter(|_| !transactional) {
-            parcel.delivered.extend(producer.delivered(self.config.publish_wait));
+            sending.delivered.extend(producer.delivered(self.config.publish_wait));
         }
         if transactional && failure.is_by_broker() {
             // A broker may look at records before it looks at who sends them: one that was fenced is told by its abort,
@@ -90,13 +84,13 @@ where
     }
 
     /// What the failure goes back to, with the topics that it may be about.
-    fn cause(&self, failure: Failure, parcel: &Parcel<'_>, ticket: &Ticket) -> Failure {
+    fn cause(&self, failure: Failure, sending: &Sending<'_>, ticket: &Ticket) -> Failure {
         let Some(producer) = self.producer.as_ref().filter(|_| failure.refused.is_empty()) else { return failure };
         let mut failure = producer.cause(failure);
         if failure.step == Step::Offsets {
             failure.topics = names(ticket.next_offsets().keys().map(|(topic, _)| topic));
         } else if failure.topics.is_empty() {
-            failure.topics = names(parcel.records().iter().map(|record| &record.topic));
+            failure.topics = names(sending.topics());
         }
         failure
     }
@@ -106,7 +100,7 @@ where
     /// # Errors
     /// [`Recovery::Rewind`] when it may have been committed: a new producer's start has waited for its end, whichever it
     /// was, and the committed offsets tell.
-    fn settle(&mut self, failure: &Failure, reason: &str, generation: Generation) -> Result<(), PublishError> {
+    fn settle(&mut self, failure: &Failure, reason: &str, generation: Generation) -> Result<(), TransactError> {
         // A commit that was not answered at all is still under way in this producer, which can then do nothing else.
         if failure.verdict() != Verdict::CallAgain
             && let Some(producer) = self.producer.as_mut()
@@ -132,10 +126,10 @@ where
     /// Aborts the transaction, by a new producer where the old one cannot.
     ///
     /// # Errors
-    /// [`PublishError::Fenced`] when another process took over: a new producer would fence that one in turn. When no broker
+    /// [`TransactError::Fenced`] when another process took over: a new producer would fence that one in turn. When no broker
     /// answers nobody knows whether one did, so the new producer waits for the next batch, which only a member of the
     /// group gets.
-    fn abort(&mut self) -> Result<(), PublishError> {
+    fn abort(&mut self) -> Result<(), TransactError> {
         let Some(producer) = self.producer.as_mut().filter(|producer| producer.transactional) else {
             return self.rebuild();
         };
@@ -147,21 +141,21 @@ where
                 self.producer = None;
                 Err(error(&failure, &reason, &self.identity).with(Recovery::Rewind))
             }
-            Verdict::TryAgain | Verdict::Stale => self.rebuild(),
+            _ => self.rebuild(),
         }
     }
 
     /// A new producer in the old one's place; its start ends what the old one left open.
-    fn rebuild(&mut self) -> Result<(), PublishError> {
+    fn rebuild(&mut self) -> Result<(), TransactError> {
         metrics::rebuilt();
         self.producer = None; // two at once would fence each other
         self.reconnect()
     }
 
-    /// Makes a producer where there is none: the last one was given up, and the brokers could not be reached since.
-    pub(super) fn reconnect(&mut self) -> Result<(), PublishError> {
+    /// Creates a producer where there is none: the last one was given up, and the brokers could not be reached since.
+    pub(super) fn reconnect(&mut self) -> Result<(), TransactError> {
         if self.producer.is_none() {
-            let batch_bytes_max = self.address.rules.bytes_min();
+            let batch_bytes_max = self.limits.bytes_min();
             self.producer = Some(Producer::connect(&self.config, &self.identity, batch_bytes_max)?);
         }
         Ok(())
@@ -171,17 +165,4 @@ where
 /// Each name once.
 fn names<'a>(topics: impl Iterator<Item = &'a Arc<str>>) -> Vec<String> {
     topics.map(|topic| topic.to_string()).collect::<BTreeSet<_>>().into_iter().collect()
-}
-
-pub(super) fn error(failure: &Failure, reason: &str, identity: &Identity) -> PublishError {
-    if failure.verdict() == Verdict::Fenced {
-        return PublishError::Fenced { instance: identity.instance.clone() };
-    }
-    if let Some(denied) = rights::denied(failure, identity) {
-        return denied;
-    }
-    let advice = failure.error.rdkafka_error_code().and_then(verdict::advice).unwrap_or_default();
-    let parts = [&failure.error.to_string(), reason, advice];
-    let text: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    exit(format!("to {}: {}", identity.brokers(), failure.step.name()), text.join("; "))
 }

@@ -10,25 +10,25 @@ const NAMED_MAX: usize = 3;
 
 /// The newest trouble with each broker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outage {
+pub(crate) struct Outage {
     said: BTreeMap<String, String>,
 }
 
 impl Outage {
     /// Takes what the client says of one connection: the broker, a colon, and what happened.
-    pub fn note(&mut self, said: &str) {
+    pub(crate) fn note(&mut self, said: &str) {
         if let Some((broker, said)) = said.split_once(": ") {
             self.said.insert(broker.to_owned(), said.to_owned());
         }
     }
 
     /// A broker answered.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.said.clear();
     }
 
     /// What is wrong, broker by broker; `None` where nothing was said.
-    pub fn cause(&self) -> Option<String> {
+    pub(crate) fn cause(&self) -> Option<String> {
         let mut causes: Vec<String> = self.said.iter().map(|(broker, said)| cause(broker, said)).collect();
         let more = causes.len().saturating_sub(NAMED_MAX);
         causes.truncate(NAMED_MAX);

@@ -7,34 +7,36 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka::connection::Connection;
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use schemas::{Origin, RawEvent};
+use schemas::RawEvent;
 
-use super::rights::Quiet;
+use crate::connection::Connection;
+use crate::listener::Listener;
+use crate::record::{TopicNames, raw_event};
+use crate::rights::AskError;
+use crate::verdict::Kind;
 
 /// How often a group is asked for again while its coordinator moves.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// How far the group has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct GroupState {
+pub struct GroupState {
     /// Partitions with a committed offset.
-    pub(super) committed: usize,
-    pub(super) partitions: usize,
+    pub committed: usize,
+    pub partitions: usize,
     /// Offsets between what is committed, else the beginning, and the end.
-    pub(super) behind: i64,
+    pub behind: i64,
     /// Offsets from what is committed to the first record that is left: deleted before they were read.
-    pub(super) deleted: i64,
+    pub deleted: i64,
 }
 
 /// Reads without joining.
-pub(super) struct Look {
-    consumer: BaseConsumer<Quiet>,
+pub struct Look {
+    consumer: BaseConsumer<Listener>,
     wait: Duration,
     /// Every partition with its first offset and its end.
     ends: Vec<(String, i32, i64, i64)>,
@@ -45,16 +47,13 @@ impl Look {
     ///
     /// # Errors
     /// When the broker does not answer within `wait`, or this user may not read a topic.
-    pub(super) fn at(
+    pub fn at(
         connection: &Connection,
         group: &str,
         topics: &[(String, i32)],
         wait: Duration,
-    ) -> Result<Self, KafkaError> {
-        let mut client = ClientConfig::new();
-        for (name, value) in connection.properties() {
-            client.set(name, value);
-        }
+    ) -> Result<Self, AskError> {
+        let mut client = connection.client();
         client
             .set("group.id", group)
             // Nothing may be committed by looking.
@@ -64,7 +63,7 @@ impl Look {
             .set("isolation.level", "read_committed")
             // The end of a partition may be a transaction marker, which is never read: be told of the end instead.
             .set("enable.partition.eof", "true");
-        let consumer: BaseConsumer<Quiet> = client.create_with_context(Quiet)?;
+        let consumer: BaseConsumer<Listener> = client.create_with_context(Listener::default())?;
         let mut ends = Vec::new();
         for (topic, partitions) in topics {
             for partition in 0..*partitions {
@@ -79,7 +78,7 @@ impl Look {
     ///
     /// # Errors
     /// When this user may not use the group, or its coordinator does not answer.
-    pub(super) fn group(&self) -> Result<GroupState, KafkaError> {
+    pub fn group(&self) -> Result<GroupState, AskError> {
         let mut asked = TopicPartitionList::with_capacity(self.ends.len());
         for (topic, partition, ..) in &self.ends {
             asked.add_partition(topic, *partition);
@@ -103,11 +102,14 @@ impl Look {
     }
 
     /// A broker that has just started does not know at once who coordinates the group.
-    fn committed(&self, asked: &TopicPartitionList) -> Result<TopicPartitionList, KafkaError> {
+    fn committed(&self, asked: &TopicPartitionList) -> KafkaResult<TopicPartitionList> {
         let deadline = Instant::now() + self.wait;
         loop {
             match self.consumer.committed_offsets(asked.clone(), self.wait) {
-                Err(error) if error.rdkafka_error_code().is_some_and(is_moving) && Instant::now() < deadline => {
+                Err(error)
+                    if error.rdkafka_error_code().is_some_and(|code| Kind::of(code) == Kind::CoordinatorMoves)
+                        && Instant::now() < deadline =>
+                {
                     thread::sleep(ASK_EVERY);
                 }
                 Err(error) => return Err(self.cause().unwrap_or(error)),
@@ -118,7 +120,7 @@ impl Look {
 
     /// The time of the oldest record over all partitions, milliseconds since 1970 UTC; `None` when there is none that
     /// carries a time, or none comes in time.
-    pub(super) fn oldest_ms(&self) -> Option<i64> {
+    pub fn oldest_ms(&self) -> Option<i64> {
         let mut assigned = TopicPartitionList::with_capacity(self.ends.len());
         for (topic, partition, first, _) in self.ends.iter().filter(|(_, _, first, end)| first < end) {
             assigned.add_partition_offset(topic, *partition, Offset::Offset(*first)).ok()?;
@@ -156,7 +158,7 @@ impl Look {
     ///
     /// # Errors
     /// When a partition cannot be read. Running out of time is none: what came is returned.
-    pub(super) fn newest(&self, count: usize) -> Result<Vec<RawEvent>, KafkaError> {
+    pub fn newest(&self, count: usize) -> Result<Vec<RawEvent>, AskError> {
         let back = i64::try_from(count).unwrap_or(i64::MAX);
         let mut assigned = TopicPartitionList::with_capacity(self.ends.len());
         for (topic, partition, first, end) in self.ends.iter().filter(|(_, _, first, end)| first < end) {
@@ -165,39 +167,18 @@ impl Look {
         let mut open = assigned.count();
         self.consumer.assign(&assigned)?;
         let deadline = Instant::now() + self.wait;
-        let mut found = Vec::new();
+        let (mut found, names) = (Vec::new(), TopicNames::new(&[]));
         while open > 0 && Instant::now() < deadline {
             match self.consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => found.push(raw_event(&message)),
+                Some(Ok(message)) => found.push(raw_event(&message, &names)),
                 Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
-                Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_passing) => {}
-                Some(Err(error)) => return Err(error),
+                Some(Err(error)) if Kind::of_error(&error) == Kind::Unreachable => {}
+                Some(Err(error)) => return Err(error.into()),
                 None => {}
             }
         }
         found.sort_by_key(|event| std::cmp::Reverse(event.timestamp_ms));
         found.truncate(count);
         Ok(found)
-    }
-}
-
-/// Errors that librdkafka recovers from by itself, within the wait.
-pub(super) fn is_passing(code: Code) -> bool {
-    matches!(code, Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut)
-}
-
-/// The group's coordinator starts, or is another broker by now.
-fn is_moving(code: Code) -> bool {
-    matches!(code, Code::CoordinatorNotAvailable | Code::CoordinatorLoadInProgress | Code::NotCoordinator)
-}
-
-/// Without headers: they take no part in labelling.
-fn raw_event(message: &impl Message) -> RawEvent {
-    RawEvent {
-        origin: Origin { topic: message.topic().into(), partition: message.partition(), offset: message.offset() },
-        key: message.key().map(<[u8]>::to_vec),
-        payload: message.payload().map(<[u8]>::to_vec),
-        headers: Vec::new(),
-        timestamp_ms: message.timestamp().to_millis(),
     }
 }

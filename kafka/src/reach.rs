@@ -11,11 +11,12 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
-use schemas::outage::Outage;
 
-use super::topics::{TopicState, state};
-use crate::publisher::PublishError;
-use crate::settings::Identity;
+use crate::connection::Connection;
+use crate::error::TransactError;
+use crate::outage::Outage;
+use crate::topic_state::{TopicState, state};
+use crate::verdict::Kind;
 
 /// The first try: what is wrong is told when it is over. Later ones are twice as long each, up to the bound, for brokers
 /// that are far away.
@@ -25,7 +26,7 @@ const TRY_MAX: Duration = Duration::from_secs(8);
 const LISTEN: Duration = Duration::from_millis(50);
 
 /// A client that asks.
-pub(super) struct Asker {
+pub(crate) struct Asker {
     client: BaseProducer<Heard>,
     brokers: String,
     wait: Duration,
@@ -34,7 +35,7 @@ pub(super) struct Asker {
 
 /// What was heard of the connections.
 #[derive(Default)]
-pub(super) struct Heard(Mutex<Trouble>);
+pub(crate) struct Heard(Mutex<Trouble>);
 
 #[derive(Default)]
 struct Trouble {
@@ -45,15 +46,20 @@ struct Trouble {
 
 impl Asker {
     /// `wait` is for all brokers together, per question.
-    pub(super) fn new(identity: &Identity, wait: Duration) -> Result<Self, PublishError> {
+    pub(crate) fn new(connection: &Connection, wait: Duration) -> Result<Self, TransactError> {
         // By asking for a topic nobody creates it: brokers would, by default.
-        let client = identity.connect().set("allow.auto.create.topics", "false").create_with_context(Heard::default());
-        let client = client.map_err(|error| super::exit(format!("to {}", identity.brokers()), error.to_string()))?;
-        Ok(Self { client, brokers: identity.brokers().to_owned(), wait, said: false })
+        let client = connection.client().set("allow.auto.create.topics", "false").create_with_context(Heard::default());
+        let client =
+            client.map_err(|error| TransactError::exit(format!("to {}", connection.brokers()), error.to_string()))?;
+        Ok(Self { client, brokers: connection.brokers().to_owned(), wait, said: false })
     }
 
     /// The state of a topic; `None` when `goes_on` says that nobody waits any longer.
-    pub(super) fn topic(&mut self, name: &str, goes_on: &dyn Fn() -> bool) -> Result<Option<TopicState>, PublishError> {
+    pub(crate) fn topic(
+        &mut self,
+        name: &str,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Option<TopicState>, TransactError> {
         let deadline = Instant::now() + self.wait;
         let mut length = FIRST_TRY;
         loop {
@@ -67,11 +73,11 @@ impl Asker {
             };
             self.client.poll(LISTEN);
             let (cause, is_refused) = self.heard();
-            let is_over = Instant::now() >= deadline || is_refused || !is_passing(&error);
+            let is_over = Instant::now() >= deadline || is_refused || Kind::of_error(&error) != Kind::Unreachable;
             if is_over {
                 let cause = cause.unwrap_or_else(|| error.to_string());
                 let wait_s = self.wait.as_secs();
-                return Err(PublishError::Unreachable { brokers: self.brokers.clone(), wait_s, cause });
+                return Err(TransactError::Unreachable { brokers: self.brokers.clone(), wait_s, cause });
             }
             if !goes_on() {
                 return Ok(None);
@@ -97,24 +103,6 @@ impl Asker {
     }
 }
 
-/// Errors that may be over when a broker starts, or its name is known.
-fn is_passing(error: &KafkaError) -> bool {
-    let code = error.rdkafka_error_code();
-    matches!(
-        code,
-        Some(
-            Code::BrokerTransportFailure
-                | Code::AllBrokersDown
-                | Code::Resolve
-                | Code::SSL
-                | Code::OperationTimedOut
-                | Code::RequestTimedOut
-                | Code::NetworkException
-                | Code::LeaderNotAvailable
-        )
-    )
-}
-
 impl ClientContext for Heard {
     /// Every failure also arrives as an event, or as the result of the question.
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -126,10 +114,7 @@ impl ClientContext for Heard {
         match error.rdkafka_error_code() {
             Some(Code::AllBrokersDown) => {} // how many, not why
             code => {
-                trouble.is_refused |= matches!(
-                    code,
-                    Some(Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism)
-                );
+                trouble.is_refused |= code.is_some_and(|code| Kind::of(code) == Kind::Credentials);
                 trouble.outage.note(reason);
             }
         }
@@ -146,12 +131,12 @@ impl ProducerContext for Heard {
 /// not exist.
 ///
 /// # Errors
-/// [`PublishError::Unreachable`] with the cause.
+/// [`TransactError::Unreachable`] with the cause.
 pub fn reach(
-    identity: &Identity,
+    connection: &Connection,
     topic: &str,
     wait: Duration,
     goes_on: &dyn Fn() -> bool,
-) -> Result<bool, PublishError> {
-    Ok(Asker::new(identity, wait)?.topic(topic, goes_on)?.is_some())
+) -> Result<bool, TransactError> {
+    Ok(Asker::new(connection, wait)?.topic(topic, goes_on)?.is_some())
 }
