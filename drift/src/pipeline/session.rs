@@ -112,13 +112,13 @@ impl Session {
     }
 
     /// Marks partitions idle that are read to their ends and brought nothing for `idle`.
-    pub(super) fn rest(&mut self, standings: &BTreeMap<(Arc<str>, i32), PartitionProgress>, idle: Duration) {
-        for (slot, standing) in standings {
+    pub(super) fn rest(&mut self, partitions: &BTreeMap<(Arc<str>, i32), PartitionProgress>, idle: Duration) {
+        for (slot, progress) in partitions {
             let Some(counted) = self.sources.get_mut(&TopicPartition::from(slot.clone())) else { continue };
             // What the source has read may be on its way to us.
             let next_offset = counted.state.progress().next_offset;
-            let is_counted = standing.read_to.is_none_or(|read_to| read_to <= next_offset);
-            if standing.is_at_end && is_counted && counted.seen_at.elapsed() >= idle {
+            let is_counted = progress.read_to.is_none_or(|read_to| read_to <= next_offset);
+            if progress.is_at_end && is_counted && counted.seen_at.elapsed() >= idle {
                 counted.state.set_idle();
             }
         }

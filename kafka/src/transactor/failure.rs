@@ -27,7 +27,7 @@ impl Failure {
     }
 
     /// A broker refused records. librdkafka does not send their sequence numbers again, so what follows in their
-    /// partitions would be out of order until a new producer begins.
+    /// partitions would be out of order until there is a new producer.
     pub(super) fn is_by_broker(&self) -> bool {
         self.step == Step::Deliver && !self.refused.is_empty()
     }

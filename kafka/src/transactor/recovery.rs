@@ -72,7 +72,7 @@ impl Transactor {
         }
         if transactional && failure.is_by_broker() {
             // A broker may look at records before it looks at who sends them: one that was fenced is told by its abort,
-            // and must not begin again.
+            // and must not be replaced.
             let wait = self.config.abort_wait;
             let end = self.producer.as_mut().and_then(|producer| producer.abort(wait).err());
             return match end.filter(|end| end.verdict() == Verdict::Fenced) {

@@ -182,7 +182,6 @@ pub fn digest(payload: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use formats::Layout;
     use kafka::rules::TopicRules;
     use schemas::{Origin, Reason};
 

@@ -31,18 +31,18 @@ fn a_source_tells_its_partitions_and_which_are_read_to_their_ends() {
         let (_, generation) = reader.take(4);
         let leases = reader.source.leases();
         let topic: Arc<str> = Arc::from(stage.input.as_str());
-        let standing = |partition| {
+        let progress = |partition| {
             let assigned = leases.assigned().expect("records were handed out");
             assert_eq!(assigned.generation, generation);
             assert_eq!(assigned.partitions.len(), 2);
             assigned.partitions[&(Arc::clone(&topic), partition)]
         };
         let at_end = |read_to| PartitionProgress { read_to: Some(read_to), is_at_end: true };
-        reader.until(|_| standing(0) == at_end(2) && standing(1) == at_end(2));
+        reader.until(|_| progress(0) == at_end(2) && progress(1) == at_end(2));
         records::produce(&stage.address, &stage.input, &[Record { partition: Some(1), ..Record::of("one more") }]);
         reader.take(1);
-        reader.until(|_| standing(1) == at_end(3));
-        assert_eq!(standing(0), at_end(2));
+        reader.until(|_| progress(1) == at_end(3));
+        assert_eq!(progress(0), at_end(2));
     }
 }
 
