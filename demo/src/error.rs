@@ -3,7 +3,7 @@
 use std::io;
 
 use formats::dead_letter::NotADeadLetter;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use kafka::error::{ClientError, TransactError};
 use service::shutdown::ShutdownError;
 use sink::reports::StoreError;
 use workers::error::WorkerError;
@@ -21,8 +21,6 @@ pub enum DemoError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Signals(#[from] ShutdownError),
-    #[error("start an event loop")]
-    Reactor(#[source] io::Error),
     #[error("write to standard error")]
     Stderr(#[source] io::Error),
     #[error("write to standard output")]
@@ -30,20 +28,15 @@ pub enum DemoError {
     #[error(transparent)]
     Templates(#[from] TemplateError),
     #[error("reach Kafka for the demo")]
-    Client(#[source] KafkaError),
-    #[error("{doing} the demo's topic {topic}")]
-    Topic {
-        doing: &'static str,
-        topic: String,
-        #[source]
-        code: RDKafkaErrorCode,
-    },
+    Client(#[source] ClientError),
+    #[error("create or delete the demo's topics")]
+    Topics(#[source] TransactError),
     #[error("join the demo's consumer group: the broker does not admit the worker")]
     NotJoined,
     #[error("send the demo's messages")]
-    Send(#[source] KafkaError),
+    Send(#[source] ClientError),
     #[error("read the demo's labelled events")]
-    Read(#[source] KafkaError),
+    Read(#[source] ClientError),
     #[error("read the demo's labelled events to their end: the broker does not answer")]
     ReadEnd,
     #[error("parse a labelled event")]

@@ -1,9 +1,7 @@
 //! The Kafka of one demo: the broker inside this process, or the user's own.
 
 use devbroker::Broker;
-use rdkafka::ClientConfig;
 use service::settings::{Flag, Layers};
-use tokio::runtime::Runtime;
 use workers::error::WorkerError;
 use workers::settings::uses;
 use workers::settings::{self, Config};
@@ -20,8 +18,6 @@ pub(crate) struct Kafka {
     pub(crate) topics: Topics,
     /// Settings of the worker.
     pub(crate) config: Config,
-    /// How to connect: for the demo's own clients.
-    pub(crate) client: ClientConfig,
 }
 
 impl Kafka {
@@ -29,7 +25,7 @@ impl Kafka {
     ///
     /// # Errors
     /// When the settings cannot be used or the broker cannot be reached.
-    pub(crate) fn reach(options: &Options, runtime: &Runtime) -> Result<Self, DemoError> {
+    pub(crate) fn reach(options: &Options) -> Result<Self, DemoError> {
         let (broker, topics) = if options.brokers.is_some() {
             (None, Topics::of_run(fastrand::u32(..)))
         } else {
@@ -38,15 +34,11 @@ impl Kafka {
         };
         let address = broker.as_ref().map(|broker| broker.address().to_string());
         let config = load(options, &topics, address)?;
-        let mut client = ClientConfig::new();
-        for (name, value) in config.connection().properties() {
-            client.set(name, value);
-        }
         if broker.is_none() {
             say(&format!("Creating topics on {}: {}.\n", config.connection().brokers(), topics.names().join(", ")))?;
         }
-        runtime.block_on(topics.create(&client))?;
-        Ok(Self { broker, topics, config, client })
+        topics.create(config.connection())?;
+        Ok(Self { broker, topics, config })
     }
 
     /// For people: where the records travel.
@@ -58,8 +50,8 @@ impl Kafka {
     ///
     /// # Errors
     /// When the topics cannot be deleted; the error names the first.
-    pub(crate) fn leave(&self, runtime: &Runtime) -> Result<(), DemoError> {
-        if self.broker.is_some() { Ok(()) } else { runtime.block_on(self.topics.delete(&self.client)) }
+    pub(crate) fn leave(&self) -> Result<(), DemoError> {
+        if self.broker.is_some() { Ok(()) } else { self.topics.delete(self.config.connection()) }
     }
 }
 

@@ -66,10 +66,9 @@ pub fn run(options: &Options) -> Result<(), DemoError> {
             ratatui::restore();
         }
     })?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DemoError::Reactor)?;
-    let kafka = Kafka::reach(options, &runtime)?;
+    let kafka = Kafka::reach(options)?;
     let played = play(options, &kafka, &stop, &log);
-    let left = kafka.leave(&runtime);
+    let left = kafka.leave();
     let Played { shown, committed } = played?;
     left?;
     let summary = Summary {

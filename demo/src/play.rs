@@ -66,7 +66,7 @@ pub(crate) fn play(options: &Options, kafka: &Kafka, stop: &CancellationToken, l
     let mut clients = start_readers(kafka, &switches, &to_show)?;
     let readers = clients.len();
     let sender = Sender {
-        client: kafka.client.clone(),
+        connection: kafka.config.connection().clone(),
         topic: kafka.topics.input.clone(),
         records,
         records_max: options.records,
@@ -160,8 +160,8 @@ fn start_readers(
 ) -> Result<Vec<JoinHandle<()>>, DemoError> {
     let topics = [(&kafka.topics.output, Kind::LabeledEvents), (&kafka.topics.dead_letter, Kind::DeadLetters)];
     let start = |(topic, kind): (&String, Kind)| {
-        let (client, topic, events) = (kafka.client.clone(), topic.clone(), to_show.clone());
-        Reader { client, topic, kind, events, finish: switches.reading.clone() }.start()
+        let (connection, topic, events) = (kafka.config.connection().clone(), topic.clone(), to_show.clone());
+        Reader { connection, topic, kind, events, finish: switches.reading.clone() }.start()
     };
     topics.into_iter().map(start).collect()
 }

@@ -9,11 +9,9 @@ use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
-use rdkafka::ClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use kafka::connection::Connection;
+use kafka::error::ClientError;
+use kafka::writer::{Writer, Written};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::DemoError;
@@ -51,7 +49,7 @@ impl SharedPace {
 
 /// What to send, and until when.
 pub(crate) struct Sender {
-    pub(crate) client: ClientConfig,
+    pub(crate) connection: Connection,
     pub(crate) topic: String,
     pub(crate) records: Records,
     /// Send no more than this.
@@ -72,17 +70,20 @@ impl Sender {
     /// # Errors
     /// When the client cannot be made.
     pub(crate) fn start(self) -> Result<thread::JoinHandle<()>, DemoError> {
-        let reports = Reports { events: self.events.clone() };
-        let producer = self.client.create_with_context(reports).map_err(DemoError::Client)?;
+        let events = self.events.clone();
+        let not_taken = move |number| {
+            events.send(Event::NotSent { number }).ok(); // the demo is over
+        };
+        let writer = Writer::connect(&self.connection, not_taken).map_err(DemoError::Client)?;
         thread::Builder::new()
             .name("demo-sender".to_owned())
-            .spawn(move || self.run(&producer))
+            .spawn(move || self.run(&writer))
             .map_err(DemoError::Thread)
     }
 
-    fn run(mut self, producer: &ThreadedProducer<Reports>) {
-        let outcome = self.send_all(producer);
-        let delivered = producer.flush(DELIVERED_WITHIN);
+    fn run(mut self, writer: &Writer) {
+        let outcome = self.send_all(writer);
+        let delivered = writer.flush(DELIVERED_WITHIN);
         let last = match outcome.and(delivered) {
             Ok(()) => Event::AllSent,
             Err(error) => Event::Failed(DemoError::Send(error)),
@@ -91,7 +92,7 @@ impl Sender {
         self.events.send(last).ok();
     }
 
-    fn send_all(&mut self, producer: &ThreadedProducer<Reports>) -> Result<(), KafkaError> {
+    fn send_all(&mut self, writer: &Writer) -> Result<(), ClientError> {
         let mut due = Instant::now();
         for number in 0..self.records_max.unwrap_or(u64::MAX) {
             while let Some(wait) = due.checked_duration_since(Instant::now()) {
@@ -103,7 +104,7 @@ impl Sender {
             if self.stop.is_cancelled() {
                 return Ok(());
             }
-            self.send(producer, number)?;
+            self.send(writer, number)?;
             if number == 0 {
                 self.await_first_answer();
             }
@@ -122,7 +123,7 @@ impl Sender {
         }
     }
 
-    fn send(&mut self, producer: &ThreadedProducer<Reports>, number: u64) -> Result<(), KafkaError> {
+    fn send(&mut self, writer: &Writer, number: u64) -> Result<(), ClientError> {
         let mix = if self.changed.is_cancelled() { Mix::Changed } else { Mix::Usual };
         let record = self.records.draw(mix);
         let event = Event::Sent { number, expected: record.expected, at: Instant::now() };
@@ -131,43 +132,15 @@ impl Sender {
             return Ok(());
         }
         let digits = number.to_string();
-        let header = Header { key: NUMBER_HEADER, value: Some(&digits) };
-        let mut message = BaseRecord::with_opaque_to(&self.topic, Box::new(number))
-            .key(&record.key)
-            .headers(OwnedHeaders::new().insert(header));
-        if let Some(payload) = &record.payload {
-            message = message.payload(payload);
-        }
-        loop {
-            message = match producer.send(message) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    thread::sleep(NAP);
-                    back
-                }
-                Err((error, _)) => {
-                    self.events.send(Event::NotSent { number }).ok(); // see above
-                    return Err(error);
-                }
-            };
-        }
-    }
-}
-
-/// Hears of every record that Kafka did not take.
-struct Reports {
-    events: SyncSender<Event>,
-}
-
-impl ClientContext for Reports {}
-
-impl ProducerContext for Reports {
-    type DeliveryOpaque = Box<u64>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, number: Box<u64>) {
-        if let Err((error, _)) = result {
-            tracing::warn!(%error, "a demo message was not delivered");
-            self.events.send(Event::NotSent { number: *number }).ok(); // the demo is over
-        }
+        let written = Written {
+            topic: &self.topic,
+            key: record.key.as_ref(),
+            payload: record.payload.as_deref().map(AsRef::as_ref),
+            header: (NUMBER_HEADER, digits.as_bytes()),
+            number,
+        };
+        writer.send(written).inspect_err(|_| {
+            self.events.send(Event::NotSent { number }).ok(); // see above
+        })
     }
 }

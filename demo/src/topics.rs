@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use kafka::connection::Connection;
+use kafka::topics::{self, Wanted};
 
 use crate::error::DemoError;
 
 /// Partitions of each topic: enough to see that records keep their partition and their order in it.
 const PARTITIONS: i32 = 4;
-/// The broker's own default number of replicas.
-const REPLICATION: TopicReplication<'static> = TopicReplication::Fixed(-1);
+/// A week, as brokers keep records by default.
+const RETENTION_MS: i64 = 604_800_000;
 /// A broker that does not answer within this time is not there.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
@@ -49,38 +48,31 @@ impl Topics {
         [&self.input, &self.output, &self.dead_letter]
     }
 
-    /// Makes the topics.
+    /// Creates the topics.
     ///
     /// # Errors
     /// When the broker does not answer or refuses.
-    pub(crate) async fn create(&self, client: &ClientConfig) -> Result<(), DemoError> {
-        let admin: AdminClient<DefaultClientContext> = client.create().map_err(DemoError::Client)?;
-        let topics = self.names().map(|name| NewTopic::new(name, PARTITIONS, REPLICATION));
-        let made = admin.create_topics(&topics, &options()).await.map_err(DemoError::Client)?;
-        made.into_iter().try_for_each(|topic| {
-            topic.map(drop).map_err(|(topic, code)| DemoError::Topic { doing: "create", topic, code })
-        })
+    pub(crate) fn create(&self, connection: &Connection) -> Result<(), DemoError> {
+        let wanted = self.names().map(|name| Wanted {
+            name: name.to_owned(),
+            partitions: PARTITIONS,
+            retention_ms: RETENTION_MS,
+            bytes_max: None,
+        });
+        topics::create(connection, &wanted, ANSWER_WITHIN).map_err(DemoError::Topics)
     }
 
     /// Takes the topics away again.
     ///
     /// # Errors
     /// When the broker does not answer or refuses.
-    pub(crate) async fn delete(&self, client: &ClientConfig) -> Result<(), DemoError> {
-        let admin: AdminClient<DefaultClientContext> = client.create().map_err(DemoError::Client)?;
+    pub(crate) fn delete(&self, connection: &Connection) -> Result<(), DemoError> {
         let [input, output, dead_letter] = self.names();
         let all = [input, output, dead_letter, &self.state];
-        let gone = admin.delete_topics(&all, &options()).await.map_err(DemoError::Client)?;
-        gone.into_iter().try_for_each(|topic| {
-            topic.map(drop).map_err(|(topic, code)| DemoError::Topic { doing: "delete", topic, code })
-        })
+        topics::delete(connection, &all, ANSWER_WITHIN).map_err(DemoError::Topics)
     }
 
     pub(crate) fn partitions() -> std::ops::Range<i32> {
         0..PARTITIONS
     }
-}
-
-fn options() -> AdminOptions {
-    AdminOptions::new().request_timeout(Some(ANSWER_WITHIN)).operation_timeout(Some(ANSWER_WITHIN))
 }

@@ -1,9 +1,10 @@
-//! Why records could not be published, or what they need could not be found out.
+//! Why records could not be published, or what was asked could not be found out.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use schemas::Recovery;
 
 use crate::identity::Identity;
+use crate::verdict::Kind;
 
 /// Why a transaction, or a question to the brokers, came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,18 @@ impl TransactError {
             *recovery = other;
         }
         self
+    }
+}
+
+/// A client's call that came to nothing: what the broker, or librdkafka, says.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct ClientError(#[from] KafkaError);
+
+impl ClientError {
+    /// A right is missing.
+    pub fn is_denied(&self) -> bool {
+        Kind::of_error(&self.0) == Kind::Denied
     }
 }
 

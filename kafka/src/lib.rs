@@ -8,6 +8,7 @@
 //! | table | a compacted topic in memory |
 //! | range, originals | records read by their place, without a group and without a trace |
 //! | rights, look | what this user may do, and what lies on the input, found out without a trace |
+//! | writer, follower | a producer and a reader as an application of the user's would have them |
 //! | outbox | the records of one transaction, by place |
 //! | transactor | publishes an outbox and the offsets of a ticket, all or nothing |
 //! | limits | what the topics that are written take, as far as it is known |
@@ -15,6 +16,7 @@
 pub mod connection;
 pub mod consumer;
 pub mod error;
+pub mod follower;
 pub mod identity;
 pub mod lease;
 pub mod limits;
@@ -42,3 +44,4 @@ pub mod topic_state;
 pub mod topics;
 pub mod transactor;
 mod verdict;
+pub mod writer;

@@ -14,9 +14,9 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::RawEvent;
 
 use crate::connection::Connection;
+use crate::error::ClientError;
 use crate::listener::Listener;
 use crate::record::{TopicNames, raw_event};
-use crate::rights::AskError;
 use crate::verdict::Kind;
 
 /// How often a group is asked for again while its coordinator moves.
@@ -52,7 +52,7 @@ impl Look {
         group: &str,
         topics: &[(String, i32)],
         wait: Duration,
-    ) -> Result<Self, AskError> {
+    ) -> Result<Self, ClientError> {
         let mut client = connection.client();
         client
             .set("group.id", group)
@@ -78,7 +78,7 @@ impl Look {
     ///
     /// # Errors
     /// When this user may not use the group, or its coordinator does not answer.
-    pub fn group(&self) -> Result<GroupState, AskError> {
+    pub fn group(&self) -> Result<GroupState, ClientError> {
         let mut asked = TopicPartitionList::with_capacity(self.ends.len());
         for (topic, partition, ..) in &self.ends {
             asked.add_partition(topic, *partition);
@@ -158,7 +158,7 @@ impl Look {
     ///
     /// # Errors
     /// When a partition cannot be read. Running out of time is none: what came is returned.
-    pub fn newest(&self, count: usize) -> Result<Vec<RawEvent>, AskError> {
+    pub fn newest(&self, count: usize) -> Result<Vec<RawEvent>, ClientError> {
         let back = i64::try_from(count).unwrap_or(i64::MAX);
         let mut assigned = TopicPartitionList::with_capacity(self.ends.len());
         for (topic, partition, first, end) in self.ends.iter().filter(|(_, _, first, end)| first < end) {

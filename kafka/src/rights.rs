@@ -20,6 +20,7 @@ use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::connection::Connection;
+use crate::error::ClientError;
 use crate::listener::Listener;
 use crate::verdict::Kind;
 
@@ -32,18 +33,6 @@ const NO_SUCH_TIME_MS: i64 = 100_000_000_000_000;
 /// The longest time-out that can be said; brokers allow 15 minutes unless set otherwise.
 const NO_SUCH_TIMEOUT_MS: &str = "2147483647";
 const NO_SUCH_TOPIC: &str = "labelstream-check.no-such-topic";
-
-/// A question that came to nothing: what the broker, or the client, says.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct AskError(#[from] KafkaError);
-
-impl AskError {
-    /// A right is missing.
-    pub fn is_denied(&self) -> bool {
-        Kind::of_error(&self.0) == Kind::Denied
-    }
-}
 
 /// Asks with the connection's properties, within a time for each question.
 pub struct Rights {
@@ -62,7 +51,7 @@ impl Rights {
     ///
     /// # Errors
     /// What the broker says instead, such as `TopicAuthorizationFailed`.
-    pub fn write(&self, topic: &str) -> Result<(), AskError> {
+    pub fn write(&self, topic: &str) -> Result<(), ClientError> {
         let mut client = self.client.clone();
         client
             .set("acks", NO_SUCH_ACKNOWLEDGEMENTS)
@@ -71,7 +60,7 @@ impl Rights {
             .set("message.timeout.ms", self.wait.as_millis().to_string());
         let producer: BaseProducer<Answers> = client.create_with_context(Answers::default())?;
         let record = BaseRecord::<(), [u8]>::to(topic).partition(0).payload(&[]).timestamp(NO_SUCH_TIME_MS);
-        producer.send(record).map_err(|(error, _)| AskError(error))?;
+        producer.send(record).map_err(|(error, _)| error)?;
         let answer = self.poll(&producer, || producer.context().delivered())?;
         match answer.rdkafka_error_code() {
             Some(Code::InvalidRequiredAcks | Code::InvalidTimestamp) => Ok(()),
@@ -83,7 +72,7 @@ impl Rights {
     ///
     /// # Errors
     /// What the broker says instead, such as `TransactionalIdAuthorizationFailed`.
-    pub fn transactional_id(&self, id: &str) -> Result<(), AskError> {
+    pub fn transactional_id(&self, id: &str) -> Result<(), ClientError> {
         let mut client = self.client.clone();
         client.set("transactional.id", id).set("transaction.timeout.ms", NO_SUCH_TIMEOUT_MS);
         let producer: BaseProducer<Answers> = client.create_with_context(Answers::default())?;
@@ -97,7 +86,7 @@ impl Rights {
     ///
     /// # Errors
     /// What the broker says, such as `ClusterAuthorizationFailed`.
-    pub fn idempotence(&self) -> Result<(), AskError> {
+    pub fn idempotence(&self) -> Result<(), ClientError> {
         let mut client = self.client.clone();
         client.set("enable.idempotence", "true").set("statistics.interval.ms", "50");
         let producer: BaseProducer<Answers> = client.create_with_context(Answers::default())?;
@@ -112,7 +101,7 @@ impl Rights {
     ///
     /// # Errors
     /// What the broker says of the group, such as `GroupAuthorizationFailed`.
-    pub fn commit(&self, group: &str) -> Result<(), AskError> {
+    pub fn commit(&self, group: &str) -> Result<(), ClientError> {
         let mut client = self.client.clone();
         // Nobody joins: this only bounds how long librdkafka looks for the coordinator.
         client.set("group.id", group).set("session.timeout.ms", self.wait.as_millis().to_string());
@@ -129,7 +118,7 @@ impl Rights {
     ///
     /// # Errors
     /// What the broker says, such as `TopicAuthorizationFailed`.
-    pub fn read(&self, topic: &str) -> Result<(), AskError> {
+    pub fn read(&self, topic: &str) -> Result<(), ClientError> {
         let mut client = self.client.clone();
         client
             .set("group.id", "labelstream-check")

@@ -82,7 +82,7 @@ pub fn create_compacted(
 
 fn create_all(connection: &Connection, wanted: &[NewTopic<'_>], wait: Duration) -> Result<(), TransactError> {
     let admin = admin(connection)?;
-    let options = AdminOptions::new().operation_timeout(Some(wait)).request_timeout(Some(wait));
+    let options = options(wait);
     let exit = |reason: String| TransactError::exit(format!("to {}: create topics", connection.brokers()), reason);
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| exit(error.to_string()))?;
     let created = runtime.block_on(admin.create_topics(wanted, &options)).map_err(|error| exit(error.to_string()))?;
@@ -94,6 +94,22 @@ fn create_all(connection: &Connection, wanted: &[NewTopic<'_>], wait: Duration) 
         }
     }
     Ok(())
+}
+
+/// Deletes topics.
+///
+/// # Errors
+/// When the broker refuses, naming the first topic.
+pub fn delete(connection: &Connection, topics: &[&str], wait: Duration) -> Result<(), TransactError> {
+    let exit = |reason: String| TransactError::exit(format!("to {}: delete topics", connection.brokers()), reason);
+    let (admin, options) = (admin(connection)?, options(wait));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| exit(error.to_string()))?;
+    let deleted = runtime.block_on(admin.delete_topics(topics, &options)).map_err(|error| exit(error.to_string()))?;
+    deleted.into_iter().try_for_each(|topic| topic.map(drop).map_err(|(topic, code)| exit(format!("{topic}: {code}"))))
+}
+
+fn options(wait: Duration) -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(wait)).request_timeout(Some(wait))
 }
 
 fn admin(connection: &Connection) -> Result<AdminClient<DefaultClientContext>, TransactError> {

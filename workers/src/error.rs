@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use classifier::pipeline::PipelineError;
 use drift::profile::ProfileError;
 use engine::load::LoadError;
+use kafka::error::TransactError;
 use kafka::source::SourceError;
 use packages::error::FetchError;
 use service::settings::SettingsError;
-use kafka::error::TransactError;
 
 /// What ended a worker or kept it from starting. Its text fits "failed to ...".
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,8 @@
 //! Whether this user may publish as `classify` does: write to both topics, as the very producer that it will be.
 
+use kafka::error::ClientError;
 use kafka::identity::Identity;
-use kafka::rights::{AskError, Rights};
+use kafka::rights::Rights;
 use kafka::transactor::config::Guarantee;
 use kafka::transactor::try_start;
 use schemas::chain;
@@ -66,7 +67,7 @@ fn check_transactions(
 pub(super) fn deny(
     report: &mut Report,
     what: &str,
-    error: &AskError,
+    error: &ClientError,
     identity: &Identity,
     (deed, grant): (&str, &str),
 ) -> Result<(), Failure> {
