@@ -127,6 +127,13 @@ def _on_a_fresh_clone(here: Project) -> None:
     assert f'"held_out_quality": "{last[2]}"' in page or f'"held_out_quality": {last[2]}' in page
 
 
+def _name_rules_relatively(here: Project) -> None:
+    """As the page says of files that go to git: a clone has them elsewhere."""
+    path = here.folder / "mine.toml"
+    text = path.read_text(encoding="utf-8").replace(str(here.folder / "rules.toml"), "rules.toml")
+    path.write_text(text, encoding="utf-8")
+
+
 def _kill_in_training(here: Project) -> None:
     """Starts `dvc repro` and kills it, with all that it started, as soon as the training has begun."""
     repro = subprocess.Popen(["dvc", "repro"], cwd=here.folder, env=here.environment, start_new_session=True,
@@ -145,6 +152,7 @@ def test_reproduce_again_change_push_and_pull(here, s3):
     here.run("git", "init", "-q")
     here.run("dvc", "init", "-q")
     here.run("dvc", "add", "-q", "data")
+    _name_rules_relatively(here)
     here.run(TOOLS / "python", DVC_YAML, "--settings", "mine.toml")
     _kill_in_training(here)
     (here.folder / "run" / "train" / "half").write_text("what a killed training left", encoding="utf-8")
@@ -166,6 +174,7 @@ def test_reproduce_again_change_push_and_pull(here, s3):
     here.run("dvc", "remote", "add", "--default", "storage", "s3://models/runs")
     here.run("dvc", "remote", "modify", "storage", "endpointurl", s3)
     _as_documented(here, f"git add {COMMITTED}")
+    here.run("git", "add", "rules.toml")
     here.run("git", *AUTHOR, "commit", "-qm", "a model")
     _as_documented(Project(here.folder, here.environment | KEYS), "dvc push")
     _on_a_fresh_clone(here)
