@@ -7,7 +7,6 @@ mod letter;
 
 use std::sync::Arc;
 
-use formats::Layout;
 use kafka::error::TransactError;
 use kafka::identity::Identity;
 use kafka::lease::LeaseFn;
@@ -18,20 +17,12 @@ pub use letter::digest;
 
 use crate::publisher::{PublishError, Publisher};
 use crate::settings::SinkConfig;
-use contents::Contents;
+use contents::{Address, Contents};
 
 /// Publishes each batch in one transaction: its labels, its dead letters and its offsets.
 pub struct KafkaPublisher {
     transactor: Transactor,
     address: Address,
-}
-
-/// Where records go.
-#[derive(Debug)]
-struct Address {
-    output: Arc<str>,
-    dead_letters: Arc<str>,
-    layout: Layout,
 }
 
 impl KafkaPublisher {

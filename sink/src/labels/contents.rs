@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use formats::Encoded;
+use formats::{Encoded, Layout};
 use kafka::error::TransactError;
 use kafka::limits::TopicLimits;
 use kafka::outbox::{Instead, Outbox, Refused};
@@ -12,10 +12,17 @@ use kafka::outgoing::Outgoing;
 use kafka::rule::Rule;
 use schemas::{Batch, DeadLetter, Fate, LabeledEvent, RawEvent, Reason};
 
-use super::Address;
 use super::letter::{self, Composed, Form};
 use crate::metrics::{self, Counts};
 use crate::publisher::PublishError;
+
+/// Where records go.
+#[derive(Debug)]
+pub(super) struct Address {
+    pub(super) output: Arc<str>,
+    pub(super) dead_letters: Arc<str>,
+    pub(super) layout: Layout,
+}
 
 /// What a record stands for.
 enum Content<'a> {
