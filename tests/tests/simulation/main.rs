@@ -285,6 +285,6 @@ fn gives_up_after_too_many_rewinds_that_commit_nothing() {
     let progress = Progress::default();
     let ended = supervise(&mut parts, limits(), supervision, &progress, &CancellationToken::new());
     let error = ended.expect_err("nothing can be published");
-    assert!(error.to_string().contains("3 rewinds in a row"), "{error}");
+    assert!(error.to_string().contains("3 consecutive rewinds"), "{error}");
     assert_eq!((progress.rewinds(), progress.batches()), (3, 0));
 }
