@@ -138,8 +138,8 @@ impl Stage {
             let line = metrics.lines().find(|line| line.starts_with(name));
             line.and_then(|line| line.rsplit(' ').next()).and_then(|text| text.parse::<f64>().ok())
         };
-        let count = value("sink_commit_seconds_count").unwrap_or(0.0);
-        let sum = value("sink_commit_seconds_sum").unwrap_or(0.0);
+        let count = value("labelstream_commit_seconds_count").unwrap_or(0.0);
+        let sum = value("labelstream_commit_seconds_sum").unwrap_or(0.0);
         format!("p50 {}, mean {:.1} ms over {count} commits", median(&metrics, count), 1000.0 * sum / count.max(1.0))
     }
 
@@ -158,7 +158,7 @@ impl Stage {
 /// The median of the commit histogram, interpolated inside its bucket.
 fn median(metrics: &str, count: f64) -> String {
     let mut below = (0.0, 0.0);
-    for line in metrics.lines().filter(|line| line.starts_with("sink_commit_seconds_bucket")) {
+    for line in metrics.lines().filter(|line| line.starts_with("labelstream_commit_seconds_bucket")) {
         let bound =
             line.split("le=\"").nth(1).and_then(|rest| rest.split('"').next()).and_then(|text| text.parse().ok());
         let reached = line.rsplit(' ').next().and_then(|text| text.parse::<f64>().ok());

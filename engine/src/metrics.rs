@@ -3,27 +3,27 @@
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 /// Texts per run of the model. Histogram.
-pub const RUN_TEXTS: &str = "classifier_run_texts";
+pub const RUN_TEXTS: &str = "labelstream_run_texts";
 /// Tokens per run of the model, padding included. Histogram.
-pub const RUN_TOKENS: &str = "classifier_run_tokens";
+pub const RUN_TOKENS: &str = "labelstream_run_tokens";
 /// Tokens given to the model, padding included. Counter.
-pub const PADDED_TOKENS: &str = "classifier_padded_tokens_total";
+pub const PADDED_TOKENS: &str = "labelstream_padded_tokens_total";
 /// Tokens given to the model that belong to texts. Counter; `1 - real / padded` is the padding waste.
-pub const REAL_TOKENS: &str = "classifier_real_tokens_total";
+pub const REAL_TOKENS: &str = "labelstream_real_tokens_total";
 /// Texts answered from the cache, or by an identical text of the same batch. Counter.
-pub const CACHE_HITS: &str = "classifier_cache_hits_total";
+pub const CACHE_HITS: &str = "labelstream_cache_hits_total";
 /// Texts that the model was asked for. Counter.
-pub const CACHE_MISSES: &str = "classifier_cache_misses_total";
+pub const CACHE_MISSES: &str = "labelstream_cache_misses_total";
 /// Time to tokenise one batch. Histogram, seconds.
-pub const TOKENISE_SECONDS: &str = "classifier_tokenise_seconds";
+pub const TOKENISE_SECONDS: &str = "labelstream_tokenise_seconds";
 /// Time to run the model on one batch, all sessions together. Histogram, seconds.
-pub const INFERENCE_SECONDS: &str = "classifier_inference_seconds";
+pub const INFERENCE_SECONDS: &str = "labelstream_inference_seconds";
 /// Failing runs that were cut in two. Counter.
-pub const BISECTIONS: &str = "classifier_bisections_total";
+pub const BISECTIONS: &str = "labelstream_bisections_total";
 /// Times that the model failed on `model.failures_max` texts in a row and labelled a known one. Counter.
-pub const ACQUITTALS: &str = "classifier_acquittals_total";
+pub const ACQUITTALS: &str = "labelstream_acquittals_total";
 /// Always 1; its labels say which model is in use. Gauge.
-pub const MODEL_INFO: &str = "classifier_model_info";
+pub const MODEL_INFO: &str = "labelstream_model_info";
 
 /// Bucket bounds for [`RUN_TEXTS`].
 pub const RUN_TEXTS_BUCKETS: &[f64] = &[1., 2., 4., 8., 16., 32., 64., 128., 256., 512.];

@@ -2,7 +2,7 @@
 
 use metrics::{Unit, counter, describe_counter};
 
-pub const UNUSUAL_TIMES: &str = "ingest_unusual_times_total";
+pub const UNUSUAL_TIMES: &str = "labelstream_unusual_times_total";
 
 /// Registers what each metric means.
 pub fn describe() {

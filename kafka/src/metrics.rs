@@ -6,26 +6,26 @@ use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
-pub const RECORDS: &str = "ingest_records_total";
-pub const BYTES: &str = "ingest_bytes_total";
-pub const FETCHED_BYTES: &str = "ingest_fetched_bytes_total";
-pub const REBALANCES: &str = "ingest_rebalances_total";
-pub const REWINDS: &str = "ingest_rewinds_total";
-pub const GENERATION: &str = "ingest_generation";
-pub const PARTITIONS: &str = "ingest_assigned_partitions";
-pub const LAG: &str = "ingest_lag_records";
-pub const PAUSE: &str = "ingest_pause_seconds";
-pub const OUTAGES: &str = "ingest_broker_outages_total";
-pub const UNREADABLE_HEADERS: &str = "ingest_unreadable_headers_total";
-pub const LOST: &str = "ingest_lost_records_total";
-pub const BEGUN_AGAIN: &str = "ingest_logs_begun_again_total";
+pub const RECORDS: &str = "labelstream_read_records_total";
+pub const BYTES: &str = "labelstream_read_bytes_total";
+pub const FETCHED_BYTES: &str = "labelstream_fetched_bytes_total";
+pub const REBALANCES: &str = "labelstream_rebalances_total";
+pub const REWINDS: &str = "labelstream_source_rewinds_total";
+pub const GENERATION: &str = "labelstream_generation";
+pub const PARTITIONS: &str = "labelstream_assigned_partitions";
+pub const LAG: &str = "labelstream_lag_records";
+pub const PAUSE: &str = "labelstream_pause_seconds";
+pub const OUTAGES: &str = "labelstream_broker_outages_total";
+pub const UNREADABLE_HEADERS: &str = "labelstream_unreadable_headers_total";
+pub const LOST: &str = "labelstream_lost_records_total";
+pub const BEGUN_AGAIN: &str = "labelstream_logs_begun_again_total";
 
-pub const TRANSACTIONS: &str = "sink_transactions_total";
-pub const TRANSACTION_TIME: &str = "sink_transaction_seconds";
-pub const COMMIT_TIME: &str = "sink_commit_seconds";
-pub const PUBLISHED_BYTES: &str = "sink_bytes_total";
-pub const RETRIES: &str = "sink_retries_total";
-pub const REBUILDS: &str = "sink_producer_rebuilds_total";
+pub const TRANSACTIONS: &str = "labelstream_transactions_total";
+pub const TRANSACTION_TIME: &str = "labelstream_transaction_seconds";
+pub const COMMIT_TIME: &str = "labelstream_commit_seconds";
+pub const PUBLISHED_BYTES: &str = "labelstream_published_bytes_total";
+pub const RETRIES: &str = "labelstream_retries_total";
+pub const REBUILDS: &str = "labelstream_producer_rebuilds_total";
 
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! There is one place that repeats, so that there is one budget. An answer that no repeat changes is a value
 //! ([`Answer`]), because its meaning differs from server to server.
 
+use schemas::backoff::{backoff, jittered};
 use schemas::chain;
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,6 @@ use crate::settings::PackagesConfig;
 
 /// More redirects than this are a circle.
 const REDIRECTS_MAX: usize = 10;
-/// A wait grows to this many times the first: a server that returns is found within seconds.
-const GROWTH_MAX: u32 = 32;
 /// A server may ask for a longer wait, up to this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// Bytes of an answer that says no, for its message.
@@ -129,8 +128,7 @@ impl Http {
             });
         }
         tracing::info!(asked, attempts = attempts.failed, error = chain(cause.as_ref()), "request failed, retrying");
-        let growth = 2u32.saturating_pow(attempts.failed - 1).min(GROWTH_MAX);
-        let wait = (self.retry_wait * growth).mul_f64(0.5 + 0.5 * fastrand::f64());
+        let wait = jittered(backoff(self.retry_wait, attempts.failed), fastrand::f64());
         tokio::time::sleep(wait.max(asked_wait.unwrap_or_default().min(RETRY_AFTER_MAX))).await;
         Ok(())
     }

@@ -14,6 +14,7 @@
 //!
 //! Data walks one way: `RawEvent -> TextEvent -> LabeledEvent`, each inside a [`Batch`].
 
+pub mod backoff;
 pub mod batch;
 pub mod chain;
 pub mod dead_letter;

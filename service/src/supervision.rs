@@ -6,6 +6,7 @@ use std::any::Any;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use schemas::backoff::backoff;
 use tokio_util::sync::CancellationToken;
 
 /// How often a pause looks whether it is asked to stop.
@@ -41,8 +42,7 @@ impl Rewinds {
         }
         self.committed = committed;
         self.in_a_row += 1;
-        let doubled = self.supervision.backoff.saturating_mul(2u32.pow(self.in_a_row.min(6) - 1));
-        (self.in_a_row <= self.supervision.rewinds_max).then_some(doubled)
+        (self.in_a_row <= self.supervision.rewinds_max).then(|| backoff(self.supervision.backoff, self.in_a_row))
     }
 
     /// Rewinds since something was last committed.

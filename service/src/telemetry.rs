@@ -181,23 +181,24 @@ mod tests {
 
     #[test]
     fn histograms_are_rendered_with_their_buckets() {
-        let recorder = recorder(&[Buckets { metric: "sink_wait_seconds", bounds: &[0.1, 1.0] }]).expect("good buckets");
+        let recorder =
+            recorder(&[Buckets { metric: "labelstream_wait_seconds", bounds: &[0.1, 1.0] }]).expect("good buckets");
         let metrics = Metrics { handle: recorder.handle() };
         metrics::with_local_recorder(&recorder, || {
-            metrics::describe_histogram!("sink_wait_seconds", metrics::Unit::Seconds, "how long one waits");
-            metrics::histogram!("sink_wait_seconds").record(0.5);
-            metrics::counter!("sink_records_total", "outcome" => "labeled").increment(3);
+            metrics::describe_histogram!("labelstream_wait_seconds", metrics::Unit::Seconds, "how long one waits");
+            metrics::histogram!("labelstream_wait_seconds").record(0.5);
+            metrics::counter!("labelstream_records_total", "outcome" => "labeled").increment(3);
         });
         let text = metrics.render();
         for line in [
-            "# HELP sink_wait_seconds how long one waits",
-            "# TYPE sink_wait_seconds histogram",
-            "sink_wait_seconds_bucket{le=\"0.1\"} 0",
-            "sink_wait_seconds_bucket{le=\"1\"} 1",
-            "sink_wait_seconds_bucket{le=\"+Inf\"} 1",
-            "sink_wait_seconds_sum 0.5",
-            "# TYPE sink_records_total counter",
-            "sink_records_total{outcome=\"labeled\"} 3",
+            "# HELP labelstream_wait_seconds how long one waits",
+            "# TYPE labelstream_wait_seconds histogram",
+            "labelstream_wait_seconds_bucket{le=\"0.1\"} 0",
+            "labelstream_wait_seconds_bucket{le=\"1\"} 1",
+            "labelstream_wait_seconds_bucket{le=\"+Inf\"} 1",
+            "labelstream_wait_seconds_sum 0.5",
+            "# TYPE labelstream_records_total counter",
+            "labelstream_records_total{outcome=\"labeled\"} 3",
         ] {
             assert!(text.lines().any(|own| own == line), "no line {line:?} in:\n{text}");
         }

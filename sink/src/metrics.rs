@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use metrics::{Unit, counter, describe_counter};
 use schemas::Reason;
 
-pub const LABELS: &str = "sink_labels_total";
-pub const DEAD_LETTERS: &str = "sink_dead_letters_total";
-pub const CLAIM_CHECKS: &str = "sink_claim_checks_total";
-pub const TOMBSTONES: &str = "sink_tombstones_total";
+pub const LABELS: &str = "labelstream_labels_total";
+pub const DEAD_LETTERS: &str = "labelstream_dead_letters_total";
+pub const CLAIM_CHECKS: &str = "labelstream_claim_checks_total";
+pub const TOMBSTONES: &str = "labelstream_tombstones_total";
 
 /// What one batch made visible.
 #[derive(Debug, Default)]

@@ -141,7 +141,7 @@ fn a_worker_that_goes_on_counts_what_was_deleted_while_it_was_down_in_its_metric
         let bind = format!("http.listen=127.0.0.1:{port}");
         let mut worker = job.classify(&["--set", &bind]);
         job.await_labels(25);
-        await_metric(port, [&format!("ingest_lost_records_total{{topic=\"{}\"}}", job.input), " 5"]);
+        await_metric(port, [&format!("labelstream_lost_records_total{{topic=\"{}\"}}", job.input), " 5"]);
         worker.signal("TERM");
         worker.await_success(PATIENCE);
     }

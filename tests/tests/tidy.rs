@@ -67,6 +67,9 @@ const BANNED_NAMES: &[&str] = &["common", "helper", "helpers", "manager", "misc"
 /// Lines of a source file without its unit tests: one idea fits in 80 to 300.
 const FILE_LINES_MAX: usize = 400;
 
+/// What every exported metric begins with: the names of crates change, and others' programs have metrics, too.
+const METRIC_PREFIX: &str = "labelstream_";
+
 /// Lines of a `main.rs`: it is wiring.
 const MAIN_LINES_MAX: usize = 120;
 
@@ -155,6 +158,8 @@ fn exported_and_documented_metrics_agree() {
     let stale: Vec<_> = documented.difference(&exported).collect();
     assert!(missing.is_empty() && stale.is_empty(), "docs/metrics.md misses {missing:#?} and still has {stale:#?}");
     assert!(!exported.is_empty(), "no metrics.rs has a constant");
+    let strange: Vec<_> = exported.iter().filter(|name| !name.starts_with(METRIC_PREFIX)).collect();
+    assert!(strange.is_empty(), "without {METRIC_PREFIX}: {strange:#?}");
 }
 
 /// A `cargo` that knows `deny` or does not, and writes down what it is asked.

@@ -8,18 +8,18 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 use super::progress::Summary;
 
 /// Counter by `outcome`: `stale` will be read again, the others are committed.
-pub const RECORDS: &str = "classifier_records_total";
+pub const RECORDS: &str = "labelstream_records_total";
 /// Histogram, records of a batch when it closed.
-pub const BATCH_RECORDS: &str = "classifier_batch_records";
+pub const BATCH_RECORDS: &str = "labelstream_batch_records";
 /// Histogram by `stage` (`decode`, `label`, `publish`), seconds a batch spent there.
-pub const STAGE_SECONDS: &str = "classifier_stage_seconds";
+pub const STAGE_SECONDS: &str = "labelstream_stage_seconds";
 /// Histogram, seconds from the oldest record's timestamp to its commit, by the wall clock.
-pub const RECORD_AGE_SECONDS: &str = "classifier_record_age_seconds";
+pub const RECORD_AGE_SECONDS: &str = "labelstream_record_age_seconds";
 /// Counter, rewinds to the committed offsets after an error.
-pub const REWINDS: &str = "classifier_rewinds_total";
+pub const REWINDS: &str = "labelstream_rewinds_total";
 
 /// Gauge by `stage` (`read`, `label`, `publish`), seconds since a stage that hangs last went on; 0 while none does.
-pub const STALLED: &str = "classifier_stage_stalled_seconds";
+pub const STALLED: &str = "labelstream_stage_stalled_seconds";
 
 /// Describes every metric of the pipeline to the recorder.
 pub fn describe() {

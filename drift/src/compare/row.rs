@@ -1,7 +1,5 @@
 //! From a draft to a row of the report: what all rows of a window share, and the digests that name a finding.
 
-use std::fmt::Write;
-
 use schemas::report::{DriftRow, OffsetRange, ReportKey, Verdict};
 use sha2::{Digest, Sha256};
 use statistics::Interval;
@@ -138,9 +136,5 @@ pub(super) fn digest(parts: &[&str]) -> String {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    let mut text = String::new();
-    for byte in hash.finalize().iter().take(DIGEST_DIGITS / 2) {
-        write!(text, "{byte:02x}").expect("a String takes any text");
-    }
-    text
+    format!("{:x}", hash.finalize())[..DIGEST_DIGITS].to_owned()
 }

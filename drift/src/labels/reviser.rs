@@ -8,7 +8,6 @@
 //! What was reported stands in the state topic, `performance/<granularity>/<start_ms>`, as long as the closed window does.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -337,10 +336,7 @@ fn digest(join: &Join) -> String {
         let right = pair.predicted.as_deref().unwrap_or_default();
         hash.update(format!("{}\n{right}\n{:?} {}\n", pair.truth, pair.score, pair.delay_ms));
     }
-    hash.finalize().iter().take(DIGEST_BYTES).fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a text takes any more text");
-        text
-    })
+    format!("{:x}", hash.finalize())[..2 * DIGEST_BYTES].to_owned()
 }
 
 #[cfg(test)]

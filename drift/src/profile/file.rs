@@ -3,7 +3,6 @@
 //! `head -n 1 FILE` shows what a profile is about. Both parts are made of sorted maps, so that equal profiles have equal
 //! bytes and one id.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -101,9 +100,5 @@ fn problem(about: &About) -> Option<String> {
 
 /// `sha256:` and the hexadecimal digest of these bytes.
 pub(super) fn digest(bytes: &[u8]) -> String {
-    let mut text = "sha256:".to_owned();
-    for byte in Sha256::digest(bytes) {
-        write!(text, "{byte:02x}").expect("a String takes any text");
-    }
-    text
+    format!("sha256:{:x}", Sha256::digest(bytes))
 }

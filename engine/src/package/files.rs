@@ -111,7 +111,7 @@ pub(super) fn read(dir: &Path, name: &str, bytes_max: u64) -> Result<(Vec<u8>, F
 
 /// What a file of these bytes is.
 pub(super) fn facts(name: &str, content: &[u8]) -> FileFacts {
-    FileFacts { name: name.to_owned(), bytes: content.len() as u64, sha256: hex(&Sha256::digest(content)) }
+    FileFacts { name: name.to_owned(), bytes: content.len() as u64, sha256: format!("{:x}", Sha256::digest(content)) }
 }
 
 /// A name from `labelstream.json` that stays inside the package.
@@ -131,11 +131,7 @@ pub(super) fn digest(files: &[FileFacts]) -> String {
     for file in sorted {
         hash.update(format!("{}  {}\n", file.sha256, file.name));
     }
-    format!("sha256:{}", hex(&hash.finalize()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("sha256:{:x}", hash.finalize())
 }
 
 #[cfg(test)]

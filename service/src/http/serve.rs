@@ -4,6 +4,9 @@
 //! a request, or nothing, or reads no answer, cannot keep it. One connection too many closes the oldest, which has long
 //! been answered if it meant well: so a probe gets its answer while others hold connections open, and Kafka always has
 //! file descriptors left.
+//!
+//! By hand, around hyper's connections: its own time-out for headers would bound the head of a request, and neither its
+//! body nor a client that does not read the answer.
 
 use std::collections::VecDeque;
 use std::io;

@@ -2,6 +2,7 @@
 //!
 //! There is one place that repeats, so that there is one budget: the client library's own retries are off.
 
+use schemas::backoff::{backoff, jittered};
 use schemas::chain;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -9,9 +10,6 @@ use std::time::{Duration, Instant};
 
 use super::error::{Cause, StoreError};
 use super::settings::ReportsConfig;
-
-/// A wait grows to this many times the first: a store that returns is found within seconds.
-const GROWTH_MAX: u32 = 32;
 
 /// How soon a wait notices that it is to end.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -97,8 +95,7 @@ impl Attempts {
     /// The wait after so many attempts: doubled each time up to a bound, then half to all of it, so that many writers
     /// do not return at once.
     fn wait(&self, attempts: u32) -> Duration {
-        let growth = 2u32.saturating_pow(attempts - 1).min(GROWTH_MAX);
-        (self.first_wait * growth).mul_f64(0.5 + 0.5 * fastrand::f64())
+        jittered(backoff(self.first_wait, attempts), fastrand::f64())
     }
 
     fn sleep(&self, wait: Duration) {

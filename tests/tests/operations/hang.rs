@@ -91,7 +91,7 @@ fn a_model_that_hangs_turns_health_to_503_with_the_place_and_idle_does_not() {
         job.await_status("/ready", 503);
         let metrics = job.ask("/metrics").map(|(_, body)| body).unwrap_or_default();
         let gauge =
-            metrics.lines().find_map(|line| line.strip_prefix("classifier_stage_stalled_seconds{stage=\"label\"} "));
+            metrics.lines().find_map(|line| line.strip_prefix("labelstream_stage_stalled_seconds{stage=\"label\"} "));
         assert!(gauge.and_then(|value| value.parse::<f64>().ok()).is_some_and(|seconds| seconds >= 1.0), "{metrics}");
         worker.await_text("a stage hangs", PATIENCE);
         assert!(worker.stderr().contains(first), "{}", worker.stderr());

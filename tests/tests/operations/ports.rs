@@ -77,7 +77,7 @@ fn classify_and_drift_run_beside_each_other_and_speak_of_their_own() {
     }
     let (_, metrics) = ask(addresses[2], "/metrics").expect("an answer");
     for stage in ["read", "count", "report"] {
-        let gauge = format!("drift_stage_stalled_seconds{{stage=\"{stage}\"}} 0");
+        let gauge = format!("labelstream_drift_stage_stalled_seconds{{stage=\"{stage}\"}} 0");
         assert!(metrics.lines().any(|line| line == gauge), "no {gauge} in\n{metrics}");
     }
 
