@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod broker;
+pub mod circles;
 pub mod connection;
 pub mod dataset;
 pub mod folder;
