@@ -10,6 +10,7 @@
 mod error;
 pub mod metrics;
 mod progress;
+mod summary;
 mod supervisor;
 
 use std::thread;
@@ -169,7 +170,7 @@ fn publish<P: Publisher>(
     pulse: &Pulse,
 ) -> Result<(), PipelineError> {
     while let Some(batch) = labeled.blocking_recv() {
-        let summary = progress::Summary::of(&batch);
+        let summary = summary::Summary::of(&batch);
         let (records, first) = (batch.records(), first_of(&batch));
         let _publishes = pulse.work(Work { task: "publish a batch", records, first });
         let started = Instant::now();

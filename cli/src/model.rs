@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::Subcommand;
-use engine::package::check;
+use engine::check::check;
 use packages::cache::{Cache, Entry};
 use packages::fetch::cache_folder;
 use service::settings::{Flag, Layers, SettingsError};

@@ -6,10 +6,11 @@ use workers::error::WorkerError;
 use workers::settings::uses;
 use workers::settings::{self, Config};
 
+use crate::drift;
 use crate::error::DemoError;
+use crate::options::Options;
 use crate::say::say;
 use crate::topics::Topics;
-use crate::{Options, drift};
 
 /// The broker of this run, and what is needed to talk to it.
 pub(crate) struct Kafka {

@@ -11,6 +11,7 @@ mod kafka;
 mod lines;
 mod log;
 mod messages;
+mod options;
 mod pace;
 mod play;
 mod reader;
@@ -28,31 +29,14 @@ mod watch;
 
 use std::io::{self, IsTerminal};
 
+pub use options::Options;
+
 use crate::kafka::Kafka;
 use error::DemoError;
 use log::Log;
 use play::{Played, play};
 use say::say;
 use summary::Summary;
-
-/// What to show, and for how long.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How long to send messages; up to twice as long while the drift worker has not found the change.
-    pub seconds: Option<u64>,
-    /// How many records to send.
-    pub records: Option<u64>,
-    /// Records per second; without it the rate follows what this machine labels with ease.
-    pub rate: Option<u32>,
-    /// Kafka to use instead of the broker inside this process.
-    pub brokers: Option<String>,
-    /// Folder or address of a model package, instead of the one that comes with labelstream.
-    pub model: Option<String>,
-    /// Where drift reports go: a folder, or `s3://bucket/prefix`.
-    pub reports: String,
-    /// Any setting, as `KEY=VALUE`.
-    pub set: Vec<String>,
-}
 
 /// Runs the demo and prints its summary.
 ///

@@ -12,7 +12,6 @@ use workers::classify::Worker;
 use workers::error::WorkerError;
 use workers::model_source;
 
-use crate::Options;
 use crate::drift::DriftAct;
 use crate::error::DemoError;
 use crate::event::Event;
@@ -20,6 +19,7 @@ use crate::kafka::Kafka;
 use crate::lines::Lines;
 use crate::log::Log;
 use crate::messages::Messages;
+use crate::options::Options;
 use crate::pace::Pace;
 use crate::reader::{Kind, Reader};
 use crate::record::Records;

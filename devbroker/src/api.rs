@@ -139,7 +139,9 @@ pub(crate) async fn answer(shared: &Shared, client: &Client, mut frame: Bytes) -
         return Outcome::Close(format!("malformed header of {api:?} version {version}"));
     };
     if !known {
-        return versions::unsupported(header.correlation_id);
+        // The table, in the oldest form.
+        let response = messages::ApiVersionsRequest::default().refuse(ResponseError::UnsupportedVersion.code());
+        return encode::<messages::ApiVersionsRequest>(&response, 0, header.correlation_id);
     }
     if let Err(malformed) = shared.shapes.check(api, version, &frame) {
         return Outcome::Close(format!("malformed {api:?} version {version}: {malformed}"));

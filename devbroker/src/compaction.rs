@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::batch::records::{Opened, Record, open};
 use crate::clock::Millis;
-use crate::log::{Aborted, Stored};
+use crate::stored::{Aborted, Stored};
 
 /// What is left of a partition.
 #[derive(Debug)]

@@ -36,6 +36,7 @@ mod segments;
 mod server;
 mod shape;
 mod state;
+mod stored;
 mod topics;
 mod transactions;
 mod validation;

@@ -17,6 +17,7 @@ use crate::clock::Millis;
 use crate::compaction;
 use crate::producers::{Producers, Verdict};
 use crate::segments::{Rolling, Segments};
+use crate::stored::{Aborted, Stored};
 use crate::validation::{self, Refusal, Times};
 
 /// Leaders never change here, so the epoch never moves.
@@ -24,21 +25,6 @@ pub(crate) const LEADER_EPOCH: i32 = 0;
 
 /// A partition is not compacted while it is smaller, in bytes: there is nothing to gain.
 const COMPACT_FROM: u64 = 1 << 20;
-
-#[derive(Debug)]
-pub(crate) struct Stored {
-    pub(crate) last_offset: i64,
-    pub(crate) max_timestamp: Millis,
-    pub(crate) bytes: Bytes,
-}
-
-/// A transaction that ended in an abort: its records lie in `first_offset..=last_offset`, the marker last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Aborted {
-    pub(crate) producer_id: i64,
-    pub(crate) first_offset: i64,
-    pub(crate) last_offset: i64,
-}
 
 /// How long a partition keeps what it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,6 +18,7 @@ mod due;
 mod expiry;
 mod frontier;
 mod merged;
+mod reporting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;

@@ -12,6 +12,7 @@ mod edges;
 mod embedding;
 mod hash;
 mod histogram;
+mod limits;
 mod scale;
 mod share;
 mod tally;
@@ -41,34 +42,7 @@ pub use words::{BUCKETS, Word, Words};
 
 pub(crate) use embedding::{Features, UNIT as FEATURE_UNIT};
 pub(crate) use hash::{chain, finish, hash};
-
-/// How many names are kept; the rest is pooled. Observations carry it, so that counts obey the settings they were made
-/// under; where two meet, the lesser holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// Labels, and models.
-    pub(crate) labels_max: u32,
-    /// Values per way of slicing.
-    pub(crate) slices_max: u32,
-}
-
-impl Limits {
-    /// No limit yet.
-    const NONE: Self = Self { labels_max: u32::MAX, slices_max: u32::MAX };
-
-    fn least(self, other: Self) -> Self {
-        let labels_max = self.labels_max.min(other.labels_max);
-        Self { labels_max, slices_max: self.slices_max.min(other.slices_max) }
-    }
-
-    fn names(self) -> usize {
-        self.labels_max as usize
-    }
-
-    fn slices(self) -> usize {
-        self.slices_max as usize
-    }
-}
+pub(crate) use limits::Limits;
 
 /// The counts of one window, or of one partition's part of it.
 #[derive(Clone, Debug, PartialEq)]

@@ -23,9 +23,9 @@ use crate::counts::{ABSTAINED, Features, Limits, hash};
 
 pub use observer::Observer;
 pub use odd::Odd;
-pub use projection::bandwidth;
+pub use projection::{EmbeddingSettings, bandwidth};
 pub use refusal::Refusal;
-pub use settings::{EmbeddingSettings, ObserverConfig, ObserverSettings};
+pub use settings::{ObserverConfig, ObserverSettings};
 
 /// What is counted of one record.
 #[derive(Clone, Debug, PartialEq)]

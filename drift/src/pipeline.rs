@@ -12,6 +12,8 @@ mod count;
 mod desk;
 mod error;
 mod labels;
+mod now;
+mod parts;
 mod progress;
 mod read;
 mod report;
@@ -20,61 +22,18 @@ pub mod settings;
 mod supervisor;
 mod worker;
 
-use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
-use ingest::batcher::BatchLimits;
-use kafka::consumer::KafkaSource;
-use kafka::identity::Identity;
-use kafka::table::KafkaTable;
-use kafka::transactor::Transactor;
 use schemas::Recovery;
-use sink::reports::ReportStore;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::compare::Comparer;
-use crate::observation::Observer;
-use crate::settings::WindowConfig;
-
 pub use error::{PipelineError, Stage};
 pub use labels::LabelsFrom;
+pub use parts::{Limits, Parts};
 pub use progress::{NewestReport, Progress};
 pub use supervisor::supervise;
 pub use worker::{Setup, Worker};
-
-/// Grants the right to publish under a generation.
-/// What a pipeline is made of; `run` borrows it.
-pub struct Parts {
-    pub source: KafkaSource,
-    pub publisher: Transactor,
-    /// The state topic.
-    pub table: KafkaTable,
-    pub store: ReportStore,
-    pub observer: Observer,
-    pub comparer: Comparer,
-    /// Asks how many partitions the topics have.
-    pub identity: Identity,
-    /// `None`: there are no true labels.
-    pub labels: Option<LabelsFrom>,
-}
-
-/// The settings that a pipeline runs under.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// The topics that are counted; the owner of partition 0 of the first one reports.
-    pub topics: Vec<Arc<str>>,
-    pub state_topic: Arc<str>,
-    pub windows: Arc<WindowConfig>,
-    pub batch: BatchLimits,
-    /// Reading the state back after an assignment.
-    pub restore_wait: Duration,
-    /// Reports that may wait for the store.
-    pub pending_max: usize,
-    /// The source ends: then every window is closed, as final.
-    pub until_end: bool,
-}
 
 /// Counts, saves and reports until `stop`, the source's end, or the first error.
 ///

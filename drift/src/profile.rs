@@ -4,61 +4,26 @@
 //! holds what calibration learnt: by how much neighbouring records resemble each other ([`Calibration`]). Its id is the
 //! digest of its bytes, so that a report names exactly what it was compared with.
 
+mod about;
+mod error;
 mod file;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use schemas::ModelId;
-use serde::{Deserialize, Serialize};
 
-use crate::counts::{ABSTAINED, CountsError, View, WindowCounts};
+use crate::counts::{ABSTAINED, View, WindowCounts};
 use crate::feature::Feature;
 use crate::window::Granularity;
+use error::BYTES_MAX;
 
-/// The largest file that is read as a profile, in bytes: one of a million texts with readable words has 2 MiB.
-const BYTES_MAX: u64 = 64 << 20;
-
-/// What a profile says of itself; the first line of its file, as JSON.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct About {
-    pub name: String,
-    /// The model that labelled the events. `digest` is empty where the events did not tell.
-    pub model: ModelId,
-    /// What it was made from, for people: a file or a range of a topic.
-    pub made_from: String,
-    /// Event times of the first and the last record, milliseconds since 1970 UTC.
-    pub first_ms: i64,
-    pub last_ms: i64,
-    pub records: u64,
-    /// Whether words can be read; otherwise only their hash buckets are kept.
-    pub has_words: bool,
-    /// Whether dead letters were read too; otherwise their rate is not known.
-    pub has_dead_letters: bool,
-    /// Per granularity, what the windows of the calibration told.
-    pub calibrations: Vec<Calibration>,
-}
-
-/// What windows of one length told of the stream.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Calibration {
-    /// Length of the windows, in ms.
-    pub granularity_ms: i64,
-    pub windows: u32,
-    pub records_per_window: f64,
-    /// Per feature, the variance between windows over that within, at least 1: so many records tell as much as one
-    /// independent record does.
-    pub design_effects: BTreeMap<String, f64>,
-    /// Mean share of texts that were seen before in the same window, 0..=1.
-    pub duplicates: Option<f64>,
-}
+pub use about::{About, Calibration};
+pub use error::ProfileError;
 
 /// A fixed reference.
 #[derive(Clone, Debug)]
@@ -66,39 +31,6 @@ pub struct Profile {
     about: About,
     counts: Arc<WindowCounts>,
     id: String,
-}
-
-/// Why a file is no profile for this stream.
-#[derive(Debug, thiserror::Error)]
-pub enum ProfileError {
-    #[error("read the profile {}", file.display())]
-    Read { file: PathBuf, source: std::io::Error },
-    #[error("write the profile {}", file.display())]
-    Write { file: PathBuf, source: std::io::Error },
-    #[error("read the profile {}: it has {bytes} bytes, expected at most {BYTES_MAX}", file.display())]
-    TooLarge { file: PathBuf, bytes: u64 },
-    #[error("read the profile {}: expected a file that begins with {}, as labelstream drift calibrate writes", file.display(), file::MAGIC)]
-    NoProfile { file: PathBuf },
-    #[error("read the profile {}: its format is version {found}, this program reads up to {}", file.display(), file::VERSION)]
-    Version { file: PathBuf, found: u32 },
-    #[error("read the header of the profile {}", file.display())]
-    Header { file: PathBuf, source: serde_json::Error },
-    #[error("read the profile {}: {problem}", file.display())]
-    Content { file: PathBuf, problem: String },
-    #[error("read the counts of the profile {}", file.display())]
-    Counts { file: PathBuf, source: CountsError },
-    #[error(
-        "compare with the profile {name}: it was made for the model {expected}, the events come from {found}{}; create \
-         one for this model, or set reference.allow_other_model = true",
-        labels_text(missing)
-    )]
-    OtherModel {
-        name: String,
-        expected: String,
-        found: String,
-        /// Labels of the profile that this model does not know.
-        missing: Vec<String>,
-    },
 }
 
 impl Profile {
@@ -211,15 +143,5 @@ impl Profile {
             found: text(model),
             missing,
         })
-    }
-}
-
-/// The first few labels that only the profile has.
-fn labels_text(missing: &[String]) -> String {
-    const SHOWN: usize = 5;
-    match missing.len() {
-        0 => String::new(),
-        count if count <= SHOWN => format!(", which does not have the labels {}", missing.join(", ")),
-        count => format!(", which does not have {count} of its labels, such as {}", missing[..SHOWN].join(", ")),
     }
 }

@@ -11,55 +11,18 @@ pub mod settings;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
-
-use serde::Deserialize;
 
 use crate::counts::{CountsError, WindowCounts};
 use crate::feature::Feature;
 use crate::profile::Profile;
 use crate::window::{Granularity, Window};
-use settings::ReferenceConfig;
+use settings::{ReferenceConfig, WEEK_MS};
 
-const HOUR_MS: i64 = 3_600_000;
-const WEEK_MS: i64 = 7 * 24 * HOUR_MS;
+pub use settings::ReferenceKind;
 
 /// Windows whose counts are held at once to learn design effects; two days of hours tell enough.
 const PARTS_MAX: usize = 48;
-
-/// Where the counts that a window is compared with come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReferenceKind {
-    /// A profile in a file or in the model package.
-    Fixed,
-    /// The window before.
-    Previous,
-    /// The sum of the last k windows.
-    Rolling,
-    /// The sum of the windows of the same hour of the week in the last k weeks. A window shorter than an hour is
-    /// compared with the whole hour where hours are counted: more records, and the same time of day.
-    Seasonal,
-}
-
-impl ReferenceKind {
-    /// The word in reports and settings.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Fixed => "fixed",
-            Self::Previous => "previous",
-            Self::Rolling => "rolling",
-            Self::Seasonal => "seasonal",
-        }
-    }
-}
-
-impl fmt::Display for ReferenceKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Findings of one window that were sure and large, by [`finding key`](crate::compare::finding_key).
 pub type Flags = BTreeSet<String>;

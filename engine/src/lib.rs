@@ -4,6 +4,7 @@
 
 pub mod batching;
 pub mod cache;
+pub mod check;
 pub mod error;
 pub mod label;
 pub mod labeler;

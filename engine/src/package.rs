@@ -7,7 +7,6 @@
 //! code: custom operators are not loaded, and weights in other files are taken from inside the package alone.
 
 pub mod calibration;
-pub mod check;
 pub mod config;
 pub mod error;
 mod external;
@@ -29,7 +28,6 @@ use tokenizers::Tokenizer;
 
 use crate::label::Rules;
 use crate::tokens::{LongText, TokenLimits, Tokens};
-pub use check::{Report, check};
 use config::ModelConfig;
 use error::PackageError;
 pub use external::ExternalFile;
@@ -275,6 +273,6 @@ fn check_digest(dir: &Path, found: &FileFacts, sha256: &str, bytes: Option<u64>)
 }
 
 fn not_onnx(dir: &Path, name: &str, content: &[u8], at: usize) -> PackageError {
-    let hint = if files::is_lfs_pointer(content) { files::LFS_HINT } else { "" };
+    let hint = if files::is_lfs_pointer(content) { error::LFS_HINT } else { "" };
     PackageError::NotOnnx { file: dir.join(name), at, hint }
 }

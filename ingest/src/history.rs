@@ -5,34 +5,31 @@
 //! memory is bounded by a line or by a batch of rows. What a payload holds is judged by whoever reads the records: a bad line
 //! is a bad record there, and only a file that cannot be read is an error here.
 
+mod error;
 mod guess;
 pub(crate) mod lines;
+mod progress;
 mod table;
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use formats::time::TimeUnit;
-use parquet::errors::ParquetError;
-use schemas::{Origin, RawEvent, Recovery};
+use schemas::{Origin, RawEvent};
 
 use lines::Lines;
 use table::Table;
+
+pub use error::HistoryError;
+pub use progress::Progress;
 
 /// The first bytes of a Parquet file.
 pub(crate) const PARQUET: &[u8] = b"PAR1";
 
 /// The first bytes of a gzip file.
 pub(crate) const GZIP: &[u8] = &[0x1f, 0x8b];
-
-/// How far a file has been read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    pub read_bytes: u64,
-    pub total_bytes: u64,
-}
 
 /// A history that is being read: an iterator over its records, in the order of the file, which ends after an error.
 ///
@@ -48,9 +45,6 @@ enum Reader {
     Lines(Lines),
     Table(Box<Table>),
 }
-
-/// A payload and the number of its line or row, from 0.
-type Item = (i64, Vec<u8>);
 
 impl History {
     /// Opens a history.
@@ -131,53 +125,6 @@ pub(crate) fn read_first(file: &mut File, first: &mut [u8]) -> io::Result<usize>
     }
     file.seek(SeekFrom::Start(0))?;
     Ok(length)
-}
-
-/// A history that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum HistoryError {
-    #[error("open the history {}", path.display())]
-    Open {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    /// The file ends or breaks there; `line` is from 1.
-    #[error("read line {line} of {}", path.display())]
-    Line {
-        path: PathBuf,
-        line: i64,
-        #[source]
-        source: io::Error,
-    },
-    #[error("line {line} of {} has more than {bytes_max} bytes: is it a file of JSON lines?", path.display())]
-    LongLine { path: PathBuf, line: i64, bytes_max: usize },
-    #[error("read {} as Parquet", path.display())]
-    Parquet {
-        path: PathBuf,
-        #[source]
-        source: ParquetError,
-    },
-    /// `row_group` is from 0.
-    #[error("read row group {row_group} of {}", path.display())]
-    RowGroup {
-        path: PathBuf,
-        row_group: usize,
-        #[source]
-        source: arrow::error::ArrowError,
-    },
-    #[error("column {column} of {}: {problem}", path.display())]
-    Column { path: PathBuf, column: &'static str, problem: String },
-    /// `row` is from 0, over the whole file.
-    #[error("row {row} of {}, in row group {row_group}, column {column}: {problem}", path.display())]
-    Cell { path: PathBuf, row_group: usize, row: i64, column: &'static str, problem: String },
-}
-
-impl HistoryError {
-    /// Retrying does not fix a file.
-    pub fn recovery(&self) -> Recovery {
-        Recovery::Exit
-    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@
 //! folder. Reading an address asks nobody; what can be wrong with it is told before anything starts.
 
 pub(crate) mod meant;
+mod words;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use url::{Host, Url};
 
@@ -41,14 +42,6 @@ pub enum Version {
 }
 
 impl Address {
-    /// Reads an address; `allow_http` takes addresses without TLS on other machines, too.
-    ///
-    /// # Errors
-    /// A sentence with what was expected, what was found, and what was probably meant.
-    pub fn parse(text: &str, allow_http: bool) -> Result<Self, String> {
-        Self::read(text, allow_http).map_err(|error| format!("{error}{}", meant::hint(text)))
-    }
-
     /// As [`Self::parse`], without a guess at what was meant.
     fn read(text: &str, allow_http: bool) -> Result<Self, String> {
         if text.is_empty() {
@@ -64,7 +57,7 @@ impl Address {
                 return web(text, allow_http);
             }
             Some(_) => None,
-            None if meant::is_address(text) => None,
+            None if words::is_address(text) => None,
             None => Some(Self::Folder(text.into())),
         };
         parsed.ok_or_else(|| format!("expected {FORMS}, found {:?}", without_secrets(text)))
@@ -136,22 +129,6 @@ pub(crate) fn file_of(text: &str) -> Option<PathBuf> {
     let url = Url::parse(text).ok().filter(|url| url.scheme() == "file" && text.starts_with("file:/"))?;
     let is_whole = url.query().is_none() && url.fragment().is_none();
     url.to_file_path().ok().filter(|_| is_whole)
-}
-
-/// Why a folder cannot be one: what is there instead, or what was meant.
-pub(crate) fn no_folder(folder: &Path) -> String {
-    let text = folder.to_string_lossy();
-    if !folder.exists() {
-        return meant::hint(&text);
-    }
-    let parent = folder.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    match (folder.extension().and_then(|end| end.to_str()), folder.file_name().and_then(|name| name.to_str())) {
-        (Some("onnx"), Some(name)) => {
-            format!("; name the package, {}, and its model with --set model.file={name}", parent.display())
-        }
-        (Some("gz" | "tgz" | "zip" | "tar"), _) => "; unpack it and name the folder".to_owned(),
-        _ => format!("; did you mean {}?", parent.display()),
-    }
 }
 
 /// What a person wrote, without a user's name and a query, which may hold secrets.

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::address::{Address, Version, no_folder};
+use crate::address::meant::no_folder;
+use crate::address::{Address, Version};
 use crate::archive::{self, Bounds};
 use crate::cache::{Cache, Damage, Remembered, now, try_lock};
 use crate::contents::{Wanted, gather};

@@ -20,7 +20,6 @@ use crate::http::{Answer, Http};
 use crate::hub::escaped;
 use crate::remote::{Content, Place, Remote, Request, Resolved, joined, local};
 use crate::settings::{PackagesConfig, Variables, server};
-use source::UriAnswer;
 
 /// Where a server of MLflow hands out artifacts, below its address.
 const PROXY: &str = "api/2.0/mlflow-artifacts/artifacts";
@@ -39,6 +38,11 @@ pub(crate) struct Mlflow<'a> {
     pub(crate) endpoint: Url,
     pub(crate) config: &'a PackagesConfig,
     pub(crate) variables: &'a Variables,
+}
+
+#[derive(Deserialize)]
+struct UriAnswer {
+    artifact_uri: String,
 }
 
 #[derive(Deserialize)]

@@ -19,6 +19,7 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 pub use health::{Facts, Health, Program};
+pub use pages::Render;
 
 /// Ports that are tried when `http.listen` is not set: more workers than that on one host are set up by somebody.
 const PORTS_TRIED: u16 = 16;
@@ -89,9 +90,6 @@ impl HttpError {
         Recovery::Exit
     }
 }
-
-/// Renders every metric in the Prometheus text format.
-pub type Render = Box<dyn Fn() -> String + Send + Sync>;
 
 /// A running server; it answers until it is closed or dropped.
 pub struct Server {

@@ -26,7 +26,7 @@ use schemas::report::{DriftRow, PerformanceRow, SummaryRow, WindowReport, WordRo
 
 use attempts::{Attempts, Call};
 use bucket::Bucket;
-use folder::Folder;
+use folder::{Folder, LEFTOVER_AGE};
 use settings::Place;
 use tables::Table;
 
@@ -34,10 +34,7 @@ pub use error::StoreError;
 pub use layout::ReportName;
 pub use settings::{ReportsConfig, ReportsSettings};
 
-/// An unfinished upload or file that has not changed for so long belongs to nobody: no write takes a tenth of it.
-const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
-
-/// How long looking for them may hold up the first write.
+/// How long looking for leftovers may hold up the first write.
 const LEFTOVER_WAIT: Duration = Duration::from_secs(10);
 
 /// Milliseconds of a day.

@@ -4,57 +4,28 @@
 //! behind the user's own. The file appears under its name when it is whole: until then it is a temporary one beside it.
 
 mod added;
+mod error;
+mod kind;
 mod writer;
 
 use std::fs;
-use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
-use parquet::errors::ParquetError;
-use schemas::{Fields, Labels, Recovery};
+use schemas::Fields;
 use tempfile::NamedTempFile;
 
 use added::Added;
 use writer::Writer;
 
-/// What the model says of one row, or why nothing.
-pub type Answer = Result<Labels, String>;
+pub use added::Answer;
+pub use error::ScoredError;
+pub use kind::ScoredKind;
 
 /// The bits of a new file before the umask takes its own away, as other programs make files.
 const PERMISSIONS: u32 = 0o666;
-
-/// The kinds of file that can be written, told by the name's end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScoredKind {
-    JsonLines,
-    /// CSV, by what stands between its cells.
-    Separated(u8),
-    Parquet,
-}
-
-impl ScoredKind {
-    /// The kind of file that a name means.
-    ///
-    /// # Errors
-    /// When it ends in none of the known ways.
-    pub fn of(path: &Path) -> Result<Self, ScoredError> {
-        match path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase).as_deref() {
-            Some("jsonl" | "ndjson" | "json") => Ok(Self::JsonLines),
-            Some("csv") => Ok(Self::Separated(b',')),
-            Some("tsv" | "tab") => Ok(Self::Separated(b'\t')),
-            Some("parquet") => Ok(Self::Parquet),
-            _ => Err(ScoredError::Kind { path: path.to_owned() }),
-        }
-    }
-
-    /// Whether its rows have columns, the same in all.
-    pub fn has_columns(self) -> bool {
-        self != Self::JsonLines
-    }
-}
 
 /// A file that is being written.
 pub struct ScoredFile {
@@ -62,59 +33,6 @@ pub struct ScoredFile {
     temporary: NamedTempFile,
     writer: Writer,
     added: Added,
-}
-
-/// Why the answers cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum ScoredError {
-    #[error("write {}: expected a name that ends in .csv, .tsv, .jsonl, .ndjson, .json or .parquet", path.display())]
-    Kind { path: PathBuf },
-    #[error("write {}: the file exists; name another with --out, or overwrite it with --force", path.display())]
-    Exists { path: PathBuf },
-    #[error("write {}", path.display())]
-    Write {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("write {}: the input has a column {column:?}; choose other names with --prefix", path.display())]
-    Clash { path: PathBuf, column: String },
-    #[error(
-        "write {}: column {column:?} contains {kind}, which CSV cannot represent; name a .jsonl or .parquet file with \
-         --out",
-        path.display()
-    )]
-    Nested { path: PathBuf, column: String, kind: String },
-    #[error("write {}", path.display())]
-    Columns {
-        path: PathBuf,
-        #[source]
-        source: ArrowError,
-    },
-    #[error("write {} as Parquet", path.display())]
-    Parquet {
-        path: PathBuf,
-        #[source]
-        source: ParquetError,
-    },
-    #[error("write {} as CSV", path.display())]
-    Csv {
-        path: PathBuf,
-        #[source]
-        source: csv::Error,
-    },
-    #[error("write {} as JSON lines", path.display())]
-    Json {
-        path: PathBuf,
-        #[source]
-        source: serde_json::Error,
-    },
-}
-
-impl ScoredError {
-    pub fn recovery(&self) -> Recovery {
-        Recovery::Exit
-    }
 }
 
 impl ScoredFile {

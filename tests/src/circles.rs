@@ -65,7 +65,8 @@ fn read_folder(folder: &Path, place: &[String], files: &mut BTreeMap<Place, File
 
 impl File {
     fn parse(text: &str) -> Self {
-        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let code =
+            pattern(r"#\[cfg\(test\)\]\n(pub(\([a-z: ]+\))? )?mod tests \{").split(text).next().unwrap_or_default();
         let code = pattern(r"(?m)//.*$").replace_all(code, "");
         let uses = pattern(r"(?ms)^\s*(pub(?:\([a-z: ]+\))? )?use ([^;]+);");
         let mut file = Self {

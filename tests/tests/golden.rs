@@ -9,7 +9,7 @@ use std::sync::Arc;
 use engine::labeler::{Labeler, Prediction};
 use engine::load::{self, LoadError};
 use engine::onnx::{OnnxModel, SessionError};
-use engine::package::{self, Package};
+use engine::package::Package;
 use engine::settings::{Config, Settings};
 use engine::tokens::LongText;
 use serde::Deserialize;
@@ -142,7 +142,7 @@ fn every_way_to_show_a_long_text_agrees_on_short_ones() {
 
 #[test]
 fn the_check_of_the_default_package_finds_it_good() {
-    let report = match package::check(&config(|settings| settings)) {
+    let report = match engine::check::check(&config(|settings| settings)) {
         Ok(report) => report,
         Err(LoadError::Session(SessionError::Runtime(error))) => {
             return workspace::skip_without_tool("the_check_of_the_default_package", &error.to_string());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kafka::transactor::Published;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
 
-use super::progress::Summary;
+use super::summary::Summary;
 
 /// Counter by `outcome`: `stale` will be read again, the others are committed.
 pub const RECORDS: &str = "labelstream_records_total";

@@ -10,9 +10,10 @@ use kafka_protocol::messages::{FetchRequest, FetchResponse, ProducerId};
 use uuid::Uuid;
 
 use super::{Call, Handle, Reply};
-use crate::log::{Aborted, LEADER_EPOCH, PartitionLog};
+use crate::log::{LEADER_EPOCH, PartitionLog};
 use crate::rights::{Resource, Right};
 use crate::state::{State, Wait};
+use crate::stored::Aborted;
 
 /// Topics have ids instead of names from here on.
 const TOPIC_IDS: i16 = 13;

@@ -1,10 +1,9 @@
 //! ApiVersions: what this broker answers.
 
-use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
 
-use super::{ANSWERED, Call, Handle, Outcome, Reply, encode};
+use super::{ANSWERED, Call, Handle, Reply};
 
 impl Handle for ApiVersionsRequest {
     async fn handle(self, _call: &Call<'_>) -> Reply<ApiVersionsResponse> {
@@ -14,13 +13,6 @@ impl Handle for ApiVersionsRequest {
     fn refuse(&self, code: i16) -> ApiVersionsResponse {
         ApiVersionsResponse::default().with_error_code(code).with_api_keys(table())
     }
-}
-
-/// The answer to an ApiVersions request of a version from the future: the table, in the oldest form.
-pub(super) fn unsupported(correlation_id: i32) -> Outcome {
-    let code = ResponseError::UnsupportedVersion.code();
-    let response = ApiVersionsResponse::default().with_error_code(code).with_api_keys(table());
-    encode::<ApiVersionsRequest>(&response, 0, correlation_id)
 }
 
 fn table() -> Vec<ApiVersion> {

@@ -10,10 +10,11 @@ use statistics::{Interval, chi_square};
 use super::draft::{CONFIDENCE, Draft, Effect, Least, Role};
 use super::numbers::{self, GROUPS, Numbers};
 use super::titles;
+use crate::counts::Edges;
 use crate::verdict::sentence;
 
 pub(super) fn compare(numbers: &Numbers<'_>) -> Vec<Draft> {
-    let edges = numbers.reference.edges(GROUPS);
+    let edges = Edges::of(numbers.reference, GROUPS);
     let (reference, current) = (edges.counts(numbers.reference), edges.counts(numbers.current));
     let effect = numbers.design_effect;
     let decides = Draft::of(Role::Decides, "chi_square", "reference_deciles", |draft| {

@@ -8,7 +8,7 @@ use statistics::{Outcome, Undefined, chi_square, cramer_von_mises, divergence, k
 
 use super::draft::{CONFIDENCE, Draft, Effect, Least, Role, share, signed, top};
 use super::titles;
-use crate::counts::{Histogram, Paired};
+use crate::counts::{Edges, Histogram, Paired};
 use crate::feature::Feature;
 use crate::verdict::sentence;
 
@@ -87,7 +87,7 @@ impl Numbers<'_> {
             draft.statistic_interval = Some(interval);
             Ok(())
         });
-        let edges = self.reference.edges(GROUPS);
+        let edges = Edges::of(self.reference, GROUPS);
         let (reference, current) = (edges.counts(self.reference), edges.counts(self.current));
         let mut drafts = vec![cvm, ranks, moved, Draft::describe("energy_distance", "bin_middles", energy(paired))];
         drafts.extend(distances(&reference, &current, "deciles", effect));
@@ -146,7 +146,7 @@ pub(super) fn distances(reference: &[u64], current: &[u64], variant: &'static st
 
 /// The quantile groups of a reference as bins of a report, with those that moved most.
 pub(super) fn groups(reference: &Histogram, current: &Histogram) -> Result<(Vec<Bin>, Vec<Contributor>), Undefined> {
-    let edges = reference.edges(GROUPS);
+    let edges = Edges::of(reference, GROUPS);
     let (old, new) = (edges.counts(reference), edges.counts(current));
     let parts = chi_square::contributions(&old, &new)?;
     let mut bins = Vec::new();

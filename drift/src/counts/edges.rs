@@ -14,7 +14,7 @@ pub struct Edges {
 impl Edges {
     /// A cut after each bin in which the running count passes another `1 / groups` of the total. A bin that alone holds
     /// several such shares makes fewer groups, so that none is empty in the reference; without values there is one.
-    pub(super) fn of(reference: &Histogram, groups: usize) -> Self {
+    pub fn of(reference: &Histogram, groups: usize) -> Self {
         let groups = groups.max(1) as u128;
         let total = u128::from(reference.total());
         let (mut below, mut passed) = (0_u128, 1_u128);
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn groups_are_equal_where_bins_allow_it() {
         let reference = histogram((0..1000).map(|n| f64::from(n) / 1000.0), Scale::Unit);
-        let edges = reference.edges(10);
+        let edges = Edges::of(&reference, 10);
         assert_eq!(edges.groups(), 10);
         assert!(edges.counts(&reference).iter().all(|count| (98..=102).contains(count)), "{edges:?}");
         assert_eq!(edges.bounds()[0].0, None);
@@ -89,7 +89,7 @@ mod tests {
         // 70 % are 5, the rest is spread over 6 to 35
         let values = std::iter::repeat_n(5.0, 70).chain((0..30).map(|n| f64::from(n + 6)));
         let reference = histogram(values, Scale::Length);
-        let edges = reference.edges(10);
+        let edges = Edges::of(&reference, 10);
         assert_eq!(edges.counts(&reference), [70, 10, 10, 10]);
         assert_eq!(edges.bounds()[..2], [(None, Some(6.0)), (Some(6.0), Some(16.0))]);
         let other = histogram([1.0, 5.0, 6.0, 1000.0], Scale::Length);
@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn constants_and_nothing_make_one_group() {
-        assert_eq!(histogram([3.0; 9], Scale::Length).edges(10).groups(), 1);
-        assert_eq!(histogram([], Scale::Unit).edges(10).groups(), 1);
-        assert_eq!(histogram([1.0, 2.0], Scale::Length).edges(0).groups(), 1);
+        assert_eq!(Edges::of(&histogram([3.0; 9], Scale::Length), 10).groups(), 1);
+        assert_eq!(Edges::of(&histogram([], Scale::Unit), 10).groups(), 1);
+        assert_eq!(Edges::of(&histogram([1.0, 2.0], Scale::Length), 0).groups(), 1);
     }
 }

@@ -5,7 +5,6 @@
 //! bin's share ([`Histogram::mass_max`]).
 
 use super::coding::{CountsError, Reader, Writer};
-use super::edges::Edges;
 use super::scale::Scale;
 
 /// From so many occupied bins on an array is used: the list is 1 KiB then, and searching it costs more than its size saves.
@@ -192,11 +191,6 @@ impl Histogram {
             paired.current.push(theirs.next_if(|(own, _)| *own == bin).map_or(0, |(_, count)| count));
         }
         paired
-    }
-
-    /// Edges that cut these values into at most `groups` groups of nearly equal size; whole bins only.
-    pub fn edges(&self, groups: usize) -> Edges {
-        Edges::of(self, groups)
     }
 
     pub(super) fn bin_counts(&self) -> impl Iterator<Item = (u16, u64)> {

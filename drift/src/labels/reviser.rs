@@ -15,7 +15,6 @@ use formats::{Decoder, Layout};
 use ingest::unusual_times;
 use schemas::RawEvent;
 use schemas::report::{ReportKey, WindowReport};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::book::{LabelBook, LabelRecord};
@@ -24,7 +23,7 @@ use super::performance::{Subject, rows};
 use super::predictions::{IdHash, Predictions};
 use super::settings::{LabelsConfig, predictions_granularity};
 use crate::settings::WindowConfig;
-use crate::state::{Entry, Key, StateError, TopicPartition, Value};
+use crate::state::{Entry, Key, Reported, StateError, TopicPartition, Value};
 use crate::window::{Granularity, Window};
 
 /// Bytes of a digest that are kept: enough that two states of one window never share it.
@@ -32,19 +31,6 @@ const DIGEST_BYTES: usize = 16;
 
 /// So much earlier than its event may a label seem to be given: a day holds any two clocks and time zones.
 const CLOCKS_APART_MS: i64 = 86_400_000;
-
-/// What was last reported of a window's performance, as it stands in the state topic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reported {
-    /// The newest revision of the window, for late records or for labels.
-    pub revision: i32,
-    /// Its time to label is over: no further revision will come.
-    pub is_final: bool,
-    /// When it was reported, by the reporter's clock, milliseconds since 1970 UTC; 0 before the first revision for labels.
-    pub at_ms: i64,
-    /// Names the pairs of predictions and labels that it told of.
-    pub digest: String,
-}
 
 /// A window's performance that is to be written as its next revision.
 #[derive(Clone, Debug, PartialEq)]

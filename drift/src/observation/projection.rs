@@ -7,11 +7,28 @@
 
 use std::f64::consts::TAU;
 
-use super::settings::EmbeddingSettings;
+use serde::Deserialize;
+
 use crate::counts::{FEATURE_UNIT, Features, finish, hash};
 
 /// Distances that the median heuristic looks at.
 const PAIRS_MAX: usize = 100_000;
+
+/// `[observe.embedding]`, as written.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddingSettings {
+    /// Where a labelled event carries its embedding, an array of numbers.
+    pub pointer: String,
+    /// Numbers in it; embeddings of another size are not counted.
+    pub dimensions: usize,
+    /// Random frequencies; each gives two features. More find smaller changes and cost more per event.
+    pub frequencies: usize,
+    /// Width of the kernel, in the embedding's unit of distance; calibration proposes the median distance.
+    pub bandwidth: f64,
+    /// Embeddings can be compared only under one seed.
+    pub seed: u64,
+}
 
 /// A fixed set of frequencies.
 #[derive(Clone, Debug)]

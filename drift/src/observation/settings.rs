@@ -10,7 +10,7 @@ use formats::time::TimeUnit;
 use schemas::Problem;
 use serde::Deserialize;
 
-use super::projection::Projection;
+use super::projection::{EmbeddingSettings, Projection};
 use crate::counts::Limits;
 use crate::slice::Slicing;
 
@@ -38,22 +38,6 @@ pub struct ObserverSettings {
     /// Topics that hold dead letters.
     pub dead_letter_topics: Vec<String>,
     pub embedding: Option<EmbeddingSettings>,
-}
-
-/// `[observe.embedding]`, as written.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EmbeddingSettings {
-    /// Where a labelled event carries its embedding, an array of numbers.
-    pub pointer: String,
-    /// Numbers in it; embeddings of another size are not counted.
-    pub dimensions: usize,
-    /// Random frequencies; each gives two features. More find smaller changes and cost more per event.
-    pub frequencies: usize,
-    /// Width of the kernel, in the embedding's unit of distance; calibration proposes the median distance.
-    pub bandwidth: f64,
-    /// Embeddings can be compared only under one seed.
-    pub seed: u64,
 }
 
 impl Default for ObserverSettings {

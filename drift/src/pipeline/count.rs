@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use kafka::identity::Identity;
 use kafka::lease::{Assigned, Leases};
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::desk::{Desk, Role};
 use super::labels::LabelsFrom;
+use super::now::now_ms;
 use super::read::Step;
 use super::session::{Checkpoint, End, Session, partitions_of};
 use super::{Limits, PipelineError, Progress};
@@ -242,10 +243,4 @@ fn work(step: &Step) -> Work {
         },
         Step::Tick | Step::End(_) => Work::of("read the state back, or save it"),
     }
-}
-
-/// The clock, milliseconds since 1970 UTC.
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -17,7 +17,7 @@ use schemas::RawEvent;
 use tokio::runtime::Runtime;
 
 use super::PipelineError;
-use super::count::now_ms;
+use super::now::now_ms;
 use crate::labels::reviser::{Reviser, Revision};
 use crate::labels::settings::LabelsConfig;
 use crate::metrics;

@@ -17,9 +17,9 @@ use service::stages::{Pulse, Work};
 use sink::reports::{ReportStore, StoreError};
 use tokio_util::sync::CancellationToken;
 
-use super::count::now_ms;
 use super::desk::{Desk, Role};
 use super::labels::{Labels, LabelsFrom};
+use super::now::now_ms;
 use super::{Limits, PipelineError, Progress, Stage};
 use crate::board::{Board, Clock, Due, Frontier, Kept, MergedWindow};
 use crate::compare::{Comparer, Comparison};

@@ -8,17 +8,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{About, ProfileError};
+use super::about::About;
+use super::error::{MAGIC, ProfileError, VERSION};
 use crate::counts::WindowCounts;
 
 /// The value of `format` in every profile.
 const FORMAT: &str = "labelstream drift profile";
-
-/// How every profile begins.
-pub(super) const MAGIC: &str = r#"{"format":"labelstream drift profile","#;
-
-/// Grows when an older program would misread the file.
-pub(super) const VERSION: u32 = 1;
 
 #[derive(Serialize)]
 struct HeaderRef<'a> {

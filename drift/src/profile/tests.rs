@@ -1,5 +1,7 @@
 //! A profile survives its file; whatever is no profile is refused by name.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::compare::streams::{Mix, Stream, hour};
 

@@ -67,7 +67,7 @@ fn of_numbers(views: &[View<'_>]) -> Vec<Vec<u64>> {
     let Some((first, others)) = histograms.split_first() else { return Vec::new() };
     let mut pooled = (*first).clone();
     others.iter().for_each(|histogram| pooled.merge(histogram));
-    let edges: Edges = pooled.edges(GROUPS);
+    let edges: Edges = Edges::of(&pooled, GROUPS);
     histograms.iter().map(|histogram| edges.counts(histogram)).collect()
 }
 

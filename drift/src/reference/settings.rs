@@ -1,18 +1,54 @@
 //! `[reference]`: what a window is compared with, and how much of the past that needs.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use schemas::Problem;
 use serde::Deserialize;
 
-use super::{HOUR_MS, ReferenceKind, WEEK_MS};
 use crate::window::Granularity;
+
+pub(super) const HOUR_MS: i64 = 3_600_000;
+pub(super) const WEEK_MS: i64 = 7 * 24 * HOUR_MS;
 
 /// Above this, a rolling reference would keep more of the past in memory than a profile holds better.
 const WINDOWS_MAX: u32 = 1000;
 
 /// Above this, a seasonal reference would keep more than a quarter of a year.
 const WEEKS_MAX: u32 = 13;
+
+/// Where the counts that a window is compared with come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReferenceKind {
+    /// A profile in a file or in the model package.
+    Fixed,
+    /// The window before.
+    Previous,
+    /// The sum of the last k windows.
+    Rolling,
+    /// The sum of the windows of the same hour of the week in the last k weeks. A window shorter than an hour is
+    /// compared with the whole hour where hours are counted: more records, and the same time of day.
+    Seasonal,
+}
+
+impl ReferenceKind {
+    /// The word in reports and settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Previous => "previous",
+            Self::Rolling => "rolling",
+            Self::Seasonal => "seasonal",
+        }
+    }
+}
+
+impl fmt::Display for ReferenceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
 
 /// `[reference]` as written.
 #[derive(Clone, Debug, Deserialize)]

@@ -9,10 +9,9 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Key, StateError};
+use super::key::{Key, StateError};
 use crate::counts::WindowCounts;
 use crate::labels::predictions::Predictions;
-use crate::labels::reviser::Reported;
 use crate::window::{Granularity, Window};
 
 /// The format that is written; another layout needs another number.
@@ -20,11 +19,44 @@ const VERSION: u8 = 1;
 /// Version and length of the object.
 const PREFIX_BYTES: usize = 5;
 
+/// One record for the state topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub key: Key,
+    /// [`Value::encode`]; `None` removes the key.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Entry {
+    /// The record that makes this the newest value of its key.
+    pub fn new(key: Key, value: &Value) -> Self {
+        Self { key, value: Some(value.encode()) }
+    }
+
+    /// The record that removes a key.
+    pub fn tombstone(key: Key) -> Self {
+        Self { key, value: None }
+    }
+}
+
 /// What one partition counted of a window, on time or late.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Partial {
     pub tally: Tally,
     pub counts: WindowCounts,
+}
+
+/// What was last reported of a window's performance, as it stands in the state topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    /// The newest revision of the window, for late records or for labels.
+    pub revision: i32,
+    /// Its time to label is over: no further revision will come.
+    pub is_final: bool,
+    /// When it was reported, by the reporter's clock, milliseconds since 1970 UTC; 0 before the first revision for labels.
+    pub at_ms: i64,
+    /// Names the pairs of predictions and labels that it told of.
+    pub digest: String,
 }
 
 /// What stands beside the counts of a partial.
@@ -279,7 +311,7 @@ fn corrupt(key: &Key, reason: &'static str) -> StateError {
 
 impl Closed {
     /// The key that it stands under.
-    pub(crate) fn entry(&self, window: Window) -> super::Entry {
-        super::Entry::new(Key::Closed(window), &Value::Closed(self.clone()))
+    pub(crate) fn entry(&self, window: Window) -> Entry {
+        Entry::new(Key::Closed(window), &Value::Closed(self.clone()))
     }
 }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use crate::tokens::TokenError;
 
+/// What to do about it.
+pub(super) const LFS_HINT: &str = ": it is a pointer of Git LFS, which `git lfs pull` replaces by the file itself";
+
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     #[error("open the model package {dir}: it is not a folder")]
@@ -32,7 +35,7 @@ pub enum PackageError {
     Tokenizer { file: PathBuf, source: TokenError },
     #[error("use {file}: byte {at} does not belong to an ONNX model{hint}")]
     NotOnnx { file: PathBuf, at: usize, hint: &'static str },
-    #[error("use {file}{}", super::files::LFS_HINT)]
+    #[error("use {file}{}", LFS_HINT)]
     LfsPointer { file: PathBuf },
     #[error("use {file}: it keeps weights in {name:?} (external data), which is not a path inside the package")]
     ExternalOutside { file: PathBuf, name: String },

@@ -27,9 +27,6 @@ pub(super) const JSON_BYTES_MAX: u64 = 16 << 20;
 const MODEL_FOLDER: &str = "onnx";
 /// How a file begins that stands for one of Git LFS which was not downloaded.
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
-/// What to do about it.
-pub(super) const LFS_HINT: &str = ": it is a pointer of Git LFS, which `git lfs pull` replaces by the file itself";
-
 /// A file that was read, and what it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileFacts {

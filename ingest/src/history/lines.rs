@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 
-use super::{HistoryError, Item, Progress};
+use super::error::HistoryError;
+use super::progress::{Item, Progress};
 
 /// Bytes of a line: far above what a Kafka record carries, and a bound for files that have no lines at all.
 pub(super) const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;

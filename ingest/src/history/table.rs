@@ -25,7 +25,8 @@ use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::{HistoryError, Item, Progress};
+use super::error::HistoryError;
+use super::progress::{Item, Progress};
 
 /// Rows that are turned into payloads at once: some hundred kilobytes of text.
 const BATCH_ROWS: usize = 1024;

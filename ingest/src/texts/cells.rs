@@ -9,7 +9,8 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
-use super::{CHUNK_ROWS, Chunk, RowProblem, Rows, TextFileError, TextFileOptions, place, usable};
+use super::error::TextFileError;
+use super::rows::{CHUNK_ROWS, Chunk, RowProblem, Rows, TextFileOptions, place, usable};
 use crate::history::Progress;
 use crate::history::lines::{ReadBytes, unpacked};
 

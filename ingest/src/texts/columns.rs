@@ -10,7 +10,8 @@ use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::{CHUNK_ROWS, Chunk, RowProblem, RowText, Rows, TextFileError, TextFileOptions, place, usable};
+use super::error::TextFileError;
+use super::rows::{CHUNK_ROWS, Chunk, RowProblem, RowText, Rows, TextFileOptions, place, usable};
 use crate::history::Progress;
 
 pub(super) struct Columns {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use schemas::Fields;
 use serde_json::value::RawValue;
 
-use super::{CHUNK_ROWS, Chunk, RowProblem, RowText, Rows, TextFileError, TextFileOptions, place, usable};
+use super::error::TextFileError;
+use super::rows::{CHUNK_ROWS, Chunk, RowProblem, RowText, Rows, TextFileOptions, place, usable};
 use crate::history::Progress;
 use crate::history::lines::Lines;
 use formats::Pointer;

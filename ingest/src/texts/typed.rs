@@ -11,8 +11,9 @@ use arrow::error::ArrowError;
 use arrow::json::ReaderBuilder;
 use arrow::json::reader::{Decoder, infer_json_schema};
 
+use super::error::TextFileError;
 use super::lines::Members;
-use super::{CHUNK_ROWS, Chunk, Rows, TextFileError, TextFileOptions};
+use super::rows::{CHUNK_ROWS, Chunk, Rows, TextFileOptions};
 use crate::history::Progress;
 use crate::history::lines::unpacked;
 

@@ -4,47 +4,40 @@
 //! few, a version where others write it. One table knows the words, one function for each kind of place puts the rest in
 //! order, and nothing is offered that is not an address itself. Nothing is guessed when there is more than one reading.
 
+use std::path::Path;
+
 use url::Url;
 
+use super::words::{Kind, split};
 use super::{Address, is_plain};
-
-/// The words that people begin an address with, in lower case, and the kind of place that each means.
-const WORDS: [(&str, Kind); 17] = [
-    ("models", Kind::Mlflow),
-    ("model", Kind::Mlflow),
-    ("mlflow", Kind::Mlflow),
-    ("mlflow-models", Kind::Mlflow),
-    ("hf", Kind::Hub),
-    ("hub", Kind::Hub),
-    ("huggingface", Kind::Hub),
-    ("hugging-face", Kind::Hub),
-    ("huggingface.co", Kind::Hub),
-    ("hf.co", Kind::Hub),
-    ("s3", Kind::Bucket),
-    ("s3a", Kind::Bucket),
-    ("s3n", Kind::Bucket),
-    ("file", Kind::File),
-    ("runs", Kind::Artifacts),
-    ("mlflow-artifacts", Kind::Artifacts),
-    ("arn", Kind::Arn),
-];
 
 /// What to do with a run's or a server's own artifacts.
 const REGISTER: &str = "register it (mlflow.register_model) and use models:/NAME/VERSION";
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Mlflow,
-    Hub,
-    Bucket,
-    File,
-    Artifacts,
-    Arn,
+impl Address {
+    /// Reads an address; `allow_http` takes addresses without TLS on other machines, too.
+    ///
+    /// # Errors
+    /// A sentence with what was expected, what was found, and what was probably meant.
+    pub fn parse(text: &str, allow_http: bool) -> Result<Self, String> {
+        Self::read(text, allow_http).map_err(|error| format!("{error}{}", hint(text)))
+    }
 }
 
-/// True for a text that begins with a word of an address and a colon: it is no folder, whatever follows.
-pub(super) fn is_address(text: &str) -> bool {
-    split(text).is_some_and(|(_, separator, _)| separator.starts_with(':'))
+/// Why a folder cannot be one: what is there instead, or what was meant.
+pub(crate) fn no_folder(folder: &Path) -> String {
+    let text = folder.to_string_lossy();
+    if !folder.exists() {
+        return hint(&text);
+    }
+    let parent = folder.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    match (folder.extension().and_then(|end| end.to_str()), folder.file_name().and_then(|name| name.to_str())) {
+        (Some("onnx"), Some(name)) => {
+            format!("; name the package, {}, and its model with --set model.file={name}", parent.display())
+        }
+        (Some("gz" | "tgz" | "zip" | "tar"), _) => "; unpack it and name the folder".to_owned(),
+        _ => format!("; did you mean {}?", parent.display()),
+    }
 }
 
 /// A hint to go behind a message; empty when there is none.
@@ -68,19 +61,6 @@ fn find(text: &str) -> Option<String> {
         return Some("only a shell expands ~: write the full path".to_owned());
     }
     path(text)
-}
-
-/// A word of the table, what stands between it and the rest, and the rest.
-fn split(text: &str) -> Option<(Kind, &str, &str)> {
-    let is_word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '+');
-    let (word, after) = text.split_at(text.find(|letter| !is_word(letter)).unwrap_or(text.len()));
-    let rest = after.trim_start_matches([':', '/']);
-    let separator = &after[..after.len() - rest.len()];
-    let word = word.to_ascii_lowercase();
-    let (_, kind) = WORDS.iter().find(|(own, _)| *own == word)?;
-    // One slash alone makes a path, save behind the name of the hub's own host.
-    let is_host = word.contains('.') && !separator.is_empty();
-    (is_host || separator.contains(':') || separator.starts_with("//")).then_some((*kind, separator, rest))
 }
 
 fn of_kind(kind: Kind, rest: &str) -> Option<String> {
@@ -179,6 +159,7 @@ fn question(address: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::words::is_address;
     use super::*;
 
     #[test]

@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::Mlflow;
+use super::{Mlflow, UriAnswer};
 use crate::error::FetchError;
 use crate::remote::Remote;
 
@@ -59,11 +59,6 @@ struct LoggedInfo {
     #[serde(default)]
     name: String,
     artifact_uri: String,
-}
-
-#[derive(Deserialize)]
-pub(super) struct UriAnswer {
-    pub(super) artifact_uri: String,
 }
 
 /// What a source names.

@@ -12,8 +12,10 @@ use axum::{Json, Router};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::Render;
 use super::health::Health;
+
+/// Renders every metric in the Prometheus text format.
+pub type Render = Box<dyn Fn() -> String + Send + Sync>;
 
 /// The paths that are documented; the others are what orchestrators use by habit.
 const PATHS: &str = "\

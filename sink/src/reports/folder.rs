@@ -12,8 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use super::LEFTOVER_AGE;
 use super::attempts::Failure;
+
+/// An unfinished upload or file that has not changed for so long belongs to nobody: no write takes a tenth of it.
+pub(super) const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
 
 const UNFINISHED: &str = ".unfinished";
 

@@ -10,7 +10,8 @@ use arrow::error::ArrowError;
 use schemas::Labels;
 use serde::ser::SerializeMap;
 
-use super::Answer;
+/// What the model says of one row, or why nothing.
+pub type Answer = Result<Labels, String>;
 
 /// The names of the added columns.
 pub(super) struct Added {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, Int64Array, StringArray, StructArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use schemas::Label;
+use schemas::{Label, Labels};
 use tempfile::TempDir;
 
 use super::*;

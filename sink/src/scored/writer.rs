@@ -17,8 +17,9 @@ use parquet::file::properties::WriterProperties;
 use schemas::{Fields, Label};
 use serde::ser::{SerializeMap, Serializer};
 
-use super::added::Added;
-use super::{Answer, ScoredError, ScoredKind};
+use super::added::{Added, Answer};
+use super::error::ScoredError;
+use super::kind::ScoredKind;
 
 pub(super) enum Writer {
     Lines(BufWriter<File>),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use engine::labeler::{Labeler, Prediction};
 use engine::onnx::OnnxModel;
-use engine::package::{self, Package};
+use engine::package::Package;
 use engine::settings::{Config, LongTextKind, Settings};
 use schemas::chain;
 use tests::process::Process;
@@ -53,7 +53,7 @@ fn labels_that_config_json_does_not_name_are_those_of_transformers_with_a_note()
         let Some(mut labeler) = labeler(test, &tiny) else { return };
         assert_eq!(one(&mut labeler, "good").labels.label.as_deref(), Some(expected), "{members}");
         let settings = Config::try_from(settings(tiny.dir())).expect("good settings");
-        let report = package::check(&settings).unwrap_or_else(|error| panic!("{members}: {}", chain(&error)));
+        let report = engine::check::check(&settings).unwrap_or_else(|error| panic!("{members}: {}", chain(&error)));
         assert!(report.notes.iter().any(|said| said.contains(note)), "{members}: {:?}", report.notes);
         let shown = report.to_string();
         assert!(shown.contains(note) && shown.contains("golden texts  none in the package"), "{shown}");

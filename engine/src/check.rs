@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use schemas::ModelId;
 use schemas::package_files::MANIFEST;
 
-use super::Package;
-use super::files::FileFacts;
 use crate::label::ProblemType;
 use crate::labeler::Labeler;
 use crate::load::{self, GoldenResult, LoadError, Mismatches};
 use crate::onnx::OnnxModel;
+use crate::package::Package;
+use crate::package::files::FileFacts;
 use crate::settings::Config;
 
 /// How long the short run takes at least.
