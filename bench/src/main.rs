@@ -3,7 +3,9 @@
 //! Kafka to Kafka, exactly once, through the release binary; the bare loop labels the same texts with the same batching
 //! and no Kafka. Rounds are interleaved, because other work on a machine comes and goes; ratios are what counts.
 
+mod alone;
 mod bare;
+
 mod machine;
 mod stream;
 
@@ -23,12 +25,15 @@ struct Arguments {
     /// Texts of throughput_mix
     #[arg(long, default_value_t = 5000)]
     texts: usize,
-    /// Interleaved rounds of the bare loop and the stream
+    /// Interleaved rounds of the bare loop and the stream; 0 with --rate measures latency only
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Seconds of the latency run at half the measured rate
+    /// Seconds of the latency runs
     #[arg(long, default_value_t = 30)]
     seconds: u64,
+    /// Texts a second of the latency runs, to compare two builds; half of the measured rate when not set
+    #[arg(long)]
+    rate: Option<f64>,
     /// Sessions of one thread each; 0 takes one per core
     #[arg(long, default_value_t = 0)]
     sessions: usize,
@@ -44,19 +49,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     let texts: Vec<String> = texts.take(arguments.texts).collect();
     println!("{}; {} texts of throughput_mix", machine::describe(), texts.len());
 
-    let mut bare = bare::Bare::load(&arguments.model, arguments.sessions)?;
+    let bare = bare::Bare::load(&arguments.model, arguments.sessions)?;
     for broker in broker::all() {
         println!("\n{:?}", broker.kind);
         let mut rates = Vec::new();
         for round in 1..=arguments.rounds {
             let steal = machine::Steal::now();
-            let alone = bare.texts_per_second(&texts)?;
+            let bare_loop = bare.texts_per_second(&texts)?;
+            let engine = alone::texts_per_second(bare.client(), &texts)?;
             let stage = Stage::new(&broker.address, &arguments.model, arguments.sessions, &arguments.set);
             let mut worker = stage.worker();
             let streamed = stage.texts_per_second(&texts);
             println!(
-                "round {round}: bare loop {alone:.1} texts/s, stream {streamed:.1} texts/s, ratio {:.3}; steal {:.1} %",
-                streamed / alone,
+                "round {round}: bare loop {bare_loop:.1} texts/s, engine without windows {engine:.1}, stream {streamed:.1} texts/s, ratio {:.3}; steal {:.1} %",
+                streamed / bare_loop,
                 steal.percent_since()
             );
             println!("         commit {}, resident {}", stage.commit_times(), machine::resident(worker.id()));
@@ -65,18 +71,26 @@ fn main() -> Result<(), Box<dyn Error>> {
             rates.push(streamed);
         }
         rates.sort_by(f64::total_cmp);
-        let half = rates[rates.len() / 2] / 2.0;
+        let median = rates.get(rates.len() / 2).map(|rate| rate / 2.0);
+        let half = arguments.rate.or(median).ok_or("--rounds 0 needs --rate")?;
+        let engine = alone::latency(bare.client(), &texts, half, arguments.seconds)?;
+        println!("engine without Kafka at {half:.0} texts/s: {}", shown(&engine));
         let stage = Stage::new(&broker.address, &arguments.model, arguments.sessions, &arguments.set);
         let _worker = stage.worker();
         let latency = stage.latency(&texts, half, arguments.seconds);
-        println!(
-            "latency at {half:.0} texts/s: p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms over {} records; commit {}",
-            latency.value_at_quantile(0.5) as f64 / 1000.0,
-            latency.value_at_quantile(0.99) as f64 / 1000.0,
-            latency.max() as f64 / 1000.0,
-            latency.len(),
-            stage.commit_times()
-        );
+        println!("latency at {half:.0} texts/s: {}; commit {}", shown(&latency), stage.commit_times());
     }
     Ok(())
+}
+
+/// Microseconds as people read them.
+fn shown(latency: &hdrhistogram::Histogram<u64>) -> String {
+    let milliseconds = |microseconds: u64| microseconds as f64 / 1000.0;
+    format!(
+        "p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms over {} records",
+        milliseconds(latency.value_at_quantile(0.5)),
+        milliseconds(latency.value_at_quantile(0.99)),
+        milliseconds(latency.max()),
+        latency.len()
+    )
 }

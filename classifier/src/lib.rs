@@ -1,3 +1,4 @@
 //! The pipeline that labels a stream, with its supervisor.
 
+pub mod labeled;
 pub mod pipeline;

@@ -10,9 +10,8 @@ mod rules;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use engine::labeler::Labeler;
-use engine::load::Loaded;
-use engine::onnx::OnnxModel;
+use engine::Client;
+use engine::load::Ready;
 use kafka::look::Look;
 use kafka::rights::Rights;
 use kafka::topic_state::TopicState;
@@ -67,13 +66,13 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     for setting in &loaded.changed {
         report.detail(&format!("{} = {} ({})", setting.key, setting.value, setting.place))?;
     }
-    let labeler = check_model(&config, &mut report)?;
-    check_drift(&config, labeler.as_ref(), &mut report)?;
+    let model = check_model(&config, &mut report)?;
+    check_drift(&config, model.as_ref(), &mut report)?;
     if let Some(topics) = check_topics(&config, &mut report)? {
         publishing::check(&config, &topics.outputs, &mut report)?;
         let records = check_input(&config, &topics.input, usize::from(arguments.records), &mut report)?;
-        if let Some(labeler) = labeler.filter(|_| !records.is_empty()) {
-            labels::check(&config, labeler, records, &mut report)?;
+        if let Some(model) = model.filter(|_| !records.is_empty()) {
+            labels::check(&config, model, records, &mut report)?;
         }
     }
     if report.failed == 0 { Ok(()) } else { Err(Failure::Check { failed: report.failed }) }
@@ -110,16 +109,16 @@ fn line(text: &str) -> Result<(), Failure> {
 }
 
 /// ONNX Runtime, the package with its digests, its golden texts and the warm-up.
-fn check_model(config: &Config, report: &mut Report) -> Result<Option<Labeler<OnnxModel>>, Failure> {
+fn check_model(config: &Config, report: &mut Report) -> Result<Option<Client>, Failure> {
     let loaded = model_source::model(config, &CancellationToken::new())
         .and_then(|model| engine::load::load_with_facts(&model).map_err(WorkerError::Model));
     match loaded {
-        Ok(Loaded { labeler, golden_texts, notes }) => {
-            let model = labeler.model();
+        Ok(Ready { client, golden_texts, notes }) => {
+            let model = client.model();
             report.ok("model", &format!("{} version {} loads, {}", model.name, model.version, golden(golden_texts)))?;
             report.detail(&model.digest)?;
             notes.iter().try_for_each(|note| report.note("model", note))?;
-            Ok(Some(labeler))
+            Ok(Some(client))
         }
         Err(error) => {
             let fix = "see `labelstream model check`; model.package names the folder or address, `make tools` installs \
@@ -140,12 +139,12 @@ fn golden(texts: usize) -> String {
 }
 
 /// Whether the drift worker would have something to compare windows with.
-fn check_drift(config: &Config, labeler: Option<&Labeler<OnnxModel>>, report: &mut Report) -> Result<(), Failure> {
+fn check_drift(config: &Config, model: Option<&Client>, report: &mut Report) -> Result<(), Failure> {
     match drift::comparer(config, &CancellationToken::new()) {
         Ok(comparer) => {
-            if let (Some(profile), Some(labeler), false) =
-                (comparer.profile(), labeler, config.reference().allow_other_model())
-                && let Err(error) = profile.check_model(labeler.model(), labeler.labels())
+            if let (Some(profile), Some(model), false) =
+                (comparer.profile(), model, config.reference().allow_other_model())
+                && let Err(error) = profile.check_model(model.model(), model.labels())
             {
                 return report.note("drift", &format!("cannot {error}"));
             }

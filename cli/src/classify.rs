@@ -96,7 +96,7 @@ fn connect(
         Err(WorkerError::Fetch(FetchError::Interrupted { .. })) => return Ok(None),
         model => model?,
     };
-    let labeler = engine::load::load(&model)?;
+    let model = engine::load::load(&model)?;
     health.loaded();
     if !brokers::await_answer(config, config.sink().output_topic(), stop)? {
         return Ok(None);
@@ -105,7 +105,7 @@ fn connect(
     if stop.is_cancelled() {
         return Ok(None);
     }
-    let worker = Worker::connect(config, labeler, until_end)?;
+    let worker = Worker::connect(config, model, until_end)?;
     health.watch_group(worker.membership());
     let source = config.source();
     tracing::info!(

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use classifier::pipeline::PipelineError;
-use engine::labeler::Labeler;
-use engine::onnx::OnnxModel;
+use engine::Client;
 use explain::figures::grouped;
 use ingest::texts::{Chunk, Rows, TextFile, TextFileOptions};
 use service::settings::{Flag, Layers, SettingsError};
@@ -114,13 +113,13 @@ pub fn run(arguments: &ScoreArguments) -> Result<(), Failure> {
     let with_labels = arguments.top_k.is_some();
     let mut out = ScoredFile::create(&arguments.out, &arguments.prefix, with_labels, arguments.force)?;
     let Started { config, stop, .. } = start::command(&arguments.layers()?, uses::MODEL)?;
-    let mut labeler = engine::load::load(&model_source::model(&config, &stop)?)?;
+    let model = engine::load::load(&model_source::model(&config, &stop)?)?;
     let mut bar = Bar::new(input.progress().total_bytes);
     let mut summary = Summary::default();
     let started = Instant::now();
     while let Some(chunk) = input.next() {
         let Chunk { rows, texts } = chunk?;
-        let answers = answer(&mut labeler, texts)?;
+        let answers = answer(&model, texts)?;
         match &rows {
             Rows::Members(rows) => out.write_members(rows, &answers)?,
             Rows::Columns(rows) => out.write_columns(rows, &answers)?,
@@ -143,12 +142,9 @@ pub fn run(arguments: &ScoreArguments) -> Result<(), Failure> {
 }
 
 /// The labels of each text, in order.
-fn answer(
-    labeler: &mut Labeler<OnnxModel>,
-    texts: Vec<Result<String, ingest::texts::RowProblem>>,
-) -> Result<Vec<Answer>, Failure> {
+fn answer(model: &Client, texts: Vec<Result<String, ingest::texts::RowProblem>>) -> Result<Vec<Answer>, Failure> {
     let usable: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
-    let prediction = labeler.predict(&usable).map_err(PipelineError::from)?;
+    let prediction = model.predict(&usable).map_err(PipelineError::from)?;
     let mut prediction = prediction.into_iter();
     Ok(texts
         .iter()

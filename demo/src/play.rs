@@ -94,9 +94,9 @@ pub(crate) fn play(options: &Options, kafka: &Kafka, stop: &CancellationToken, l
 fn load_worker(kafka: &Kafka, stop: &CancellationToken) -> Result<Worker, DemoError> {
     say("Loading the model and trying it on its golden texts.\n")?;
     let began = Instant::now();
-    let labeler = engine::load::load(&model_source::model(&kafka.config, stop)?).map_err(WorkerError::Model)?;
+    let model = engine::load::load(&model_source::model(&kafka.config, stop)?).map_err(WorkerError::Model)?;
     let took = began.elapsed().as_secs_f64();
-    let worker = Worker::connect(&kafka.config, labeler, false)?;
+    let worker = Worker::connect(&kafka.config, model, false)?;
     await_membership(&worker)?;
     let model = worker.model();
     say(&format!("Model {} {} is ready after {took:.1} s. Customers start to write.\n", model.name, model.version))?;

@@ -1,8 +1,8 @@
-//! Cuts a window of texts into padded runs: a pure function of lengths.
+//! Cuts a padded run out of the rows that wait: a pure function of lengths.
 //!
 //! Removing padding is nearly everything on a CPU, so rows are sorted by length and a run is cut by a budget on its
 //! *padded* size, `longest x count`. The cut is guided: no run is larger than an equal share of what is left, so that all
-//! sessions have work at low load and finish together at high load. Knows neither threads nor the model.
+//! sessions have work at low load and finish together at high load. Of all runs the one with the oldest row goes first. Knows neither threads nor the model.
 
 use std::cmp::Reverse;
 
@@ -17,40 +17,34 @@ const COLUMNS_MULTIPLE: usize = 4;
 
 /// How the runs are cut.
 #[derive(Clone, Copy, Debug)]
-pub struct Budget {
+pub(crate) struct Budget {
     /// Padded tokens per run; a single longer row still makes a run of its own.
-    pub tokens_per_run: usize,
+    pub(crate) tokens_per_run: usize,
     /// Rows per run; 1 for models whose scores depend on the other rows of a run.
-    pub rows_per_run: usize,
+    pub(crate) rows_per_run: usize,
     /// Sessions that work at the same time.
-    pub sessions: usize,
+    pub(crate) sessions: usize,
     /// Tokens that a row may have; no run has more columns.
-    pub tokens_max: usize,
+    pub(crate) tokens_max: usize,
 }
 
 /// One padded run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
+struct Run {
     /// Indices into the window, longest row first.
-    pub rows: Vec<usize>,
+    rows: Vec<usize>,
     /// Tokens of the longest row, rounded up by [`columns`].
-    pub columns: usize,
+    #[cfg(test)]
+    columns: usize,
 }
 
 /// The columns of a run whose longest row has this many tokens.
-pub fn columns(longest: usize, tokens_max: usize) -> usize {
+pub(crate) fn columns(longest: usize, tokens_max: usize) -> usize {
     longest.next_multiple_of(COLUMNS_MULTIPLE).min(tokens_max).max(longest)
 }
 
-impl Run {
-    /// Tokens that the model works on, padding included.
-    pub fn padded_tokens(&self) -> usize {
-        self.rows.len() * self.columns
-    }
-}
-
-/// Cuts rows of these lengths (in tokens) into runs: every row in exactly one run, the largest run first.
-pub fn plan(lengths: &[usize], budget: Budget) -> Vec<Run> {
+/// Cuts rows of these lengths (in tokens) into runs: every row in exactly one run, long rows before short ones.
+fn plan(lengths: &[usize], budget: Budget) -> Vec<Run> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|row| (Reverse(lengths[*row]), *row));
     let mut tokens_left: usize = lengths.iter().sum();
@@ -63,11 +57,21 @@ pub fn plan(lengths: &[usize], budget: Budget) -> Vec<Run> {
         let count = (tokens / columns.max(1)).min(budget.rows_per_run).clamp(1, rest.len());
         let (rows, after) = rest.split_at(count);
         tokens_left -= rows.iter().map(|row| lengths[*row]).sum::<usize>();
-        runs.push(Run { rows: rows.to_vec(), columns });
+        runs.push(Run {
+            rows: rows.to_vec(),
+            #[cfg(test)]
+            columns,
+        });
         rest = after;
     }
-    runs.sort_by_key(|run| Reverse(run.padded_tokens()));
     runs
+}
+
+/// The rows of the next run: of all runs that [`plan`] makes of what waits, the one that holds the row at `oldest`. So
+/// padding stays small, and no row waits for longer ones that came after it.
+pub(crate) fn cut(lengths: &[usize], oldest: usize, budget: Budget) -> Vec<usize> {
+    let mut runs = plan(lengths, budget).into_iter();
+    runs.find(|run| run.rows.contains(&oldest)).expect("a plan has every row").rows
 }
 
 #[cfg(test)]
@@ -82,7 +86,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_row_once_within_the_budget_and_the_largest_run_first(
+        fn every_row_once_within_the_budget_and_the_oldest_in_the_next_run(
             lengths in prop::collection::vec(0..300usize, 0..200),
             tokens in 1..1024usize,
             rows in 1..64usize,
@@ -94,11 +98,15 @@ mod tests {
             prop_assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
             for run in &runs {
                 prop_assert!(run.rows.len() <= rows);
-                prop_assert!(run.rows.len() == 1 || run.padded_tokens() <= tokens);
+                prop_assert!(run.rows.len() == 1 || run.rows.len() * run.columns <= tokens);
                 let longest = run.rows.iter().map(|row| lengths[*row]).max().unwrap_or(0);
                 prop_assert_eq!(run.columns, columns(longest, 250));
             }
-            prop_assert!(runs.windows(2).all(|pair| pair[0].padded_tokens() >= pair[1].padded_tokens()));
+            for oldest in 0..lengths.len() {
+                let next = cut(&lengths, oldest, budget(tokens, rows, sessions));
+                prop_assert!(next.contains(&oldest));
+                prop_assert!(runs.iter().any(|run| run.rows == next));
+            }
         }
     }
 

@@ -1,26 +1,18 @@
 //! Remembers what the model said of recent texts, so that identical texts skip tokenising and inference.
 //!
 //! Bounded by entries, in two halves: when the young half is full it becomes the old one, and the old one is dropped.
-//! A hit in the old half moves to the young one, so what is asked for stays. Keys are SHA-256 of the text: an attacker
-//! cannot make one text answer for another. Texts themselves are not kept.
+//! A hit in the old half moves to the young one, so what is asked for stays. Keys are SHA-256 of the model's digest
+//! and the text: an attacker cannot make one text answer for another. Texts themselves are not kept.
 
 use std::collections::HashMap;
 
-use sha2::{Digest, Sha256};
-
-/// Names a text: SHA-256 of its UTF-8 bytes.
+/// Names a text for one model: SHA-256 of the model's digest and the text's UTF-8 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TextKey([u8; 32]);
-
-impl TextKey {
-    pub fn of(text: &str) -> Self {
-        Self(Sha256::digest(text.as_bytes()).into())
-    }
-}
+pub(crate) struct TextKey(pub(crate) [u8; 32]);
 
 /// A bounded map from texts to outcomes.
 #[derive(Debug)]
-pub struct Cache<V> {
+pub(crate) struct Cache<V> {
     /// Entries that each half may hold; 0 switches the cache off.
     half: usize,
     young: HashMap<TextKey, V>,
@@ -29,12 +21,12 @@ pub struct Cache<V> {
 
 impl<V: Clone> Cache<V> {
     /// A cache of at most `entries` outcomes (rounded up to an even number); 0 remembers nothing.
-    pub fn new(entries: usize) -> Self {
+    pub(crate) fn new(entries: usize) -> Self {
         Self { half: entries.div_ceil(2), young: HashMap::new(), old: HashMap::new() }
     }
 
     /// What is remembered under the key.
-    pub fn get(&mut self, key: &TextKey) -> Option<V> {
+    pub(crate) fn get(&mut self, key: &TextKey) -> Option<V> {
         if let Some(value) = self.young.get(key) {
             return Some(value.clone());
         }
@@ -44,7 +36,7 @@ impl<V: Clone> Cache<V> {
     }
 
     /// Remembers an outcome, in place of older ones when full.
-    pub fn insert(&mut self, key: TextKey, value: V) {
+    pub(crate) fn insert(&mut self, key: TextKey, value: V) {
         if self.half == 0 {
             return;
         }
@@ -55,12 +47,9 @@ impl<V: Clone> Cache<V> {
     }
 
     /// Outcomes remembered now.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.young.len() + self.old.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -70,12 +59,18 @@ mod tests {
 
     use super::*;
 
+    fn key(number: u32) -> TextKey {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        TextKey(bytes)
+    }
+
     proptest! {
         #[test]
         fn stays_bounded_and_never_answers_for_another_text(entries in 0..20usize, texts in prop::collection::vec(0..40u32, 0..300)) {
             let mut cache = Cache::new(entries);
             for text in texts {
-                let key = TextKey::of(&text.to_string());
+                let key = key(text);
                 if let Some(found) = cache.get(&key) {
                     prop_assert_eq!(found, text);
                 }
@@ -88,7 +83,6 @@ mod tests {
     #[test]
     fn keeps_what_is_asked_for_and_forgets_the_rest() {
         let mut cache = Cache::new(4);
-        let key = |number: u32| TextKey::of(&number.to_string());
         cache.insert(key(0), 0);
         for number in 1..50 {
             assert_eq!(cache.get(&key(0)), Some(0));

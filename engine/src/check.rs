@@ -1,16 +1,14 @@
 //! `labelstream model check DIR`: opens a package as a worker would, and says what it found.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use schemas::ModelId;
 use schemas::package_files::MANIFEST;
 
+use crate::client::Client;
 use crate::label::ProblemType;
-use crate::labeler::Labeler;
 use crate::load::{self, GoldenResult, LoadError, Mismatches};
-use crate::onnx::OnnxModel;
 use crate::package::Package;
 use crate::package::files::FileFacts;
 use crate::settings::Config;
@@ -64,14 +62,11 @@ impl Report {
 pub fn check(config: &Config) -> Result<Report, LoadError> {
     let package = config.open()?;
     let notes = package.notes(config.tokens_max);
-    let tokens = config.tokens(&package)?;
-    let tokens_max = tokens.tokens_max();
+    let tokens_max = config.tokens(&package)?.tokens_max();
     let started = load::start(&package, config)?;
     let rules = config.rules(package.rules(config.top_k));
     let (problem_type, temperature) = (rules.problem_type, rules.temperature);
-    let model = Arc::new(package.id.clone());
-    let mut labeler = Labeler::new(model, tokens, rules, started.sessions, config.labeler(package.graph));
-    let (texts_per_second, tokens_per_text) = short_run(&mut labeler, &package)?;
+    let (texts_per_second, tokens_per_text) = short_run(&started.client, &package, tokens_max)?;
     Ok(Report {
         id: package.id,
         files: package.files,
@@ -95,21 +90,21 @@ pub fn check(config: &Config) -> Result<Report, LoadError> {
 }
 
 /// Labels the golden texts over and over, each time made different by a number, so that none is known already.
-fn short_run(labeler: &mut Labeler<OnnxModel>, package: &Package) -> Result<(f64, f64), LoadError> {
+fn short_run(client: &Client, package: &Package, tokens_max: usize) -> Result<(f64, f64), LoadError> {
     let golden: Vec<&str> = package.manifest.golden.iter().map(|golden| golden.text.as_str()).collect();
     let texts = if golden.is_empty() { &[SAMPLE][..] } else { &golden };
-    let before = labeler.spent();
     let begun = Instant::now();
-    let mut labeled = 0;
+    let (mut labeled, mut tokens) = (0, 0);
     while begun.elapsed() < RUN {
         let window: Vec<String> =
             texts.iter().cycle().take(WINDOW).zip(labeled..).map(|(text, number)| format!("{text} {number}")).collect();
         let window: Vec<&str> = window.iter().map(String::as_str).collect();
-        labeler.predict(&window).map_err(LoadError::GoldenRun)?;
+        let answers = client.predict(&window).map_err(LoadError::GoldenRun)?;
+        tokens +=
+            answers.iter().flatten().map(|answer| tokens_max.min(answer.signals.n_tokens as usize)).sum::<usize>();
         labeled += WINDOW;
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let tokens = labeler.spent().real_tokens - before.real_tokens;
     Ok((float(labeled) / seconds, float(tokens) / float(labeled)))
 }
 

@@ -1,6 +1,7 @@
-//! Why the labeller stops: what a batch cannot answer for by dead letters.
+//! Why a text has no prediction, and why a model gives no more of them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use schemas::Recovery;
 
@@ -38,7 +39,7 @@ impl fmt::Display for Known {
 }
 
 /// Why labelling cannot go on.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum LabelError {
     /// The model, not the texts, is broken.
     #[error("label texts: the model failed on {failures} in a row, and then on {known}")]
@@ -46,18 +47,21 @@ pub enum LabelError {
         failures: usize,
         known: Known,
         #[source]
-        source: ModelError,
+        source: Arc<ModelError>,
     },
     /// That was known before the call.
     #[error("label texts: the model is broken")]
     StillBroken,
+    /// It was closed, or one of its threads panicked.
+    #[error("label texts: the engine has ended")]
+    Ended,
 }
 
 impl LabelError {
     /// Always exit: the same model would fail again, and a restart may find a device or memory that this process lost.
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Broken { .. } | Self::StillBroken => Recovery::Exit,
+            Self::Broken { .. } | Self::StillBroken | Self::Ended => Recovery::Exit,
         }
     }
 }

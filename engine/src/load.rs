@@ -1,4 +1,4 @@
-//! From settings to a labeller that is ready for the first record: package, sessions, golden texts, warm-up.
+//! From settings to a model that is ready for the first text: package, sessions, golden texts, warm-up.
 //!
 //! A model that does not give its golden texts their scores on this machine never labels anything.
 
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use metrics::gauge;
 use schemas::{Recovery, chain};
 
+use crate::client::{self, Client};
 use crate::error::LabelError;
-use crate::labeler::Labeler;
 use crate::metrics::MODEL_INFO;
 use crate::model::{Model, ModelError, TokenBatch};
 use crate::onnx::{self, OnnxModel, SessionError};
@@ -18,8 +18,10 @@ use crate::package::Package;
 use crate::package::error::PackageError;
 use crate::package::manifest::Golden;
 use crate::settings::Config;
+use crate::slot::{Slot, SlotConfig};
+use crate::workers::Loaded;
 
-/// Why there is no labeller.
+/// Why there is no model.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error(transparent)]
@@ -76,17 +78,17 @@ impl fmt::Display for Mismatches {
     }
 }
 
-/// Sessions that passed the warm-up, and how the start went.
+/// A model that passed the warm-up, and how the start went.
 pub(crate) struct Started {
-    pub(crate) sessions: Vec<OnnxModel>,
+    pub(crate) client: Client,
     pub(crate) load: Duration,
     pub(crate) warm_up: Duration,
     pub(crate) golden: Vec<GoldenResult>,
 }
 
-/// A labeller with what there is to say of its package.
-pub struct Loaded {
-    pub labeler: Labeler<OnnxModel>,
+/// A model with what there is to say of its package.
+pub struct Ready {
+    pub client: Client,
     /// Golden texts that the package has; all of them got their scores.
     pub golden_texts: usize,
     /// What a person should know of the package.
@@ -97,24 +99,23 @@ pub struct Loaded {
 ///
 /// # Errors
 /// See [`LoadError`]; nothing was labelled.
-pub fn load(config: &Config) -> Result<Labeler<OnnxModel>, LoadError> {
-    Ok(load_with_facts(config)?.labeler)
+pub fn load(config: &Config) -> Result<Client, LoadError> {
+    Ok(load_with_facts(config)?.client)
 }
 
 /// Loads the package of the settings and makes it ready, for a caller that reports on it.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_with_facts(config: &Config) -> Result<Loaded, LoadError> {
+pub fn load_with_facts(config: &Config) -> Result<Ready, LoadError> {
     let package = config.open()?;
     let notes = package.notes(config.tokens_max);
     for note in &notes {
         tracing::info!(model = package.id.name, note, "package");
     }
-    let tokens = config.tokens(&package)?;
     let started = start(&package, config)?;
     let mismatches: Vec<GoldenResult> = started.golden.into_iter().filter(|result| !result.is_good).collect();
-    let model = Arc::new(package.id.clone());
+    let model = Arc::clone(started.client.model());
     if !mismatches.is_empty() {
         let mismatches = Mismatches(mismatches);
         return Err(LoadError::Golden { model: model.name.clone(), mismatches });
@@ -137,19 +138,14 @@ pub fn load_with_facts(config: &Config) -> Result<Loaded, LoadError> {
         "provider" => config.provider.name()
     )
     .set(1.0);
-    let rules = config.rules(package.rules(config.top_k));
-    let golden_texts = package.manifest.golden.len();
-    let mut labeler = Labeler::new(model, tokens, rules, started.sessions, config.labeler(package.graph));
-    if let Some(golden) = package.manifest.golden.first() {
-        labeler.knows(&golden.text);
-    }
-    Ok(Loaded { labeler, golden_texts, notes })
+    Ok(Ready { client: started.client, golden_texts: package.manifest.golden.len(), notes })
 }
 
-/// Loads the sessions, warms them up, and runs the golden texts by the package's own rules.
+/// Loads the sessions, warms them up, and runs the golden texts by the package's own rules, in a slot of their own.
 pub(crate) fn start(package: &Package, config: &Config) -> Result<Started, LoadError> {
-    let limits = config.labeler(package.graph);
-    let tokens_max = config.tokens(package)?.tokens_max();
+    let limits = config.slot(package.graph);
+    let tokens = config.tokens(package)?;
+    let tokens_max = tokens.tokens_max();
     let tokens_per_run = limits.tokens_per_run.get();
     if tokens_per_run < tokens_max {
         return Err(LoadError::RunTooSmall { tokens_per_run, tokens_max });
@@ -165,10 +161,18 @@ pub(crate) fn start(package: &Package, config: &Config) -> Result<Started, LoadE
     }
     let warm_up = begun.elapsed();
 
-    let tokens = package.tokens(None, package.long_text())?;
-    let mut labeler = Labeler::new(Arc::new(package.id.clone()), tokens, package.rules(1), sessions, limits);
-    let golden = predict_golden(&mut labeler, package)?;
-    Ok(Started { sessions: labeler.into_sessions(), load, warm_up, golden })
+    let model = Arc::new(package.id.clone());
+    let own_tokens = package.tokens(None, package.long_text())?;
+    let golden = Slot::new(Arc::clone(&model), own_tokens, package.rules(1), SlotConfig { cache_entries: 0, ..limits });
+    let mut slot = Slot::new(model, tokens, config.rules(package.rules(config.top_k)), limits);
+    if let Some(golden) = package.manifest.golden.first() {
+        slot = slot.knowing(&golden.text);
+    }
+    let sessions = sessions.into_iter().map(|session| Box::new(session) as Box<dyn Model>).collect();
+    let clients = client::start(vec![Loaded { sessions, slots: vec![golden, slot] }], config.queue());
+    let [golden, client] = clients.try_into().unwrap_or_else(|_| unreachable!("one client for each of the two slots"));
+    let golden = predict_golden(&golden, package)?;
+    Ok(Started { client, load, warm_up, golden })
 }
 
 /// The largest run that will come, so that memory has its final size, and the smallest.
@@ -185,10 +189,10 @@ fn warm_up(session: &mut OnnxModel, rows_max: usize, tokens_max: usize, labels: 
     Ok(())
 }
 
-fn predict_golden(labeler: &mut Labeler<OnnxModel>, package: &Package) -> Result<Vec<GoldenResult>, LoadError> {
+fn predict_golden(client: &Client, package: &Package) -> Result<Vec<GoldenResult>, LoadError> {
     let golden = &package.manifest.golden;
     let texts: Vec<&str> = golden.iter().map(|golden| golden.text.as_str()).collect();
-    let answers = labeler.predict(&texts).map_err(LoadError::GoldenRun)?;
+    let answers = client.predict(&texts).map_err(LoadError::GoldenRun)?;
     let tolerance = package.manifest.golden_tolerance;
     Ok(golden
         .iter()

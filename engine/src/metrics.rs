@@ -1,4 +1,4 @@
-//! The names of this crate's metrics and what they mean. Values are recorded once per batch, in [`crate::labeler`].
+//! The names of this crate's metrics and what they mean. Values are recorded per run of the model.
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
@@ -10,13 +10,13 @@ pub const RUN_TOKENS: &str = "labelstream_run_tokens";
 pub const PADDED_TOKENS: &str = "labelstream_padded_tokens_total";
 /// Tokens given to the model that belong to texts. Counter; `1 - real / padded` is the padding waste.
 pub const REAL_TOKENS: &str = "labelstream_real_tokens_total";
-/// Texts answered from the cache, or by an identical text of the same batch. Counter.
+/// Texts answered from the cache, or by an identical text under way. Counter.
 pub const CACHE_HITS: &str = "labelstream_cache_hits_total";
 /// Texts that the model was asked for. Counter.
 pub const CACHE_MISSES: &str = "labelstream_cache_misses_total";
-/// Time to tokenise one batch. Histogram, seconds.
+/// Time to tokenise up to 16 texts on one thread. Histogram, seconds.
 pub const TOKENISE_SECONDS: &str = "labelstream_tokenise_seconds";
-/// Time to run the model on one batch, all sessions together. Histogram, seconds.
+/// Time of one run of the model, with its repetitions where it fails. Histogram, seconds.
 pub const INFERENCE_SECONDS: &str = "labelstream_inference_seconds";
 /// Failing runs that were cut in two. Counter.
 pub const BISECTIONS: &str = "labelstream_bisections_total";
@@ -41,8 +41,8 @@ pub fn describe() {
     describe_counter!(REAL_TOKENS, Unit::Count, "tokens given to the model, padding excluded");
     describe_counter!(CACHE_HITS, Unit::Count, "texts answered by an identical earlier text");
     describe_counter!(CACHE_MISSES, Unit::Count, "texts given to the model");
-    describe_histogram!(TOKENISE_SECONDS, Unit::Seconds, "time to tokenise one batch");
-    describe_histogram!(INFERENCE_SECONDS, Unit::Seconds, "time to run the model on one batch");
+    describe_histogram!(TOKENISE_SECONDS, Unit::Seconds, "time to tokenise some texts, on one thread");
+    describe_histogram!(INFERENCE_SECONDS, Unit::Seconds, "time of one run of the model, with its repetitions");
     describe_counter!(BISECTIONS, Unit::Count, "failed runs that were split in two");
     describe_counter!(
         ACQUITTALS,

@@ -11,11 +11,12 @@ use schemas::Problem;
 use serde::Deserialize;
 
 use crate::label::Rules;
-use crate::labeler::{LabelerConfig, Pool};
 use crate::onnx::Provider;
 use crate::package::error::PackageError;
 use crate::package::graph::GraphFacts;
 use crate::package::{Choice, Package};
+use crate::queue::Limits;
+use crate::slot::{Pool, SlotConfig};
 use crate::tokens::{LongText, Tokens};
 
 /// Every key of `[model]` with its default and meaning, for the embedded defaults of the program.
@@ -29,6 +30,10 @@ const TOKENS_MAX: usize = 1 << 20;
 const WINDOWS_MAX: usize = 10_000;
 /// Remembered texts beyond this would cost gigabytes.
 const CACHE_ENTRIES_MAX: usize = 10_000_000;
+
+/// Tasks of other classes that a class of texts waits for at most before it has a turn. Smaller values slow urgent texts
+/// down while less urgent ones wait, by one run in so many; larger ones let a stream come to a near stop.
+const PASSED_OVER_MAX: u32 = 8;
 
 /// `[model]` as written; the keys are explained in `settings/default.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -47,6 +52,7 @@ pub struct Settings {
     pub top_k: usize,
     pub temperature: Option<f32>,
     pub abstain_below: Option<f32>,
+    pub queue_bytes_max: usize,
     pub cache_entries: usize,
     pub deterministic: bool,
     pub failures_max: usize,
@@ -80,7 +86,8 @@ pub struct Config {
     abstain_below: Option<f32>,
     pub(crate) top_k: usize,
     deterministic: bool,
-    labeler: LabelerConfig,
+    slot: SlotConfig,
+    queue_bytes_max: NonZeroUsize,
 }
 
 /// The root that [`DEFAULTS`] has; other crates' sections lie beside it in the program's own settings.
@@ -126,10 +133,15 @@ impl Config {
         package.tokens(self.tokens_max, self.long_text.unwrap_or_else(|| package.long_text()))
     }
 
-    /// The limits of a labeller for a model with this graph.
-    pub fn labeler(&self, graph: GraphFacts) -> LabelerConfig {
+    /// The limits of a slot for a model with this graph.
+    pub fn slot(&self, graph: GraphFacts) -> SlotConfig {
         let alone = self.deterministic && graph.dynamically_quantised;
-        LabelerConfig { rows_per_run: if alone { NonZeroUsize::MIN } else { NonZeroUsize::MAX }, ..self.labeler }
+        SlotConfig { rows_per_run: if alone { NonZeroUsize::MIN } else { NonZeroUsize::MAX }, ..self.slot }
+    }
+
+    /// The limits of the queue before the model.
+    pub(crate) fn queue(&self) -> Limits {
+        Limits { bytes_max: self.queue_bytes_max.get(), passed_over_max: PASSED_OVER_MAX }
     }
 
     /// The package's rules with the user's own temperature and threshold in their place.
@@ -174,6 +186,7 @@ impl TryFrom<Settings> for Config {
             ("windows_max", written.windows_max, 1, WINDOWS_MAX),
             ("top_k", written.top_k, 1, usize::MAX),
             ("cache_entries", written.cache_entries, 0, CACHE_ENTRIES_MAX),
+            ("queue_bytes_max", written.queue_bytes_max, 1, usize::MAX),
             ("failures_max", written.failures_max, 1, usize::MAX),
         ] {
             let range = if most == usize::MAX { format!("at least {least}") } else { format!("{least} to {most}") };
@@ -196,7 +209,8 @@ impl TryFrom<Settings> for Config {
         Ok(Self {
             sessions,
             long_text: long_text(&written),
-            labeler: LabelerConfig {
+            queue_bytes_max: count(written.queue_bytes_max),
+            slot: SlotConfig {
                 tokens_per_run: count(written.tokens_per_run),
                 rows_per_run: NonZeroUsize::MAX,
                 pool: written.strided_pool,
@@ -254,8 +268,8 @@ mod tests {
         assert_eq!(config.sessions, usable_cores());
         assert_eq!(config.long_text, None);
         let dynamic = GraphFacts { dynamically_quantised: true, ..GraphFacts::default() };
-        assert_eq!(config.labeler(dynamic).rows_per_run, NonZeroUsize::MIN);
-        assert_eq!(config.labeler(GraphFacts::default()).rows_per_run, NonZeroUsize::MAX);
+        assert_eq!(config.slot(dynamic).rows_per_run, NonZeroUsize::MIN);
+        assert_eq!(config.slot(GraphFacts::default()).rows_per_run, NonZeroUsize::MAX);
     }
 
     #[test]

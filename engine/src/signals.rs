@@ -6,7 +6,7 @@ use crate::label::ScoredLabels;
 use crate::tokens::Encoded;
 
 /// Puts together what the tokenizer and the scores tell of one text. Counts beyond `u32` stay at its maximum.
-pub fn of(encoded: &Encoded, scored: &ScoredLabels) -> Signals {
+pub(crate) fn of(encoded: &Encoded, scored: &ScoredLabels) -> Signals {
     Signals {
         characters: count(encoded.characters),
         n_tokens: count(encoded.n_tokens),

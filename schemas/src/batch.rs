@@ -68,15 +68,26 @@ pub struct Batch<T> {
 impl Batch<RawEvent> {
     /// A batch of records read under one generation; the ticket covers them all.
     pub fn read(items: Vec<RawEvent>, generation: Generation) -> Self {
-        let mut ticket = Ticket::new(generation);
-        for item in &items {
-            ticket.cover(&item.origin);
-        }
-        Self { items, rejects: Vec::new(), tombstones: Vec::new(), ticket }
+        Self::of(items, generation, |record| &record.origin)
+    }
+
+    /// Takes apart what was read together, for a stage that makes batches of its records again.
+    pub fn into_records(self) -> (Vec<RawEvent>, Generation) {
+        assert!(self.rejects.is_empty() && self.tombstones.is_empty(), "nothing was decided of these records");
+        (self.items, self.ticket.generation)
     }
 }
 
 impl<T> Batch<T> {
+    /// A batch of whatever was made of records of one generation; the ticket covers them all.
+    pub fn of(items: Vec<T>, generation: Generation, origin: impl Fn(&T) -> &Origin) -> Self {
+        let mut ticket = Ticket::new(generation);
+        for item in &items {
+            ticket.cover(origin(item));
+        }
+        Self { items, rejects: Vec::new(), tombstones: Vec::new(), ticket }
+    }
+
     pub fn items(&self) -> &[T] {
         &self.items
     }

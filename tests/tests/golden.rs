@@ -6,12 +6,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::labeler::{Labeler, Prediction};
 use engine::load::{self, LoadError};
-use engine::onnx::{OnnxModel, SessionError};
+use engine::onnx::SessionError;
 use engine::package::Package;
 use engine::settings::{Config, Settings};
 use engine::tokens::LongText;
+use engine::{Client, Prediction};
 use serde::Deserialize;
 use tests::workspace;
 
@@ -54,9 +54,9 @@ fn config(change: impl FnOnce(Settings) -> Settings) -> Config {
 }
 
 /// The default model, or nothing where ONNX Runtime is not installed.
-fn labeler(test: &str, config: &Config) -> Option<Labeler<OnnxModel>> {
+fn client(test: &str, config: &Config) -> Option<Client> {
     match load::load(config) {
-        Ok(labeler) => Some(labeler),
+        Ok(client) => Some(client),
         Err(LoadError::Session(SessionError::Runtime(error))) => {
             workspace::skip_without_tool(test, &error.to_string());
             None
@@ -65,8 +65,8 @@ fn labeler(test: &str, config: &Config) -> Option<Labeler<OnnxModel>> {
     }
 }
 
-fn predict(labeler: &mut Labeler<OnnxModel>, texts: &[&str]) -> Vec<Arc<Prediction>> {
-    let answers = labeler.predict(texts).expect("the model works");
+fn predict(client: &Client, texts: &[&str]) -> Vec<Arc<Prediction>> {
+    let answers = client.predict(texts).expect("the model works");
     answers.into_iter().map(|answer| answer.expect("every text has scores")).collect()
 }
 
@@ -89,11 +89,11 @@ fn token_ids_are_those_of_the_reference() {
 #[test]
 fn probabilities_are_those_of_the_reference() {
     let test = "probabilities_are_those_of_the_reference";
-    let Some(mut labeler) = labeler(test, &config(|settings| settings)) else { return };
+    let Some(client) = client(test, &config(|settings| settings)) else { return };
     let (reference, texts) = reference();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let mut worst = 0f32;
-    for (case, prediction) in reference.cases.iter().zip(predict(&mut labeler, &texts)) {
+    for (case, prediction) in reference.cases.iter().zip(predict(&client, &texts)) {
         let top = &prediction.labels.top;
         assert_eq!(prediction.labels.label.as_deref(), Some(case.top[0].0.as_str()), "{}", case.name);
         for ((expected, score), found) in case.top.iter().zip(top) {
@@ -108,17 +108,17 @@ fn probabilities_are_those_of_the_reference() {
 #[test]
 fn a_text_gets_the_same_bits_alone_and_in_any_batch() {
     let test = "a_text_gets_the_same_bits_alone_and_in_any_batch";
-    let Some(mut wide) = labeler(test, &config(|settings| settings)) else { return };
+    let Some(wide) = client(test, &config(|settings| settings)) else { return };
     let narrow = config(|settings| Settings { sessions: 1, tokens_per_run: 128, ..settings });
-    let Some(mut narrow) = labeler(test, &narrow) else { return };
+    let Some(narrow) = client(test, &narrow) else { return };
     let (_, texts) = reference();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let together = predict(&mut wide, &texts);
+    let together = predict(&wide, &texts);
     for (text, expected) in texts.iter().zip(&together) {
-        assert_eq!(predict(&mut narrow, &[text])[0], *expected);
+        assert_eq!(predict(&narrow, &[text])[0], *expected);
     }
     let backwards: Vec<&str> = texts.iter().rev().copied().collect();
-    assert!(predict(&mut narrow, &backwards).iter().rev().eq(&together));
+    assert!(predict(&narrow, &backwards).iter().rev().eq(&together));
 }
 
 #[test]
@@ -129,8 +129,8 @@ fn every_way_to_show_a_long_text_agrees_on_short_ones() {
     let long = format!("{question}{}", "Hello there, I hope you are well. ".repeat(60));
     let mut labels = Vec::new();
     for long_text in [Head, Tail, HeadTail, Strided] {
-        let Some(mut labeler) = labeler(test, &config(|settings| Settings { long_text, ..settings })) else { return };
-        let prediction = predict(&mut labeler, &[question, &long]);
+        let Some(client) = client(test, &config(|settings| Settings { long_text, ..settings })) else { return };
+        let prediction = predict(&client, &[question, &long]);
         assert_eq!(prediction[0].labels.label.as_deref(), Some("card_arrival"), "{long_text:?}");
         assert!(!prediction[0].signals.truncated);
         assert_eq!(prediction[1].signals.truncated, long_text != Strided);

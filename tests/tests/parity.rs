@@ -13,11 +13,11 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use engine::labeler::{Labeler, Prediction};
 use engine::load::{self, LoadError};
-use engine::onnx::{OnnxModel, SessionError};
+use engine::onnx::SessionError;
 use engine::package::Package;
 use engine::settings::{Config, Settings};
+use engine::{Client, Prediction};
 use schemas::Signals;
 use serde::Deserialize;
 use tests::workspace;
@@ -88,11 +88,11 @@ fn reference(python: &Path, package: &Path, texts: usize) -> Vec<Row> {
 }
 
 /// The package's labeller, listing all labels; or nothing where ONNX Runtime is not installed.
-fn labeler(test: &str, package: &Path, labels: usize) -> Option<Labeler<OnnxModel>> {
+fn client(test: &str, package: &Path, labels: usize) -> Option<Client> {
     let settings =
         Settings { sessions: 2, cache_entries: 0, top_k: labels, ..Settings::of_package(package.to_owned()) };
     match load::load(&Config::try_from(settings).expect("good settings")) {
-        Ok(labeler) => Some(labeler),
+        Ok(client) => Some(client),
         Err(LoadError::Session(SessionError::Runtime(error))) => {
             workspace::skip_without_tool(test, &error.to_string());
             None
@@ -144,14 +144,14 @@ fn holds(test: &str, package: &Path, texts: usize) -> bool {
     };
     let opened = Package::open(package).expect("the package opens");
     let names: Vec<&str> = opened.config.labels.iter().map(|label| &**label).collect();
-    let Some(mut labeler) = labeler(test, package, names.len()) else { return false };
+    let Some(client) = client(test, package, names.len()) else { return false };
     let rows = reference(&python, package, texts);
     assert_eq!(rows.len(), texts);
     let lists_all = opened.config.problem_type == engine::label::ProblemType::Softmax;
     let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
     for window in rows.chunks(WINDOW) {
         let window_texts: Vec<&str> = window.iter().map(|row| row.text.as_str()).collect();
-        let answers = labeler.predict(&window_texts).expect("the model works");
+        let answers = client.predict(&window_texts).expect("the model works");
         for (row, answer) in window.iter().zip(answers) {
             let prediction = answer.expect("every text has scores");
             tallies.entry(&row.kind).or_default().add(compare(row, &prediction, &names, lists_all));

@@ -1,11 +1,9 @@
-//! A worker put together: source, labeller and publisher for the pipeline, as `classify` and `demo` run it.
+//! A worker put together: source, model and publisher for the pipeline, as `classify` and `demo` run it.
 
 use std::sync::Arc;
 
-use classifier::pipeline::{Parts, Progress, Supervision, supervise};
-use engine::labeler::Labeler;
-use engine::onnx::OnnxModel;
-use ingest::batcher::BatchLimits;
+use classifier::pipeline::{Limits, Parts, Progress, Supervision, supervise};
+use engine::Client;
 use kafka::consumer::KafkaSource;
 use kafka::lease::{Leases, Losses};
 use kafka::settings::{SourceConfig, UntilEnd};
@@ -18,18 +16,18 @@ use crate::settings::Config;
 
 /// Reads, labels and publishes as one member of its group.
 pub struct Worker {
-    parts: Parts<KafkaSource, OnnxModel, KafkaPublisher>,
-    limits: BatchLimits,
+    parts: Parts<KafkaSource, KafkaPublisher>,
+    limits: Limits,
     supervision: Supervision,
     leases: Arc<Leases>,
 }
 
 impl Worker {
-    /// Joins the group and connects the publisher, for a labeller that is ready.
+    /// Joins the group and connects the publisher, for a model that is ready.
     ///
     /// # Errors
     /// When the broker does not answer in time, a topic is missing or may not be written.
-    pub fn connect(config: &Config, labeler: Labeler<OnnxModel>, until_end: bool) -> Result<Self, WorkerError> {
+    pub fn connect(config: &Config, model: Client, until_end: bool) -> Result<Self, WorkerError> {
         let mut source: SourceConfig = config.source().clone();
         if until_end {
             source = source.until_end(UntilEnd::Committed);
@@ -38,8 +36,8 @@ impl Worker {
         let leases = source.leases();
         let publisher = KafkaPublisher::connect(config.sink(), config.identity(), leases.lease_fn())?;
         Ok(Self {
-            parts: Parts { source, decoder: config.decoder(), labeler, publisher },
-            limits: config.batch_limits(),
+            parts: Parts { source, decoder: config.decoder(), model, publisher },
+            limits: config.limits(),
             supervision: config.supervision(),
             leases,
         })
@@ -47,7 +45,7 @@ impl Worker {
 
     /// The model that labels.
     pub fn model(&self) -> &ModelId {
-        self.parts.labeler.model()
+        self.parts.model.model()
     }
 
     /// Tells whether this worker is a member of its group; for readiness.

@@ -29,7 +29,7 @@ pub fn setup<'a>(config: &'a Config, until_end: bool, stop: &CancellationToken) 
         windows: Arc::new(drift.windows().clone()),
         state: config.state(),
         reports: config.reports(),
-        batch: config.batch_limits(),
+        batch: config.limits().batch,
         observer: Observer::new(drift.observer().clone()),
         comparer: comparer(config, stop)?,
         labels: config.labels().cloned(),

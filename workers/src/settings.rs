@@ -14,7 +14,7 @@ use ::drift::labels::settings::{LabelsConfig, LabelsSettings};
 use ::drift::pipeline::settings::{StateConfig, StateSettings};
 use ::drift::reference::settings::{ReferenceConfig, ReferenceSettings};
 use ::drift::verdict::settings::{VerdictConfig, VerdictSettings};
-use classifier::pipeline::Supervision;
+use classifier::pipeline::{Limits, Supervision};
 use formats::{DecodeConfig, DecodeSettings, Decoder};
 use ingest::batcher::BatchLimits;
 use kafka::connection::{Connection, ConnectionSettings};
@@ -80,6 +80,7 @@ pub struct Settings {
 struct BatchSettings {
     records_max: usize,
     bytes_max: usize,
+    in_flight_max: usize,
 }
 
 /// `[run]`, as written.
@@ -101,7 +102,7 @@ pub struct Config {
     model: engine::settings::Config,
     package: Address,
     packages: PackagesConfig,
-    batch: BatchLimits,
+    batch: Limits,
     sink: SinkConfig,
     publish_max: Duration,
     drift: DriftConfig,
@@ -153,7 +154,7 @@ impl Config {
         &self.packages
     }
 
-    pub fn batch_limits(&self) -> BatchLimits {
+    pub fn limits(&self) -> Limits {
         self.batch
     }
 
@@ -309,7 +310,7 @@ fn package(settings: &mut Settings, problems: &mut Vec<Problem>) -> Option<Addre
     }
 }
 
-impl TryFrom<BatchSettings> for BatchLimits {
+impl TryFrom<BatchSettings> for Limits {
     type Error = Vec<Problem>;
 
     fn try_from(settings: BatchSettings) -> Result<Self, Vec<Problem>> {
@@ -323,7 +324,9 @@ impl TryFrom<BatchSettings> for BatchLimits {
         };
         let records_max = positive("batch.records_max", settings.records_max);
         let bytes_max = positive("batch.bytes_max", settings.bytes_max);
-        records_max.zip(bytes_max).map(|(records_max, bytes_max)| Self { records_max, bytes_max }).ok_or(problems)
+        let in_flight_max = positive("batch.in_flight_max", settings.in_flight_max);
+        let batch = records_max.zip(bytes_max).map(|(records_max, bytes_max)| BatchLimits { records_max, bytes_max });
+        batch.zip(in_flight_max).map(|(batch, in_flight_max)| Self { batch, in_flight_max }).ok_or(problems)
     }
 }
 

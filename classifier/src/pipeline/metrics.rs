@@ -36,10 +36,18 @@ pub fn describe() {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a batch has far fewer than 2^52 records")]
-pub(crate) fn labeled(records: usize, decode: Duration, label: Duration) {
+pub(super) fn released(records: usize, label: Duration) {
     histogram!(BATCH_RECORDS).record(records as f64);
-    histogram!(STAGE_SECONDS, "stage" => "decode").record(decode);
     histogram!(STAGE_SECONDS, "stage" => "label").record(label);
+}
+
+pub(super) fn decoded(took: Duration) {
+    histogram!(STAGE_SECONDS, "stage" => "decode").record(took);
+}
+
+/// Records that were under way and are read again.
+pub(super) fn stale(records: usize) {
+    counter!(RECORDS, "outcome" => "stale").increment(records as u64);
 }
 
 pub(crate) fn published(summary: &Summary, published: Published, took: Duration) {

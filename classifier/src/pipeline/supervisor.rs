@@ -1,22 +1,20 @@
 //! The one way to recover: rewind to the committed offsets and run again, within a bound.
 
-use ingest::batcher::BatchLimits;
 use kafka::source::Source;
 use schemas::{Recovery, chain};
 use service::supervision::{Rewinds, Supervision, pause};
 use sink::publisher::Publisher;
 use tokio_util::sync::CancellationToken;
 
-use super::{Parts, PipelineError, Progress, run};
-use engine::model::Model;
+use super::{Limits, Parts, PipelineError, Progress, run};
 
 /// Runs the pipeline until it stops, ends, or cannot be recovered.
 ///
 /// # Errors
 /// The error that asked for [`Recovery::Exit`], or [`PipelineError::TooManyRewinds`] around the last one.
-pub fn supervise<S: Source, M: Model, P: Publisher + Send>(
-    parts: &mut Parts<S, M, P>,
-    limits: BatchLimits,
+pub fn supervise<S: Source, P: Publisher + Send>(
+    parts: &mut Parts<S, P>,
+    limits: Limits,
     supervision: Supervision,
     progress: &Progress,
     stop: &CancellationToken,

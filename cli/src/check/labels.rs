@@ -1,7 +1,7 @@
 //! The newest records, labelled as a worker would: what each becomes, and what its time says.
 
-use engine::labeler::Labeler;
-use engine::onnx::OnnxModel;
+use classifier::labeled::labeled;
+use engine::Client;
 use formats::Decoder;
 use schemas::{Batch, DeadLetter, Fate, Generation, LabeledEvent, RawEvent, TextEvent, Tombstone, chain};
 use workers::settings::Config;
@@ -15,7 +15,7 @@ const TEXT_SHOWN: usize = 60;
 /// Labels the records as a worker would, and shows them.
 pub(super) fn check(
     config: &Config,
-    mut labeler: Labeler<OnnxModel>,
+    model: Client,
     records: Vec<RawEvent>,
     report: &mut Report,
 ) -> Result<(), Failure> {
@@ -23,8 +23,11 @@ pub(super) fn check(
     let decoded = Batch::read(records, Generation::default()).sift(|record| decoder.decode(record));
     let count = decoded.records();
     check_times(&decoder, decoded.items(), report)?;
-    match labeler.label(decoded) {
-        Ok(labeled) => {
+    let texts: Vec<&str> = decoded.items().iter().map(|event| event.text.as_str()).collect();
+    match model.predict(&texts) {
+        Ok(answers) => {
+            let answered = decoded.zip_map(answers, |event, answer| (event, answer));
+            let labeled = answered.try_map(|(event, answer)| labeled(event, answer, model.model()));
             let found = format!("{} of the newest {count} have a text to label", labeled.items().len());
             if labeled.items().is_empty() && !labeled.rejects().is_empty() {
                 let fix = "does decode.format match the payloads, and decode.text_pointer the position of the text?";

@@ -6,10 +6,9 @@
 use std::fs;
 use std::time::Duration;
 
-use engine::labeler::{Labeler, Prediction};
-use engine::onnx::OnnxModel;
 use engine::package::Package;
 use engine::settings::{Config, LongTextKind, Settings};
+use engine::{Client, Prediction};
 use schemas::chain;
 use tests::process::Process;
 use tests::workspace;
@@ -18,13 +17,13 @@ use crate::tiny::{self, Graph, Tiny};
 use crate::{close, load, predict, settings};
 
 /// A labeller for a package that has to load; nothing where ONNX Runtime is not installed.
-fn labeler(test: &str, tiny: &Tiny) -> Option<Labeler<OnnxModel>> {
+fn client(test: &str, tiny: &Tiny) -> Option<Client> {
     let loaded = load(test, settings(tiny.dir()))?;
     Some(loaded.unwrap_or_else(|error| panic!("{test}: {}", chain(&error))))
 }
 
-fn one(labeler: &mut Labeler<OnnxModel>, text: &str) -> Prediction {
-    let prediction = predict(labeler, &[text]).remove(0).unwrap_or_else(|error| panic!("{text}: {error}"));
+fn one(client: &Client, text: &str) -> Prediction {
+    let prediction = predict(client, &[text]).remove(0).unwrap_or_else(|error| panic!("{text}: {error}"));
     (*prediction).clone()
 }
 
@@ -50,8 +49,8 @@ fn labels_that_config_json_does_not_name_are_those_of_transformers_with_a_note()
     ] {
         let model = Graph { columns, ..Graph::default() }.bytes();
         let tiny = Tiny::new().with("config.json", config(members)).with("model.onnx", model);
-        let Some(mut labeler) = labeler(test, &tiny) else { return };
-        assert_eq!(one(&mut labeler, "good").labels.label.as_deref(), Some(expected), "{members}");
+        let Some(client) = client(test, &tiny) else { return };
+        assert_eq!(one(&client, "good").labels.label.as_deref(), Some(expected), "{members}");
         let settings = Config::try_from(settings(tiny.dir())).expect("good settings");
         let report = engine::check::check(&settings).unwrap_or_else(|error| panic!("{members}: {}", chain(&error)));
         assert!(report.notes.iter().any(|said| said.contains(note)), "{members}: {:?}", report.notes);
@@ -94,19 +93,19 @@ fn one_logit_is_a_sigmoid_unless_it_is_a_regression() {
     for problem in ["null", r#""single_label_classification""#, r#""multi_label_classification""#] {
         let members = format!(r#""id2label": {{"0": "spam"}}, "problem_type": {problem},"#);
         let tiny = Tiny::new().with("config.json", config(&members)).with("model.onnx", &model);
-        let Some(mut labeler) = labeler(test, &tiny) else { return };
+        let Some(client) = client(test, &tiny) else { return };
         // logits 1 and -1
-        let yes = one(&mut labeler, "good").labels;
+        let yes = one(&client, "good").labels;
         close(yes.score.expect("a score"), 1.0 / (1.0 + (-1f64).exp()));
         assert_eq!(yes.label.as_deref(), Some("spam"), "{problem}");
-        let no = one(&mut labeler, "bad").labels;
+        let no = one(&client, "bad").labels;
         close(no.score.expect("a score"), 1.0 / (1.0 + 1f64.exp()));
         assert_eq!(no.label, None, "{problem}: below 0.5 the only label is not given");
     }
     let members = r#""id2label": {"0": "stars"}, "problem_type": "regression","#;
     let tiny = Tiny::new().with("config.json", config(members)).with("model.onnx", &model);
-    let Some(mut labeler) = labeler(test, &tiny) else { return };
-    let found = one(&mut labeler, "good good").labels;
+    let Some(client) = client(test, &tiny) else { return };
+    let found = one(&client, "good good").labels;
     assert_eq!((found.label, found.score, found.value), (None, None, Some(2.0)));
 }
 
@@ -138,14 +137,14 @@ fn a_long_text_is_cut_where_its_tokenizer_cuts_it() {
         if let Some(json) = settings_json {
             tiny.write("tokenizer_config.json", json);
         }
-        let Some(mut labeler) = labeler(test, &tiny) else { return };
-        digests.push(labeler.model().digest.clone());
-        let found = one(&mut labeler, text);
+        let Some(client) = client(test, &tiny) else { return };
+        digests.push(client.model().digest.clone());
+        let found = one(&client, text);
         assert_eq!(found.labels.label.as_deref(), Some(expected), "{truncation} {settings_json:?}");
         assert_eq!((found.signals.truncated, found.signals.n_tokens), (true, 17));
         let own = Settings { long_text: LongTextKind::Head, ..settings(tiny.dir()) };
-        let mut labeler = load(test, own).expect("as before").unwrap_or_else(|error| panic!("{}", chain(&error)));
-        assert_eq!(one(&mut labeler, text).labels.label.as_deref(), Some(head), "a setting wins");
+        let client = load(test, own).expect("as before").unwrap_or_else(|error| panic!("{}", chain(&error)));
+        assert_eq!(one(&client, text).labels.label.as_deref(), Some(head), "a setting wins");
     }
     let count = digests.len();
     digests.sort();
@@ -153,8 +152,8 @@ fn a_long_text_is_cut_where_its_tokenizer_cuts_it() {
     assert_eq!(digests.len(), count, "what cuts a text is part of the digest");
 
     let tiny = Tiny::new().with("tokenizer_config.json", r#"{"model_max_length": 3, "truncation_side": "left"}"#);
-    let Some(mut labeler) = labeler(test, &tiny) else { return };
-    let found = one(&mut labeler, "bad good good");
+    let Some(client) = client(test, &tiny) else { return };
+    let found = one(&client, "bad good good");
     close(found.labels.score.expect("a score"), 1.0 / (1.0 + (-4f64).exp()));
     let tiny = Tiny::new().with("tokenizer_config.json", r#"{"truncation_side": "middle"}"#);
     let error = chain(&Package::open(tiny.dir()).err().expect("transformers refuses it, too"));
@@ -166,11 +165,11 @@ fn logits_of_every_float_and_token_ids_of_both_integers_are_taken() {
     let test = "logits_of_every_float";
     for (input_type, output_type) in [(7, 1), (7, 10), (7, 11), (7, 16), (6, 1), (6, 10)] {
         let graph = Graph { input_type, output_type, ..Graph::default() };
-        let Some(mut labeler) = labeler(test, &Tiny::new().with("model.onnx", graph.bytes())) else { return };
+        let Some(client) = client(test, &Tiny::new().with("model.onnx", graph.bytes())) else { return };
         // logits (2, -2) and (-1, 2), which all of these floats hold exactly
-        close(one(&mut labeler, "good good").labels.top[0].score, 1.0 / (1.0 + (-4f64).exp()));
-        close(one(&mut labeler, "bad").labels.top[0].score, 1.0 / (1.0 + (-3f64).exp()));
-        let answers = predict(&mut labeler, &["huge huge", "good"]);
+        close(one(&client, "good good").labels.top[0].score, 1.0 / (1.0 + (-4f64).exp()));
+        close(one(&client, "bad").labels.top[0].score, 1.0 / (1.0 + (-3f64).exp()));
+        let answers = predict(&client, &["huge huge", "good"]);
         assert!(answers[0].as_ref().is_err_and(|error| error.contains("not a finite number")), "{output_type}");
         assert!(answers[1].is_ok(), "{output_type}");
     }
@@ -181,8 +180,8 @@ fn logits_are_found_among_other_outputs() {
     let test = "logits_are_found_among_other_outputs";
     let plain = || Graph { hidden: true, width: 2, ..Graph::default() };
     for graph in [plain(), Graph { width: 0, ..plain() }, Graph { output: "output_0", ..plain() }] {
-        let Some(mut labeler) = labeler(test, &Tiny::new().with("model.onnx", graph.bytes())) else { return };
-        close(one(&mut labeler, "good").labels.top[0].score, 1.0 / (1.0 + (-2f64).exp()));
+        let Some(client) = client(test, &Tiny::new().with("model.onnx", graph.bytes())) else { return };
+        close(one(&client, "good").labels.top[0].score, 1.0 / (1.0 + (-2f64).exp()));
     }
     for (graph, expected) in [
         (Graph { output: "output_0", softmax: true, ..plain() }, "and \"output_0\" holds probabilities"),
@@ -215,9 +214,9 @@ fn external_data_beside_the_model_is_loaded_and_is_part_of_the_digest() {
         fs::remove_file(tiny.path("model.onnx")).expect("writable");
         tiny.write(model, graph.bytes());
         tiny.write(file, graph.data());
-        let Some(mut labeler) = labeler(test, &tiny) else { return };
-        close(one(&mut labeler, "good").labels.top[0].score, 1.0 / (1.0 + (-2f64).exp()));
-        let before = labeler.model().digest.clone();
+        let Some(client) = client(test, &tiny) else { return };
+        close(one(&client, "good").labels.top[0].score, 1.0 / (1.0 + (-2f64).exp()));
+        let before = client.model().digest.clone();
         let mut other = graph.data();
         other[12 * 2] ^= 1; // the weight of a word that no text has
         tiny.write(file, &other);
@@ -304,8 +303,8 @@ fn a_tokenizer_without_special_tokens_works_and_is_noted() {
     let tiny = Tiny::new().with("tokenizer.json", tokenizer.to_string());
     let package = Package::open(tiny.dir()).expect("it is whole");
     assert!(package.notes(None).iter().any(|note| note.contains("no post_processor")), "{:?}", package.notes(None));
-    let Some(mut labeler) = labeler("a_tokenizer_without_special_tokens", &tiny) else { return };
-    assert_eq!(one(&mut labeler, "good").signals.n_tokens, 1);
+    let Some(client) = client("a_tokenizer_without_special_tokens", &tiny) else { return };
+    assert_eq!(one(&client, "good").signals.n_tokens, 1);
 }
 
 /// The binary on a package of Hugging Face's files alone: no broker is needed to hear what is said of the model.

@@ -8,12 +8,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::labeler::{Labeler, Prediction};
 use engine::load::{self, LoadError};
-use engine::onnx::{OnnxModel, SessionError};
+use engine::onnx::SessionError;
 use engine::package::Package;
 use engine::settings::{Config, LongTextKind, Settings};
 use engine::tokens::LongText;
+use engine::{Client, Prediction};
 use proptest::prelude::*;
 use schemas::chain;
 use tests::workspace;
@@ -24,7 +24,7 @@ pub(crate) fn settings(dir: &Path) -> Settings {
 }
 
 /// Loads with these settings; nothing where ONNX Runtime is not installed.
-pub(crate) fn load(test: &str, settings: Settings) -> Option<Result<Labeler<OnnxModel>, LoadError>> {
+pub(crate) fn load(test: &str, settings: Settings) -> Option<Result<Client, LoadError>> {
     let config = Config::try_from(settings).expect("good settings");
     match load::load(&config) {
         Err(LoadError::Session(SessionError::Runtime(error))) => {
@@ -35,8 +35,8 @@ pub(crate) fn load(test: &str, settings: Settings) -> Option<Result<Labeler<Onnx
     }
 }
 
-pub(crate) fn predict(labeler: &mut Labeler<OnnxModel>, texts: &[&str]) -> Vec<Result<Arc<Prediction>, String>> {
-    let answers = labeler.predict(texts).expect("the model works");
+pub(crate) fn predict(client: &Client, texts: &[&str]) -> Vec<Result<Arc<Prediction>, String>> {
+    let answers = client.predict(texts).expect("the model works");
     answers.into_iter().map(|answer| answer.map_err(|error| chain(&*error))).collect()
 }
 
@@ -47,14 +47,14 @@ pub(crate) fn close(found: f32, expected: f64) {
 #[test]
 fn a_package_of_hugging_face_files_only_works_unchanged() {
     let tiny = Tiny::new();
-    let Some(labeler) = load("a_package_of_hugging_face_files_only", settings(tiny.dir())) else { return };
-    let mut labeler = labeler.unwrap_or_else(|error| panic!("the tiny package loads: {error}"));
-    let model = Arc::clone(labeler.model());
+    let Some(client) = load("a_package_of_hugging_face_files_only", settings(tiny.dir())) else { return };
+    let client = client.unwrap_or_else(|error| panic!("the tiny package loads: {error}"));
+    let model = Arc::clone(client.model());
     assert_eq!(model.name, tiny.dir().file_name().expect("a name").to_string_lossy());
     assert_eq!(model.digest.len(), "sha256:".len() + 64);
     assert!(model.digest[7..].starts_with(&model.version));
 
-    let answers = predict(&mut labeler, &["Good good", "bad", "huge huge", "good what"]);
+    let answers = predict(&client, &["Good good", "bad", "huge huge", "good what"]);
     // logits (2, -2), (-1, 2), infinite, (1, -1)
     let first = answers[0].as_ref().expect("a label");
     assert_eq!(first.labels.label.as_deref(), Some("positive"));
@@ -98,17 +98,17 @@ fn sigmoid_regression_thresholds_and_temperature_come_from_the_package_and_setti
     let manifest = r#"{"name": "tiny", "version": "7", "temperature": 2, "tokens_max": 6,
         "thresholds": {"abstain_below": 0.9, "per_label": {"negative": 0.1}}}"#;
     let tiny = Tiny::new().with("config.json", sigmoid).with("labelstream.json", manifest);
-    let Some(labeler) = load(test, settings(tiny.dir())) else { return };
-    let mut labeler = labeler.unwrap_or_else(|error| panic!("the tiny package loads: {error}"));
-    assert_eq!((labeler.model().name.as_str(), labeler.model().version.as_str()), ("tiny", "7"));
-    let answers = predict(&mut labeler, &["good", "good good good good good"]);
+    let Some(client) = load(test, settings(tiny.dir())) else { return };
+    let client = client.unwrap_or_else(|error| panic!("the tiny package loads: {error}"));
+    assert_eq!((client.model().name.as_str(), client.model().version.as_str()), ("tiny", "7"));
+    let answers = predict(&client, &["good", "good good good good good"]);
     assert_eq!(answers[0].as_ref().expect("scores").labels.label, None, "sigmoid(1/2) is below 0.9");
     let sure = answers[1].as_ref().expect("scores");
     close(sure.labels.top[0].score, 1.0 / (1.0 + (-2.5f64).exp()));
 
     let own = Settings { temperature: Some(1.0), abstain_below: Some(0.0), ..settings(tiny.dir()) };
-    let mut labeler = load(test, own).expect("as before").unwrap_or_else(|error| panic!("settings win: {error}"));
-    let answers = predict(&mut labeler, &["good"]);
+    let client = load(test, own).expect("as before").unwrap_or_else(|error| panic!("settings win: {error}"));
+    let answers = predict(&client, &["good"]);
     let top = &answers[0].as_ref().expect("scores").labels.top;
     close(top[0].score, 1.0 / (1.0 + (-1f64).exp()));
     assert_eq!(top.len(), 2, "negative, sigmoid(-1) = 0.27, is over its own threshold: {top:?}");
@@ -119,9 +119,9 @@ fn windows_of_a_long_text_are_scored_together() {
     let tiny = Tiny::new();
     let strided =
         Settings { long_text: LongTextKind::Strided, stride_overlap: 0, tokens_max: Some(3), ..settings(tiny.dir()) };
-    let Some(labeler) = load("windows_of_a_long_text", strided) else { return };
-    let mut labeler = labeler.unwrap_or_else(|error| panic!("the tiny package loads: {error}"));
-    let answers = predict(&mut labeler, &["good good what what bad bad bad"]);
+    let Some(client) = load("windows_of_a_long_text", strided) else { return };
+    let client = client.unwrap_or_else(|error| panic!("the tiny package loads: {error}"));
+    let answers = predict(&client, &["good good what what bad bad bad"]);
     let prediction = answers[0].as_ref().expect("scores");
     // windows of two words: (2, -2), (0, 0), (-2, 4), (-1, 2); the highest of each label is (2, 4)
     close(prediction.labels.top[0].score, 1.0 / (1.0 + (-2f64).exp()));
@@ -134,8 +134,8 @@ fn golden_texts_with_other_scores_are_listed_by_number() {
     let manifest = r#"{"golden": [{"text": "good", "label": "positive", "score": 0.880797},
         {"text": "bad", "label": "positive", "score": 0.5}, {"text": "good good", "label": "positive", "score": 0.7}]}"#;
     let tiny = Tiny::new().with("labelstream.json", manifest);
-    let Some(labeler) = load("golden_texts_with_other_scores", settings(tiny.dir())) else { return };
-    let error = chain(&labeler.err().expect("two texts differ"));
+    let Some(client) = load("golden_texts_with_other_scores", settings(tiny.dir())) else { return };
+    let error = chain(&client.err().expect("two texts differ"));
     assert!(error.contains("2 differ; number 1: expected positive 0.5, found negative 0.95257"), "{error}");
     assert!(error.contains("number 2: expected positive 0.7, found positive 0.98201"), "{error}");
     assert!(!error.contains("good"), "a text stays out of the log: {error}");
@@ -208,8 +208,8 @@ fn a_model_of_another_shape_is_refused_when_it_is_loaded() {
         (Graph { input_type: 1, ..plain() }, "its input \"input_ids\" holds f32: expected i64 or i32"),
     ] {
         let tiny = Tiny::new().with("model.onnx", graph.bytes());
-        let Some(labeler) = load("a_model_of_another_shape", settings(tiny.dir())) else { return };
-        let error = chain(&labeler.err().expect("the model is refused"));
+        let Some(client) = load("a_model_of_another_shape", settings(tiny.dir())) else { return };
+        let error = chain(&client.err().expect("the model is refused"));
         assert!(error.contains("model.onnx") && error.contains(expected), "expected {expected}, found {error}");
     }
     let three = tiny::CONFIG.replace("\"1\": \"negative\"", "\"1\": \"negative\", \"2\": \"neutral\"");
@@ -217,8 +217,8 @@ fn a_model_of_another_shape_is_refused_when_it_is_loaded() {
         [(2, "have the shape [-1, 2], but config.json names 3 labels: 2 are needed"), (0, "3 labels")]
     {
         let tiny = Tiny::new().with("config.json", &three).with("model.onnx", Graph { width, ..plain() }.bytes());
-        let Some(labeler) = load("a_model_of_another_shape", settings(tiny.dir())) else { return };
-        let error = chain(&labeler.err().expect("two logits for three labels"));
+        let Some(client) = load("a_model_of_another_shape", settings(tiny.dir())) else { return };
+        let error = chain(&client.err().expect("two logits for three labels"));
         assert!(error.contains(expected), "expected {expected}, found {error}");
     }
 }
@@ -226,11 +226,10 @@ fn a_model_of_another_shape_is_refused_when_it_is_loaded() {
 #[test]
 fn a_run_smaller_than_a_text_is_refused() {
     let tiny = Tiny::new();
-    let Some(labeler) = load("a_run_smaller_than_a_text", Settings { tokens_per_run: 7, ..settings(tiny.dir()) })
-    else {
+    let Some(client) = load("a_run_smaller_than_a_text", Settings { tokens_per_run: 7, ..settings(tiny.dir()) }) else {
         return;
     };
-    let error = chain(&labeler.err().expect("a text may have 8 tokens"));
+    let error = chain(&client.err().expect("a text may have 8 tokens"));
     assert!(error.contains("model.tokens_per_run = 7") && error.contains("at least the 8 tokens"), "{error}");
 }
 

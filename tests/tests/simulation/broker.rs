@@ -12,6 +12,7 @@ use sink::publisher::PublishError;
 use sink::publisher::Publisher;
 
 use crate::faults::{Faults, Kind, Seam};
+use crate::model::expected_label;
 
 /// What lies on the broker and what the group knows.
 #[derive(Default)]
@@ -23,6 +24,8 @@ pub(crate) struct State {
     /// Partitions were reset since the source last looked.
     lost: bool,
     pub(crate) labeled: Vec<Origin>,
+    /// Those of them whose label is that of another text.
+    pub(crate) mislabeled: Vec<Origin>,
     pub(crate) dead_letters: Vec<Origin>,
     pub(crate) tombstones: Vec<Origin>,
 }
@@ -45,6 +48,7 @@ pub(crate) struct Broker {
     state: Arc<Mutex<State>>,
     faults: Arc<Faults>,
     checks_generation: bool,
+    swaps_answers: bool,
     ends: bool,
 }
 
@@ -52,12 +56,21 @@ impl Broker {
     pub(crate) fn new(input: Vec<Vec<RawEvent>>, faults: Arc<Faults>) -> Self {
         let empty = vec![0; input.len()];
         let state = State { input, committed: empty.clone(), positions: empty, ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)), faults, checks_generation: true, ends: true }
+        Self { state: Arc::new(Mutex::new(state)), faults, checks_generation: true, swaps_answers: false, ends: true }
     }
 
     /// The bug that generations exist for, planted: a zombie's batch is accepted.
     pub(crate) fn without_generation_check(self) -> Self {
         Self { checks_generation: false, ..self }
+    }
+
+    /// The bug that answers have places for, planted: each run begins with the answer that the run before ended with.
+    pub(crate) fn with_swapped_answers(self) -> Self {
+        Self { swaps_answers: true, ..self }
+    }
+
+    pub(crate) fn swaps_answers(&self) -> bool {
+        self.swaps_answers
     }
 
     /// More may always come, so a source waits instead of ending.
@@ -67,6 +80,13 @@ impl Broker {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner) // a planned panic leaves the state whole
+    }
+
+    /// Every record that is committed.
+    pub(crate) fn settled(&self) -> impl Iterator<Item = Origin> + use<> {
+        let state = self.state();
+        let all = state.labeled.iter().chain(&state.dead_letters).chain(&state.tombstones);
+        all.cloned().collect::<Vec<_>>().into_iter()
     }
 
     /// A process starts: it takes the partitions under a new generation.
@@ -166,6 +186,8 @@ impl Publisher for FakePublisher {
             return Ok(Published::Stale);
         }
         state.labeled.extend(batch.items().iter().map(|item| item.event.raw.origin.clone()));
+        let is_wrong = |item: &&LabeledEvent| item.labels.label.as_deref() != Some(expected_label(&item.event.text));
+        state.mislabeled.extend(batch.items().iter().filter(is_wrong).map(|item| item.event.raw.origin.clone()));
         state.dead_letters.extend(batch.rejects().iter().map(|letter| letter.raw.origin.clone()));
         state.tombstones.extend(batch.tombstones().iter().map(|tombstone| tombstone.raw.origin.clone()));
         for ((_, partition), next) in batch.ticket().next_offsets() {

@@ -13,7 +13,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use classifier::pipeline::{Parts, Progress, Supervision, supervise};
+use classifier::pipeline::{Limits, Parts, Progress, Supervision, supervise};
 use ingest::batcher::BatchLimits;
 use proptest::prelude::*;
 use schemas::{Origin, RawEvent};
@@ -22,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, FakePublisher, FakeSource};
 use crate::faults::{Faults, KINDS, Kind, Seam};
-use crate::model::FakeModel;
 
 const PARTITIONS: i32 = 3;
 const RECORDS: i64 = 8;
@@ -52,14 +51,14 @@ fn records() -> Vec<Vec<RawEvent>> {
     (0..PARTITIONS).map(|partition| (0..RECORDS).map(|offset| record(partition, offset)).collect()).collect()
 }
 
-fn process(broker: &Broker, faults: &Arc<Faults>) -> Parts<FakeSource, FakeModel, FakePublisher> {
+fn process(broker: &Broker, faults: &Arc<Faults>) -> Parts<FakeSource, FakePublisher> {
     let (source, publisher) = broker.join();
-    Parts { source, decoder: model::decoder(), labeler: model::labeler(broker, faults), publisher }
+    Parts { source, decoder: model::decoder(), model: model::client(broker, faults), publisher }
 }
 
-fn limits() -> BatchLimits {
+fn limits() -> Limits {
     let limit = |value: usize| value.try_into().expect("tests use positive limits");
-    BatchLimits { records_max: limit(5), bytes_max: limit(10_000) }
+    Limits { batch: BatchLimits { records_max: limit(5), bytes_max: limit(10_000) }, in_flight_max: limit(3) }
 }
 
 /// Starts processes until one ends well, as a supervisor of processes would.
@@ -102,6 +101,7 @@ fn holds(broker: &Broker, faults: &Faults) {
     assert_eq!(seen, every, "each record exactly once, under {faults:?}");
     assert!(state.dead_letters.len() >= DEAD_LETTERS, "{:?} under {faults:?}", state.dead_letters);
     assert_eq!(state.tombstones.len(), TOMBSTONES, "under {faults:?}");
+    assert_eq!(state.mislabeled, [], "the label of another text, under {faults:?}");
     for partition in 0..PARTITIONS {
         let offsets: Vec<_> = state.labeled.iter().filter(|o| o.partition == partition).map(|o| o.offset).collect();
         assert!(offsets.is_sorted(), "order of partition {partition}: {offsets:?}, under {faults:?}");
@@ -170,6 +170,39 @@ fn notices_a_publisher_that_ignores_generations() {
         let faults = Arc::new(Faults::at(Seam::Read, call, Kind::Rebalance));
         simulate(Broker::new(records(), Arc::clone(&faults)).without_generation_check(), &faults);
     }
+}
+
+#[test]
+#[should_panic(expected = "the label of another text")]
+fn notices_answers_that_are_swapped_between_runs() {
+    let faults = Arc::new(Faults::default());
+    simulate(Broker::new(records(), Arc::clone(&faults)).with_swapped_answers(), &faults);
+}
+
+#[test]
+fn a_text_that_hangs_holds_back_its_own_partition_only() {
+    let faults = Arc::new(Faults::at(Seam::Infer, 1, Kind::Hangs));
+    let broker = Broker::new(records(), Arc::clone(&faults));
+    let gate = faults.gate.lock().expect("nobody panicked");
+    let pipeline = {
+        let (broker, faults) = (broker.clone(), Arc::clone(&faults));
+        thread::spawn(move || {
+            let mut parts = process(&broker, &faults);
+            let limits = Limits { in_flight_max: 10.try_into().expect("positive"), ..limits() };
+            classifier::pipeline::run(&mut parts, limits, &Progress::default(), &CancellationToken::new())
+        })
+    };
+    let deadline = Instant::now() + PATIENCE;
+    // The run that hangs has two texts at most, so at least one partition of the three is not in it.
+    let is_whole = |partition: i32| broker.settled().filter(|origin| origin.partition == partition).count() == 8;
+    while !(0..PARTITIONS).any(is_whole) {
+        assert!(Instant::now() < deadline, "no partition is whole");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(!(0..PARTITIONS).all(is_whole), "one text hangs");
+    drop(gate);
+    pipeline.join().expect("no panic").expect("it only took long");
+    holds(&broker, &faults);
 }
 
 #[test]

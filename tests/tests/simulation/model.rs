@@ -1,11 +1,12 @@
-//! A labeller whose model is a few lines: it fails on one word and where the plan says, and else labels by length.
+//! An engine whose model is a few lines: it fails on one word and where the plan says, and else labels by the words.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use engine::label::{ProblemType, Rules};
-use engine::labeler::{Labeler, LabelerConfig, Pool};
 use engine::model::{Model, ModelError, Scores, TokenBatch};
 use engine::tokens::{LongText, TokenLimits, Tokens};
+use engine::{Client, Limits, Loaded, Pool, Slot, SlotConfig};
 use formats::time::TimeUnit;
 use formats::{DecodeConfig, DecodeSettings, Decoder, Format, Layout, OnClash, Tombstones};
 use schemas::ModelId;
@@ -18,9 +19,21 @@ use crate::faults::{Faults, Kind, Seam};
 pub(crate) const POISON: &str = "poison";
 const POISON_ID: i64 = 2;
 
-pub(crate) struct FakeModel {
+/// Words by their token ids; the model adds the ids up, and the label is the rest.
+const WORDS: [&str; 11] = ["?", "text", POISON, "0", "1", "2", "3", "4", "5", "6", "7"];
+const LABELS: [&str; 5] = ["zero", "one", "two", "three", "four"];
+
+/// The label that a text has to get.
+pub(crate) fn expected_label(text: &str) -> &'static str {
+    let ids = text.split_whitespace().map(|word| WORDS.iter().position(|known| *known == word).unwrap_or(0));
+    LABELS[ids.sum::<usize>() % LABELS.len()]
+}
+
+struct FakeModel {
     broker: Broker,
     faults: Arc<Faults>,
+    /// What the last run ended with, for the planted bug that swaps answers.
+    last: Vec<f32>,
 }
 
 impl Model for FakeModel {
@@ -35,37 +48,48 @@ impl Model for FakeModel {
         if batch.input_ids.contains(&POISON_ID) {
             return Err(failed("poison"));
         }
-        Ok(Scores { logits: [1.0, 0.0].repeat(batch.rows), classes: 2 })
+        let rows = batch.input_ids.chunks_exact(batch.columns).zip(batch.attention_mask.chunks_exact(batch.columns));
+        let sums = rows.map(|(ids, mask)| ids.iter().zip(mask).map(|(id, mask)| id * mask).sum::<i64>());
+        let mut logits: Vec<f32> = sums.flat_map(|sum| (0..5).map(move |label| f32::from(sum % 5 == label))).collect();
+        if self.broker.swaps_answers() {
+            let own = logits.split_off(logits.len() - LABELS.len());
+            let foreign = std::mem::replace(&mut self.last, own);
+            logits.splice(0..0, if foreign.is_empty() { self.last.clone() } else { foreign });
+        }
+        Ok(Scores { logits, classes: LABELS.len() })
     }
 }
 
-pub(crate) fn labeler(broker: &Broker, faults: &Arc<Faults>) -> Labeler<FakeModel> {
-    let sessions = (0..2).map(|_| FakeModel { broker: broker.clone(), faults: Arc::clone(faults) }).collect();
+pub(crate) fn client(broker: &Broker, faults: &Arc<Faults>) -> Client {
+    let session = || FakeModel { broker: broker.clone(), faults: Arc::clone(faults), last: Vec::new() };
+    let sessions = (0..2).map(|_| Box::new(session()) as Box<dyn Model>).collect();
     let id = ModelId { name: "fake".into(), version: "1".into(), digest: format!("sha256:{}", "0".repeat(64)) };
     let rules = Rules {
         problem_type: ProblemType::Softmax,
-        names: vec!["short".into(), "long".into()],
+        names: LABELS.map(Into::into).into(),
         temperature: 1.0,
         abstain_below: None,
-        thresholds: vec![None, None],
+        thresholds: vec![None; LABELS.len()],
         top_k: 2,
     };
     let positive = |value: usize| value.try_into().expect("a positive limit");
-    let config = LabelerConfig {
+    let config = SlotConfig {
         tokens_per_run: positive(8),
         rows_per_run: positive(4),
         pool: Pool::Max,
         cache_entries: 0,
         failures_max: positive(8),
     };
-    Labeler::new(Arc::new(id), tokens(), rules, sessions, config)
+    let slots = vec![Slot::new(Arc::new(id), tokens(), rules, config)];
+    engine::start(vec![Loaded { sessions, slots }], Limits { bytes_max: 10_000, passed_over_max: 8 }).remove(0)
 }
 
 fn tokens() -> Tokens {
+    let vocabulary: HashMap<&str, usize> = WORDS.into_iter().zip(0..).collect();
     let words = serde_json::json!({
         "version": "1.0",
         "pre_tokenizer": { "type": "Whitespace" },
-        "model": { "type": "WordLevel", "unk_token": "?", "vocab": { "?": 0, "text": 1, POISON: POISON_ID } },
+        "model": { "type": "WordLevel", "unk_token": "?", "vocab": vocabulary },
     });
     let tokenizer: Tokenizer = words.to_string().parse().expect("a whole tokenizer");
     let limits = TokenLimits { tokens_max: 8, long_text: LongText::Head };
