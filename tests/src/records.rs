@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -16,6 +17,8 @@ use schemas::{Header, Origin, RawEvent};
 
 /// How long a broker on this machine may take for one thing before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at something that takes a moment.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A record to write; the rest is left to the broker.
 #[derive(Clone, Debug, Default)]
@@ -44,15 +47,8 @@ impl Record {
 
 /// Makes topics with this many partitions each.
 pub fn create_topics(address: &str, topics: &[&str], partitions: i32) {
-    let admin: AdminClient<DefaultClientContext> =
-        client(address).create().expect("an admin client needs only an address");
-    let wanted: Vec<_> =
-        topics.iter().map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(1))).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime of one thread");
-    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-    for made in runtime.block_on(admin.create_topics(&wanted, &options)).expect("the broker answers") {
-        made.unwrap_or_else(|(topic, code)| panic!("topic {topic} was not made: {code}"));
-    }
+    let topics = topics.iter().map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(1)));
+    create(address, &topics.collect::<Vec<_>>());
 }
 
 /// Makes one topic.
@@ -62,15 +58,36 @@ pub fn create_topic(address: &str, topic: &str, partitions: i32) {
 
 /// Makes one topic with settings of its own, by their Kafka names.
 pub fn create_topic_with(address: &str, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+    let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    create(address, &[settings.iter().fold(wanted, |wanted, (name, value)| wanted.set(name, value))]);
+}
+
+/// Makes topics, and waits until the broker knows them: Apache Kafka answers when its controller does, which may be before
+/// the broker takes records for them.
+fn create(address: &str, topics: &[NewTopic<'_>]) {
     let admin: AdminClient<DefaultClientContext> =
         client(address).create().expect("an admin client needs only an address");
-    let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
-    let wanted = settings.iter().fold(wanted, |wanted, (name, value)| wanted.set(name, value));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime of one thread");
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-    for made in runtime.block_on(admin.create_topics(&[wanted], &options)).expect("the broker answers") {
+    for made in runtime.block_on(admin.create_topics(topics, &options)).expect("the broker answers") {
         made.unwrap_or_else(|(topic, code)| panic!("topic {topic} was not made: {code}"));
     }
+    let deadline = Instant::now() + PATIENCE;
+    for topic in topics {
+        while !is_known(&admin, topic) {
+            assert!(Instant::now() < deadline, "the broker does not know topic {} that it has made", topic.name);
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+fn is_known(admin: &AdminClient<DefaultClientContext>, topic: &NewTopic<'_>) -> bool {
+    let metadata = admin.inner().fetch_metadata(Some(topic.name), PATIENCE).expect("the broker answers");
+    let found = metadata.topics().iter().find(|found| found.name() == topic.name && found.error().is_none());
+    found.is_some_and(|found| {
+        i32::try_from(found.partitions().len()) == Ok(topic.num_partitions)
+            && found.partitions().iter().all(|partition| partition.error().is_none() && partition.leader() >= 0)
+    })
 }
 
 /// Writes the records in order and returns once all of them are acknowledged.
