@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import sqlite3
 import sys
+import threading
 import time
 import types
 from dataclasses import replace
@@ -120,3 +122,15 @@ def test_trials_run_side_by_side_in_one_study(tmp_path: Path) -> None:
     assert len([trial for trial in trials(run) if trial.state.name in ("COMPLETE", "PRUNED")]) == 9
     with pytest.raises(Stopped, match="after 9 of 20 trials"):
         tune(replace(make_run(tmp_path, trials=20, jobs=2), deadline=time.monotonic() - 1))
+
+
+def test_a_study_that_another_process_has_locked_is_waited_for(tmp_path: Path) -> None:
+    run = make_run(tmp_path, trials=1)
+    tune(run)
+    other = sqlite3.connect(run.out / "tune" / "study.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    unlock = threading.Timer(7, lambda: other.execute("ROLLBACK"))  # longer than the 5 s that sqlite waits by itself
+    unlock.start()
+    tune(make_run(tmp_path, trials=2))
+    unlock.join()
+    assert len([trial for trial in trials(run) if trial.state.name == "COMPLETE"]) == 2

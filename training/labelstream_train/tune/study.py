@@ -22,6 +22,15 @@ DEFAULT = "default"
 LOG_LOSS = "log_loss"
 ERROR = "error"
 """Attribute of a trial whose values cannot be trained with: it counts as ended and is not repeated."""
+LOCK_WAIT_S = 120
+"""How long one process waits for the others to let go of the database; sqlite's own 5 s are too few on a busy disk."""
+
+
+def _storage(file: Path) -> optuna.storages.RDBStorage:
+    """The study's database, which several processes may write at once: a locked one is waited for."""
+    return optuna.storages.RDBStorage(
+        f"sqlite:///{file.resolve()}", engine_kwargs={"connect_args": {"timeout": LOCK_WAIT_S}}
+    )
 
 
 class Study:
@@ -35,7 +44,7 @@ class Study:
         folder.mkdir(parents=True, exist_ok=True)
         self.space, self.seed, self.startup_trials = space, seed, settings.startup_trials
         self.optuna = optuna.create_study(
-            storage=f"sqlite:///{(folder / 'study.db').resolve()}", study_name=NAME, load_if_exists=True,
+            storage=_storage(folder / "study.db"), study_name=NAME, load_if_exists=True,
             direction="maximize" if settings.figure == "quality" else "minimize", pruner=_pruner(settings, steps),
         )  # fmt: skip
         self.figure, self.worker = settings.figure, worker
