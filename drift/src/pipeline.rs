@@ -2,8 +2,9 @@
 //!
 //! Counting depends on the logs alone ([`PartitionState`](crate::partition)); every `checkpoint_ms` what changed is saved
 //! in one transaction with the offsets that it covers. A new assignment, or a rewind after an error, drops what is in
-//! memory and reads it back ([`KafkaTable`]). The owner of partition 0 of the first topic reports for all: a report is
-//! durable before the record that closes its window is in a checkpoint, so a crash between repeats the same file.
+//! memory and reads it back ([`KafkaTable`](kafka::table::KafkaTable)). The owner of partition 0 of the first topic
+//! reports for all: a report is durable before the record that closes its window is in a checkpoint, so a crash between
+//! repeats the same file.
 //!
 //! A store that fails ends nothing: its reports wait and are tried again, and from `reports.pending_max` on reading
 //! waits, too. [`run`] borrows its parts, so [`supervise`] can call it again with them.

@@ -7,7 +7,7 @@
 //! | `closed/PT1H/<start_ms>` | [`Closed`] |
 //! | `horizon/PT1H` | [`Horizon`] |
 //! | `predictions/<topic>/<partition>/PT1H/<start_ms>` | [`Predictions`](crate::labels::predictions::Predictions) |
-//! | `performance/PT1H/<start_ms>` | [`Reported`](crate::state::Reported) |
+//! | `performance/PT1H/<start_ms>` | [`Reported`] |
 //!
 //! The topic is compacted: the newest value of a key counts, and a record without a value removes it. A value is a
 //! version byte, the length of a JSON object (four bytes, lowest first), the object, and the bytes of the counts

@@ -1,6 +1,6 @@
 //! What labels a batch of tokens: the one trait between the labeller and an inference engine.
 //!
-//! A batch of tokens is one padded run. Which texts share a run is decided in [`crate::batching`]; what the numbers mean
+//! A batch of tokens is one padded run. Which texts share a run is decided in `batching.rs`; what the numbers mean
 //! is decided in [`crate::label`].
 
 /// Token ids of several texts, padded to the longest of them.
