@@ -13,7 +13,6 @@ mod count;
 mod desk;
 mod error;
 mod labels;
-mod now;
 mod parts;
 mod progress;
 mod read;

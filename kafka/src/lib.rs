@@ -13,6 +13,7 @@
 //! | transactor | publishes an outbox and the offsets of a ticket, all or nothing |
 //! | limits | what the topics that are written take, as far as it is known |
 
+pub mod clock;
 pub mod connection;
 pub mod consumer;
 pub mod error;

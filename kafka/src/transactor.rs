@@ -16,14 +16,13 @@ mod producer;
 mod recovery;
 mod sending;
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::Producer as _;
+use schemas::backoff::{backoff, jittered};
 use schemas::{Generation, Recovery, Ticket};
 
 use crate::error::{TransactError, advice};
@@ -237,9 +236,7 @@ pub fn try_start(config: &TransactorConfig, identity: &Identity) -> Result<(), T
 /// The wait before attempt `attempt + 1`: doubling, at most 32 times the first, and between half and all of it, so that
 /// replicas do not come back in step.
 fn pause(first: Duration, attempt: u32) -> Duration {
-    let whole = first * 2u32.pow(attempt.min(6) - 1);
-    let share = u32::from(RandomState::new().hash_one(attempt).to_le_bytes()[0]);
-    whole / 2 + whole / 2 * share / 255
+    jittered(backoff(first, attempt), fastrand::f64())
 }
 
 /// No producer: each publish makes sure of one first.

@@ -1,9 +1,10 @@
 //! The whole program on records that Kafka takes and its outputs do not: none of them stops the stream, and what is made
 //! for labels keeps them.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use formats::{Amendments, dead_letter, labeled};
+use kafka::clock::now_ms;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use schemas::Reason;
@@ -62,11 +63,6 @@ fn cannot_run(test: &str) -> bool {
         skip(test, "ONNX Runtime is not installed (make tools)");
     }
     !has_runtime
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    i64::try_from(since.as_millis()).expect("fits")
 }
 
 fn text(number: usize) -> Record {

@@ -3,8 +3,8 @@
 //! Nothing here stops a stream: what a topic refuses becomes a dead letter. But a person should know beforehand.
 
 use schemas::chain;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use kafka::clock::now_ms;
 use kafka::rules::{TopicRules, topic_rules};
 use workers::settings::Config;
 
@@ -190,11 +190,6 @@ fn retention(known: &Known, oldest_ms: Option<i64>, now_ms: i64) -> Vec<Line> {
 
 fn days(ms: i64) -> String {
     if ms >= 2 * DAY_MS { format!("{} days", ms / DAY_MS) } else { format!("{} hours", ms / (DAY_MS / 24)) }
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

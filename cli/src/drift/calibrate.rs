@@ -14,12 +14,13 @@ use drift::reference::Flags;
 use drift::window::Window;
 use explain::figures::{count, probability, span, tame, value};
 use ingest::history::History;
+use kafka::clock::now_ms;
 use tokio_util::sync::CancellationToken;
 use workers::settings::Config;
 use workers::settings::uses;
 
 use super::flags::{CommonFlags, FileFlags, KafkaFlags, TestFlags};
-use super::moment::{Moment, now_ms};
+use super::moment::Moment;
 use super::pass::{Input, Pass};
 use super::range;
 use crate::bar::Bar;

@@ -10,12 +10,13 @@ use explain::page::page;
 use explain::search::{Sought, earlier, find};
 use explain::terminal::Ink;
 use explain::{html, terminal};
+use kafka::clock::now_ms;
 use sink::reports::ReportStore;
 use workers::settings;
 use workers::settings::uses;
 
 use super::flags::CommonFlags;
-use super::moment::{Moment, NoMoment, now_ms};
+use super::moment::{Moment, NoMoment};
 
 use crate::failure::Failure;
 use crate::telemetry;

@@ -1,7 +1,6 @@
 //! Moments on the command line: RFC 3339, a date, or how long ago.
 
 use std::str::FromStr;
-use std::time::SystemTime;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -61,12 +60,6 @@ fn length_ms(text: &str) -> Option<i64> {
     let (unit, per_unit) = UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
     let count: u32 = text.strip_suffix(unit)?.parse().ok()?;
     i64::from(count).checked_mul(*per_unit)
-}
-
-/// The clock of this machine, for moments such as `-2h`.
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

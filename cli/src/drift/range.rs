@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drift::state::TopicPartition;
+use kafka::clock::now_ms;
 use kafka::range::{RangeEvent, TopicRange};
 use tokio_util::sync::CancellationToken;
 use workers::brokers;
 use workers::settings::Config;
 
-use super::moment::now_ms;
 use super::pass::{Close, Pass, Seen};
 use crate::bar::Bar;
 use crate::failure::Failure;

@@ -9,6 +9,7 @@ use std::io::{self, IsTerminal, Write};
 
 use drift::compare::Comparer;
 use explain::terminal::Ink;
+use kafka::clock::now_ms;
 use sink::reports::ReportStore;
 use workers::drift::comparer;
 use workers::settings::Config;
@@ -16,7 +17,7 @@ use workers::settings::uses;
 
 use super::flags::{CommonFlags, KafkaFlags, TestFlags};
 use super::lines::Lines;
-use super::moment::{Moment, now_ms};
+use super::moment::Moment;
 use super::pass::{Input, Pass};
 use super::range;
 use crate::bar::Bar;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kafka::clock::now_ms;
 use kafka::identity::Identity;
 use kafka::lease::{Assigned, Leases};
 use kafka::table::KafkaTable;
@@ -20,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::desk::{Desk, Role};
 use super::labels::LabelsFrom;
-use super::now::now_ms;
 use super::read::Step;
 use super::session::{Checkpoint, End, Session, partitions_of};
 use super::{Limits, PipelineError, Progress};

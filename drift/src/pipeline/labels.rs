@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kafka::clock::now_ms;
 use kafka::connection::Connection;
 use kafka::consumer::KafkaSource;
 use kafka::settings::SourceConfig;
@@ -17,7 +18,6 @@ use schemas::RawEvent;
 use tokio::runtime::Runtime;
 
 use super::PipelineError;
-use super::now::now_ms;
 use crate::labels::reviser::{Reviser, Revision};
 use crate::labels::settings::LabelsConfig;
 use crate::metrics;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use kafka::clock::now_ms;
 use kafka::table::{Change, KafkaTable};
 use schemas::report::WindowReport;
 use schemas::{Generation, Recovery, chain};
@@ -19,7 +20,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::desk::{Desk, Role};
 use super::labels::{Labels, LabelsFrom};
-use super::now::now_ms;
 use super::{Limits, PipelineError, Progress, Stage};
 use crate::board::{Board, Clock, Due, Frontier, Kept, MergedWindow};
 use crate::compare::{Comparer, Comparison};

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::failure::Failure;
 use super::isolation::Isolation;
 use super::producer::Producer;
+use crate::clock::now_ms;
 use crate::error::TransactError;
 use crate::limits::TopicLimits;
 use crate::outbox::{Outbox, Refuse, Refused};
@@ -124,10 +125,4 @@ impl<'a> Sending<'a> {
         self.outbox.replace(place, instead);
         Ok(())
     }
-}
-
-/// The clock, milliseconds since 1970 UTC.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use formats::{Encoded, Layout};
+use kafka::clock::now_ms;
 use kafka::error::TransactError;
 use kafka::limits::TopicLimits;
 use kafka::outbox::{Instead, Outbox, Refused};
@@ -167,10 +167,4 @@ fn in_order(batch: &Batch<LabeledEvent>) -> Vec<Place<'_>> {
         places.sort_by_key(|(origin, _)| *origin);
     }
     places.into_iter().map(|(_, place)| place).collect()
-}
-
-/// The clock, milliseconds since 1970 UTC.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,7 +1,6 @@
 //! Which times of records a topic takes, what it does with them, and which record of a batch an answer names.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use kafka::clock::now_ms;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::producer::{BaseRecord, Producer};
 use tests::names::unique;
@@ -11,11 +10,6 @@ use crate::clients::{Delivery, PATIENCE, producer, send};
 use crate::on_each_broker;
 
 const HOUR_MS: i64 = 3_600_000;
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    i64::try_from(since.as_millis()).expect("fits")
-}
 
 /// Sends records of these keys and times in one batch, and tells what became of each.
 fn batch(address: &str, topic: &str, records: &[(Option<&str>, i64)]) -> Vec<Delivery> {

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use formats::labeled;
+use kafka::clock::now_ms;
 use schemas::{Batch, Generation, LabeledEvent, Labels, ModelId, RawEvent, Signals, TextEvent, UserValue};
 
 pub(crate) fn batch(events: Vec<RawEvent>, generation: Generation) -> Batch<LabeledEvent> {
@@ -45,9 +45,7 @@ pub(crate) fn noise(bytes: usize) -> String {
 
 /// A time that a broker would not give by itself, and that retention does not reach.
 pub(crate) fn an_hour_ago_ms() -> i64 {
-    let then = SystemTime::now() - Duration::from_secs(3600);
-    let since = then.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-    i64::try_from(since.as_millis()).expect("fits for millions of years")
+    now_ms() - 3_600_000
 }
 
 pub(crate) fn offsets(events: &[RawEvent]) -> Vec<(i32, i64)> {

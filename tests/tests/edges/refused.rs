@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use devbroker::{ApiKey, Fault, FaultKind};
 use formats::{Amendments, KeyChange, dead_letter, labeled};
+use kafka::clock::now_ms;
 use kafka::transactor::Published;
 use kafka::transactor::config::Guarantee;
 use schemas::{Batch, DeadLetter, RawEvent, Reason, Recovery};
@@ -23,10 +24,6 @@ const A_MOMENT: i64 = 50_000;
 /// Error codes of Kafka's protocol.
 const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
 const POLICY_VIOLATION: i16 = 44;
-
-fn now_ms() -> i64 {
-    events::an_hour_ago_ms() + HOUR
-}
 
 /// A dead letter as a reader finds it.
 struct Found {

@@ -1,9 +1,9 @@
-//! The wall clock of the stages.
+//! The wall clock, in the unit that Kafka stamps records with.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The clock, milliseconds since 1970 UTC.
-pub(super) fn now_ms() -> i64 {
+/// Milliseconds since 1970 UTC by the clock of this machine.
+pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
