@@ -21,7 +21,7 @@ BATCH_TOKENS_MAX = 1024
 """Padded tokens computed at once. More buys no speed on a CPU and costs memory."""
 
 CHARACTERS_PER_TOKEN = 64
-"""Characters read for each of the tokens that the model may see, as the classifier does (classifier/src/tokens.rs): so
+"""Characters read for each of the tokens that the model may see, as the classifier does (engine/src/tokens.rs): so
 work is bounded, and a text beginning with thousands of spaces is cut at the same place."""
 
 DYNAMIC = b"DynamicQuantizeLinear"

@@ -82,7 +82,7 @@ def _findings(checked: Checked) -> Section:
          each.message)
         for each in checked.findings
     ]  # fmt: skip
-    meanings = Terms([("error", "the data is refused until it is mended."),
+    meanings = Terms([("error", "the data is refused until it is fixed."),
                       ("warning", "training goes on; look at it before you trust the figures."),
                       ("info", "worth knowing, as a rule in order.")])  # fmt: skip
     table = Table(("", "finding", "count", "share, %", "what"), rows)
