@@ -30,15 +30,15 @@ train: ## train a model package (DATA=FILE_OR_DIR TIER=encoder|fast OUT=DIR ARGS
 	@PYTHONPATH=training .tools/$(with_torch)/bin/python -m labelstream_train run --data "$(DATA)" --tier $(TIER) \
 	  --out "$(OUT)" $(ARGS)
 
-# Most suites wait for sessions, rebalances and restarts, so more of their tests run at once than there are cores.
-TEST_THREADS ?= 5
-
-test: tools lint doc ## every check and every test, on devbroker and on Apache Kafka
+test: ## every check and every test, on devbroker and on Apache Kafka
+	@tools/install build onnxruntime
+	$(call say,fetching what the tests need beside checking the code)
+	@$(MAKE) --no-print-directory -j2 tools lint
+	@$(MAKE) --no-print-directory doc
 	$(call say,building labelstream and its tests)
 	@cargo build --locked --workspace --all-targets
-	@RUST_TEST_THREADS=$(TEST_THREADS) tools/kafka/kafka with cargo test --locked --workspace --no-fail-fast
-	$(call say,testing training without torch; NOT RUN here: torch (make test-training) and pipelines (make test-pipelines))
-	@cd training && ../.tools/training/bin/python -m pytest -q -rs -m "not torch and not pipelines" $(PYTEST_ARGS)
+	$(call say,testing; NOT RUN here: torch (make test-training) and pipelines (make test-pipelines))
+	@PYTEST_ARGS="$(PYTEST_ARGS)" tools/kafka/kafka with tools/suites
 
 test-pipelines: ## the stages of training by DVC (with an S3 server) and by Kubeflow's local runner, for minutes
 	@tools/install training pipelines

@@ -21,9 +21,10 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{self, ApiKey, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
+use crate::clock::Millis;
 use crate::fault::FaultKind;
 use crate::rights::{Resource, Right};
-use crate::state::Shared;
+use crate::state::{Shared, Wait};
 
 /// Who is at the other end of a connection.
 pub(crate) struct Client {
@@ -166,6 +167,7 @@ async fn run<Q: Handle>(call: &Call<'_>, fault: Option<FaultKind>, mut frame: Fr
             return encode::<Q>(&request.refuse(code), call.version, frame.correlation_id);
         }
         Some(FaultKind::Delay(span)) => tokio::time::sleep(span).await,
+        Some(FaultKind::Hold) => held(call.shared).await,
         Some(FaultKind::DropConnectionAfterEffect | FaultKind::ErrorCodeAfterEffect(_) | FaultKind::DelayAnswer(_))
         | None => {}
     }
@@ -195,6 +197,11 @@ async fn run<Q: Handle>(call: &Call<'_>, fault: Option<FaultKind>, mut frame: Fr
         Reply::Silence => Outcome::Silence,
         Reply::Close(reason) => Outcome::Close(reason.to_owned()),
     }
+}
+
+/// Returns when held requests are released.
+async fn held(shared: &Shared) {
+    shared.wait_for(Wait::Faults, Millis::MAX, |state, _| (!state.faults.is_holding()).then_some(())).await;
 }
 
 fn encode<Q: Request>(response: &Q::Response, version: i16, correlation_id: i32) -> Outcome {

@@ -16,7 +16,7 @@ use crate::error::StartError;
 use crate::fault::Fault;
 use crate::rights::Denial;
 use crate::server;
-use crate::state::Shared;
+use crate::state::{Shared, Wait};
 
 /// Threads that serve connections: one can copy records while another holds a client's small request.
 const WORKER_THREADS: usize = 2;
@@ -102,6 +102,13 @@ impl Broker {
     /// Takes back every fault that has not happened yet.
     pub fn clear_faults(&self) {
         self.shared.with(|state, _| state.faults.clear());
+        self.shared.wake(Wait::Faults);
+    }
+
+    /// Lets every request go on that [`FaultKind::Hold`](crate::FaultKind::Hold) holds, or was going to hold.
+    pub fn release(&self) {
+        self.shared.with(|state, _| state.faults.release());
+        self.shared.wake(Wait::Faults);
     }
 
     /// Takes a right away, from now on.

@@ -19,6 +19,8 @@ pub enum FaultKind {
     Delay(Duration),
     /// The request takes effect at once, and is answered this much later.
     DelayAnswer(Duration),
+    /// The request is taken up when [`Broker::release`](crate::Broker::release) has been called, before or after it came in.
+    Hold,
 }
 
 /// One fault at one call.
@@ -34,15 +36,27 @@ pub struct Fault {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     waiting: Vec<Fault>,
+    /// Whether requests at which [`FaultKind::Hold`] happens still wait.
+    holding: bool,
 }
 
 impl Faults {
     pub(crate) fn add(&mut self, fault: Fault) {
+        self.holding |= fault.kind == FaultKind::Hold;
         self.waiting.push(Fault { nth: fault.nth.max(1), ..fault });
     }
 
     pub(crate) fn clear(&mut self) {
         self.waiting.clear();
+        self.release();
+    }
+
+    pub(crate) fn release(&mut self) {
+        self.holding = false;
+    }
+
+    pub(crate) fn is_holding(&self) -> bool {
+        self.holding
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -84,6 +84,7 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     logs_changed: Notify,
     groups_changed: Notify,
+    faults_changed: Notify,
 }
 
 /// Which part of the state a request waits for.
@@ -91,6 +92,7 @@ pub(crate) struct Shared {
 pub(crate) enum Wait {
     Logs,
     Groups,
+    Faults,
 }
 
 impl Shared {
@@ -104,6 +106,7 @@ impl Shared {
             state: Mutex::new(state),
             logs_changed: Notify::new(),
             groups_changed: Notify::new(),
+            faults_changed: Notify::new(),
             config,
         })
     }
@@ -164,6 +167,7 @@ impl Shared {
         match wait {
             Wait::Logs => &self.logs_changed,
             Wait::Groups => &self.groups_changed,
+            Wait::Faults => &self.faults_changed,
         }
     }
 }

@@ -54,6 +54,21 @@ fn a_delay_delays() {
 }
 
 #[test]
+fn a_held_call_waits_for_its_release() {
+    let broker = broker(1, FaultKind::Hold);
+    std::thread::scope(|threads| {
+        let answer = threads.spawn(|| Wire::connect(broker.address()).call(5, &create()).topics[0].error_code);
+        while broker.pending_faults() > 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(topics(&broker), 0, "it has no effect yet");
+        broker.release();
+        assert_eq!(answer.join().expect("it was answered"), 0);
+    });
+    assert_eq!(topics(&broker), 1);
+}
+
+#[test]
 fn faults_can_be_taken_back() {
     let broker = broker(1, FaultKind::DropConnectionBefore);
     broker.clear_faults();

@@ -7,7 +7,7 @@ use rdkafka::admin::{NewPartitions, NewTopic, ResourceSpecifier, TopicReplicatio
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use tests::names::unique;
-use tests::records::create_topic;
+use tests::records::{create_topic, create_topic_with};
 
 use crate::clients::{PATIENCE, admin, admin_options, committed, consumer, positions, wait};
 use crate::on_each_broker;
@@ -65,10 +65,7 @@ fn topics_grow_and_never_shrink() {
 fn a_topic_keeps_its_settings() {
     on_each_broker(|address| {
         let topic = unique("set");
-        let wanted = NewTopic::new(&topic, 1, TopicReplication::Fixed(1))
-            .set("retention.bytes", "123456")
-            .set("max.message.bytes", "2000");
-        create(address, wanted).expect("it can be made");
+        create_topic_with(address, &topic, 1, &[("retention.bytes", "123456"), ("max.message.bytes", "2000")]);
         let describe = |name: &str| {
             let asked = [ResourceSpecifier::Topic(name)];
             wait(admin(address).describe_configs(&asked, &admin_options())).expect("an answer").remove(0)

@@ -59,15 +59,15 @@ fn a_transaction_that_takes_too_long_is_aborted() {
         create_topic(address, &topic, 1);
         let committed = reader(address, &topic, &[(0, Offset::Beginning)], &[]);
         let slow = transactional(address, &unique("x"), "2000");
+        let before = Instant::now();
         slow.begin_transaction().expect("begins");
         send_ok(&slow, &topic, 0, &["too late"]);
         let prompt = transactional(address, &unique("y"), "30000");
         prompt.begin_transaction().expect("begins");
         send_ok(&prompt, &topic, 0, &["in time"]);
         prompt.commit_transaction(PATIENCE).expect("commits");
-        let before = Instant::now();
         assert_eq!(read(&committed, 1), ["in time"], "held back until the time-out");
-        assert!((1_000..20_000).contains(&before.elapsed().as_millis()), "after {:?}", before.elapsed());
+        assert!(before.elapsed() >= Duration::from_secs(2), "after {:?}", before.elapsed());
         let refused = slow.commit_transaction(PATIENCE).expect_err("it was aborted");
         assert!(is_fatal(&refused) || must_abort(&refused), "{refused}");
         read_nothing(&committed);

@@ -258,11 +258,12 @@ fn a_range_of_which_records_are_deleted_while_it_is_read_is_refused() {
     let stage = Stage::new(&broker, 1);
     stage.produce(10);
     let devbroker = broker.devbroker.as_ref().expect("a devbroker");
-    // The first fetch comes after the ends are known, and after the records are gone.
-    devbroker.inject(Fault { api: ApiKey::Fetch, nth: 1, kind: FaultKind::Delay(Duration::from_secs(2)) });
+    // The first fetch is taken up after the ends are known, and after the records are gone.
+    devbroker.inject(Fault { api: ApiKey::Fetch, nth: 1, kind: FaultKind::Hold });
     let mut range =
         TopicRange::open(&stage.connection(), std::slice::from_ref(&stage.input), None, PATIENCE).expect("it opens");
     admin::delete_records(&stage.address, &stage.input, 0, 7);
+    devbroker.release();
     let error = loop {
         match range.next_event() {
             Ok(Some(RangeEvent::Waiting)) => {}
