@@ -1,6 +1,9 @@
 //! Groups that grow, shrink and start again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -13,70 +16,124 @@ use crate::clients::{PATIENCE, code, consumer, positions, producer, read, send_o
 use crate::on_each_broker;
 
 const PARTITIONS: i32 = 6;
+/// Between two looks at what the members have done.
+const GLANCE: Duration = Duration::from_millis(5);
 
-/// Members polled in turn by one thread, and what they have read.
+/// What a member's thread tells.
+#[derive(Default)]
+struct Told {
+    owned: BTreeSet<i32>,
+    /// What it owned all the time since the last [`Member::watch`].
+    kept: BTreeSet<i32>,
+}
+
+/// A member on a thread of its own, as members are: its commit may have to wait until the others have joined again.
+struct Member {
+    told: Arc<Mutex<Told>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Member {
+    /// Reads what it has, a record at a time, and commits each.
+    fn start(consumer: BaseConsumer, topic: String, seen: Arc<Mutex<BTreeMap<String, usize>>>) -> Self {
+        let (told, stop) = (Arc::<Mutex<Told>>::default(), Arc::<AtomicBool>::default());
+        let (telling, stopped) = (Arc::clone(&told), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                work(&consumer, &topic, &seen);
+                let mut told = telling.lock().expect("no panic holds it");
+                told.owned = owned(&consumer);
+                told.kept = &told.kept & &told.owned;
+            }
+        });
+        Self { told, stop, thread: Some(thread) }
+    }
+
+    fn owned(&self) -> BTreeSet<i32> {
+        assert!(self.thread.as_ref().is_some_and(|thread| !thread.is_finished()), "a member's thread failed");
+        self.told.lock().expect("no panic holds it").owned.clone()
+    }
+
+    fn watch(&self) {
+        let mut told = self.told.lock().expect("no panic holds it");
+        told.kept = told.owned.clone();
+    }
+
+    fn kept(&self) -> BTreeSet<i32> {
+        self.told.lock().expect("no panic holds it").kept.clone()
+    }
+}
+
+impl Drop for Member {
+    /// Leaves the group.
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(std::thread::panicking() || matches!(ended, Some(Ok(()))), "a member's thread failed");
+    }
+}
+
+fn owned(member: &BaseConsumer) -> BTreeSet<i32> {
+    let assignment = member.assignment().expect("an assignment");
+    assignment.elements().iter().map(|element| element.partition()).collect()
+}
+
+fn work(member: &BaseConsumer, topic: &str, seen: &Mutex<BTreeMap<String, usize>>) {
+    let Some(polled) = member.poll(Duration::from_millis(5)) else { return };
+    let message = polled.unwrap_or_else(|error| panic!("cannot read: {error}"));
+    let value = String::from_utf8(message.payload().unwrap_or_default().to_vec()).expect("text");
+    *seen.lock().expect("no panic holds it").entry(value).or_default() += 1;
+    let next = positions(topic, &[(message.partition(), message.offset() + 1)]);
+    // Refused while the group rebalances: then the record is read once more, by its next owner.
+    if let Err(error) = member.commit(&next, CommitMode::Sync) {
+        let expected = [
+            RDKafkaErrorCode::RebalanceInProgress,
+            RDKafkaErrorCode::IllegalGeneration,
+            RDKafkaErrorCode::UnknownMemberId,
+            RDKafkaErrorCode::AssignmentLost,
+        ];
+        assert!(expected.contains(&code(&error)), "{error}");
+    }
+}
+
+/// A group's members, and what they have read.
 struct Crew<'a> {
     address: &'a str,
     topic: String,
     group: String,
     assignor: &'static str,
-    members: Vec<BaseConsumer>,
+    members: Vec<Member>,
     /// How often each value was read.
-    seen: BTreeMap<String, usize>,
+    seen: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
 impl<'a> Crew<'a> {
     fn new(address: &'a str, assignor: &'static str) -> Self {
         let (topic, group) = (unique("crew"), unique("group"));
         create_topic(address, &topic, PARTITIONS);
-        Self { address, topic, group, assignor, members: Vec::new(), seen: BTreeMap::new() }
+        Self { address, topic, group, assignor, members: Vec::new(), seen: Arc::default() }
     }
 
     fn hire(&mut self) {
         let settings = [("partition.assignment.strategy", self.assignor)];
         let member = consumer(self.address, &self.group, &settings);
         member.subscribe(&[&self.topic]).expect("subscribes");
-        self.members.push(member);
+        self.members.push(Member::start(member, self.topic.clone(), Arc::clone(&self.seen)));
     }
 
-    fn owned(member: &BaseConsumer) -> BTreeSet<i32> {
-        let assignment = member.assignment().expect("an assignment");
-        assignment.elements().iter().map(|element| element.partition()).collect()
-    }
-
-    /// Each member reads what it has and commits it.
-    fn work(&mut self) {
-        for member in &self.members {
-            let Some(polled) = member.poll(Duration::from_millis(5)) else { continue };
-            let message = polled.unwrap_or_else(|error| panic!("cannot read: {error}"));
-            let value = String::from_utf8(message.payload().unwrap_or_default().to_vec()).expect("text");
-            *self.seen.entry(value).or_default() += 1;
-            let next = positions(&self.topic, &[(message.partition(), message.offset() + 1)]);
-            // Refused while the group rebalances: then the record is read once more, by its next owner.
-            if let Err(error) = member.commit(&next, CommitMode::Sync) {
-                let expected = [
-                    RDKafkaErrorCode::RebalanceInProgress,
-                    RDKafkaErrorCode::IllegalGeneration,
-                    RDKafkaErrorCode::UnknownMemberId,
-                    RDKafkaErrorCode::AssignmentLost,
-                ];
-                assert!(expected.contains(&code(&error)), "{error}");
-            }
-        }
-    }
-
-    /// Works until the partitions are shared out evenly; asserts that `kept` never loses what it keeps.
-    fn settle(&mut self) {
+    /// Waits until the partitions are shared out evenly.
+    fn settle(&self) {
         let share = usize::try_from(PARTITIONS).expect("few") / self.members.len();
         let deadline = Instant::now() + PATIENCE;
         loop {
-            self.work();
-            let owned: Vec<BTreeSet<i32>> = self.members.iter().map(Self::owned).collect();
+            let owned: Vec<BTreeSet<i32>> = self.members.iter().map(Member::owned).collect();
             let all: BTreeSet<i32> = owned.iter().flatten().copied().collect();
             if owned.iter().all(|partitions| partitions.len() == share) && all.len() == share * owned.len() {
                 return;
             }
             assert!(Instant::now() < deadline, "{} members did not settle: {owned:?}", self.members.len());
+            std::thread::sleep(GLANCE);
         }
     }
 
@@ -91,15 +148,20 @@ impl<'a> Crew<'a> {
         written
     }
 
-    fn finish(&mut self, written: &BTreeSet<String>) {
-        // Every record is committed alone, which takes a busy broker long: only a crew that gets nothing new has failed.
-        let (mut read, mut deadline) = (self.seen.len(), Instant::now() + PATIENCE);
-        while written.iter().any(|value| !self.seen.contains_key(value)) {
-            if self.seen.len() > read {
-                (read, deadline) = (self.seen.len(), Instant::now() + PATIENCE);
+    /// Waits until all that was written is read. Every record is committed alone, which takes a busy broker long: only a
+    /// crew that gets nothing new has failed.
+    fn finish(&self, written: &BTreeSet<String>) {
+        let (mut read, mut deadline) = (0, Instant::now() + PATIENCE);
+        loop {
+            let seen = self.seen.lock().expect("no panic holds it").len();
+            if seen == written.len() {
+                return;
             }
-            assert!(Instant::now() < deadline, "{} of {} values were read", self.seen.len(), written.len());
-            self.work();
+            if seen > read {
+                (read, deadline) = (seen, Instant::now() + PATIENCE);
+            }
+            assert!(Instant::now() < deadline, "{seen} of {} values were read", written.len());
+            std::thread::sleep(GLANCE);
         }
     }
 }
@@ -116,7 +178,7 @@ fn one_two_three_two(address: &str, assignor: &'static str) {
     crew.settle();
     written.extend(crew.write("in the end", 20));
     crew.finish(&written);
-    let again: usize = crew.seen.values().map(|times| times - 1).sum();
+    let again: usize = crew.seen.lock().expect("no panic holds it").values().map(|times| times - 1).sum();
     // A record may be read twice only if its commit fell into a rebalance: at most one per member and rebalance.
     assert!(again <= 9, "{again} records were read twice");
 }
@@ -137,15 +199,10 @@ fn cooperative_members_keep_what_they_keep() {
         let mut crew = Crew::new(address, "cooperative-sticky");
         crew.hire();
         crew.settle();
+        crew.members[0].watch();
         crew.hire();
-        let mut smallest = Crew::owned(&crew.members[0]);
-        let deadline = Instant::now() + PATIENCE;
-        while Crew::owned(&crew.members[1]).len() < 3 {
-            assert!(Instant::now() < deadline, "the second member got nothing");
-            crew.work();
-            smallest = smallest.intersection(&Crew::owned(&crew.members[0])).copied().collect();
-        }
-        assert_eq!(smallest.len(), 3, "the first member went on with its own half all the time");
+        crew.settle();
+        assert_eq!(crew.members[0].kept().len(), 3, "the first member went on with its own half all the time");
     });
 }
 
@@ -180,7 +237,6 @@ fn members_must_share_an_assignor() {
         let deadline = Instant::now() + PATIENCE;
         let error = loop {
             assert!(Instant::now() < deadline, "the stranger was not refused");
-            crew.work();
             if let Some(Err(error)) = stranger.poll(Duration::from_millis(20)) {
                 break error;
             }
@@ -219,7 +275,7 @@ fn a_grown_topic_is_shared_out_anew() {
         .into_iter()
         .for_each(|result| assert!(result.is_ok(), "{result:?}"));
         let deadline = Instant::now() + PATIENCE;
-        while Crew::owned(&member).len() < 3 {
+        while owned(&member).len() < 3 {
             assert!(Instant::now() < deadline, "the new partitions were not assigned");
             member.poll(Duration::from_millis(50)).transpose().expect("no error");
         }
