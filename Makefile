@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo train test test-kills test-training test-pipelines check lint deny doc build bench bench-drift tools clean-tools
+.PHONY: help demo train test test-kills test-training test-pipelines test-deploy check lint deny doc build bench bench-drift tools clean-tools
 
 # Shown before anything long, so that a quiet compiler is no surprise.
 say = @echo "make: $(1)" >&2
@@ -53,6 +53,13 @@ test-training: ## every test of training, with torch too (installs 6 GB)
 	$(call say,holding Rust and Python to each other on 10000 texts a package)
 	@cargo test --locked --workspace --test parity -- --ignored --nocapture
 
+# Whoever has no Go or npm still gets the rest; -rs tells what was skipped.
+test-deploy: ## k8s/ and charts/: rendered, held equal, against schemas and promises, and with the program itself
+	@tools/install build onnxruntime deploy
+	$(call say,building the labelstream program that the manifests configure)
+	@cargo build --locked --workspace --bin labelstream
+	@.tools/deploy/bin/python -m pytest -q -rs tests/deploy $(PYTEST_ARGS)
+
 test-kills: tools ## the long campaign: kill -9 for 10 minutes on real text (LABELSTREAM_KILL_MINUTES)
 	@cargo build --locked --workspace --all-targets
 	@tools/kafka/kafka with cargo test --locked --workspace --test kills -- --ignored --nocapture
@@ -62,8 +69,8 @@ check: lint ## the quick check: format, lints, unit tests
 
 lint:
 	@tools/install build onnxruntime ruff
-	@.tools/ruff/bin/ruff format --quiet --check training
-	@.tools/ruff/bin/ruff check --quiet training
+	@.tools/ruff/bin/ruff format --quiet --check training tests/deploy
+	@.tools/ruff/bin/ruff check --quiet training tests/deploy
 	@cargo fmt --all --check
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(MAKE) --no-print-directory deny
