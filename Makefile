@@ -55,7 +55,7 @@ test-training: ## every test of training, with torch too (installs 6 GB)
 
 # Whoever has no Go or npm still gets the rest; -rs tells what was skipped.
 test-deploy: ## k8s/ and charts/: rendered, held equal, against schemas and promises, and with the program itself
-	@tools/install build onnxruntime deploy
+	@tools/install build onnxruntime java kafka deploy
 	$(call say,building the labelstream program that the manifests configure)
 	@cargo build --locked --workspace --bin labelstream
 	@.tools/deploy/bin/python -m pytest -q -rs tests/deploy $(PYTEST_ARGS)

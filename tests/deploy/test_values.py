@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import shutil
 
 import pytest
 
+import conftest
 import render
 from promises import broken
-from render import CHART, ROOT, Refused, named, of_kind
+from render import CHART, PROGRAMS, ROOT, Refused, named, of_kind, run
 from settings_schema import dump, settings_schema
 
 SCHEMA = CHART / "values.schema.json"
@@ -181,7 +183,38 @@ def test_two_releases_claim_one_group_by_one_name(helm):
     assert len(claims("one", "labels") & claims("two", "other")) == 1  # that of drift
 
 
+@pytest.mark.parametrize(("owner", "is_refused"), [("other", True), ("labelstream", False)])
+def test_another_release_of_a_group_is_named(helm, owner, is_refused, tmp_path, monkeypatch):
+    """What a cluster would answer is written into a copy of the chart: rendering alone asks no cluster."""
+    chart = shutil.copytree(CHART, tmp_path / "labelstream")
+    checks = chart / "templates/_checks.tpl"
+    asked = 'lookup "v1" "ConfigMap" $.Release.Namespace (include "labelstream.claim" $group)'
+    answer = f'dict "metadata" (dict "annotations" (dict "meta.helm.sh/release-name" "{owner}"))'
+    assert asked in checks.read_text()
+    checks.write_text(checks.read_text().replace(asked, answer))
+    monkeypatch.setattr(render, "CHART", chart)
+    if not is_refused:
+        assert render.helm(helm)
+        return
+    with pytest.raises(Refused) as refused:
+        render.helm(helm)
+    assert 'group "labelstream" already belongs to release "other"' in str(refused.value)
+    assert "set settings.source.group to another name, or uninstall other" in str(refused.value)
+
+
 def test_a_worker_that_is_off_claims_no_group(helm):
     objects = render.helm(helm, values=ALLOWED["no drift"])
     assert [one["metadata"]["name"] for one in of_kind(objects, "StatefulSet")] == ["labelstream-classify"]
     assert len([one for one in of_kind(objects, "ConfigMap") if "group" in one["data"]]) == 1
+
+
+def test_the_notes_name_what_to_do_next():
+    """Only newer Helms show them without a cluster."""
+    conftest.needs("helm-4.1")
+    command = [PROGRAMS / "helm-4.1", "install", "labelstream", CHART, "--namespace", "text", "--dry-run=client"]
+    notes = run([*command, "--values", CHART / "values/prod.yaml"]).split("NOTES:")[1]
+    for secret in ("labelstream-kafka-ca", "labelstream-classify", "labelstream-drift", "labelstream-s3"):
+        assert secret in notes.split("until these Secrets exist")[1].split("\n")[0]
+    assert "input topics must exist: messages." in notes
+    assert "helm test labelstream --namespace text" in notes and "podMonitor" not in notes
+    assert "podMonitor.enabled=true" in run(command).split("NOTES:")[1]
