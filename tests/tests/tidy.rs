@@ -61,7 +61,6 @@ const HOMES: &[(&str, &[&str])] = &[
 /// Circles that are still there: files that use each other, as `cargo run --package tests --example circles` prints them.
 const CIRCLES: &[(&str, usize)] = &[
     ("cli", 2),     // check and replay with their parts, which move out of it
-    ("workers", 1), // settings, as written and as checked
 ];
 
 /// Crates that nobody ships.

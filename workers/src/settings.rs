@@ -5,35 +5,36 @@
 
 mod drift;
 mod relations;
+mod run;
 pub mod uses;
+mod written;
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use ::drift::labels::settings::{LabelsConfig, LabelsSettings};
-use ::drift::pipeline::settings::{StateConfig, StateSettings};
-use ::drift::reference::settings::{ReferenceConfig, ReferenceSettings};
-use ::drift::verdict::settings::{VerdictConfig, VerdictSettings};
+use ::drift::labels::settings::LabelsConfig;
+use ::drift::pipeline::settings::StateConfig;
+use ::drift::reference::settings::ReferenceConfig;
+use ::drift::verdict::settings::VerdictConfig;
 use classifier::pipeline::{Limits, Supervision};
-use formats::{DecodeConfig, DecodeSettings, Decoder};
-use ingest::batcher::BatchLimits;
-use kafka::connection::{Connection, ConnectionSettings};
+use formats::{DecodeConfig, Decoder};
+use kafka::connection::Connection;
 use kafka::identity::Identity;
-use kafka::settings::{SourceConfig, SourceSettings};
+use kafka::settings::SourceConfig;
 use packages::address::Address;
-use packages::settings::{PackagesConfig, PackagesSettings};
+use packages::settings::PackagesConfig;
 use schemas::Problem;
-use serde::Deserialize;
-use service::http::{HttpConfig, HttpSettings};
+use service::http::HttpConfig;
 use service::settings::{Layers, Loaded, SettingsError};
-use service::telemetry::{LogConfig, LogSettings};
-use sink::reports::{ReportsConfig, ReportsSettings};
-use sink::settings::{SinkConfig, SinkSettings};
+use service::telemetry::LogConfig;
+use sink::reports::ReportsConfig;
+use sink::settings::SinkConfig;
 
 use crate::package_path;
-use drift::{DriftSettings, ObserveSettings, check_drift, check_labels};
+use drift::{check_drift, check_labels};
 use relations::{publish_max, relations};
+use run::RunConfig;
 use uses::Uses;
+use written::{Settings, check};
 
 pub use drift::DriftConfig;
 
@@ -49,48 +50,6 @@ pub fn defaults() -> String {
 /// [`SettingsError::Invalid`] with every problem at once.
 pub fn load(layers: &Layers, uses: Uses) -> Result<Loaded<Config>, SettingsError> {
     service::settings::load(&defaults(), layers, uses, |settings| Config::check(settings, uses))
-}
-
-/// All sections, as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    kafka: ConnectionSettings,
-    source: SourceSettings,
-    decode: DecodeSettings,
-    model: engine::settings::Settings,
-    packages: PackagesSettings,
-    batch: BatchSettings,
-    sink: SinkSettings,
-    drift: DriftSettings,
-    observe: ObserveSettings,
-    state: StateSettings,
-    reference: ReferenceSettings,
-    verdict: VerdictSettings,
-    labels: LabelsSettings,
-    reports: ReportsSettings,
-    run: RunSettings,
-    http: HttpSettings,
-    log: LogSettings,
-}
-
-/// `[batch]`, as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BatchSettings {
-    records_max: usize,
-    bytes_max: usize,
-    in_flight_max: usize,
-}
-
-/// `[run]`, as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RunSettings {
-    shutdown_grace_ms: u64,
-    rewinds_max: u32,
-    rewind_wait_ms: u64,
-    stall_max_ms: u64,
 }
 
 /// Settings that passed every check.
@@ -114,14 +73,6 @@ pub struct Config {
     run: RunConfig,
     http: HttpConfig,
     log: LogConfig,
-}
-
-/// `[run]`, checked.
-#[derive(Clone, Copy, Debug)]
-struct RunConfig {
-    shutdown_grace: Duration,
-    supervision: Supervision,
-    stall_max: Duration,
 }
 
 impl Config {
@@ -286,11 +237,6 @@ impl Config {
     }
 }
 
-/// Checks one section; what is wrong joins the others' problems.
-fn check<S, C: TryFrom<S, Error = Vec<Problem>>>(section: S, problems: &mut Vec<Problem>) -> Option<C> {
-    section.try_into().map_err(|found| problems.extend(found)).ok()
-}
-
 /// The address in `model.package`; of a folder, the path where it is found.
 fn package(settings: &mut Settings, problems: &mut Vec<Problem>) -> Option<Address> {
     let written = &mut settings.model.package;
@@ -307,50 +253,5 @@ fn package(settings: &mut Settings, problems: &mut Vec<Problem>) -> Option<Addre
             problems.push(Problem::new("model.package", expected));
             None
         }
-    }
-}
-
-impl TryFrom<BatchSettings> for Limits {
-    type Error = Vec<Problem>;
-
-    fn try_from(settings: BatchSettings) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let mut positive = |key: &str, value: usize| {
-            let checked = NonZeroUsize::new(value);
-            if checked.is_none() {
-                problems.push(Problem::new(key, "expected 1 or more, found 0"));
-            }
-            checked
-        };
-        let records_max = positive("batch.records_max", settings.records_max);
-        let bytes_max = positive("batch.bytes_max", settings.bytes_max);
-        let in_flight_max = positive("batch.in_flight_max", settings.in_flight_max);
-        let batch = records_max.zip(bytes_max).map(|(records_max, bytes_max)| BatchLimits { records_max, bytes_max });
-        batch.zip(in_flight_max).map(|(batch, in_flight_max)| Self { batch, in_flight_max }).ok_or(problems)
-    }
-}
-
-impl TryFrom<RunSettings> for RunConfig {
-    type Error = Vec<Problem>;
-
-    fn try_from(settings: RunSettings) -> Result<Self, Vec<Problem>> {
-        let RunSettings { shutdown_grace_ms, rewinds_max, rewind_wait_ms, stall_max_ms } = settings;
-        let mut problems = Vec::new();
-        if !(1..=60_000).contains(&rewind_wait_ms) {
-            let expected = format!("expected 1 to 60000 ms, found {rewind_wait_ms}");
-            problems.push(Problem::new("run.rewind_wait_ms", expected));
-        }
-        if !(1_000..=86_400_000).contains(&stall_max_ms) {
-            let expected = format!("expected 1000 to 86400000 ms (a day), found {stall_max_ms}");
-            problems.push(Problem::new("run.stall_max_ms", expected));
-        }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        Ok(Self {
-            shutdown_grace: Duration::from_millis(shutdown_grace_ms),
-            supervision: Supervision { rewinds_max, backoff: Duration::from_millis(rewind_wait_ms) },
-            stall_max: Duration::from_millis(stall_max_ms),
-        })
     }
 }

@@ -6,53 +6,10 @@
 use drift::labels::settings::LabelsConfig;
 use drift::observation::{EmbeddingSettings, ObserverConfig, ObserverSettings};
 use drift::settings::{WindowConfig, WindowSettings};
-use formats::time::TimeUnit;
 use kafka::settings::{SourceConfig, SourceSettings};
 use schemas::Problem;
-use serde::Deserialize;
 
-use super::{Settings, check};
-
-/// `[drift]`, as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DriftSettings {
-    topics: Option<Vec<String>>,
-    dead_letter_topics: Vec<String>,
-    pub(super) group: String,
-    granularities: Vec<String>,
-    out_of_order_ms: u64,
-    lateness_ms: u64,
-    idle_ms: u64,
-    retention_ms: u64,
-    checkpoint_ms: u64,
-    checkpoint_records_max: usize,
-}
-
-/// `[observe]`, as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ObserveSettings {
-    text_pointer: String,
-    event_time_unit: TimeUnit,
-    slices: Vec<String>,
-    slices_max: u32,
-    labels_max: u32,
-    clock_ahead_ms: i64,
-    clock_ahead_max_ms: i64,
-    embedding: ObserveEmbeddingSettings,
-}
-
-/// `[observe.embedding]`, as written; without a pointer there is none.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ObserveEmbeddingSettings {
-    pointer: Option<String>,
-    dimensions: usize,
-    frequencies: usize,
-    bandwidth: f64,
-    seed: u64,
-}
+use super::written::{DriftSettings, ObserveEmbeddingSettings, ObserveSettings, Settings, check};
 
 /// What the drift worker reads and how it counts, checked.
 #[derive(Clone, Debug)]

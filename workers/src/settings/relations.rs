@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemas::Problem;
 use sink::settings::SinkSettings;
 
-use super::Settings;
+use super::written::Settings;
 
 /// Every attempt with all that may be waited for in it, and the waits between them.
 pub(super) fn publish_max(sink: &SinkSettings) -> Duration {
