@@ -7,12 +7,11 @@ mod backtest;
 mod calibrate;
 mod explain;
 mod flags;
-mod lines;
 mod live;
 mod moment;
-mod pass;
-mod range;
+mod reading;
 mod replay;
+mod reports;
 
 use clap::Subcommand;
 

@@ -3,26 +3,19 @@
 use std::io;
 use std::path::PathBuf;
 
-use classifier::pipeline::PipelineError;
 use demo::error::DemoError;
 use drift::calibrate::CalibrateError;
-use drift::counts::CountsError;
 use drift::profile::ProfileError;
-use drift::state::StateError;
 use engine::load::LoadError;
 use explain::search::SearchError;
-use ingest::history::HistoryError;
-use ingest::texts::TextFileError;
-use kafka::error::TransactError;
 use kafka::lease::Losses;
-use kafka::source::SourceError;
 use packages::error::FetchError;
 use service::http::HttpError;
 use service::settings::SettingsError;
 use service::shutdown::ShutdownError;
 use service::telemetry::TelemetryError;
 use sink::reports::StoreError;
-use sink::scored::ScoredError;
+use workers::check::error::CheckError;
 use workers::error::WorkerError;
 
 /// What ended a command. Its text fits "failed to ...".
@@ -39,42 +32,25 @@ pub enum Failure {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
-    Pipeline(#[from] PipelineError),
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    #[error(transparent)]
-    Publish(#[from] TransactError),
-    #[error(transparent)]
     Http(#[from] HttpError),
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
     /// The report on stdout says which.
     #[error("use the model package {folder}: its golden texts have other scores on this machine")]
     GoldenTexts { folder: String },
-    /// The lines on stdout say which.
-    #[error("pass the check: {failed} failed")]
-    Check { failed: usize },
+    #[error(transparent)]
+    Check(CheckError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Drift(#[from] drift::pipeline::PipelineError),
     #[error(transparent)]
-    State(#[from] StateError),
-    #[error(transparent)]
     Profile(#[from] ProfileError),
-    #[error("read the history")]
-    History(#[from] HistoryError),
     /// Every record was refused, or nearly every one for its time.
     #[error("use {place}: {why}")]
     NothingUsable { place: String, why: String },
     #[error(transparent)]
     Calibrate(#[from] CalibrateError),
-    #[error("read the counts of a window")]
-    Counts(#[from] CountsError),
-    #[error(transparent)]
-    Texts(#[from] TextFileError),
-    #[error(transparent)]
-    Scored(#[from] ScoredError),
     #[error("label the texts of {}: {reasons}; is --text the text column?", .file.display())]
     NothingToScore { file: PathBuf, reasons: String },
     #[error("read the range: --from must be before --to")]

@@ -1,20 +1,15 @@
-//! `labelstream score`: labels the rows of a file, by the same engine as the stream.
-//!
-//! Memory is bounded by a chunk of rows. The output appears under its name when it is whole; a row that cannot be labelled
-//! stands in it with the reason, and the summary counts the reasons.
+//! `labelstream score`: labels the rows of a file.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use classifier::pipeline::PipelineError;
-use engine::Client;
 use explain::figures::grouped;
-use ingest::texts::{Chunk, Rows, TextFile, TextFileOptions};
+use ingest::texts::{TextFile, TextFileOptions};
 use service::settings::{Flag, Layers, SettingsError};
-use sink::scored::{Answer, ScoredFile, ScoredKind};
-use workers::model_source;
+use sink::scored::{ScoredFile, ScoredKind};
+use workers::error::WorkerError;
+use workers::score::{Scoring, Summary};
 use workers::settings::uses;
 
 use crate::bar::Bar;
@@ -103,110 +98,65 @@ impl ScoreArguments {
 /// # Errors
 /// When the file, the model or the output cannot be used, or no row has a text.
 pub fn run(arguments: &ScoreArguments) -> Result<(), Failure> {
-    let options = TextFileOptions {
-        column: arguments.text.clone(),
-        delimiter: arguments.delimiter,
-        as_columns: ScoredKind::of(&arguments.out)?.has_columns(),
-    };
     // What is wrong with the files is said before a model is fetched.
-    let mut input = TextFile::open(&arguments.file, &options)?;
-    let with_labels = arguments.top_k.is_some();
-    let mut out = ScoredFile::create(&arguments.out, &arguments.prefix, with_labels, arguments.force)?;
+    let (input, out) = files(arguments)?;
     let Started { config, stop, .. } = start::command(&arguments.layers()?, uses::MODEL)?;
-    let model = engine::load::load(&model_source::model(&config, &stop)?)?;
-    let mut bar = Bar::new(input.progress().total_bytes);
-    let mut summary = Summary::default();
+    let mut scoring = Scoring::start(&config, input, out, &stop)?;
+    let mut bar = Bar::new(scoring.progress().total_bytes);
     let started = Instant::now();
-    while let Some(chunk) = input.next() {
-        let Chunk { rows, texts } = chunk?;
-        let answers = answer(&model, texts)?;
-        match &rows {
-            Rows::Members(rows) => out.write_members(rows, &answers)?,
-            Rows::Columns(rows) => out.write_columns(rows, &answers)?,
-        }
-        for answer in &answers {
-            summary.count(answer);
-            bar.record(|| input.progress().read_bytes);
-        }
+    while let Some(rows) = scoring.step()? {
+        (0..rows).for_each(|_| bar.record(|| scoring.progress().read_bytes));
         if stop.is_cancelled() {
             return Err(Failure::Interrupted);
         }
     }
     let seconds = started.elapsed().as_secs_f64();
     drop(bar);
+    let summary = scoring.finish()?;
     if summary.labeled == 0 {
-        return Err(Failure::NothingToScore { file: arguments.file.clone(), reasons: summary.reasons() });
+        return Err(Failure::NothingToScore { file: arguments.file.clone(), reasons: reasons(&summary) });
     }
-    out.finish()?;
-    summary.say(&arguments.out, seconds)
+    let text = text(&summary, &arguments.out, seconds);
+    io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::Stdout)
 }
 
-/// The labels of each text, in order.
-fn answer(model: &Client, texts: Vec<Result<String, ingest::texts::RowProblem>>) -> Result<Vec<Answer>, Failure> {
-    let usable: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
-    let prediction = model.predict(&usable).map_err(PipelineError::from)?;
-    let mut prediction = prediction.into_iter();
-    Ok(texts
-        .iter()
-        .map(|text| match text {
-            Err(problem) => Err(problem.to_string()),
-            Ok(_) => match prediction.next().expect("one answer for each usable text") {
-                Ok(prediction) => Ok(prediction.labels.clone()),
-                Err(error) => Err(schemas::chain(&*error)),
-            },
-        })
-        .collect())
+fn files(arguments: &ScoreArguments) -> Result<(TextFile, ScoredFile), WorkerError> {
+    let options = TextFileOptions {
+        column: arguments.text.clone(),
+        delimiter: arguments.delimiter,
+        as_columns: ScoredKind::of(&arguments.out)?.has_columns(),
+    };
+    let input = TextFile::open(&arguments.file, &options)?;
+    let with_labels = arguments.top_k.is_some();
+    Ok((input, ScoredFile::create(&arguments.out, &arguments.prefix, with_labels, arguments.force)?))
 }
 
-/// What came of the rows.
-#[derive(Default)]
-struct Summary {
-    rows: u64,
-    labeled: u64,
-    labels: BTreeMap<String, u64>,
-    problems: BTreeMap<String, u64>,
+/// `no text 3, blank text 1`.
+fn reasons(summary: &Summary) -> String {
+    if summary.problems.is_empty() {
+        return "it has no rows".to_owned();
+    }
+    let reasons = summary.problems.iter().map(|(problem, count)| format!("{problem} {}", grouped(*count)));
+    reasons.collect::<Vec<_>>().join(", ")
 }
 
-impl Summary {
-    fn count(&mut self, answer: &Answer) {
-        self.rows += 1;
-        match answer {
-            Ok(labels) => {
-                self.labeled += 1;
-                let label = labels.label.as_deref().unwrap_or("(no label)");
-                *self.labels.entry(label.to_owned()).or_default() += 1;
-            }
-            Err(problem) => *self.problems.entry(problem.clone()).or_default() += 1,
-        }
+fn text(summary: &Summary, out: &Path, seconds: f64) -> String {
+    let mut text = format!("{} of {} rows labelled", grouped(summary.labeled), grouped(summary.rows));
+    if !summary.problems.is_empty() {
+        text.push_str(&format!(" ({})", reasons(summary)));
     }
-
-    /// `no text 3, blank text 1`.
-    fn reasons(&self) -> String {
-        if self.problems.is_empty() {
-            return "it has no rows".to_owned();
-        }
-        let reasons = self.problems.iter().map(|(problem, count)| format!("{problem} {}", grouped(*count)));
-        reasons.collect::<Vec<_>>().join(", ")
+    #[expect(clippy::cast_precision_loss, reason = "rows far below 2^52")]
+    let rate = summary.rows as f64 / seconds.max(0.001);
+    text.push_str(&format!(", {rate:.0} rows/s: {}\n", out.display()));
+    let mut labels: Vec<_> = summary.labels.iter().collect();
+    labels.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    for (label, count) in labels.iter().take(LABELS_SHOWN) {
+        text.push_str(&format!("  {:>12}  {label}\n", grouped(**count)));
     }
-
-    fn say(&self, out: &Path, seconds: f64) -> Result<(), Failure> {
-        let mut text = format!("{} of {} rows labelled", grouped(self.labeled), grouped(self.rows));
-        if !self.problems.is_empty() {
-            text.push_str(&format!(" ({})", self.reasons()));
-        }
-        #[expect(clippy::cast_precision_loss, reason = "rows far below 2^52")]
-        let rate = self.rows as f64 / seconds.max(0.001);
-        text.push_str(&format!(", {rate:.0} rows/s: {}\n", out.display()));
-        let mut labels: Vec<_> = self.labels.iter().collect();
-        labels.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-        for (label, count) in labels.iter().take(LABELS_SHOWN) {
-            text.push_str(&format!("  {:>12}  {label}\n", grouped(**count)));
-        }
-        if labels.len() > LABELS_SHOWN {
-            text.push_str(&format!("  and {} labels more\n", labels.len() - LABELS_SHOWN));
-        }
-        io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::Stdout)
+    if labels.len() > LABELS_SHOWN {
+        text.push_str(&format!("  and {} labels more\n", labels.len() - LABELS_SHOWN));
     }
+    text
 }
 
 fn delimiter(text: &str) -> Result<u8, String> {

@@ -88,21 +88,18 @@ impl Calibrated {
 #[derive(Debug)]
 pub struct Calibrator {
     granularities: Vec<Granularity>,
-    whole: WindowCounts,
     windows: BTreeMap<Window, Vec<u8>>,
 }
 
 impl Calibrator {
     /// `granularities` are those that will be reported, shortest first.
     pub fn new(granularities: &[Granularity]) -> Self {
-        Self { granularities: granularities.to_vec(), whole: WindowCounts::default(), windows: BTreeMap::new() }
+        Self { granularities: granularities.to_vec(), windows: BTreeMap::new() }
     }
 
-    /// Adds a closed window of any of the granularities; each once. Those of the shortest make up the profile.
+    /// Adds a closed window of any of the granularities; a later revision replaces it. Those of the shortest make up the
+    /// profile.
     pub fn add(&mut self, window: Window, counts: &WindowCounts) {
-        if self.granularities.first() == Some(&window.granularity) {
-            self.whole.merge(counts);
-        }
         self.windows.insert(window, counts.encode());
     }
 
@@ -111,7 +108,8 @@ impl Calibrator {
     /// # Errors
     /// There are too few records.
     pub fn finish(self, source: Source, verdict: &VerdictConfig) -> Result<Calibrated, CalibrateError> {
-        let (found, least) = (self.whole.records(), verdict.records_min());
+        let whole = self.whole()?;
+        let (found, least) = (whole.records(), verdict.records_min());
         if found < least {
             return Err(CalibrateError::TooFew { found, least });
         }
@@ -121,7 +119,7 @@ impl Calibrator {
         }
         let filled = self.granularities.iter().zip(&samples).filter(|(_, sample)| !sample.windows.is_empty());
         let calibrations = filled.map(|(granularity, sample)| sample.calibration(*granularity)).collect();
-        let profile = Profile::new(self.about(source, calibrations), self.whole);
+        let profile = Profile::new(self.about(source, &whole, calibrations), whole);
         let mut outlooks = Vec::new();
         for (granularity, sample) in self.granularities.iter().zip(&samples) {
             let alpha = verdict.budget().alpha(*granularity, self.granularities.len());
@@ -139,6 +137,17 @@ impl Calibrator {
         Ok(Calibrated { profile, outlooks })
     }
 
+    /// The sum of the shortest windows.
+    fn whole(&self) -> Result<WindowCounts, CountsError> {
+        let mut whole = WindowCounts::default();
+        for (window, bytes) in &self.windows {
+            if self.granularities.first() == Some(&window.granularity) {
+                whole.merge(&WindowCounts::decode(bytes)?);
+            }
+        }
+        Ok(whole)
+    }
+
     /// Windows of one length, evenly thinned.
     fn sample(&self, granularity: Granularity) -> Result<Sample, CountsError> {
         let of_length = || self.windows.iter().filter(|(window, _)| window.granularity == granularity);
@@ -148,16 +157,16 @@ impl Calibrator {
         Ok(Sample { all, windows: decoded.collect::<Result<_, CountsError>>()? })
     }
 
-    fn about(&self, source: Source, calibrations: Vec<Calibration>) -> About {
+    fn about(&self, source: Source, whole: &WindowCounts, calibrations: Vec<Calibration>) -> About {
         let shortest = self.granularities.first();
         let of_shortest = || self.windows.keys().filter(|window| Some(&window.granularity) == shortest);
         About {
             name: source.name,
-            model: source.model.unwrap_or_else(|| model_of(&self.whole)),
+            model: source.model.unwrap_or_else(|| model_of(whole)),
             made_from: source.made_from,
             first_ms: of_shortest().map(|window| window.start_ms).min().unwrap_or(0),
             last_ms: of_shortest().map(|window| window.end_ms()).max().unwrap_or(0),
-            records: self.whole.records(),
+            records: whole.records(),
             has_words: source.has_words,
             has_dead_letters: source.has_dead_letters,
             calibrations,

@@ -8,6 +8,7 @@ mod observer;
 mod odd;
 mod projection;
 mod refusal;
+mod seen;
 mod settings;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use observer::Observer;
 pub use odd::Odd;
 pub use projection::{EmbeddingSettings, bandwidth};
 pub use refusal::Refusal;
+pub use seen::Seen;
 pub use settings::{ObserverConfig, ObserverSettings};
 
 /// What is counted of one record.

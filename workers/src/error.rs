@@ -1,16 +1,22 @@
-//! Why a worker cannot be put together or cannot go on.
+//! Why what a command runs cannot be put together or cannot go on.
 
+use std::io;
 use std::path::PathBuf;
 
 use classifier::pipeline::PipelineError;
 use drift::profile::ProfileError;
+use drift::state::StateError;
+use engine::error::LabelError;
 use engine::load::LoadError;
+use ingest::history::HistoryError;
+use ingest::texts::TextFileError;
 use kafka::error::TransactError;
 use kafka::source::SourceError;
 use packages::error::FetchError;
 use service::settings::SettingsError;
+use sink::scored::ScoredError;
 
-/// What ended a worker or kept it from starting. Its text fits "failed to ...".
+/// What ended a command's work or kept it from starting. Its text fits "failed to ...".
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     #[error(transparent)]
@@ -29,6 +35,18 @@ pub enum WorkerError {
     Drift(#[from] drift::pipeline::PipelineError),
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("read the history")]
+    History(#[from] HistoryError),
+    #[error(transparent)]
+    Label(#[from] LabelError),
+    #[error(transparent)]
+    Texts(#[from] TextFileError),
+    #[error(transparent)]
+    Scored(#[from] ScoredError),
+    #[error("start an event loop")]
+    Reactor(#[source] io::Error),
     #[error(
         "compare with the profile of the model package {}: it has none; create one with labelstream drift calibrate \
          and name it with --reference, or choose --reference rolling, previous or seasonal", .package.display()

@@ -1,14 +1,19 @@
-//! The two workers, put together from settings: what `classify`, `drift`, `demo` and `check` start.
+//! What the commands run, put together from settings: both workers, the check, the replay of dead letters, readings of the
+//! past, and the labelling of files.
 //!
 //! `settings` joins the sections of all parts and checks what two of them must agree on. From its `Config` come the model
-//! package as a folder, the output topics, the worker of `classify` and that of `drift`. What the workers do lives in the
-//! crates `classifier` and `drift`; commands and their flags in `cli`.
+//! package as a folder, the output topics, and what each command runs. What the two workers do lives in the crates
+//! `classifier` and `drift`; flags and what is printed in `cli`.
 
 pub mod brokers;
+pub mod check;
 pub mod classify;
 pub mod drift;
 pub mod error;
 pub mod model_source;
 pub mod output_topics;
 pub mod package_path;
+pub mod past;
+pub mod replay;
+pub mod score;
 pub mod settings;

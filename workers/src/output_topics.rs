@@ -11,11 +11,10 @@ use kafka::topic_state::TopicState;
 use kafka::topics::{Wanted, create, describe};
 use tokio_util::sync::CancellationToken;
 
+use crate::brokers::ANSWER_WITHIN;
 use crate::error::WorkerError;
 use crate::settings::Config;
 
-/// How long one question to the broker may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Kafka's default of `max.message.bytes`: topics for larger records are created to take them.
 const KAFKA_BYTES_MAX: usize = 1_048_588;
 /// Between two looks for input topics that are not there yet.

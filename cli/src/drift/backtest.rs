@@ -1,21 +1,16 @@
 //! `labelstream drift backtest`: what the worker would have reported over a history in a file.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
-use drift::board::MergedWindow;
-use explain::terminal::Ink;
-use ingest::history::History;
 use sink::reports::ReportStore;
 use workers::drift::comparer;
+use workers::past::Past;
 use workers::settings::uses;
 
 use super::flags::{CommonFlags, FileFlags, TestFlags};
-use super::lines::Lines;
-use super::pass::{Input, Pass};
-use crate::bar::Bar;
+use super::reading::{self, Input};
+use super::reports;
 use crate::failure::Failure;
 use crate::start::{self, Started};
 
@@ -53,30 +48,10 @@ pub(super) fn run(arguments: &BacktestArguments) -> Result<(), Failure> {
     flags.extend(arguments.tests.flags());
     let Started { config, stop, .. } = start::command(&arguments.common.layers(flags)?, uses::DRIFT_TESTS)?;
     let comparer = comparer(&config, &stop)?;
-    let mut history = History::open(&arguments.file)?;
+    let mut past = Past::of_file(&config, &arguments.file, comparer.kept())?;
     let store = ReportStore::open(config.reports())?;
-    let ink = if io::stdout().is_terminal() { Ink::Colours } else { Ink::Plain };
-    let mut lines = Lines::new(ink);
-    let bar = RefCell::new(Bar::new(history.progress().total_bytes));
-    let mut close = |merged: &MergedWindow, past: &_| {
-        let comparison = comparer.report(merged, past);
-        store.write(&comparison.report)?;
-        bar.borrow().aside(|| lines.write(&comparison.report, merged.counts.records()))?;
-        Ok(comparison.flags)
-    };
-    let pass = Pass::new(config.drift(), comparer.kept(), BTreeSet::new());
-    let unit = config.drift().observer().event_time_unit();
-    let mut pass = pass.in_unit(config.drift(), history.time_unit(unit));
-    while let Some(record) = history.next() {
-        pass.observe(&record?, i64::MAX, &mut close)?;
-        bar.borrow_mut().record(|| history.progress().read_bytes);
-        if stop.is_cancelled() {
-            return Err(Failure::Interrupted);
-        }
-    }
-    let seen = pass.end(&mut close)?;
-    drop(bar);
-    seen.say(Input::File)?;
-    seen.must_be_usable(&arguments.file.display().to_string(), history.guess())?;
-    writeln!(io::stdout().lock(), "{}", lines.summary()).map_err(Failure::Stdout)
+    let summary = reports::write(&mut past, &comparer, &store, |_| true, &stop)?;
+    reading::say(past.seen(), Input::File)?;
+    reading::must_be_usable(past.seen(), &arguments.file.display().to_string(), past.guess())?;
+    writeln!(io::stdout().lock(), "{summary}").map_err(Failure::Stdout)
 }

@@ -1,26 +1,21 @@
 //! `labelstream drift replay`: the reports of past windows once more, from the labelled topics.
 //!
-//! Windows begin and close as in the live run, so their reports are the same bytes. To be so, reading begins early
-//! enough for the windows that persistence and references look back to, at a boundary of the longest window, and goes on
-//! to the present end, so that every late record is there.
+//! Windows begin and close as in the live run, so their reports are the same bytes. To be so, reading begins early enough
+//! for what windows are compared with, and goes on to the present end, so that every late record is there.
 
-use std::cell::RefCell;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
-use drift::compare::Comparer;
-use explain::terminal::Ink;
+use drift::window::Window;
 use kafka::clock::now_ms;
 use sink::reports::ReportStore;
 use workers::drift::comparer;
-use workers::settings::Config;
+use workers::past::{Past, begin_ms};
 use workers::settings::uses;
 
 use super::flags::{CommonFlags, KafkaFlags, TestFlags};
-use super::lines::Lines;
 use super::moment::Moment;
-use super::pass::{Input, Pass};
-use super::range;
-use crate::bar::Bar;
+use super::reading::{self, Input};
+use super::reports;
 use crate::failure::Failure;
 use crate::start::{self, Started};
 
@@ -64,31 +59,11 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
         return Err(Failure::EmptyRange);
     }
     let comparer = comparer(&config, &stop)?;
-    let range = range::open(&config, range::written_from(&config, begin_ms(&config, &comparer, from_ms)), &stop)?;
+    let begin_ms = begin_ms(&config, &comparer.kept(), from_ms);
+    let mut past = Past::of_topics(&config, begin_ms, comparer.kept(), &stop)?.ok_or(Failure::Interrupted)?;
     let store = ReportStore::open(config.reports())?;
-    let ink = if io::stdout().is_terminal() { Ink::Colours } else { Ink::Plain };
-    let mut lines = Lines::new(ink);
-    let bar = RefCell::new(Bar::new(u64::try_from(range.progress().1).unwrap_or_default()));
-    let mut close = |merged: &drift::board::MergedWindow, past: &_| {
-        let comparison = comparer.report(merged, past);
-        if from_ms <= merged.window.start_ms && merged.window.end_ms() <= to_ms {
-            store.write(&comparison.report)?;
-            bar.borrow().aside(|| lines.write(&comparison.report, merged.counts.records()))?;
-        }
-        Ok(comparison.flags)
-    };
-    let pass = Pass::new(config.drift(), comparer.kept(), range::expected(&range));
-    let seen = range::read(range, pass, &bar, &stop, &mut close)?;
-    drop(bar);
-    seen.say(Input::Topics)?;
-    writeln!(io::stdout().lock(), "{}", lines.summary()).map_err(Failure::Stdout)
-}
-
-/// Where counting must begin, so that every window from `from_ms` on has its own records and the past that it is held
-/// against.
-fn begin_ms(config: &Config, comparer: &Comparer, from_ms: i64) -> i64 {
-    let looks_back = comparer.kept().into_values().map(|kept| kept.counts_ms.max(kept.flags_ms)).max().unwrap_or(0);
-    let longest = config.drift().windows().granularities().last();
-    let begin_ms = from_ms.saturating_sub(looks_back);
-    longest.map_or(begin_ms, |longest| longest.window(begin_ms).later(-1).start_ms)
+    let is_asked_for = |window: &Window| from_ms <= window.start_ms && window.end_ms() <= to_ms;
+    let summary = reports::write(&mut past, &comparer, &store, is_asked_for, &stop)?;
+    reading::say(past.seen(), Input::Topics)?;
+    writeln!(io::stdout().lock(), "{summary}").map_err(Failure::Stdout)
 }

@@ -75,3 +75,13 @@ fn a_handful_of_records_makes_no_profile() {
     let error = calibrator.finish(source(), &verdict()).expect_err("too few").to_string();
     assert_eq!(error, "create a profile from 49 records, expected at least 50 (verdict.records_min)");
 }
+
+#[test]
+fn a_later_revision_of_a_window_replaces_it() {
+    let mut stream = Stream::new(1);
+    let mut calibrator = Calibrator::new(&[hour()]);
+    calibrator.add(window(0), &stream.counts(&Mix::default(), 900));
+    calibrator.add(window(0), &stream.counts(&Mix::default(), 100));
+    let calibrated = calibrator.finish(source(), &verdict()).expect("enough records");
+    assert_eq!((calibrated.profile.about().records, calibrated.outlooks[0].windows), (100, 1));
+}

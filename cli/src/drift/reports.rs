@@ -1,19 +1,48 @@
-//! A line per window on stdout, for commands that test windows of the past.
+//! The windows of the past, tested and reported once more: what `backtest` and `replay` share, with a line for each window.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
+use drift::compare::Comparer;
 use drift::verdict::overall;
-use explain::figures::{count, span, tame};
+use drift::window::Window;
+use explain::figures::{grouped, span, tame};
 use explain::terminal::Ink;
 use schemas::report::{Verdict, WindowReport};
+use sink::reports::ReportStore;
+use tokio_util::sync::CancellationToken;
+use workers::past::Past;
 
+use super::reading;
 use crate::failure::Failure;
 
 /// Characters of a reason on one line.
 const REASON_SHOWN: usize = 120;
 
+/// Compares every window, writes the reports of those that are asked for, and returns the line to end with.
+///
+/// # Errors
+/// When reading, writing or closing fails, or a signal asks to stop.
+pub(super) fn write(
+    past: &mut Past,
+    comparer: &Comparer,
+    store: &ReportStore,
+    is_asked_for: impl Fn(&Window) -> bool,
+    stop: &CancellationToken,
+) -> Result<String, Failure> {
+    let mut lines = Lines::new();
+    reading::read(past, stop, |merged, history, bar| {
+        let comparison = comparer.report(merged, history);
+        if is_asked_for(&merged.window) {
+            store.write(&comparison.report)?;
+            bar.aside(|| lines.write(&comparison.report, merged.counts.records()))?;
+        }
+        Ok(comparison.flags)
+    })?;
+    Ok(lines.summary())
+}
+
 /// Lines of windows on stdout, under one another.
-pub(super) struct Lines {
+struct Lines {
     ink: Ink,
     windows: usize,
     drift: usize,
@@ -21,7 +50,8 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new(ink: Ink) -> Self {
+    fn new() -> Self {
+        let ink = if io::stdout().is_terminal() { Ink::Colours } else { Ink::Plain };
         Self { ink, windows: 0, drift: 0, warned: 0 }
     }
 
@@ -29,7 +59,7 @@ impl Lines {
     ///
     /// # Errors
     /// When stdout cannot be written.
-    pub(super) fn write(&mut self, report: &WindowReport, records: u64) -> Result<(), Failure> {
+    fn write(&mut self, report: &WindowReport, records: u64) -> Result<(), Failure> {
         let key = &report.key;
         let overall = overall(&report.drift);
         self.windows += 1;
@@ -43,13 +73,13 @@ impl Lines {
         writeln!(
             io::stdout().lock(),
             "{granularity:<6} {window:<43} {:>10} {verdict} {reason}{revision}",
-            count(i64::try_from(records).unwrap_or(i64::MAX))
+            grouped(records)
         )
         .map_err(Failure::Stdout)
     }
 
     /// `48 windows: 2 drift, 1 warn`.
-    pub(super) fn summary(&self) -> String {
+    fn summary(&self) -> String {
         let noun = if self.windows == 1 { "window" } else { "windows" };
         format!("{} {noun}: {} drift, {} warn", self.windows, self.drift, self.warned)
     }

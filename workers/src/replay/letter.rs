@@ -10,7 +10,8 @@ use kafka::source::SourceError;
 use schemas::{Header, Origin, RawEvent, Reason};
 use sink::labels::digest;
 
-use super::Fetch;
+/// Reads a record again at its origin; `None` when it is no longer there.
+pub(super) type Fetch<'a> = &'a dyn Fn(&Origin) -> Result<Option<RawEvent>, SourceError>;
 
 /// A record of the dead-letter topic that is a dead letter.
 pub(super) struct Letter {

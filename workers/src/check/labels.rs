@@ -4,10 +4,10 @@ use classifier::labeled::labeled;
 use engine::Client;
 use formats::Decoder;
 use schemas::{Batch, DeadLetter, Fate, Generation, LabeledEvent, RawEvent, TextEvent, Tombstone, chain};
-use workers::settings::Config;
 
-use super::Report;
-use crate::failure::Failure;
+use super::error::CheckError;
+use super::report::Report;
+use crate::settings::Config;
 
 /// Characters of a text that are shown.
 const TEXT_SHOWN: usize = 60;
@@ -17,8 +17,8 @@ pub(super) fn check(
     config: &Config,
     model: Client,
     records: Vec<RawEvent>,
-    report: &mut Report,
-) -> Result<(), Failure> {
+    report: &mut Report<'_>,
+) -> Result<(), CheckError> {
     let decoder = config.decoder();
     let decoded = Batch::read(records, Generation::default()).sift(|record| decoder.decode(record));
     let count = decoded.records();
@@ -44,7 +44,7 @@ pub(super) fn check(
 }
 
 /// Times that are hardly meant: they are labelled as they are, and drift would not count them.
-fn check_times(decoder: &Decoder, events: &[TextEvent], report: &mut Report) -> Result<(), Failure> {
+fn check_times(decoder: &Decoder, events: &[TextEvent], report: &mut Report<'_>) -> Result<(), CheckError> {
     let doubts: Vec<_> = events.iter().filter_map(|event| decoder.doubt(event)).collect();
     match doubts.first() {
         Some(first) => report.note(

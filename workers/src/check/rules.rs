@@ -2,14 +2,14 @@
 //!
 //! Nothing here stops a stream: what a topic refuses becomes a dead letter. But a person should know beforehand.
 
-use schemas::chain;
-
 use kafka::clock::now_ms;
 use kafka::rules::{TopicRules, topic_rules};
-use workers::settings::Config;
+use schemas::chain;
 
-use super::{ANSWER_WITHIN, Report};
-use crate::failure::Failure;
+use super::error::CheckError;
+use super::report::Report;
+use crate::brokers::ANSWER_WITHIN;
+use crate::settings::Config;
 
 /// Bytes that a label adds to a record at most, and those of a dead letter's headers: a round figure.
 const ADDED_BYTES: usize = 4096;
@@ -30,7 +30,7 @@ struct Known {
 }
 
 /// Reports what does not fit; `oldest_ms` is the time of the input's oldest record.
-pub(super) fn check(config: &Config, oldest_ms: Option<i64>, report: &mut Report) -> Result<(), Failure> {
+pub(super) fn check(config: &Config, oldest_ms: Option<i64>, report: &mut Report<'_>) -> Result<(), CheckError> {
     let inputs = config.source().topics();
     let (output, dead_letters) = (config.sink().output_topic(), config.sink().dead_letter_topic());
     let names: Vec<_> = inputs.iter().map(String::as_str).chain([output, dead_letters]).collect();

@@ -1,18 +1,18 @@
 //! Whether this user may publish as `classify` does: write to both topics, as the very producer that it will be.
 
-use kafka::error::ClientError;
 use kafka::identity::Identity;
 use kafka::rights::Rights;
 use kafka::transactor::config::Guarantee;
 use kafka::transactor::try_start;
 use schemas::chain;
-use workers::settings::Config;
 
-use super::{ANSWER_WITHIN, Report};
-use crate::failure::Failure;
+use super::error::CheckError;
+use super::report::Report;
+use crate::brokers::ANSWER_WITHIN;
+use crate::settings::Config;
 
 /// Tries the rights one after the other; `topics` are those output topics that exist.
-pub(super) fn check(config: &Config, topics: &[String], report: &mut Report) -> Result<(), Failure> {
+pub(super) fn check(config: &Config, topics: &[String], report: &mut Report<'_>) -> Result<(), CheckError> {
     let identity = config.identity();
     let rights = Rights::new(config.connection(), ANSWER_WITHIN);
     for topic in topics {
@@ -20,7 +20,7 @@ pub(super) fn check(config: &Config, topics: &[String], report: &mut Report) -> 
         match rights.write(topic) {
             Ok(()) => report.ok(&what, "this user may write to it")?,
             Err(error) => {
-                deny(report, &what, &error, &identity, ("write to", &format!("Write and Describe on topic {topic}")))?
+                report.deny(&what, &error, &identity, ("write to", &format!("Write and Describe on topic {topic}")))?
             }
         }
     }
@@ -30,9 +30,14 @@ pub(super) fn check(config: &Config, topics: &[String], report: &mut Report) -> 
     }
 }
 
-fn check_idempotence(rights: &Rights, identity: &Identity, report: &mut Report) -> Result<(), Failure> {
+fn check_idempotence(rights: &Rights, identity: &Identity, report: &mut Report<'_>) -> Result<(), CheckError> {
     if let Err(error) = rights.idempotence() {
-        deny(report, "producer", &error, identity, ("be an idempotent producer on", "IdempotentWrite on the cluster"))?;
+        report.deny(
+            "producer",
+            &error,
+            identity,
+            ("be an idempotent producer on", "IdempotentWrite on the cluster"),
+        )?;
     }
     report.note("transactions", "not used: sink.guarantee = at_least_once, a crash may repeat labels")
 }
@@ -42,12 +47,12 @@ fn check_transactions(
     config: &Config,
     rights: &Rights,
     identity: &Identity,
-    report: &mut Report,
-) -> Result<(), Failure> {
+    report: &mut Report<'_>,
+) -> Result<(), CheckError> {
     let id = identity.transactional_id();
     let what = format!("transactional id {id}");
     if let Err(error) = rights.transactional_id(&id) {
-        return deny(report, &what, &error, identity, ("use", &format!("Write and Describe on transactional id {id}")));
+        return report.deny(&what, &error, identity, ("use", &format!("Write and Describe on transactional id {id}")));
     }
     report.ok(&what, "this user may use it")?;
     let beside = Identity { instance: format!("{}:check", identity.instance), ..identity.clone() };
@@ -60,20 +65,5 @@ fn check_transactions(
             &chain(&error),
             "the cluster must support transactions, and sink.transaction_timeout_ms must not exceed its limit",
         ),
-    }
-}
-
-/// A line for a right that is denied, or for an answer of another kind. What may not be done, and what to grant.
-pub(super) fn deny(
-    report: &mut Report,
-    what: &str,
-    error: &ClientError,
-    identity: &Identity,
-    (deed, grant): (&str, &str),
-) -> Result<(), Failure> {
-    if error.is_denied() {
-        report.fail(what, &format!("{} may not {deed} it", identity.principal()), &format!("grant it {grant}"))
-    } else {
-        report.fail(what, &chain(error), "try again, and check the brokers' logs")
     }
 }
