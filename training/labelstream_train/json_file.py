@@ -1,14 +1,15 @@
-"""Reads JSON files that the package expects: what is wrong with one is the user's to hear, with its path."""
+"""Reads and writes JSON files. What is wrong with a file is an error for the user, with its path."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from . import atomic_file
 from .errors import UserError
 
 
 def read_object(path: Path, made_by: str | None = None) -> dict[str, Any]:
-    """The object in a file. Where the file is absent, the error says which stage (`made_by`) makes it."""
+    """The object in a file. Where the file is absent, the error names the stage that writes it (`made_by`)."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as cause:
@@ -18,3 +19,9 @@ def read_object(path: Path, made_by: str | None = None) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UserError(f"read {path}: expected an object, found {type(found).__name__}")
     return found
+
+
+def write(path: Path, value: object, allow_nan: bool = True) -> None:
+    """One document, one space of indentation a level; `allow_nan=False` raises ValueError where JSON has no number."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=allow_nan) + "\n"
+    atomic_file.write_text(path, text)

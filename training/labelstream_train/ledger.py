@@ -6,16 +6,16 @@ after it, with the seconds it took and the names of the files it left.
 """
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from . import atomic_file, json_file
 from .data import files
 from .data.load import sha256
-from .gate import golden
+from .package import serving
 from .run import Run
 from .stages import Stage
 
@@ -60,7 +60,7 @@ def basis(stage: Stage, run: Run) -> Basis:
             for place in [named] if isinstance(named, str) else named:
                 inputs |= _content(each, Path(place))
     if stage.asks_program:
-        inputs["the program labelstream"] = golden.identity(run.settings.export.labelstream)
+        inputs["the program labelstream"] = serving.identity(run.settings.export.labelstream)
     return Basis(settings, inputs)
 
 
@@ -88,7 +88,7 @@ def start(stage: Stage, run: Run) -> None:
     place = _place(stage, run)
     spent = (_read(place / "started.json") or {}).get("seconds", 0.0) if not (place / "done.json").is_file() else 0.0
     (place / "done.json").unlink(missing_ok=True)
-    _write(place / "started.json", _record(stage, basis(stage, run)) | {"seconds": spent})
+    json_file.write(place / "started.json", _record(stage, basis(stage, run)) | {"seconds": spent})
 
 
 def interrupt(stage: Stage, run: Run, seconds_more: float) -> None:
@@ -96,7 +96,7 @@ def interrupt(stage: Stage, run: Run, seconds_more: float) -> None:
     path = _place(stage, run) / "started.json"
     record = _read(path)
     if record is not None:
-        _write(path, record | {"seconds": round(record.get("seconds", 0.0) + seconds_more, 3)})
+        json_file.write(path, record | {"seconds": round(record.get("seconds", 0.0) + seconds_more, 3)})
 
 
 def finish(stage: Stage, run: Run, seconds_more: float) -> None:
@@ -105,7 +105,7 @@ def finish(stage: Stage, run: Run, seconds_more: float) -> None:
     spent = (_read(place / "started.json") or {}).get("seconds", 0.0)
     outputs = [name for path in stage.writes for name in _names(run.out, run.out / path)]
     record = _record(stage, basis(stage, run)) | {"seconds": round(spent + seconds_more, 3), "outputs": outputs}
-    _write(place / "done.json", record)
+    json_file.write(place / "done.json", record)
 
 
 def forget(stage: Stage, run: Run) -> None:
@@ -153,7 +153,7 @@ def _names(root: Path, path: Path) -> list[str]:
     """Files at or below `path`, relative to `root`, without the ledger's own and unfinished ones."""
     below = sorted(path.rglob("*")) if path.is_dir() else [path]
     return [str(each.relative_to(root)) for each in below
-            if each.is_file() and each.name not in OWN and not each.name.endswith(".unfinished")]  # fmt: skip
+            if each.is_file() and each.name not in OWN and not each.name.endswith(atomic_file.SUFFIX)]  # fmt: skip
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -162,10 +162,3 @@ def _read(path: Path) -> dict[str, Any] | None:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-
-
-def _write(path: Path, record: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .data.examples import Parts
+from .data.parts import Parts
 from .errors import Stopped
 from .settings import Settings
 

@@ -3,15 +3,12 @@
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .run import Run
-
-Storage = Literal["fp32", "int8", "int8_dynamic"]
-"""`int8`: weights stored so, computed in fp32. `int8_dynamic`: computed in int8, too."""
+from .package.settings import Storage
+from .run import Run
 
 MODULES = {"encoder": "labelstream_train.encoder.stage", "fast": "labelstream_train.fast.stage"}
 
@@ -19,15 +16,15 @@ MODULES = {"encoder": "labelstream_train.encoder.stage", "fast": "labelstream_tr
 class Tier(Protocol):
     """What `encoder/stage.py` and `fast/stage.py` each have as functions."""
 
-    def train(self, run: "Run") -> None:
+    def train(self, run: Run) -> None:
         """Writes OUT/train; goes on with what is there; raises `Stopped` at the deadline."""
         ...
 
-    def write_model(self, run: "Run", folder: Path, storage: Storage) -> None:
+    def write_model(self, run: Run, folder: Path, storage: Storage) -> None:
         """Writes model.onnx, tokenizer.json and config.json of what was trained."""
         ...
 
-    def logits(self, run: "Run", texts: Sequence[str]) -> np.ndarray:
+    def logits(self, run: Run, texts: Sequence[str]) -> np.ndarray:
         """[texts, labels] f32 by what trained it, not by the exported file: the other side of parity."""
         ...
 
@@ -37,7 +34,7 @@ def tier(name: str) -> Tier:
     return cast(Tier, importlib.import_module(MODULES[name]))
 
 
-def train(run: "Run") -> None:
+def train(run: Run) -> None:
     """The stage `train`: that of the tier which the settings choose, logged where they name a server."""
     from .tune.tracking import following
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import ledger, settings
+from . import atomic_file, ledger, settings
 from .errors import UserError
 from .run import Run
 from .settings import Settings
@@ -54,7 +54,7 @@ def opened(out: Path, given: Settings, deadline: float | None, force: bool) -> I
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as cause:
                 raise UserError(f"open the run {out}: another command is working in it") from cause
-        path.write_text(settings.to_toml(given.dump()), encoding="utf-8")
+        atomic_file.write_text(path, settings.to_toml(given.dump()))
         yield run
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from labelstream_train import settings
 from labelstream_train.evaluate import report
-from labelstream_train.evaluate.intervals import Estimate, share
 from labelstream_train.package import manifest
 from labelstream_train.package.scorer import Scorer
 from labelstream_train.run import Run
+from labelstream_train.statistics.intervals import Estimate, share
 
 from . import word_package
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from labelstream_train.evaluate import bias, identity
-from labelstream_train.evaluate.intervals import Draws
+from labelstream_train.statistics.intervals import Draws
 
 TOXIC = bias.Harmful((1,), ("toxic",), "toxic")
 GOOD, BAD = ("great", "kind", "lovely", "wise") * 8, ("vile", "stupid", "awful", "nasty") * 8

@@ -19,8 +19,7 @@ import pytest
 
 pytest.importorskip("mlflow", reason="the MLflow client is not installed: pip install mlflow-skinny")
 
-from labelstream_train.gate import golden
-from labelstream_train.package import manifest
+from labelstream_train.package import manifest, serving
 from labelstream_train.package.scorer import Scorer
 
 from . import shop_texts
@@ -58,7 +57,7 @@ class Trained:
 @pytest.fixture
 def program() -> Path:
     """The program of this checkout; without it, or without a Kafka client, the test says what is missing."""
-    found = golden.program("")
+    found = serving.program("")
     if found is None:
         pytest.skip("the program labelstream was not built: cargo build --package cli")
     if shutil.which("kcat") is None:

@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
 
-from labelstream_train import settings
-from labelstream_train.encoder import checkpoint, fine_tuning, stage
+from labelstream_train import atomic_file, settings
+from labelstream_train.encoder import stage
 from labelstream_train.errors import Stopped, UserError
 from labelstream_train.package.scorer import Scorer
 from labelstream_train.run import Run
@@ -90,16 +90,16 @@ def test_a_training_killed_between_two_files_ends_with_the_same_weights(
 ) -> None:
     straight, killed = (make_run(tmp_path / name, base) for name in ("straight", "killed"))
     stage.train(straight)
-    written = iter(range(100))
+    written, replace = iter(range(100)), atomic_file.replace
 
     def kill(path: Path, write: Callable[[Path], object]) -> None:
         if path.name == place and next(written) == 1:  # in the second epoch, before the file appears
-            write(path.with_name(path.name + ".unfinished"))
+            write(path.with_name(path.name + atomic_file.SUFFIX))
             raise KeyboardInterrupt
-        checkpoint.replace(path, write)
+        replace(path, write)
 
     with monkeypatch.context() as patched:
-        patched.setattr(fine_tuning, "replace", kill)
+        patched.setattr(atomic_file, "replace", kill)
         with pytest.raises(KeyboardInterrupt):
             stage.train(killed)
     stage.train(killed)

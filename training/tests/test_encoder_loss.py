@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from labelstream_train.encoder import quality
 from labelstream_train.encoder.settings import EncoderSettings
+from labelstream_train.learning import quality
 
 
 def history(accuracies: list[float]) -> list[dict]:
@@ -107,7 +107,7 @@ class TestLosses:
 
     @pytest.mark.parametrize("is_multi_label", [False, True])
     def test_distillation_is_smallest_at_the_teachers_answer(self, is_multi_label: bool) -> None:
-        from labelstream_train.encoder.teacher import soft_labels
+        from labelstream_train.learning.teacher import soft_labels
 
         known = self.torch.randn(6, 4, dtype=self.torch.float64)
         wanted = self.torch.from_numpy(soft_labels(known[None].numpy(), 2.0, is_multi_label)).double()

@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
 
-from labelstream_train.encoder import stage, teacher
+from labelstream_train.encoder import stage
 from labelstream_train.errors import UserError
+from labelstream_train.learning import teacher
 from labelstream_train.package.scorer import Scorer
 from labelstream_train.run import Run
 

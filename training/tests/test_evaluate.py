@@ -15,7 +15,8 @@ import numpy as np
 
 from labelstream_train import settings
 from labelstream_train.cli import main
-from labelstream_train.data.examples import Example, Parts
+from labelstream_train.data.examples import Example
+from labelstream_train.data.parts import Parts
 from labelstream_train.errors import Stopped, UserError
 from labelstream_train.evaluate import report, stage, wording
 from labelstream_train.run import Run

@@ -9,9 +9,9 @@ import pytest
 
 from labelstream_train import tiers
 from labelstream_train.errors import UserError
-from labelstream_train.gate.golden import check, program
 from labelstream_train.package import drift, golden, manifest, quantise, source
 from labelstream_train.package.scorer import Scorer
+from labelstream_train.package.serving import check, program
 from labelstream_train.package.stage import export
 from labelstream_train.run import Run
 from labelstream_train.settings import check as settings_of

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from labelstream_train import settings
-from labelstream_train.data.examples import Example, Parts
+from labelstream_train.data.examples import Example
+from labelstream_train.data.parts import Parts
 from labelstream_train.errors import Stopped, UserError
 from labelstream_train.fast import stage
 from labelstream_train.package.scorer import Scorer

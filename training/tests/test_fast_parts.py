@@ -12,6 +12,7 @@ from labelstream_train.errors import UserError
 from labelstream_train.fast import graph, rows, start, storage, words
 from labelstream_train.fast.invent import invent
 from labelstream_train.fast.network import Network, features
+from labelstream_train.learning import base as bases
 
 from . import tiny_base
 
@@ -125,7 +126,7 @@ def test_invented_texts_are_new_and_repeatable() -> None:
     assert invent(["one", ""], ["a", "a"], 5, 0)[0::2].count("") < 5, "a text of one word gives texts, too"
 
 
-def write_base(folder: Path) -> words.BaseFiles:
+def write_base(folder: Path) -> bases.Base:
     """A random BERT by Hugging Face's names, made without torch."""
     dice, sizes = np.random.default_rng(0), tiny_base.SIZES
     hidden, inner = sizes["hidden_size"], sizes["intermediate_size"]
@@ -155,7 +156,7 @@ def write_base(folder: Path) -> words.BaseFiles:
     config = sizes | {"model_type": "bert", "cls_token_id": 2, "sep_token_id": 3}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     tiny_base.write_tokenizer(folder)
-    return words.BaseFiles.find(str(folder))
+    return bases.find(str(folder))
 
 
 def test_words_of_a_base_begin_with_its_answers(tmp_path: Path) -> None:
@@ -190,7 +191,7 @@ def test_words_learnt_are_always_the_same_and_take_words_apart() -> None:
 def test_a_base_that_is_not_there_is_named(missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="find the base"):
-        words.BaseFiles.find(missing)
+        bases.find(missing)
 
 
 def test_a_base_with_other_pieces_is_refused(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from scipy.stats import beta, norm
 from sklearn import metrics as reference
 
 from labelstream_train.data.examples import Example
-from labelstream_train.evaluate import abstain, calibration, intervals, multi, out_of_scope, ranking, single, slices
-from labelstream_train.evaluate.compare import compare, mcnemar
-from labelstream_train.evaluate.intervals import Draws
-from labelstream_train.evaluate.metrics import ece, nll, softmax
+from labelstream_train.evaluate import abstain, calibration, multi, out_of_scope, single, slices
+from labelstream_train.statistics import intervals, ranking
+from labelstream_train.statistics.compare import compare, mcnemar
+from labelstream_train.statistics.intervals import Draws
+from labelstream_train.statistics.metrics import ece, nll, softmax
 
 
 def toy(count: int = 400, labels: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ import unittest
 
 import numpy as np
 
-from labelstream_train.evaluate import metrics
+from labelstream_train.statistics import metrics
 
 
 class Figures(unittest.TestCase):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from labelstream_train import cli
-from labelstream_train.data.examples import Example, Parts
+from labelstream_train.data.examples import Example
+from labelstream_train.data.parts import Parts
 from labelstream_train.gate import outlook, rules
 
 from . import gated_run
@@ -70,11 +71,10 @@ def test_validate_says_it_before_training(tmp_path, capsys):
     ],
 )
 def test_a_run_without_the_program_says_first_what_will_be_skipped(tmp_path, capsys, monkeypatch, rule, said):
-    from labelstream_train.gate import golden
 
     monkeypatch.delenv("LABELSTREAM", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(golden, "CHECKOUT", tmp_path)
+    monkeypatch.setattr("labelstream_train.package.serving.CHECKOUT", tmp_path)
     path = gated_run.rules(tmp_path / "rules", rule)
     assert cli.main(["run", "--data", "none.csv", "--out", str(tmp_path / "out"), "--rules", str(path)]) == 2
     first = capsys.readouterr().err.splitlines()[0]

@@ -6,7 +6,7 @@ from random import Random
 import numpy as np
 
 from labelstream_train.evaluate import perturb, robustness
-from labelstream_train.evaluate.intervals import Draws
+from labelstream_train.statistics.intervals import Draws
 
 TEXT = "Why was my café payment declined, please?"
 

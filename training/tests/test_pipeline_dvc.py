@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from labelstream_train import curve, settings
+from labelstream_train import settings
 from labelstream_train.evaluate import shown
+from labelstream_train.learning import curve
 from labelstream_train.stages import STAGES
 
 from .pipeline_tools import TOOLS, TRAINING, Project, project

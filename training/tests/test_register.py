@@ -16,8 +16,8 @@ pytest.importorskip("mlflow", reason="the MLflow client is not installed: pip in
 from labelstream_train import settings
 from labelstream_train.errors import Refused, UserError
 from labelstream_train.gate.stage import gate
-from labelstream_train.gate.verdict import Verdict
 from labelstream_train.package import manifest
+from labelstream_train.package.verdict import Verdict
 from labelstream_train.register.promote import promote, rollback
 from labelstream_train.register.registry import connect, download, version_of
 from labelstream_train.register.stage import register

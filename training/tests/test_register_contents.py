@@ -27,7 +27,7 @@ no_server_of_the_users = registering.no_server_of_the_users
 
 def test_what_is_registered_can_be_followed(mlflow_server: MlflowServer, tmp_path: Path, name: str) -> None:
     """Data sets with digest and rows, the search, the settings that were trained with; nothing unknown is named."""
-    from labelstream_train.data.examples import Parts
+    from labelstream_train.data.parts import Parts
     from labelstream_train.stages import stage as stage_of
     from labelstream_train.workflow import after_tuning
 

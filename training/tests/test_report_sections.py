@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labelstream_train import curve
+from labelstream_train import json_file
 from labelstream_train.data.examples import Example
 from labelstream_train.evaluate import champion_section, learning_section, report, sections, terms, wording
-from labelstream_train.evaluate.intervals import Draws
 from labelstream_train.gate import changes
 from labelstream_train.gate.stage import gate
+from labelstream_train.learning import curve
 from labelstream_train.page import Headline, Section, Table, Terms, page
+from labelstream_train.statistics.intervals import Draws
 from labelstream_train.validate.stage import validate
 
 from . import gated_run
@@ -87,7 +88,7 @@ def test_the_gate_puts_the_package_in_use_on_the_page(tmp_path: Path) -> None:
     run = gated_run.make(tmp_path / "out", {"gate": {"champion": str(tmp_path / "old")}})
     gated_run.word_package.write(tmp_path / "old", is_bad=True)
     gate(run)
-    found = report.read_object(run.gate / "comparison.json", made_by="gate")
+    found = json_file.read_object(run.gate / "comparison.json", made_by="gate")
     assert found["texts"]["fixed"] > 0 and found["texts"]["broken"] == 0
     assert {row["label"] for row in found["labels"]} == {"card", "cash", "fee"}
     section = champion_section.champion(found, is_multi_label=False)

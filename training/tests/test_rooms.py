@@ -1,6 +1,8 @@
-"""What holds of the source as a whole: torch stays in its room, and every part is small."""
+"""What holds of the source as a whole: imports run one way, torch stays in its folder, and every part is small."""
 
 import ast
+import graphlib
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -15,21 +17,96 @@ LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 
 
-def imports(file: Path) -> set[str]:
-    """First words of what a file imports, wherever in it."""
+FOLDERS = (
+    "data", "statistics", "package", "learning", "fast", "encoder", "register", "tune", "evaluate", "gate", "validate"
+)  # fmt: skip
+"""A folder imports only folders that stand before it; `fast` and `encoder` do not know each other."""
+MODULES = {
+    ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): file for file in FILES
+}
+
+
+def imported(tree: ast.AST, module: str) -> set[str]:
+    """Every module that a source imports, at its top or inside a function; a name from a module counts as both."""
+    package = module if MODULES.get(module, Path()).name == "__init__.py" else module.rpartition(".")[0]
     found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            found.add((node.module or "").partition(".")[0])
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            found |= {source, *(f"{source}.{alias.name}" for alias in node.names)}
     return found
 
 
+IMPORTS = {module: imported(ast.parse(file.read_text(encoding="utf-8")), module) for module, file in MODULES.items()}
+
+
+def circle(imports: dict[str, set[str]]) -> list[str]:
+    """Modules that import each other in a circle, the first again at the end; empty where there is none."""
+    try:
+        graphlib.TopologicalSorter({name: found & imports.keys() for name, found in imports.items()}).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+def reached(module: str) -> set[str]:
+    """Every module that is imported with this one, whether at once or later."""
+    found, waiting = set(), [module]
+    while waiting:
+        for name in IMPORTS.get(waiting.pop(), ()):
+            if name not in found:
+                found.add(name)
+                waiting.append(name)
+    return found
+
+
+def test_no_files_import_each_other_in_a_circle():
+    # A package's own __init__ is imported with each of its files and holds nothing.
+    assert circle({name: found - {PACKAGE.name} for name, found in IMPORTS.items()}) == []
+
+
+def test_a_circle_is_found_inside_functions_and_between_folders():
+    here = PACKAGE.name
+    sources = {
+        f"{here}.tune.study": "def note():\n    from ..data import parts",
+        f"{here}.data.parts": "from .. import run",
+        f"{here}.run": "import labelstream_train.tune.study",
+    }
+    imports = {name: imported(ast.parse(text), name) for name, text in sources.items()}
+    assert set(circle(imports)) == set(sources)
+    assert circle(imports | {f"{here}.run": set()}) == []
+
+
+def test_folders_import_only_those_before_them():
+    assert {file.parent.name for file in FILES if file.parent != PACKAGE} == set(FOLDERS)
+    wrong = []
+    for module, names in IMPORTS.items():
+        folder = module.split(".")[1] if module.count(".") > 1 else ""
+        others = {name.split(".")[1] for name in names if name.startswith(f"{PACKAGE.name}.")} & set(FOLDERS) - {folder}
+        wrong += [
+            f"{module} imports {other}" for other in others
+            if folder and (FOLDERS.index(other) > FOLDERS.index(folder) or {folder, other} == {"fast", "encoder"})
+        ]  # fmt: skip
+    assert wrong == []
+
+
 def test_only_the_encoder_imports_torch():
-    others = [file for file in FILES if PACKAGE / "encoder" not in file.parents]
-    assert len(others) > 50
-    assert [file.name for file in others if "torch" in imports(file)] == []
+    torch_free = [module for module in MODULES if not module.startswith(f"{PACKAGE.name}.encoder.")]
+    assert len(torch_free) > 100
+    wrong = [module for module in torch_free if any("torch" in name.split(".") for name in IMPORTS[module])]
+    assert wrong == [], "safetensors.torch counts, too"
+
+
+def test_what_needs_no_torch_reaches_nothing_that_does():
+    """`tiers` loads a tier by its name, so no import leads from the stages to the encoder but to its settings."""
+    needs_torch = {name for name, names in IMPORTS.items() if any("torch" in each.split(".") for each in names)}
+    assert f"{PACKAGE.name}.encoder.network" in needs_torch
+    torch_free = [module for module in MODULES if not module.startswith(f"{PACKAGE.name}.encoder.")]
+    wrong = {module: sorted(reached(module) & needs_torch) for module in torch_free}
+    assert {module: found for module, found in wrong.items() if found} == {}
+    assert reached(f"{PACKAGE.name}.encoder.stage") & needs_torch, "the walk finds torch where it is"
 
 
 @pytest.mark.parametrize("command", [["--help"], ["settings"], ["run", "--help"], ["gate", "--help"]])

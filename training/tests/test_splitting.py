@@ -6,8 +6,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from labelstream_train.data.examples import Example, Parts
+from labelstream_train.data.examples import Example
 from labelstream_train.data.load import Loaded
+from labelstream_train.data.parts import Parts
 from labelstream_train.data.rows import Row
 from labelstream_train.data.settings import DataSettings, SplitSettings
 from labelstream_train.data.split import normal, split

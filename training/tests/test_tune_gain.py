@@ -16,7 +16,8 @@ import pytest
 optuna = pytest.importorskip("optuna")
 
 from labelstream_train import settings, tiers
-from labelstream_train.data.examples import Example, Parts
+from labelstream_train.data.examples import Example
+from labelstream_train.data.parts import Parts
 from labelstream_train.errors import Stopped
 from labelstream_train.run import Run
 from labelstream_train.tune import folds

@@ -83,7 +83,7 @@ def test_searching_for_the_fast_tier_needs_no_torch() -> None:
 import sys
 sys.modules["torch"] = None
 import labelstream_train.tune.stage, labelstream_train.tune.report, labelstream_train.fast.stage
-import labelstream_train.encoder.teacher, labelstream_train.encoder.quality
+import labelstream_train.learning.teacher, labelstream_train.learning.quality
 """
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from labelstream_train import settings
 from labelstream_train.cli import main
-from labelstream_train.data.examples import Parts
+from labelstream_train.data.parts import Parts
 from labelstream_train.errors import Refused
 from labelstream_train.run import Run
 from labelstream_train.validate.stage import validate

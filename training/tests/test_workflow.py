@@ -107,10 +107,9 @@ def test_files_that_are_gone_or_changed_are_noticed(tmp_path, call):
 
 def test_a_program_that_appears_or_changes_is_an_input_too(tmp_path, call, monkeypatch):
     """Without it the package has no drift reference and the gate skips a rule; a first run may not know it yet."""
-    from labelstream_train.gate import golden
 
     monkeypatch.delenv("LABELSTREAM", raising=False)
-    monkeypatch.setattr(golden, "CHECKOUT", tmp_path / "checkout")
+    monkeypatch.setattr("labelstream_train.package.serving.CHECKOUT", tmp_path / "checkout")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
     assert call("run", "--data", str(tmp_path / "data.csv"))[:2] == (0, ALL)
     assert call("run")[1] == []

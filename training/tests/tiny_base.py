@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from labelstream_train.data.examples import Example, Parts
+from labelstream_train.data.examples import Example
+from labelstream_train.data.parts import Parts
 
 TOPICS = {"card": "lost card", "money": "money sent", "pin": "pin wrong"}
 FILLERS = ("my", "is", "the", "now", "help", "late")

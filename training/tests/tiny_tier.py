@@ -12,9 +12,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from labelstream_train.data.examples import Example, Parts
+from labelstream_train.data.examples import Example
+from labelstream_train.data.parts import Parts
+from labelstream_train.package.settings import Storage
 from labelstream_train.run import Run
-from labelstream_train.tiers import Storage
 
 WORDS = tuple(f"w{number}" for number in range(60))
 SPECIAL = ("[PAD]", "[UNK]")

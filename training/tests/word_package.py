@@ -13,7 +13,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from labelstream_train.data.examples import Example, Parts
+from labelstream_train.data.examples import Example
+from labelstream_train.data.parts import Parts
 from labelstream_train.package import manifest
 from labelstream_train.package.scorer import Scorer
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import UserError
-from .examples import Example, Parts
+from .examples import Example
 from .load import Loaded, examples
+from .parts import Parts
 from .settings import DataSettings, SplitSettings
 
 Cut = tuple[list[Example], list[Example]]

@@ -9,10 +9,12 @@ and one ONNX graph serve all of them.
 from dataclasses import fields
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import UserError
-from .names import BERT_NAMES
+from ..learning.base import Base
+from ..learning.bert_names import BERT_NAMES
 from .network import Shape
 
 _DISTILBERT_NAMES = (
@@ -45,8 +47,9 @@ _OTHER_PARTS = ("pooler.", "cls.", "lm_head.", "classifier.", "vocab_", "qa_outp
 """Heads of pre-training and of other tasks: not ours."""
 
 
-def shape(config: dict, name: str) -> Shape:
+def shape(base: Base) -> Shape:
     """The encoder's sizes from the base model's config.json; an error says what does not fit."""
+    config, name = base.config(), base.name
     kind = config.get("model_type")
     if kind not in _KINDS:
         raise UserError(f"use the base model {name}: model_type {kind!r} is none of {', '.join(_KINDS)}")
@@ -69,12 +72,13 @@ def shape(config: dict, name: str) -> Shape:
     return Shape(**sizes)
 
 
-def rename(config: dict, weights: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The encoder's weights by the names of `network.Classifier`, in 32 bits; heads are left out."""
+def weights(base: Base) -> dict[str, Tensor]:
+    """The encoder's weights by the names of `network.Classifier`, in 32 bits, without heads."""
+    config = base.config()
     kind = config["model_type"]
     prefix, names = _KINDS[kind]
     renamed = {}
-    for key, value in weights.items():
+    for key, value in base.weights(load_file).items():
         key = key.removeprefix(prefix)
         if key.startswith(_OTHER_PARTS) or key.endswith("position_ids"):
             continue
@@ -89,7 +93,7 @@ def rename(config: dict, weights: dict[str, Tensor], name: str) -> dict[str, Ten
     if kind in _FROM_PADDING and places in renamed:
         renamed[places] = renamed[places][_first_position(config) :].clone()
     if not renamed:
-        raise UserError(f"use the base model {name}: model.safetensors has no weights of an encoder")
+        raise UserError(f"use the base model {base.name}: model.safetensors has no weights of an encoder")
     return renamed
 
 

@@ -20,11 +20,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from .. import atomic_file
 from ..errors import UserError
+from ..learning import quality
+from ..learning.base import Base
 from ..progress import Progress
-from . import loss, optimiser, quality
-from .base import Base
-from .checkpoint import replace
+from . import architectures, loss, optimiser
 from .network import Classifier
 from .precision import uses_bfloat16
 from .settings import EncoderSettings
@@ -55,8 +56,8 @@ class Task:
 def build_model(base: Base, labels: int, dropout: float, seed: int) -> Classifier:
     """A classifier with base weights and a fresh head; the same seed gives the same head."""
     torch.manual_seed(seed)
-    model = Classifier(base.shape(), labels, dropout)
-    model.load_base(base.weights())
+    model = Classifier(architectures.shape(base), labels, dropout)
+    model.load_base(architectures.weights(base))
     return model
 
 
@@ -129,9 +130,9 @@ class FineTuning:
             "average": None if self.average is None else self.average.state_dict(),
             "stages": [[part.state_dict() for part in stage] for stage in self.stages],
         }
-        replace(self.folder / "checkpoint.pt", lambda path: torch.save(state, path))
+        atomic_file.replace(self.folder / "checkpoint.pt", lambda path: torch.save(state, path))
         lines = "".join(json.dumps(row) + "\n" for row in self.history)
-        replace(self.folder / "history.jsonl", lambda path: path.write_text(lines, encoding="utf-8"))
+        atomic_file.write_text(self.folder / "history.jsonl", lines)
 
     def load(self) -> None:
         """Goes on from `checkpoint.pt`, if there is one."""
@@ -253,5 +254,5 @@ class FineTuning:
         if chosen["epoch"] == epoch:
             weights = self.words.whole(models[chosen["weights"]].state_dict())
             contiguous = {key: value.contiguous() for key, value in weights.items()}
-            replace(self.folder / "best.safetensors", lambda path: save_file(contiguous, path))
+            atomic_file.replace(self.folder / "best.safetensors", lambda path: save_file(contiguous, path))
         return row

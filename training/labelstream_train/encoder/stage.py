@@ -13,15 +13,17 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from .. import curve
-from ..data.examples import Example, Parts
+from .. import json_file
+from ..data.examples import Example
+from ..data.parts import Parts
 from ..errors import Stopped, UserError
+from ..learning import base as bases
+from ..learning import bert_graph, curve, quality, teacher
+from ..learning.resume import same_run
 from ..package import nodes
+from ..package.settings import Storage
 from ..run import Run
-from ..tiers import Storage
-from . import base as bases
-from . import fine_tuning, graph, quality, teacher
-from .checkpoint import same_run, write_json
+from . import architectures, fine_tuning
 from .network import Classifier
 from .texts import Texts
 
@@ -35,10 +37,10 @@ def train(run: Run) -> None:
     if run.settings.run.threads:
         torch.set_num_threads(run.settings.run.threads)
     base = bases.find(settings.base)
-    if settings.tokens_max > base.shape().max_position_embeddings:
+    if settings.tokens_max > architectures.shape(base).max_position_embeddings:
         raise UserError(
             f"use encoder.tokens_max {settings.tokens_max}: {base.name} takes no more than "
-            f"{base.shape().max_position_embeddings}"
+            f"{architectures.shape(base).max_position_embeddings}"
         )
     if parts.is_multi_label and settings.contrastive_epochs:
         raise UserError("use encoder.contrastive_epochs: contrastive training needs one label a text")
@@ -72,22 +74,21 @@ def write_model(run: Run, folder: Path, storage: Storage) -> None:
     base, parts = bases.find(run.settings.encoder.base), run.parts()
     arrays = {name: value.numpy() for name, value in _weights(run, len(parts.labels)).items()}
     folder.mkdir(parents=True, exist_ok=True)
-    shape = base.shape()
-    model = graph.build(
+    shape = architectures.shape(base)
+    model = bert_graph.build(
         arrays, shape.num_hidden_layers, shape.num_attention_heads, shape.layer_norm_eps, storage == "int8"
     )
     nodes.save(model, folder / "model.onnx")
     (folder / "tokenizer.json").write_text(base.tokenizer().to_str(pretty=False), encoding="utf-8")
-    text = json.dumps(_config(base, parts), indent=1, ensure_ascii=False) + "\n"
-    (folder / "config.json").write_text(text, encoding="utf-8")
+    json_file.write(folder / "config.json", _config(base, parts))
 
 
 def logits(run: Run, texts: Sequence[str]) -> np.ndarray:
     """[texts, labels] f32 by torch, of inputs as long as the package takes."""
     base, labels = bases.find(run.settings.encoder.base), len(run.parts().labels)
-    model = Classifier(base.shape(), labels, 0.0)
+    model = Classifier(architectures.shape(base), labels, 0.0)
     model.load_state_dict(_weights(run, labels))
-    tokens_max = min(run.settings.export.tokens_max or TOKENS_MAX, base.shape().max_position_embeddings)
+    tokens_max = min(run.settings.export.tokens_max or TOKENS_MAX, architectures.shape(base).max_position_embeddings)
     return fine_tuning.logits(model, Texts(base.tokenizer(), texts, tokens_max))
 
 
@@ -120,7 +121,7 @@ def _write_summary(run: Run, base: bases.Base, finished: fine_tuning.FineTuning)
     row = finished.history[chosen["epoch"] - 1]
     figures = {f"held_out_{name}": row[f"{chosen['weights']}_{name}"] for name in (quality.quality_name(row), "nll")}
     curve.write(run.train, finished.history, chosen["epoch"])
-    write_json(
+    json_file.write(
         run.train / "train.json",
         {
             "tier": "encoder",
@@ -160,7 +161,7 @@ def _fingerprint(parts: Parts) -> str:
 
 def _config(base: bases.Base, parts: Parts) -> dict:
     """Sizes by BERT's names, as the graph is BERT's whatever the base model calls itself, and our labels."""
-    shape, config = base.shape(), base.config()
+    shape, config = architectures.shape(base), base.config()
     return {
         "_name_or_path": base.name,
         "model_type": "bert",

@@ -5,7 +5,7 @@ A cascade asks the same: which texts may the fast model keep, and which must the
 
 import numpy as np
 
-from .intervals import Draws, Statistic, bootstrap, share, with_width
+from ..statistics.intervals import Draws, Statistic, bootstrap, share, with_width
 
 COVERAGES = (1.0, 0.99, 0.975, 0.95, 0.925, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 ANSWERED_MIN = 20

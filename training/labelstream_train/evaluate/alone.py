@@ -15,9 +15,9 @@ from ..data.examples import Example
 from ..errors import UserError
 from ..package.scorer import Scorer
 from ..settings import Settings
+from ..statistics.intervals import Draws
 from . import measure, multi, report, sections, single, subject
 from .flat import flat
-from .intervals import Draws
 from .settings import EvaluateSettings
 
 NAMED_MAX = 5

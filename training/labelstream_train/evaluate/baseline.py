@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data.examples import Example
-from .intervals import paired_difference, share
+from ..statistics.intervals import paired_difference, share
 
 NAME = "TF-IDF and logistic regression"
 SHARES = (4, 2, 1)

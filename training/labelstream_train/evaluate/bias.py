@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import false_discovery_control, wilcoxon
 
+from ..statistics.intervals import Draws, Estimate, auroc, bootstrap, difference, share, with_width
 from .identity import Swap
-from .intervals import Draws, Estimate, auroc, bootstrap, difference, share, with_width
 
 CONTEXTS_MIN = 20
 """A term with fewer contexts is called too small to judge; from here on Wilcoxon's normal form is near enough."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .intervals import Statistic, share
+from ..statistics.intervals import Statistic, share
 
 BINS = 15
 """The number that most published figures use."""

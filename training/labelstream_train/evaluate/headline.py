@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..gate.verdict import Verdict
+from ..package.verdict import Verdict
 from ..page import Badge, Headline, Part, Section, Table, Tone
 from .terms import terms
 from .wording import NONE

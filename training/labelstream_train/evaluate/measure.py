@@ -11,6 +11,7 @@ from ..data.rows import LABEL_NAMES, TEXT_NAMES
 from ..errors import UserError
 from ..package.manifest import MODEL_FILES
 from ..progress import Progress
+from ..statistics.intervals import Draws, Estimate, share
 from . import (
     abstain,
     baseline,
@@ -26,7 +27,6 @@ from . import (
     speed,
     uses,
 )
-from .intervals import Draws, Estimate, share
 from .report import SCHEMA
 from .settings import EvaluateSettings
 from .subject import Subject

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data.examples import Example
-from ..validate.finding import shorten
+from ..data.personal import shorten
 
 PAIRS, PAIR_EXAMPLES = 20, 2
 """So many of the most frequent confusions are shown with so many texts each, besides the surest."""

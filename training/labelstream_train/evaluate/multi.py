@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import calibration, counts, ranking
-from .intervals import Draws, Estimate, bootstrap, share, with_width
+from ..statistics import counts, ranking
+from ..statistics.intervals import Draws, Estimate, bootstrap, share, with_width
+from . import calibration
 from .single import class_rows
 
 

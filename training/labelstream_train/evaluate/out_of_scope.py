@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from . import abstain, ranking
-from .intervals import Draws, bootstrap, share, with_width
+from ..statistics import ranking
+from ..statistics.intervals import Draws, bootstrap, share, with_width
+from . import abstain
 
 KEPT = ranking.TRUE_RATE
 """Share of the in-scope texts that the suggested threshold keeps."""

@@ -39,14 +39,13 @@ warnings         [sentence]
 ```
 """
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
+from .. import json_file
 from ..errors import UserError
-from ..json_file import read_object
-from .intervals import Estimate
+from ..statistics.intervals import Estimate
 
 SCHEMA = 1
 
@@ -65,16 +64,13 @@ def plain(value: Any) -> Any:
 
 
 def write(report: dict[str, Any], path: Path) -> None:
-    """Writes report.json through a temporary name, so that a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".json.unfinished")
-    half.write_text(json.dumps(plain(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    half.replace(path)
+    """Writes report.json, whole or not at all."""
+    json_file.write(path, plain(report), allow_nan=False)
 
 
 def read(path: Path) -> dict[str, Any]:
     """A report as plain values; one of another schema is an error."""
-    report = read_object(path, made_by="evaluate")
+    report = json_file.read_object(path, made_by="evaluate")
     if report.get("schema") != SCHEMA:
         raise UserError(f"read {path}: expected a report of schema {SCHEMA}; run `evaluate` again")
     return report

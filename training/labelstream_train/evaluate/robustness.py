@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..statistics.intervals import Draws, Estimate, bootstrap, paired_difference, share, with_width
 from . import perturb
-from .intervals import Draws, Estimate, bootstrap, paired_difference, share, with_width
 from .multi import sample_f1
 
 Score = Callable[[Sequence[str]], np.ndarray]

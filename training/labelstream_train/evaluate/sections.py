@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..gate.verdict import Verdict
+from ..package.verdict import Verdict
 from ..page import Section, page
 from . import answers_sections as answers
 from . import conditions_sections as conditions

@@ -1,9 +1,10 @@
 """Small files of a report for other tools to show, DVC and Kubeflow among them: metrics.json and reliability.csv."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
+
+from .. import json_file
 
 METRICS = ("accuracy", "macro_f1", "calibration_error", "nll")
 RELIABILITY = ("mean_score", "share_right", "number")
@@ -12,7 +13,7 @@ WITH_INTERVAL = ("accuracy", "macro_f1")
 
 def write(report: dict[str, Any], folder: Path) -> None:
     """Both files, from a report as `report.plain` gives it."""
-    (folder / "metrics.json").write_text(json.dumps(metrics(report), indent=1) + "\n", encoding="utf-8")
+    json_file.write(folder / "metrics.json", metrics(report))
     with (folder / "reliability.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(RELIABILITY)

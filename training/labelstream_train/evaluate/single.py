@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import calibration, counts
-from .intervals import Draws, Estimate, bootstrap, share, with_width
+from ..statistics import counts
+from ..statistics.intervals import Draws, Estimate, bootstrap, share, with_width
+from . import calibration
 
 TOPS = (3, 5, 10)
 CONFUSIONS_MAX = 20

@@ -14,8 +14,8 @@ import numpy as np
 from scipy.stats import false_discovery_control, fisher_exact, mannwhitneyu
 
 from ..data.examples import Example
-from ..validate.languages import script
-from .intervals import Draws, Estimate, bootstrap, difference, share, with_width
+from ..data.script import script
+from ..statistics.intervals import Draws, Estimate, bootstrap, difference, share, with_width
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier

@@ -12,8 +12,8 @@ from random import Random
 import numpy as np
 
 from ..package.scorer import Scorer
+from ..statistics.intervals import Estimate, quantile
 from . import machine
-from .intervals import Estimate, quantile
 
 LENGTHS = (8, 16, 32, 64, 128)
 """Tokens, specials included."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import curve
+from ..learning import curve
 from ..package import manifest
 from ..package.scorer import Scorer
 from ..run import Run

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import json_file
 from ..data.examples import Example
 from ..errors import UserError
 
@@ -27,16 +28,13 @@ def count(folder: Path, test: str, model: str) -> dict:
     {fingerprint, evaluations, models}: how many there were, this one included, and of how many models.
     """
     path = folder / NAME
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         models = known.setdefault(test, {})
         models[model] = int(models.get(model, 0)) + 1
     except (OSError, ValueError, AttributeError, TypeError) as cause:
         raise UserError(f"read {path}: {cause}") from cause
-    half = path.with_suffix(".json.unfinished")
-    half.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    half.replace(path)
+    json_file.write(path, known)
     return {"fingerprint": test, "evaluations": sum(models.values()), "models": len(models)}
 
 

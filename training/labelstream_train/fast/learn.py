@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from ..encoder import quality
+from ..learning import quality
 from .network import Network, features, pooled, read_arrays, write_arrays
 from .settings import FastSettings
 

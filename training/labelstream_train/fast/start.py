@@ -11,17 +11,16 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from ..encoder import graph
-from ..encoder.names import BERT_NAMES
 from ..errors import UserError
+from ..learning import bert_graph
+from ..learning.base import Base
+from ..learning.bert_names import BERT_NAMES
 from ..package import nodes
 from ..package.scorer import open_session
 from ..progress import Progress
 from .network import read_arrays, write_arrays
-from .words import BaseFiles
 
 WORDS_AT_ONCE = 256
 COMMON_WORDS = 6000
@@ -38,7 +37,7 @@ def at_random(words: int, dimensions: int, seed: int) -> np.ndarray:
     return (RANDOM_SCALE * dice.standard_normal((words, dimensions))).astype(np.float32)
 
 
-def of_base(base: BaseFiles, counts: np.ndarray, texts: int, dimensions: int, cache: Path, threads: int) -> np.ndarray:
+def of_base(base: Base, counts: np.ndarray, texts: int, dimensions: int, cache: Path, threads: int) -> np.ndarray:
     """[words, dimensions] f32 with standard deviation 1 over the words of train.
 
     `counts` [words] says in how many of the `texts` texts each word is.
@@ -54,7 +53,7 @@ def of_base(base: BaseFiles, counts: np.ndarray, texts: int, dimensions: int, ca
     return (vectors / vectors[seen].std()).astype(np.float32)
 
 
-def _alone(base: BaseFiles, seen: np.ndarray, cache: Path, threads: int) -> np.ndarray:
+def _alone(base: Base, seen: np.ndarray, cache: Path, threads: int) -> np.ndarray:
     """[words, width of the base] f32: the base's answer to each word alone, or the linear map's. Kept in `cache`."""
     config, weights = base.config(), _weights(base)
     table = weights["embeddings.word_embeddings.weight"]
@@ -77,7 +76,7 @@ def _answers(config: dict, weights: dict[str, np.ndarray], chosen: np.ndarray, t
     head = {"classifier.weight": np.eye(width, dtype=np.float32), "classifier.bias": np.zeros(width, np.float32)}
     sizes = config["num_hidden_layers"], config["num_attention_heads"], config["layer_norm_eps"]
     with tempfile.TemporaryDirectory() as folder:
-        nodes.save(graph.build(weights | head, *sizes, int8=False), Path(folder) / "model.onnx")
+        nodes.save(bert_graph.build(weights | head, *sizes, int8=False), Path(folder) / "model.onnx")
         session = open_session(Path(folder) / "model.onnx", threads)
     rows = []
     first, last = config.get("cls_token_id", 101), config.get("sep_token_id", 102)
@@ -90,17 +89,13 @@ def _answers(config: dict, weights: dict[str, np.ndarray], chosen: np.ndarray, t
     return np.concatenate(rows)
 
 
-def _weights(base: BaseFiles) -> dict[str, np.ndarray]:
-    """The encoder's weights by the names of `encoder.graph`, without a head."""
+def _weights(base: Base) -> dict[str, np.ndarray]:
+    """The encoder's weights by the names of `bert_graph`, without a head."""
     kind = base.config().get("model_type")
     if kind != "bert":
         raise UserError(f"begin with the words of {base.folder}: model_type {kind!r} is not 'bert'")
-    try:
-        found = load_file(base.folder / "model.safetensors")
-    except (SafetensorError, OSError) as cause:
-        raise UserError(f"read {base.folder / 'model.safetensors'}: {cause}") from cause
     weights = {}
-    for name, value in found.items():
+    for name, value in base.weights(load_file).items():
         name = name.removeprefix("bert.")
         if name.startswith("pooler.") or name.endswith("position_ids"):
             continue

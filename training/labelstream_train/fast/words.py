@@ -5,53 +5,23 @@ the rest of what BERT's normaliser does is left out, which saves a fifth of the 
 from train keep their accents: in some scripts they are vowels.
 """
 
-import importlib.util
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from ..errors import UserError
+from ..learning.base import Base
 
 FIRST, LAST, UNKNOWN, PADDING = "[CLS]", "[SEP]", "[UNK]", "[PAD]"
 INSIDE = "##"
 """Before a piece that does not begin a word."""
 PART_LETTERS = range(2, 7)
 """Lengths of the beginnings and ends of words that become pieces, for words that are not known whole."""
-FILES = ("config.json", "model.safetensors", "tokenizer.json")
 
 
-@dataclass(frozen=True, slots=True)
-class BaseFiles:
-    """A base model's folder: config.json, model.safetensors, tokenizer.json."""
-
-    folder: Path
-
-    @classmethod
-    def find(cls, base: str) -> "BaseFiles":
-        """By the name of an installed Python package, or a folder."""
-        folder = Path(base)
-        if not folder.is_dir():
-            module = importlib.util.find_spec(base.replace("-", "_")) if base.replace("-", "_").isidentifier() else None
-            if module is None or module.origin is None:
-                raise UserError(
-                    f"find the base {base}: it is neither a folder nor an installed package (or set fast.base to none)"
-                )
-            folder = Path(module.origin).parent / "model"
-        for file in FILES:
-            if not (folder / file).is_file():
-                raise UserError(f"find the base {base}: {folder / file} is missing")
-        return cls(folder)
-
-    def config(self) -> dict:
-        """config.json."""
-        return json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
-
-
-def of_base(base: BaseFiles) -> Tokenizer:
+def of_base(base: Base) -> Tokenizer:
     """The base's vocabulary behind a light normaliser; only WordPiece vocabularies of BERT's kind."""
     written = json.loads((base.folder / "tokenizer.json").read_text(encoding="utf-8"))
     if written.get("model", {}).get("type") != "WordPiece":

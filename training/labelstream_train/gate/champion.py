@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ..data.examples import Parts
+from ..data.parts import Parts
 from ..errors import UserError
-from ..evaluate import counts
-from ..evaluate.compare import Comparison, compare
-from ..evaluate.intervals import Draws
 from ..evaluate.settings import EvaluateSettings
 from ..package import manifest
 from ..package.scorer import Scorer
+from ..statistics import counts
+from ..statistics.compare import Comparison, compare
+from ..statistics.intervals import Draws
 from . import changes
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from ..data.examples import Example
-from ..evaluate import counts
-from ..evaluate.compare import mcnemar
-from ..evaluate.intervals import Draws, bootstrap
-from ..validate.finding import shorten
+from ..data.personal import shorten
+from ..statistics import counts
+from ..statistics.compare import mcnemar
+from ..statistics.intervals import Draws, bootstrap
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import golden, worst
+from ..package import serving
+from ..package.verdict import Outcome
+from . import worst
 from .champion import Match
 from .figures import Figure, Report
 from .outcome import at_least, at_most, missing, number
 from .rules import Bytes, Ceiling, Champion, Floor, GoldenTexts, Milliseconds, OutOfScope, Rule, Rules
-from .verdict import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def _golden(case: Case, rule: GoldenTexts) -> Outcome:
     name = "golden_texts"
     if case.program is None:
         return missing(name, rule, "the program `labelstream` was not found; put it on the PATH or set LABELSTREAM")
-    checked = golden.check(case.program, case.package, rule.seconds_max)
+    checked = serving.check(case.program, case.package, rule.seconds_max)
     if checked.passed and not checked.texts:
         return missing(name, rule, "the package has no golden texts")
     said = f"`{case.program.name} model check`: {checked.said}"

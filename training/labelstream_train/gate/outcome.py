@@ -2,9 +2,9 @@
 
 from math import ceil
 
+from ..package.verdict import Outcome
 from .figures import Figure
 from .rules import Ceiling, Floor, Milliseconds, Rule
-from .verdict import Outcome
 
 Z_SQUARED = 1.959964**2
 

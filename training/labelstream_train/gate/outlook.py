@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
-from ..data.examples import Parts
+from ..data.parts import Parts
+from ..package.serving import program
 from ..settings import Settings
-from .golden import program
 from .outcome import Z_SQUARED
 from .rules import ClassRecall, Floor, Rules
 

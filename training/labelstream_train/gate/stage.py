@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Refused, UserError
-from ..package import manifest
+from ..package import manifest, serving
+from ..package.verdict import Verdict, file_digests, table
 from ..run import Run
-from . import champion, golden, judge, rules
+from . import champion, judge, rules
 from .figures import Report
-from .verdict import Verdict, file_digests, table
 
 MODELS = "models:/"
 
@@ -27,7 +27,7 @@ def gate(run: Run) -> None:
     evaluation, export = Report.read(run.evaluate / "report.json"), Report.read(run.out / "export.json")
     _check_same_package(evaluation, run.package)
     match, no_match = _match(run) if wanted.champion else (None, "")
-    program = golden.program(run.settings.export.labelstream) if wanted.golden_texts else None
+    program = serving.program(run.settings.export.labelstream) if wanted.golden_texts else None
     case = judge.Case(run.package, evaluation, export, match, no_match, program)
     verdict = Verdict(
         manifest.package_digest(run.package),

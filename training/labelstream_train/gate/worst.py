@@ -2,10 +2,10 @@
 
 from scipy.stats import binom
 
+from ..package.verdict import Outcome
 from .figures import Figure, Report
 from .outcome import at_most, described, missing, number
 from .rules import ClassRecall, RobustnessDrop, SliceGap
-from .verdict import Outcome
 
 CHANCE = 0.025
 """Of failing one of the labels although all are as good as asked: one end of a 95 % interval."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..evaluate import metrics
+from ..statistics import metrics
 
 TEMPERATURES = (0.05, 20.0)
 CURVE_POINTS = 20

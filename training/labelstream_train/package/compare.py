@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluate import intervals
+from ..statistics import intervals
 from .scorer import Scorer
 
 LOGIT_DIFFERENCE_MAX = 1e-4

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..validate.personal import mask
+from ..data.personal import mask
 from .scorer import Scorer
 
 TOP = 5

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..data.examples import Example, truth_of
 from ..errors import UserError
-from ..evaluate import metrics
+from ..statistics import metrics
 from .scorer import Scorer
 
 CUTS = (64, 128, 256)

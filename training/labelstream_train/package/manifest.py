@@ -5,12 +5,11 @@ one there.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..json_file import read_object
+from .. import json_file
 
 NAME = "labelstream.json"
 MODEL_FILES = ("model.onnx", "tokenizer.json", "config.json")
@@ -19,7 +18,7 @@ DRIFT_PROFILE = "drift.profile"
 
 def read(folder: Path) -> dict[str, Any]:
     """The manifest of the package in `folder`."""
-    return read_object(folder / NAME)
+    return json_file.read_object(folder / NAME)
 
 
 def write(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -27,10 +26,7 @@ def write(folder: Path, manifest: Mapping[str, Any]) -> None:
     ordered = {key: value for key, value in manifest.items() if key != "drift_reference"}
     if manifest.get("drift_reference") is not None:
         ordered["drift_reference"] = manifest["drift_reference"]
-    path = folder / NAME
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(path)
+    json_file.write(folder / NAME, ordered)
 
 
 def update_metrics(folder: Path, metrics: Mapping[str, float]) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from .scorer import Scorer
 
 MODULES = (
-    "__init__.py", "errors.py", "json_file.py", "evaluate/__init__.py", "evaluate/metrics.py", "package/__init__.py",
-    "package/calibration.py", "package/pyfunc.py", "package/scorer.py",
+    "__init__.py", "atomic_file.py", "errors.py", "json_file.py", "package/__init__.py", "package/calibration.py",
+    "package/pyfunc.py", "package/scorer.py", "statistics/__init__.py", "statistics/metrics.py",
 )  # fmt: skip
 """All that importing this module needs, relative to `labelstream_train`."""
 

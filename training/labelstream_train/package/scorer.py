@@ -13,8 +13,8 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from ..errors import UserError
-from ..evaluate import metrics
 from ..json_file import read_object
+from ..statistics import metrics
 from .calibration import sigmoid
 
 BATCH_TOKENS_MAX = 1024

@@ -1,11 +1,13 @@
 """`[export]` of the settings file: how the package is stored, and what it may leave unanswered."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from ..section import Section
-from ..tiers import Storage
+
+Storage = Literal["fp32", "int8", "int8_dynamic"]
+"""`int8`: weights stored in 8 bits, computed in fp32. `int8_dynamic`: computed in 8 bits as well."""
 
 
 class ExportSettings(Section):

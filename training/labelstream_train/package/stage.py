@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import tiers
-from ..data.examples import Example, Parts
+from .. import json_file, tiers
+from ..data.examples import Example
+from ..data.parts import Parts
 from ..errors import UserError
-from ..gate.golden import program
 from ..run import Run
 from . import calibration, compare, drift, golden, manifest, quantise, source, thresholds
 from .scorer import Scorer
+from .serving import program
 
 TOKENS_MAX = 128
 """Longest input of a package where the settings name none. The encoder is trained on 64, but longer messages keep their
@@ -53,8 +54,7 @@ def export(run: Run) -> None:
     manifest.write(run.package, about)
     report["drift_reference"] = _drift_reference(run, parts)
     report["package_bytes"] = sum(path.stat().st_size for path in run.package.iterdir() if path.is_file())
-    text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-    (run.out / "export.json").write_text(text, encoding="utf-8")
+    json_file.write(run.out / "export.json", report)
     print(summary(report))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import UserError
-from ..evaluate import metrics
+from ..statistics import metrics
 from .settings import ExportSettings
 
 PLAIN = 0.5

@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..gate.verdict import Verdict
 from ..package import manifest
+from ..package.verdict import Verdict
 from ..recipe import recipe
 from ..run import Run
 from ..settings import to_toml

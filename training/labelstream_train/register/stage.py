@@ -5,16 +5,15 @@ who follows it ever sees half a package; a run that was cut short stays in the e
 FAILED or KILLED, at the latest by the next command on the same folder.
 """
 
-import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import json_file
 from ..errors import Refused, UserError
-from ..gate.verdict import Verdict, file_digests
-from ..json_file import read_object
 from ..package import manifest
+from ..package.verdict import Verdict, file_digests
 from ..run import Run
 from . import contents, flavour
 from .registry import connect, status_of, talking_to
@@ -58,9 +57,7 @@ def register(run: Run) -> None:
         "package_digest": verdict.package_digest,
         "is_new": is_new,
     }
-    run.register.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(registered, indent=1) + "\n"
-    (run.register / "registered.json").write_text(text, encoding="utf-8")
+    json_file.write(run.register / "registered.json", registered)
     found = "registered as" if is_new else "was registered already as"
     uri = f"models:/{name}@{wanted.alias}"
     print(f"{about.get('name')} {found} {name} version {version.version}: {uri}", file=sys.stderr)
@@ -127,10 +124,7 @@ def _unfinished(run: Run) -> Path:
 
 
 def _note_unfinished(run: Run, run_id: str) -> None:
-    _unfinished(run).parent.mkdir(parents=True, exist_ok=True)
-    _unfinished(run).write_text(
-        json.dumps({"registry": run.settings.register.registry, "run_id": run_id}) + "\n", encoding="utf-8"
-    )
+    json_file.write(_unfinished(run), {"registry": run.settings.register.registry, "run_id": run_id})
 
 
 def _close_unfinished(client: "MlflowClient", run: Run) -> None:
@@ -138,7 +132,7 @@ def _close_unfinished(client: "MlflowClient", run: Run) -> None:
     path = _unfinished(run)
     if not path.is_file():
         return
-    found = read_object(path)
+    found = json_file.read_object(path)
     if found.get("registry") != run.settings.register.registry or _close(client, str(found.get("run_id")), "KILLED"):
         path.unlink()
 

@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..data.examples import Example, Parts
+from ..data.examples import Example
+from ..data.parts import Parts
 from ..data.split import normal
 
 HELD_OUT_ENOUGH = 300

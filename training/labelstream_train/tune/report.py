@@ -1,10 +1,10 @@
 """What the search found: report.json for programs, report.html for people."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import json_file
 from ..page import COLOURS, Badge, Figure, Headline, Section, Table, Terms, Tone, page, plain, plot
 from ..run import Run
 from .study import ERROR, Study, state
@@ -26,8 +26,7 @@ BAR_INCHES = 0.4
 def write(run: Run, study: Study, against: dict[str, Any] | None, is_kept: bool) -> dict[str, Any]:
     """Both files into OUT/tune; returns what they say."""
     found = document(run, study) | {"against_default": against, "is_default_kept": is_kept}
-    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
-    (run.tune / "report.json").write_text(text, encoding="utf-8")
+    json_file.write(run.tune / "report.json", found)
     (run.tune / "report.html").write_text(html(found), encoding="utf-8")
     return found
 

@@ -14,6 +14,7 @@ from .. import tiers
 from ..errors import Stopped, UserError
 from ..progress import Progress
 from ..run import Run
+from . import trial
 from .study import Study
 
 POLL_S = 0.5
@@ -32,7 +33,7 @@ def search(run: Run, study: Study, parent: str | None, progress: Progress) -> No
     for worker in workers:
         worker.start()
     try:
-        _watch(run, study, workers, progress)
+        _watch(study, workers, progress)
         errors = []
         while not said.empty():
             errors.append(said.get())
@@ -46,33 +47,28 @@ def search(run: Run, study: Study, parent: str | None, progress: Progress) -> No
         _stop(workers)
 
 
-def _watch(run: Run, study: Study, workers: list[BaseProcess], progress: Progress) -> None:
-    from .stage import note
-
+def _watch(study: Study, workers: list[BaseProcess], progress: Progress) -> None:
     shown = len(study.ended())
     while any(worker.is_alive() for worker in workers):
         time.sleep(POLL_S)
         ended = len(study.ended())
         if ended > shown:
-            progress.add(ended - shown, note(run, study))
+            progress.add(ended - shown, study.note())
             shown = ended
     ended = len(study.ended())
     if ended > shown:
-        progress.add(ended - shown, note(run, study))
+        progress.add(ended - shown, study.note())
 
 
 def _work(settings, out, seconds_left, parent, jobs, modules, number, said, asking) -> None:  # type: ignore[no-untyped-def]
     """One process. Trials that others have under way count, so that together there are no more than wanted."""
-    from . import trial
-    from .stage import opened
-
     tiers.MODULES.update(modules)
     if not settings.run.threads:
         threads = max(1, (os.cpu_count() or 1) // jobs)
         settings = settings.model_copy(update={"run": settings.run.model_copy(update={"threads": threads})})
     deadline = None if seconds_left is None else time.monotonic() + seconds_left
     run = replace(Run(settings, out), deadline=deadline)
-    study = opened(run, worker=number)
+    study = Study(run, worker=number)
     try:
         while True:
             run.stop_if_over(f"after {len(study.ended())} of {settings.tune.trials} trials")

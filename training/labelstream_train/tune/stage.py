@@ -5,12 +5,11 @@ gain was shown), `report.json` and `report.html`. The search can be killed at an
 from its own checkpoint. Needs no torch but what the tier needs.
 """
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-from .. import settings
+from .. import atomic_file, settings
 from ..errors import UserError
 from ..progress import Progress
 from ..register.registry import status_of
@@ -28,7 +27,7 @@ def tune(run: Run) -> None:
     wanted, tuned = run.settings.tune, space.of(run.settings)
     if not tuned:
         raise UserError(f"tune the tier {run.settings.run.tier}: tune.space names no key")
-    study = opened(run)
+    study = Study(run)
     parent = _parent(run, study)
     try:
         with Progress("tune", wanted.trials, "trials", before=len(study.ended())) as progress:
@@ -45,25 +44,12 @@ def tune(run: Run) -> None:
         parent.end("FINISHED")
 
 
-def opened(run: Run, worker: int | None = None) -> Study:
-    """The study in the run's folder."""
-    dump = run.settings.dump()[run.settings.run.tier]
-    seed, steps = run.settings.run.seed, dump.get("epochs")
-    return Study(run.tune, run.settings.tune, space.of(run.settings), seed, steps, dump, worker)
-
-
 def _search(run: Run, study: Study, parent: str | None, progress: Progress) -> None:
     trials = run.settings.tune.trials
     while len(study.ended()) < trials:
         run.stop_if_over(f"after {len(study.ended())} of {trials} trials")
         trial.train(run, study, parent)
-        progress.add(1, note(run, study))
-
-
-def note(run: Run, study: Study) -> str:
-    """What the progress line says of the search so far."""
-    best = study.best()
-    return "" if best is None else f"best {run.settings.tune.figure} {best.value:.4f}"
+        progress.add(1, study.note())
 
 
 def _parent(run: Run, study: Study) -> tracking.Tracked | None:
@@ -96,9 +82,7 @@ def _finish(run: Run, study: Study) -> None:
     shutil.rmtree(run.tune / "trials", ignore_errors=True)
     found = report.write(run, study, against, is_kept)
     print(report.sentence(found))
-    unfinished = run.tune / "best.toml.unfinished"
-    unfinished.write_text(settings.to_toml({run.settings.run.tier: values}), encoding="utf-8")
-    os.replace(unfinished, run.tune / "best.toml")
+    atomic_file.write_text(run.tune / "best.toml", settings.to_toml({run.settings.run.tier: values}))
 
 
 def _against_default(run: Run, study: Study) -> dict[str, Any] | None:

@@ -6,15 +6,15 @@ drawn trials that ended: an interrupted study draws what an uninterrupted one do
 """
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from .settings import Range, TuneSettings
-from .space import draw
+from ..run import Run
+from . import space
+from .settings import TuneSettings
 
 NAME = "labelstream"
 DEFAULT = "default"
@@ -34,18 +34,21 @@ def _storage(file: Path) -> optuna.storages.RDBStorage:
 
 
 class Study:
-    """The trials of one search; with `worker` one of several processes that share them."""
+    """The trials of a run's search; with `worker`, as one of several processes that share it."""
 
-    def __init__(
-        self, folder: Path, settings: TuneSettings, space: Mapping[str, Range], seed: int, steps: int | None,
-        defaults: Mapping[str, Any], worker: int | None = None,
-    ):  # fmt: skip
+    def __init__(self, run: Run, worker: int | None = None):
+        settings, defaults = run.settings.tune, run.settings.dump()[run.settings.run.tier]
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.space, self.seed, self.startup_trials = space, seed, settings.startup_trials
+        run.tune.mkdir(parents=True, exist_ok=True)
+        self.space, self.seed, self.startup_trials = (
+            space.of(run.settings),
+            run.settings.run.seed,
+            settings.startup_trials,
+        )
         self.optuna = optuna.create_study(
-            storage=_storage(folder / "study.db"), study_name=NAME, load_if_exists=True,
-            direction="maximize" if settings.figure == "quality" else "minimize", pruner=_pruner(settings, steps),
+            storage=_storage(run.tune / "study.db"), study_name=NAME, load_if_exists=True,
+            direction="maximize" if settings.figure == "quality" else "minimize",
+            pruner=_pruner(settings, defaults.get("epochs")),
         )  # fmt: skip
         self.figure, self.worker = settings.figure, worker
         if worker is not None:
@@ -53,7 +56,7 @@ class Study:
         for trial in self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self.repeat(trial)
         if not self.optuna.get_trials(deepcopy=False):
-            known = {key: defaults[key] for key, each in space.items() if each.holds(defaults[key])}
+            known = {key: defaults[key] for key, each in self.space.items() if each.holds(defaults[key])}
             self.optuna.enqueue_trial(known, user_attrs={DEFAULT: list(known)})
 
     def repeat(self, trial: FrozenTrial | optuna.Trial) -> None:
@@ -74,7 +77,7 @@ class Study:
         )  # fmt: skip
         trial = self.optuna.ask()
         known = trial.user_attrs.get(DEFAULT)
-        return trial, draw(trial, self.space if known is None else {key: self.space[key] for key in known})
+        return trial, space.draw(trial, self.space if known is None else {key: self.space[key] for key in known})
 
     def under_way(self) -> int:
         """Trials that ended or are being trained, by any process."""
@@ -115,6 +118,11 @@ class Study:
             self.completed(), default=None,
             key=lambda trial: (round(sign * trial.value, 9), trial.user_attrs.get(LOG_LOSS, 0.0), trial.number),
         )  # fmt: skip
+
+    def note(self) -> str:
+        """What the progress line says: the best figure so far."""
+        best = self.best()
+        return "" if best is None else f"best {self.figure} {best.value:.4f}"
 
     def importances(self) -> dict[str, float]:
         """Key -> share of the variation that it explains, 0..=1; empty while too few trials completed."""

@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 from optuna import Trial
 
-from ..data.examples import Parts
+from ..data.parts import Parts
 from ..errors import Stopped, UserError
 from ..register.registry import status_of
 from ..run import Run

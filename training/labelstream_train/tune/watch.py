@@ -7,6 +7,7 @@ from pathlib import Path
 
 import optuna
 
+from .. import atomic_file
 from ..errors import UserError
 from .tracking import Tracked
 
@@ -42,7 +43,7 @@ class Watch:
         if not self.path.is_file():
             return
         whole = self.path.read_text(encoding="utf-8").rpartition("\n")[0]
-        self.path.write_text(whole + "\n" if whole else "", encoding="utf-8")
+        atomic_file.write_text(self.path, whole + "\n" if whole else "")
         for step, figures in map(json.loads, whole.splitlines()):
             self._take(step, figures)
 

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..data.examples import PARTS, Parts
 from ..data.load import Loaded
+from ..data.parts import PARTS, Parts
+from ..data.personal import shorten
 from ..gate import outlook
 from ..gate.rules import Rules
 from . import labels, lengths, privacy, repeats, texts, times
 from .corpus import Corpus
-from .finding import Finding, counted, settle, shorten
+from .finding import Finding, counted, settle
 from .languages import Languages
 from .settings import ValidateSettings
 

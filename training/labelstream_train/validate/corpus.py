@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..data.examples import PARTS, Parts
 from ..data.load import Loaded
+from ..data.parts import PARTS, Parts
 from ..data.rows import Row
 from ..data.split import normal
 

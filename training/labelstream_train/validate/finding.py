@@ -4,14 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ..data.personal import shorten
 from ..data.rows import Row
-from .personal import mask
 from .settings import ValidateSettings
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
-EXAMPLE_CHARACTERS = 100
 LINE_EXAMPLES = 3
 AREAS = {
     "row": "Rows", "text": "Texts", "label": "Labels", "duplicate": "Duplicates", "conflict": "Contradictions",
@@ -70,13 +69,6 @@ class Finding:
 def shown(row: Row, **more: Any) -> dict[str, Any]:
     """A row as an example: place, the masked and shortened text, its labels, and whatever else is given."""
     return {"place": row.place, "text": shorten(row.example.text), "labels": list(row.example.labels)} | more
-
-
-def shorten(text: str) -> str:
-    """The start of a text on one line, with personal data masked and control characters written out."""
-    masked = mask(text[: 4 * EXAMPLE_CHARACTERS])
-    visible = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in " ".join(masked.split(" ")))
-    return visible if len(visible) <= EXAMPLE_CHARACTERS else visible[: EXAMPLE_CHARACTERS - 1] + "…"
 
 
 def settle(findings: Iterable[Finding], settings: ValidateSettings) -> list[Finding]:

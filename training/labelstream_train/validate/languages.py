@@ -3,14 +3,14 @@
 Short texts have no recognisable language, and a guess that is not sure is none: shares are of the sure guesses.
 """
 
-import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ..data.rows import Row
+from ..data.script import script
 from ..progress import Progress
 from .corpus import Corpus
 from .finding import Finding, head, percent
@@ -72,16 +72,3 @@ def _identifier() -> "LanguageIdentifier":
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-
-
-def script(text: str) -> str:
-    """The script of most letters, by the first word of their Unicode names; "none" without letters."""
-    scripts = Counter(_script_of(each) for each in text if each.isalpha())
-    return max(scripts, key=lambda name: (scripts[name], name)) if scripts else "none"
-
-
-@lru_cache(maxsize=65536)
-def _script_of(letter: str) -> str:
-    """HAN and the two Japanese syllabaries have names of their own; FULLWIDTH LATIN is LATIN."""
-    name = unicodedata.name(letter, "UNKNOWN").removeprefix("FULLWIDTH ").removeprefix("MODIFIER LETTER ")
-    return "HAN" if name.startswith("CJK") else name.split(" ")[0].split("-")[0]

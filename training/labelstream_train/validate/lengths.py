@@ -1,12 +1,12 @@
 """How long the texts are, in characters and, where a tokenizer is at hand, in tokens."""
 
-import importlib.util
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
 
+from .. import installed
 from .corpus import Corpus
 from .finding import Finding, counted, head, percent
 from .settings import ValidateSettings
@@ -36,13 +36,10 @@ def find(name: str) -> Path | None:
     """tokenizer.json in the folder or the installed package called `name`, without importing the package."""
     folder = Path(name)
     if not folder.is_dir():
-        try:
-            module = importlib.util.find_spec(name.replace("-", "_"))
-        except (ImportError, ValueError):
+        package = installed.folder(name)
+        if package is None:
             return None
-        if module is None or module.origin is None:
-            return None
-        folder = Path(module.origin).parent
+        folder = package
     return next(iter([*folder.glob("tokenizer.json"), *sorted(folder.glob("*/tokenizer.json"))]), None)
 
 

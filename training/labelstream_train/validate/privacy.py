@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from ..data.personal import KINDS, kinds
 from ..progress import Progress
 from .corpus import Corpus
 from .finding import Finding, counted, head
-from .personal import KINDS, kinds
 from .settings import ValidateSettings
 
 NAMES = {

@@ -1,11 +1,11 @@
 """The report about the data: report.json for programs, whose keys stay, and report.html for people."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .. import json_file
 from ..data.load import Loaded
 from ..page import Badge, Headline, Part, Section, Table, Terms, Tone, distinct, page, plot
 from .checks import Checked
@@ -21,9 +21,7 @@ LENGTHS = {"mean": "mean", "p50": "half are no longer than", "p95": "95 in 100 a
 
 def write(checked: Checked, loaded: Loaded, name: str, folder: Path) -> None:
     """Writes both files into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content(checked, loaded, name), indent=1, ensure_ascii=False) + "\n"
-    (folder / "report.json").write_text(text, encoding="utf-8")
+    json_file.write(folder / "report.json", content(checked, loaded, name))
     (folder / "report.html").write_text(html(checked, loaded, name), encoding="utf-8")
 
 

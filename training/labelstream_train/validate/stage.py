@@ -2,8 +2,8 @@
 
 import sys
 
-from ..data.examples import PARTS, Parts
 from ..data.load import Loaded, load
+from ..data.parts import PARTS, Parts
 from ..data.split import split
 from ..errors import Refused, UserError
 from ..gate import rules

@@ -7,12 +7,12 @@ the model and of the texts.
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from .. import atomic_file
 from ..errors import UserError
 from ..package.scorer import Scorer
 from ..progress import Progress
@@ -70,12 +70,13 @@ def _logits(folder: Path, labels: Sequence[str], texts: Sequence[str], cache: Pa
             rows.append(scorer.logits(texts[start : start + TEXTS_AT_ONCE])[:, columns])
             progress.add(len(rows[-1]))
     found = np.concatenate(rows)
-    cache.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
-        np.save(file, found, allow_pickle=False)
-    os.replace(unfinished, path)
+    atomic_file.replace(path, lambda unfinished: _save(unfinished, found))
     return found
+
+
+def _save(path: Path, logits: np.ndarray) -> None:
+    with path.open("wb") as file:  # given a path, numpy would add .npy to its name
+        np.save(file, logits, allow_pickle=False)
 
 
 def _manifest(folder: Path) -> dict | None:

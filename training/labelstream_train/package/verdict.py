@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import json_file
 from ..errors import UserError
 
 SCHEMA = 1
@@ -44,10 +45,7 @@ class Verdict:
     def write(self, path: Path) -> None:
         """Writes it whole or not at all."""
         content = {"schema": SCHEMA, "passed": self.passed} | asdict(self)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-        part.replace(path)
+        json_file.write(path, content, allow_nan=False)
 
     @classmethod
     def read(cls, path: Path) -> "Verdict":

@@ -27,6 +27,9 @@ _IPV6 = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{0,4}(?![\w:
 _LONG_NUMBER = re.compile(r"\d(?:[ ./-]?\d){6,}")
 _TOKEN = re.compile(r"\b(?=\w*\d)[A-Za-z0-9_]{20,}\b")
 
+SHOWN_CHARACTERS = 100
+"""Of a text in a report."""
+
 NATIONAL_IDS = {
     "br.cpf": r"\d{3}\.\d{3}\.\d{3}-\d{2}",
     "de.idnr": r"\d{2} ?\d{3} ?\d{3} ?\d{3}",
@@ -68,6 +71,13 @@ def mask(text: str) -> str:
     ):
         text = pattern.sub(name, text)
     return text
+
+
+def shorten(text: str) -> str:
+    """The start of a text on one line, with personal data masked and control characters escaped."""
+    masked = mask(text[: 4 * SHOWN_CHARACTERS])
+    visible = "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in " ".join(masked.split(" ")))
+    return visible if len(visible) <= SHOWN_CHARACTERS else visible[: SHOWN_CHARACTERS - 1] + "…"
 
 
 def _is_phone(found: str) -> bool:

