@@ -1,7 +1,7 @@
-"""Values of `--set` whose quotes a shell took away: `[a, b]` and `{a = b, c = [d]}` instead of `["a", "b"]`.
+"""Reads values of `--set` without their quotes, which a shell removes: `[a, b]` and `{a = b}` for `["a", "b"]`.
 
-`make train ARGS="--set data.slices=['a','b']"` gives the program `data.slices=[a,b]`. Words that TOML knows (numbers,
-true, false) are read as such; everything else is the text between the marks.
+`make train ARGS="--set data.slices=['a','b']"` gives the program `data.slices=[a,b]`. Numbers, true and false
+are read as in TOML; everything else is text.
 """
 
 import tomllib
@@ -11,7 +11,7 @@ _OPEN, _CLOSE = "[{", "]}"
 
 
 def value(text: str) -> Any:
-    """A list, a table or a word; what does not close is the text as it stands."""
+    """A list, a table or a word; a text with unbalanced brackets stays text."""
     text = text.strip()
     if text.startswith("[") and text.endswith("]") and (found := _parts(text[1:-1])) is not None:
         return [value(each) for each in found]
@@ -23,7 +23,7 @@ def value(text: str) -> Any:
 
 
 def items(text: str) -> list[Any]:
-    """`a,b` where a list is expected."""
+    """Reads `a,b` as a list."""
     return [value(each) for each in _parts(text) or []]
 
 
@@ -40,7 +40,7 @@ def _unquoted(key: str) -> str:
 
 
 def _parts(text: str) -> list[str] | None:
-    """Cut at commas outside of brackets and quotes; None where they do not match. A comma at the end adds nothing."""
+    """Splits at commas outside brackets and quotes; None if these do not match. A trailing comma adds nothing."""
     parts, depth, quote = [""], 0, ""
     for mark in text:
         if quote:

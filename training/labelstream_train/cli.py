@@ -1,7 +1,7 @@
 """The command line: `run` does everything, each stage also runs alone, in the same folder.
 
-Exit codes: 0 done, 1 `golden --check` found a difference, 2 the user can fix it (one line on stderr), 3 stopped
-by --minutes or Ctrl-C and resumable, 4 refused: the data has errors, or the model did not pass its gate.
+Exit codes: 0 success; 1 `golden --check` found a difference; 2 an error that the user can fix (one line on stderr);
+3 stopped by --minutes or Ctrl-C, resumable; 4 refused: the data has errors, or the model failed its gate.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     except Refused as refusal:
         return _fail(f"refused: {refusal}", REFUSED)
     except KeyboardInterrupt:
-        return _fail("stopped: interrupted; the same command goes on from here", STOPPED)
+        return _fail("stopped: interrupted; run the same command again to resume", STOPPED)
 
 
 def _fail(line: str, code: int) -> int:
@@ -51,7 +51,7 @@ def _stage(parsed: argparse.Namespace) -> int:
 
 
 def _evaluate(parsed: argparse.Namespace) -> int:
-    """The package of a run, or any package on a file."""
+    """Evaluates the package of a run, or any package on a file."""
     if parsed.package is None and parsed.out is None:
         raise UserError("evaluate: give --out DIR (of a run), or --package DIR and --data FILE")
     if parsed.package is None:
@@ -73,7 +73,7 @@ def _evaluate(parsed: argparse.Namespace) -> int:
 
 
 def _stages(parsed: argparse.Namespace, stages: Sequence[Stage]) -> int:
-    """The summary goes to stdout; everything else, also what a stage prints, to stderr."""
+    """Prints the summary to stdout and everything else, including what stages print, to stderr."""
     deadline = None if parsed.minutes is None else time.monotonic() + 60 * parsed.minutes
     told = io.StringIO() if parsed.quiet else sys.stderr
     outcomes: list[workflow.Outcome] = []
@@ -96,7 +96,7 @@ def _stages(parsed: argparse.Namespace, stages: Sequence[Stage]) -> int:
 
 
 def _say_first(given: settings.Settings, stages: set[str]) -> None:
-    """Before anything long: settings that do nothing, and what is left out where the program that serves is absent."""
+    """Before anything slow: settings without effect, and what a missing `labelstream` program rules out."""
     from . import idle
     from .gate import outlook, rules
 
@@ -119,7 +119,7 @@ def _show(found: Summary, parsed: argparse.Namespace) -> None:
 
 
 def _settings(parsed: argparse.Namespace) -> settings.Settings:
-    """The run's own settings file, then --settings, then flags, then --set: a later one wins."""
+    """Merges the run's own settings file, --settings, flags and --set; later ones win."""
     own = None if parsed.out is None else parsed.out / "settings.toml"
     layers: list[Mapping[str, Any]] = []
     if own is not None and own.is_file():

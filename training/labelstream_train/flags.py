@@ -1,4 +1,4 @@
-"""The flags of `run` and of each stage. Nearly all of them are short for a key of the settings file."""
+"""The flags of `run` and of each stage. Nearly all of them set a key of the settings file."""
 
 import argparse
 import re
@@ -9,69 +9,73 @@ from typing import Any
 from .errors import UserError
 
 KEYS = {
-    "data": ("data.path", "FILE_OR_DIR", "labelled texts: CSV, TSV, JSON (lines), Parquet, also .gz and .zst; a folder "
-             "with train and test files of these; a Hugging Face dataset folder"),
-    "validation": ("data.validation", "FILE", "labelled texts to choose and calibrate by"),
-    "test": ("data.test", "FILE", "labelled texts to test with"),
-    "out-of-scope": ("data.out_of_scope", "FILE", "texts that belong to none of the labels"),
-    "out-of-scope-label": ("data.out_of_scope_label", "LABEL", "rows with this label belong to none of the others"),
+    "data": ("data.path", "FILE_OR_DIR", "labelled texts: CSV, TSV, JSON, JSON Lines or Parquet, also as .gz or .zst; "
+             "a folder of such train and test files; a Hugging Face dataset folder"),
+    "validation": ("data.validation", "FILE", "labelled texts for choosing the epoch and for calibration"),
+    "test": ("data.test", "FILE", "labelled texts for testing"),
+    "out-of-scope": ("data.out_of_scope", "FILE", "texts that belong to no label"),
+    "out-of-scope-label": ("data.out_of_scope_label", "LABEL", "rows with this label are out of scope"),
     "text": ("data.text", "COLUMN", "column of the text [text, sentence, ...]"),
     "label": ("data.label", "COLUMN", "column of the label or labels [label, labels, intent, ...]"),
-    "label-name": ("data.label_names", "LABEL=NAME", "label of the files = the one it stands for; repeatable"),
-    "label-separator": ("data.label_separator", "TEXT", "what stands between several labels in one string"),
-    "delimiter": ("data.delimiter", "CHARACTER", "what parts the columns of CSV and TSV files; `tab` for a tab"),
-    "encoding": ("data.encoding", "ENCODING", "encoding of CSV, TSV and JSON files, such as cp1252 [UTF-8]"),
-    "time": ("data.time", "COLUMN", "column of the time; without a test file, the newest texts are test"),
-    "time-format": ("data.time_format", "FORMAT", "format of the time where it is no ISO 8601: '%%d.%%m.%%Y %%H:%%M'"),
-    "group": ("data.group", "COLUMN", "column of what stays on one side of a split: author, ticket, ..."),
-    "slice": ("data.slices", "COLUMN", "a column to report figures by; repeat it for more"),
+    "label-name": ("data.label_names", "LABEL=NAME", "rename a label of the files; repeatable"),
+    "label-separator": ("data.label_separator", "TEXT", "separator between the labels of one string"),
+    "delimiter": ("data.delimiter", "CHARACTER", "column separator of CSV and TSV files; `tab` for a tab"),
+    "encoding": ("data.encoding", "ENCODING", "encoding of CSV, TSV and JSON files, for example cp1252 [UTF-8]"),
+    "time": ("data.time", "COLUMN", "column of the time; without a test file, the newest texts become the test set"),
+    "time-format": ("data.time_format", "FORMAT", "format of times that are not ISO 8601: '%%d.%%m.%%Y %%H:%%M'"),
+    "group": ("data.group", "COLUMN", "column of the group (author, ticket, ...), which is never split"),
+    "slice": ("data.slices", "COLUMN", "report metrics by the values of this column; repeatable"),
     "split": ("split.by", "HOW", "auto, random, group or time"),
     "split-seed": ("split.seed", "N", "seed of the split"),
-    "tier": ("run.tier", "TIER", "encoder (the best figures) or fast (the highest rate, no torch)"),
+    "tier": ("run.tier", "TIER", "encoder (most accurate) or fast (highest throughput, no torch)"),
     "seed": ("run.seed", "N", "seed of the training"),
-    "threads": ("run.threads", "N", "threads to compute with"),
-    "base": ("TIER.base", "BASE", "base model: an installed Python package, a folder, or a hub's OWNER/NAME"),
-    "epochs": ("TIER.epochs", "N", "passes over the train part"),
-    "trials": ("tune.trials", "N", "trials of the search for better settings; 0 does not search"),
-    "jobs": ("tune.jobs", "N", "trials side by side"),
+    "threads": ("run.threads", "N", "number of threads"),
+    "base": ("TIER.base", "BASE", "base model: an installed Python package, a folder, or OWNER/NAME on a model hub"),
+    "epochs": ("TIER.epochs", "N", "passes over the training texts"),
+    "trials": ("tune.trials", "N", "trials of the hyperparameter search; 0: no search"),
+    "jobs": ("tune.jobs", "N", "trials that run in parallel"),
     "name": ("run.name", "NAME", "name of the package"),
     "version": ("run.version", "VERSION", "version of the package"),
-    "data-name": ("data.name", "NAME", "name of the data, for the package's manifest and card"),
-    "data-licence": ("data.licence", "LICENCE", "licence of the data, such as CC-BY-4.0"),
-    "data-attribution": ("data.attribution", "TEXT", "whom the data is from"),
+    "data-name": ("data.name", "NAME", "name of the data in the manifest and the model card"),
+    "data-licence": ("data.licence", "LICENCE", "licence of the data, for example CC-BY-4.0"),
+    "data-attribution": ("data.attribution", "TEXT", "authors of the data"),
     "bias-data": ("evaluate.bias_data", "FILE", "sentences with identity terms"),
     "bias-identity": ("evaluate.bias_identity", "COLUMN", "column of the identity term in them [identity]"),
-    "speed-repeats": ("evaluate.speed_repeats", "N", "timed calls of a length of text; 0 leaves timing out"),
+    "speed-repeats": ("evaluate.speed_repeats", "N", "timed calls per text length; 0: no timing"),
     "rules": ("gate.rules", "FILE", "rules of the gate"),
-    "champion": ("gate.champion", "PACKAGE", "must not be better than the package: a folder, or models:/NAME@ALIAS"),
-    "registry": ("register.registry", "ADDRESS", "MLflow server to register the package with"),
+    "champion": ("gate.champion", "PACKAGE", "package in use, to compare with: a folder, or models:/NAME@ALIAS"),
+    "registry": ("register.registry", "ADDRESS", "MLflow server that the package is registered with"),
     "model-name": ("register.model_name", "NAME", "name of the registered model [the package's]"),
-    "flavour": ("register.flavour", "FLAVOUR", "pyfunc: MLflow's own tools can load the registered package, too"),
-    "tracking": ("run.tracking", "ADDRESS", "MLflow server that training and tuning are logged to as they go"),
+    "flavour": ("register.flavour", "FLAVOUR", "pyfunc: MLflow's own tools can also load the registered package"),
+    "tracking": ("run.tracking", "ADDRESS", "MLflow server that training and tuning log to while they run"),
     "alias": ("register.alias", "ALIAS", "alias of the registered version [challenger]"),
 }  # fmt: skip
-"""Flag -> key of the settings file (`TIER` is the tier in use), name of the value, help."""
+"""Flag -> key of the settings file (`TIER` stands for the tier in use), name of the value, help text."""
 
 
 def add_flags(
     parser: argparse.ArgumentParser, act: Callable[[argparse.Namespace], int], needs_out: bool = True
 ) -> None:
-    """Adds all flags of a run; a flag that is not given is None."""
+    """Adds all flags of a run; a flag that is not given has the value None."""
     parser.set_defaults(act=act)
-    parser.add_argument("--out", type=Path, required=needs_out, metavar="DIR", help="folder of the run; made if needed")
+    parser.add_argument(
+        "--out", type=Path, required=needs_out, metavar="DIR", help="folder of the run; created if missing"
+    )
     parser.add_argument("--settings", type=Path, metavar="FILE", help="settings file (`settings` prints one)")
     add_set(parser)
-    parser.add_argument("--minutes", type=float, metavar="M", help="stop, resumable, when these are over")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out; it must be there")
-    parser.add_argument("--force", action="store_true", help="do again what is done, from the beginning")
-    parser.add_argument("--redo-changed", action="store_true", help="replace a training whose settings or data changed")
-    parser.add_argument("--quiet", action="store_true", help="no progress; errors only")
-    parser.add_argument("--json", action="store_true", help="the summary as JSON, alone on stdout")
-    short = parser.add_argument_group("short for settings")
-    short.add_argument("--multi-label", action="store_true", default=None, help="a text has any number of labels")
+    parser.add_argument("--minutes", type=float, metavar="M", help="stop after M minutes; the run can be resumed")
+    parser.add_argument("--resume", action="store_true", help="resume the run in --out, which must exist")
+    parser.add_argument("--force", action="store_true", help="run every stage again from the start")
+    parser.add_argument(
+        "--redo-changed", action="store_true", help="discard a training whose settings or data changed, and train again"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print errors only, no progress")
+    parser.add_argument("--json", action="store_true", help="print only the summary to stdout, as JSON")
+    short = parser.add_argument_group("shortcuts for settings")
+    short.add_argument("--multi-label", action="store_true", default=None, help="a text may have any number of labels")
     short.add_argument(
         "--drop-unusable", action="store_true", default=None,
-        help="leave rows without a usable text, label or time out, however many (validate.unusable_share_max=1)",
+        help="drop all rows without a usable text, label or time (validate.unusable_share_max=1)",
     )  # fmt: skip
     for flag, (key, value, text) in KEYS.items():
         action = "append" if flag in ("slice", "label-name") else "store"
@@ -79,21 +83,21 @@ def add_flags(
 
 
 def add_package_flags(parser: argparse.ArgumentParser) -> None:
-    """What `evaluate` takes besides the flags of a run."""
-    group = parser.add_argument_group("a package without a run", "instead of --out; --data FILE is what it is tried on")
+    """Adds the flags that only `evaluate` has."""
+    group = parser.add_argument_group("a package without a run", "instead of --out; --data FILE names the texts")
     group.add_argument("--package", type=Path, metavar="DIR", help="folder with labelstream.json")
-    group.add_argument("--report", type=Path, metavar="DIR", help="also write report.json and report.html there")
+    group.add_argument("--report", type=Path, metavar="DIR", help="write report.json and report.html to DIR, too")
 
 
 def add_set(parser: argparse.ArgumentParser) -> None:
-    """`--set`, whose value a shell may have cut at spaces."""
+    """Adds `--set`; a shell may have split its value at spaces."""
     parser.add_argument(
         "--set", action=_Assignments, nargs="+", default=[], metavar="SECTION.KEY=VALUE", help="any setting; repeatable"
     )
 
 
 class _Assignments(argparse.Action):
-    """Words that do not begin with SECTION.KEY= belong to the value before them: `data.slices=[a, b]`."""
+    """Joins words that do not begin with SECTION.KEY= to the value before them: `data.slices=[a, b]`."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
@@ -108,7 +112,7 @@ class _Assignments(argparse.Action):
 
 
 def given(parsed: argparse.Namespace, below: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The settings that flags name: section -> key -> value. `below` is what they are laid over."""
+    """The settings that the flags give: section -> key -> value. `below` are the settings that they override."""
     flags = vars(parsed)
     tier = flags["tier"] or below.get("run", {}).get("tier", "encoder")
     found: dict[str, dict[str, Any]] = {}
@@ -126,7 +130,7 @@ def given(parsed: argparse.Namespace, below: Mapping[str, Any]) -> dict[str, dic
 
 
 def _pair(text: str) -> tuple[str, str]:
-    """LABEL=NAME; a label may hold `=`, a name not."""
+    """Splits LABEL=NAME; a label may contain `=`, a name may not."""
     label, equals, name = text.rpartition("=")
     if not (label.strip() and equals and name.strip()):
         raise UserError(f"use --label-name {text}: expected LABEL=NAME")

@@ -1,7 +1,7 @@
-"""Settings that were changed and do nothing, each with what overrides it: told at the start of a run.
+"""Finds settings that differ from their defaults but have no effect, and what overrides each: notes at a run's start.
 
-Nothing is refused for it: one settings file may serve several tiers and data sets. A key counts as changed when it is
-not as by default. What only the data decides (`fast.epochs` against `fast.steps_min`) is told by the stage that knows.
+They are not errors: one settings file may serve several tiers and data sets. Where only the data decides (`fast.epochs`
+against `fast.steps_min`), the stage itself prints the note.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,7 @@ from .tune.settings import DEFAULT_SPACE
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a rule may ask: the settings, the gate's rules, and whether the data has a file for a part."""
+    """What a rule can look at: the settings, the gate's rules, and whether the data has a file for a part."""
 
     settings: Settings
     rules: Rules
@@ -26,7 +26,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """`keys` do nothing when `is_so`, as `because` says."""
+    """`keys` have no effect if `is_so` holds; `because` says why."""
 
     keys: tuple[str, ...]
     is_so: Callable[[Known], bool]
@@ -40,51 +40,51 @@ def _keys(section: str, names: str) -> tuple[str, ...]:
 IDLE = (
     Idle(_keys("fast", "teacher_share teacher_temperature invented"), lambda k: k.settings.fast.teacher is None,
          "fast.teacher names no package to learn from"),
-    Idle(("fast.words_max",), lambda k: k.settings.fast.base != "none", "the words are those of fast.base"),
+    Idle(("fast.words_max",), lambda k: k.settings.fast.base != "none", "fast.base gives the vocabulary"),
     Idle(_keys("fast", "row_count_min rows_max"), lambda k: k.settings.fast.row_words_max == 1,
-         "fast.row_words_max = 1 leaves no rows of words"),
+         "fast.row_words_max = 1 allows no n-grams"),
     Idle(_keys("encoder", "distil_temperature distil_weight"), lambda k: not k.settings.encoder.teachers,
          "encoder.teachers names no package to learn from"),
     Idle(("encoder.effective_beta",), lambda k: k.settings.encoder.class_weights != "effective",
          'encoder.class_weights is not "effective"'),
     Idle(("encoder.patience_figure",), lambda k: k.settings.encoder.patience == 0, "encoder.patience = 0 never stops"),
     Idle(_keys("encoder", "contrastive_temperature contrastive_learning_rate"),
-         lambda k: k.settings.encoder.contrastive_epochs == 0, "encoder.contrastive_epochs = 0 leaves it out"),
+         lambda k: k.settings.encoder.contrastive_epochs == 0, "encoder.contrastive_epochs = 0"),
     Idle(_keys("tune", "figure pruner startup_trials folds jobs space"), lambda k: k.settings.tune.trials == 0,
-         "tune.trials = 0 does not search (--trials)"),
+         "tune.trials = 0, so there is no search (--trials)"),
     Idle(_keys("register", "model_name alias experiment timeout_s retries_max"),
-         lambda k: k.settings.register.registry is None, "no registry is named (--registry)"),
+         lambda k: k.settings.register.registry is None, "no registry is set (--registry)"),
     Idle(("run.experiment",), lambda k: k.settings.run.tracking is None, "run.tracking names no server"),
     Idle(("data.label_separator",), lambda k: not k.settings.data.multi_label, "a text has one label (--multi-label)"),
     Idle(_keys("export", "label_texts_min threshold_weight"), lambda k: not k.settings.data.multi_label,
          "a text has one label (--multi-label)"),
     Idle(_keys("export", "abstain_precision abstain_coverage"), lambda k: k.settings.data.multi_label,
          "a text may have no label, so nothing abstains"),
-    Idle(("gate.champion",), lambda k: k.rules.champion is None, "the rules do not ask for `champion`"),
+    Idle(("gate.champion",), lambda k: k.rules.champion is None, "the rules do not include `champion`"),
     Idle(("evaluate.bias_harmful_truth",), lambda k: not k.settings.evaluate.bias_harmful,
          "evaluate.bias_harmful names no label"),
     Idle(_keys("evaluate", "bias_text bias_label bias_identity"), lambda k: k.settings.evaluate.bias_data is None,
          "evaluate.bias_data names no file"),
     Idle(_keys("evaluate", "bias_data bias_harmful"), lambda k: k.settings.evaluate.bias_texts_max == 0,
-         "evaluate.bias_texts_max = 0 leaves the bias report out"),
+         "evaluate.bias_texts_max = 0 disables the bias report"),
     Idle(("evaluate.speed_minutes_max",), lambda k: k.settings.evaluate.speed_repeats == 0,
-         "evaluate.speed_repeats = 0 leaves timing out"),
+         "evaluate.speed_repeats = 0 disables timing"),
     Idle(_keys("validate", "near_similarity near_texts_max near_characters_max near_leakage_share_max"),
-         lambda k: not k.settings.validate.near, "validate.near = false leaves that search out"),
-    Idle(("validate.tokens_max",), lambda k: k.settings.validate.tokenizer is None, "validate.tokenizer names none"),
+         lambda k: not k.settings.validate.near, "validate.near = false disables that search"),
+    Idle(("validate.tokens_max",), lambda k: k.settings.validate.tokenizer is None, "validate.tokenizer is not set"),
     Idle(("split.test_share",), lambda k: k.has["test"], "the data has a test file"),
     Idle(("split.held_out_share",), lambda k: k.has["validation"] and k.settings.split.validation == "held_out",
          "the validation file is the held-out part"),
     Idle(("split.validation",), lambda k: not k.has["validation"], "the data has no validation file"),
-    Idle(_keys("split", "by seed"), lambda k: _is_cut(k), "the files say which part is which, nothing is cut"),
+    Idle(_keys("split", "by seed"), lambda k: _is_cut(k), "the data has files for all parts"),
     Idle(("data.delimiter",), lambda k: not k.has["csv"], "no file is CSV or TSV"),
     Idle(("data.encoding",), lambda k: not k.has["text"], "no file is CSV, TSV or JSON"),
 )  # fmt: skip
-"""In the order of a run; keys of the tier that is not in use come on top."""
+"""In the order of a run, without the keys of the other tier, which `found` adds."""
 
 
 def found(settings: Settings, rules: Rules) -> Iterator[str]:
-    """One sentence for each reason."""
+    """One sentence per reason."""
     known, changed = Known(settings, rules, _has(settings)), _changed(settings)
     other = "encoder" if settings.run.tier == "fast" else "fast"
     yield from _sentence([key for key in changed if key.startswith(f"{other}.")], f"the tier is {settings.run.tier}")
@@ -95,12 +95,12 @@ def found(settings: Settings, rules: Rules) -> Iterator[str]:
         tier = settings.run.tier
         space = settings.tune.space or DEFAULT_SPACE[tier]
         searched = [f"{tier}.{key}" for key in space if f"{tier}.{key}" in changed]
-        yield from _sentence(searched, "the search chooses it; trial 0 begins with it", "may be replaced")
+        yield from _sentence(searched, "the search chooses it; trial 0 uses this value", "may be replaced")
 
 
 def _sentence(keys: list[str], because: str, what: str = "") -> Iterator[str]:
     if keys:
-        what = what or f"do{'es' if len(keys) == 1 else ''} nothing"
+        what = what or f"ha{'s' if len(keys) == 1 else 've'} no effect"
         yield f"{', '.join(keys)} {what}: {because}"
 
 
@@ -110,14 +110,14 @@ def _changed(settings: Settings) -> list[str]:
 
 
 def _is_cut(known: Known) -> bool:
-    """Groups still keep a text from both sides, so a split by group is never idle."""
+    """Groups still keep a text out of one side, so a split by group always has an effect."""
     settings = known.settings
     is_held_out = known.has["validation"] and settings.split.validation == "held_out"
     return known.has["test"] and is_held_out and settings.split.by != "group" and settings.data.group is None
 
 
 def _has(settings: Settings) -> dict[str, bool]:
-    """From the names of the files alone; data that cannot be found is the stage's to say."""
+    """Looks at file names only; the stage reports data that cannot be found."""
     data = settings.data
     try:
         place = files.find(Path(data.path)) if data.path else files.Found(())

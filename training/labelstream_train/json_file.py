@@ -1,4 +1,4 @@
-"""Reads and writes JSON files. What is wrong with a file is an error for the user, with its path."""
+"""Reads and writes JSON files. A bad file is an error for the user that names its path."""
 
 import json
 from pathlib import Path
@@ -19,6 +19,14 @@ def read_object(path: Path, made_by: str | None = None) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UserError(f"read {path}: expected an object, found {type(found).__name__}")
     return found
+
+
+def read_or_empty(path: Path) -> dict[str, Any]:
+    """The object in a file; {} if the file is absent or not an object."""
+    try:
+        return read_object(path)
+    except UserError:
+        return {}
 
 
 def write(path: Path, value: object, allow_nan: bool = True) -> None:

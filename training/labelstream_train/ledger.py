@@ -1,11 +1,10 @@
-"""What a stage was done with, so that `run` does again only what has changed: OUT/STAGE/{started,done}.json.
+"""Records what each stage ran with, so that `run` repeats only what has changed: OUT/STAGE/{started,done}.json.
 
-Both hold the settings that the stage depends on and the SHA-256 of everything it reads. `started.json` is
-written before the stage, so that half a training is never gone on with under other settings; `done.json`
-after it, with the seconds it took and the names of the files it left.
+Both hold the settings that the stage depends on and the SHA-256 of everything it reads. `started.json` is written
+before the stage, so that a training is never resumed under other settings; `done.json` after it, with its duration and
+the names of the files it wrote.
 """
 
-import json
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from typing import Any
 
 from . import atomic_file, json_file
 from .data import files
-from .data.load import sha256
+from .digests import sha256
 from .package import serving
 from .run import Run
 from .stages import Stage
@@ -31,12 +30,12 @@ class Basis:
     inputs: dict[str, str]
 
     def difference(self, other: "Basis") -> str | None:
-        """What is other than in `other` (the older one), in words; None when nothing is."""
+        """What differs from `other` (the older one), in words; None if nothing does."""
         found = []
         for key in sorted(self.settings.keys() | other.settings.keys()):
             now, then = self.settings.get(key), other.settings.get(key)
             if now != then:
-                found.append(f"{key} was {then!r} and is {now!r}")
+                found.append(f"{key} was {then!r}, now {now!r}")
         changed = sorted(name for name in self.inputs.keys() | other.inputs.keys()
                          if self.inputs.get(name) != other.inputs.get(name))  # fmt: skip
         found += [f"{name} has changed" for name in changed]
@@ -45,7 +44,7 @@ class Basis:
 
 
 def basis(stage: Stage, run: Run) -> Basis:
-    """What the stage's result would depend on if it ran now."""
+    """The basis of the stage if it ran now."""
     dump = run.settings.dump()
     settings: dict[str, Any] = {}
     for each in stage.settings:
@@ -65,51 +64,51 @@ def basis(stage: Stage, run: Run) -> Basis:
 
 
 def started(stage: Stage, run: Run) -> Basis | None:
-    """What the stage was last started with."""
-    return _basis(_read(_place(stage, run) / "started.json"))
+    """The basis with which the stage last started."""
+    return _basis(json_file.read_or_empty(_place(stage, run) / "started.json"))
 
 
 def done(stage: Stage, run: Run) -> Basis | None:
-    """What the stage was last finished with, if every file that it left is still there."""
-    record = _read(_place(stage, run) / "done.json")
-    if record is None or not all((run.out / name).is_file() for name in record.get("outputs", [])):
+    """The basis with which the stage last finished, if every file that it wrote still exists."""
+    record = json_file.read_or_empty(_place(stage, run) / "done.json")
+    if not record or not all((run.out / name).is_file() for name in record.get("outputs", [])):
         return None
     return _basis(record)
 
 
 def seconds(stage: Stage, run: Run) -> float | None:
-    """How long the stage took when it was done; where it was stopped and gone on with, all of that."""
-    record = _read(_place(stage, run) / "done.json")
-    return None if record is None else record.get("seconds")
+    """How long the stage took, over all its attempts; None if it is not done."""
+    record = json_file.read_or_empty(_place(stage, run) / "done.json")
+    return record.get("seconds")
 
 
 def start(stage: Stage, run: Run) -> None:
-    """Notes that the stage starts now; seconds that an unfinished attempt took are kept."""
+    """Records the start of the stage; keeps the seconds of an unfinished attempt."""
     place = _place(stage, run)
-    spent = (_read(place / "started.json") or {}).get("seconds", 0.0) if not (place / "done.json").is_file() else 0.0
+    before = {} if (place / "done.json").is_file() else json_file.read_or_empty(place / "started.json")
     (place / "done.json").unlink(missing_ok=True)
-    json_file.write(place / "started.json", _record(stage, basis(stage, run)) | {"seconds": spent})
+    json_file.write(place / "started.json", _record(stage, basis(stage, run)) | {"seconds": before.get("seconds", 0.0)})
 
 
 def interrupt(stage: Stage, run: Run, seconds_more: float) -> None:
-    """Notes how long an attempt took that did not finish."""
+    """Records the duration of an attempt that did not finish."""
     path = _place(stage, run) / "started.json"
-    record = _read(path)
-    if record is not None:
+    record = json_file.read_or_empty(path)
+    if record:
         json_file.write(path, record | {"seconds": round(record.get("seconds", 0.0) + seconds_more, 3)})
 
 
 def finish(stage: Stage, run: Run, seconds_more: float) -> None:
-    """Notes that the stage is done. Its inputs are read again: `evaluate` completes the card of the package."""
+    """Records that the stage is done. Reads its inputs again, because `evaluate` adds to the package."""
     place = _place(stage, run)
-    spent = (_read(place / "started.json") or {}).get("seconds", 0.0)
+    spent = json_file.read_or_empty(place / "started.json").get("seconds", 0.0)
     outputs = [name for path in stage.writes for name in _names(run.out, run.out / path)]
     record = _record(stage, basis(stage, run)) | {"seconds": round(spent + seconds_more, 3), "outputs": outputs}
     json_file.write(place / "done.json", record)
 
 
 def forget(stage: Stage, run: Run) -> None:
-    """Removes what the stage wrote, and that it was ever done."""
+    """Deletes the output and the records of the stage."""
     for path in (*(run.out / name for name in stage.writes), _place(stage, run)):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -126,19 +125,19 @@ def _record(stage: Stage, of: Basis) -> dict[str, Any]:
     return {"stage": stage.name, "time": now, "settings": of.settings, "inputs": of.inputs}
 
 
-def _basis(record: dict[str, Any] | None) -> Basis | None:
-    return None if record is None else Basis(record["settings"], record["inputs"])
+def _basis(record: dict[str, Any]) -> Basis | None:
+    return None if not record else Basis(record["settings"], record["inputs"])
 
 
 def _content(key: str, place: Path) -> dict[str, str]:
-    """Digests of a file or folder that a setting names; of data, only files with rows count."""
+    """Digests of the file or folder that a setting names; in a data folder, only of files with rows."""
     if key == "data.path" and place.is_dir():
         found = files.find(place)
         paths = sorted({*found.train, *found.validation, *found.test})
         return {f"{key} {path.relative_to(place)}": sha256(path) for path in paths}
     if place.is_dir():
         return {f"{key} {name}": digest for name, digest in _digests(place, place).items()}
-    if key == "validate.tokenizer":  # as a rule an installed package
+    if key == "validate.tokenizer":  # usually an installed package
         from .validate.lengths import find
 
         place = find(str(place)) or place
@@ -150,15 +149,7 @@ def _digests(root: Path, path: Path) -> dict[str, str]:
 
 
 def _names(root: Path, path: Path) -> list[str]:
-    """Files at or below `path`, relative to `root`, without the ledger's own and unfinished ones."""
+    """Files at or below `path`, relative to `root`, except the ledger's own and unfinished ones."""
     below = sorted(path.rglob("*")) if path.is_dir() else [path]
     return [str(each.relative_to(root)) for each in below
             if each.is_file() and each.name not in OWN and not each.name.endswith(atomic_file.SUFFIX)]  # fmt: skip
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    """None where there is no such file, or half of one: the stage then counts as not done."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

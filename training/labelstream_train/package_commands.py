@@ -1,9 +1,10 @@
-"""Commands about a finished package: golden scores, what longer texts do to it, and which one a registry serves."""
+"""Commands for a finished package: golden scores, accuracy on long texts, and which version a registry serves."""
 
 import argparse
 import json
 from pathlib import Path
 
+from . import json_file
 from .data import load
 from .data.examples import Example
 from .data.settings import DataSettings
@@ -17,10 +18,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     golden.set_defaults(act=_golden)
     golden.add_argument("--out", type=Path, required=True, metavar="FILE", help="the golden file")
     golden.add_argument("--check", action="store_true", help="compare with the file instead of writing it")
-    lengths = commands.add_parser("lengths", help="accuracy when texts are longer than trained on")
+    lengths = commands.add_parser("lengths", help="measure accuracy on texts longer than the training texts")
     _add_package(lengths)
     lengths.set_defaults(act=_lengths)
-    lengths.add_argument("--data", type=Path, required=True, metavar="FILE", help="a file of labelled texts")
+    lengths.add_argument("--data", type=Path, required=True, metavar="FILE", help="labelled texts")
     registry.add(commands)
 
 
@@ -30,7 +31,7 @@ def _golden(parsed: argparse.Namespace) -> int:
     if not parsed.check:
         golden.write(parsed.package, parsed.out)
         return 0
-    wrong = golden.differences(parsed.package, json.loads(parsed.out.read_text(encoding="utf-8")))
+    wrong = golden.differences(parsed.package, json_file.read_object(parsed.out))
     print("\n".join(wrong) if wrong else "agrees")
     return 1 if wrong else 0
 

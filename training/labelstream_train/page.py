@@ -1,9 +1,9 @@
-"""One self-contained HTML page: sections of text, tables and figures, as every report of a run looks.
+"""The self-contained HTML page of all reports: sections of text, tables and figures.
 
-The page needs no script, loads nothing, and says so by its Content-Security-Policy. Everything that comes
-from data is escaped by Jinja. The same content always gives the same bytes: no clock, no random ids.
-Colours follow the reader's light or dark scheme; figures are inline SVG whose black is the text's colour.
-How it looks stands in page.css, its markup in page.html.
+The page has no script and loads nothing, which its Content-Security-Policy enforces. Jinja escapes everything that
+comes from data. The same content always gives the same bytes: no clock, no random ids. Colours follow the reader's
+light or dark scheme; figures are inline SVG whose black is the text's colour. The style is in page.css, the markup in
+page.html.
 """
 
 import hashlib
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = ("#3b82c4", "#d9822b", "#2f9e6e", "#c4504f", "#8a6fc0", "#8b8b8b")
-"""Middle tones for figures: each stands out on white and on near-black."""
+"""Colours of figures: each is visible on white and on near-black."""
 
 HERE = Path(__file__).parent
 NARROW_CHARACTERS = 46
-"""Characters of a table that a telephone of 400 pixels shows side by side."""
+"""Width of a table, in characters, that a phone of 400 pixels shows."""
 WIDE_CHARACTERS = 124
 """The same of the widest page."""
 NAME_CHARACTERS_MAX = 40
-"""A first column of no more keeps its place when the table is scrolled; a cell of more is running text."""
+"""Longest cell that counts as a name; a first column of names stays visible when the table scrolls."""
 
 Tone = Literal["good", "warn", "bad", "quiet"]
 
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A short word in a coloured frame, as a table's cell: `Badge("passed", "good")`."""
+    """A short word in a coloured frame, in a table cell: `Badge("passed", "good")`."""
 
     text: str
     tone: Tone
@@ -57,7 +57,7 @@ class Table:
 class Figure:
     """An inline SVG made by `plot`, never one from elsewhere: it goes into the page unescaped.
 
-    One with names along an axis keeps a size at which they can be read, and scrolls on a telephone; others shrink."""
+    With names along an axis it keeps a readable size, and scrolls on a phone; others shrink."""
 
     svg: str
     caption: str
@@ -67,14 +67,14 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """A few figures in large type: (value, what it is, a line below it, tone)."""
+    """A few numbers in large type: (value, what it is, a line below it, tone)."""
 
     figures: Sequence[tuple[str, str, str, Tone]]
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Words of the field, each with one line that explains it, where they first stand: (word, what it means)."""
+    """Terms with an explanation each: (term, meaning)."""
 
     rows: Sequence[tuple[str, str]]
 
@@ -84,7 +84,7 @@ Part = str | Table | Figure | Headline | Terms
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading with its content in order; a string is one paragraph. Without a title it opens the page."""
+    """A heading with its content in order; a string is one paragraph. Without a title, it is the top of the page."""
 
     title: str
     parts: Sequence[Part]
@@ -105,8 +105,8 @@ def plot(
 ) -> Figure:
     """Draws one figure with matplotlib: `paint` gets empty axes (more through `axes.figure`). Inches.
 
-    `description` is read aloud to those who cannot see the figure. Text in axes that comes from data must
-    go through `plain`, as matplotlib would read `$` as mathematics.
+    `description` is for screen readers. Text in axes that comes from data must go through `plain`, because matplotlib
+    reads `$` as mathematics.
     """
     import matplotlib
     from matplotlib.figure import Figure as Canvas
@@ -121,13 +121,13 @@ def plot(
 
 
 def plain(text: str, characters_max: int = 40) -> str:
-    """Text from data, shortened, so that matplotlib shows it letter by letter."""
+    """Text from data, shortened and escaped for matplotlib."""
     shown = text if len(text) <= characters_max else text[: characters_max - 1] + "…"
     return "".join(each if each.isprintable() else " " for each in shown).replace("$", r"\$")
 
 
 def distinct(names: Sequence[str], characters_max: int = 40) -> list[str]:
-    """Names for a figure, shortened in their middle, no two alike: what tells labels apart is often at their end."""
+    """Distinct names for a figure, shortened in the middle, as labels often differ at their ends."""
     found: list[str] = []
     for name in names:
         shown = name if len(name) <= characters_max else _shortened(name, characters_max)
@@ -146,7 +146,7 @@ def _shortened(name: str, characters_max: int) -> str:
 
 
 def _inline(svg: str) -> str:
-    """Drops the XML prolog, takes the page's colour for black, and makes ids unique on any page."""
+    """Drops the XML prolog, replaces black by the page's text colour, and makes ids unique."""
     body = svg[svg.index("<svg") :].strip()
     prefix = f"f{hashlib.sha256(body.encode()).hexdigest()[:8]}-"
     body = re.sub(r'(\bid="|url\(#|href="#)', lambda found: found.group(1) + prefix, body)
@@ -166,7 +166,7 @@ def _cell(value: object) -> str | Markup:
 
 
 def _breakable(text: str) -> Markup:
-    """Lets a long name go on in the next line after a dash, a slash or the like, and nowhere else."""
+    """Allows line breaks in a long name after dashes, slashes and the like only."""
     joined = (re.sub(r"([_/:-])(?=\w)", "\\1\u200b", word) if len(word) > 16 else word for word in text.split(" "))
     return Markup(str(escape(" ".join(joined))).replace("\u200b", "<wbr>"))
 
@@ -175,7 +175,7 @@ NUMBER = re.compile(r"[-+±]?[\d,.]+( ?%| ?(m?s|[kM]?B))?( \([-+]?[\d,.]+ to [-+
 
 
 def _kind(value: object) -> str:
-    """The CSS class of a cell: numbers stand to the right, running text has room."""
+    """The CSS class of a cell: numbers align right, long text gets more width."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if is_number or (isinstance(value, str) and NUMBER.fullmatch(value) is not None):
         return "number"

@@ -10,8 +10,8 @@ BAR_CHARS = 24
 
 
 class Progress:
-    """Counts items towards a known total, of which `before` were done by an earlier command: they say nothing about the
-    rate. Use it as a context manager, so that its line is ended."""
+    """Counts items towards a known total. An earlier command did `before` of them, which do not count for the rate. Use
+    it as a context manager, which ends the line."""
 
     def __init__(self, name: str, total: int, unit: str, before: int = 0):
         self.name, self.total, self.unit, self.before = name, max(1, total), unit, before
@@ -29,7 +29,7 @@ class Progress:
             sys.stderr.write("\n")
 
     def add(self, items: int, note: str = "") -> None:
-        """Counts `items` more; shows the line when it is time to."""
+        """Counts `items` more, and updates the line if it is due."""
         self.done += items
         self.note = note
         now = time.monotonic()
@@ -42,7 +42,7 @@ class Progress:
         return (self.done - self.before) / max(1e-9, time.monotonic() - self.started)
 
     def line(self) -> str:
-        """The line as it is shown: bar, counts, rate, what is left."""
+        """The line: bar, counts, rate, time left."""
         share = min(1.0, self.done / self.total)
         bar = "#" * round(share * BAR_CHARS)
         said = [f"{self.name} [{bar:<{BAR_CHARS}}] {self.done}/{self.total}"]
@@ -59,7 +59,7 @@ class Progress:
 
 
 def _rate(per_second: float, unit: str) -> str:
-    """`120 texts/s`, `2.5 epochs/s`; what takes longer than a second the other way round: `8.0 s/epoch`."""
+    """`120 texts/s`, `2.5 epochs/s`; for slow items the inverse: `8.0 s/epoch`."""
     if per_second < 1:
         return f"{_duration(1 / per_second)}/{unit.removesuffix('s')}"
     return f"{per_second:.0f} {unit}/s" if per_second >= 10 else f"{per_second:.1f} {unit}/s"

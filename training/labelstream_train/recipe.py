@@ -1,7 +1,7 @@
-"""The settings that make a package again: what it was trained with, and nothing that is of one machine or search.
+"""The settings that reproduce a package, without what belongs to one machine or to the search.
 
-What a search found stands among them as plain values, and the search does not: it would choose anew. Of files only the
-names are kept, as their digests stand beside; where a model came from a hub, its name is whole.
+Values that the search found are included as plain settings; the search itself is not, as it could choose others. Files
+are reduced to their names, since the model card lists their digests; names of hub models stay whole.
 """
 
 from pathlib import Path
@@ -16,14 +16,15 @@ FILES = frozenset({
 """Keys that name a file or folder of the user."""
 
 MAYBE_FILES = frozenset({"fast.base", "fast.teacher", "encoder.base", "encoder.teachers", "validate.tokenizer"})
-"""Keys that name a file or folder, or else a package or a model of a hub."""
+"""Keys that name a file or folder, or else an installed package or a model on a hub."""
 
 LEFT_OUT = frozenset({"run.tracking", "run.experiment", "export.labelstream"})
-"""Of one machine: they change no package."""
+"""Specific to one machine; they do not change the package."""
 
 
 def recipe(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Section -> key -> value of what is not as by default. `settings` are those after the search."""
+    """Section -> key -> value of every setting that differs from its default. `settings` include the search's
+    result."""
     plain, own = Settings().dump(), settings.dump()
     other = "encoder" if settings.run.tier == "fast" else "fast"
     found: dict[str, dict[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""One run: its settings and its folder, where every stage finds what the ones before it wrote."""
+"""One run: its settings, and its folder, where each stage finds the output of earlier ones."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from .settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`deadline` is on the monotonic clock; None has no end.
+    """`deadline` is on the monotonic clock; None: no limit.
 
     A tier's `train` calls `report(step, figures)` after each epoch or share of the data, with `quality` (accuracy;
     multi-label: mean average precision) and `nll` on the held-out texts; `tune` ends a trial by raising from it.
@@ -25,7 +25,7 @@ class Run:
 
     @property
     def data(self) -> Path:
-        """The parts: written by `validate`, read by all."""
+        """The parts: written by `validate`, read by all later stages."""
         return self.out / "data"
 
     @property
@@ -40,7 +40,7 @@ class Run:
 
     @property
     def train(self) -> Path:
-        """What the tier learned, and train.json."""
+        """The trained model, and train.json."""
         return self.out / "train"
 
     @property
@@ -64,14 +64,14 @@ class Run:
         return self.out / "register"
 
     def parts(self) -> Parts:
-        """The data set as `validate` cut it."""
+        """The data set as `validate` split it."""
         return Parts.read(self.data)
 
     def seconds_left(self) -> float | None:
-        """Until the deadline, never below 0; None has no end."""
+        """Seconds until the deadline, never below 0; None: no limit."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     def stop_if_over(self, doing: str) -> None:
-        """Raises `Stopped` when the budget is over; call it where work so far is saved."""
+        """Raises `Stopped` once the time limit is reached; call it only after saving the work so far."""
         if self.seconds_left() == 0.0:
-            raise Stopped(f"the budget of --minutes is over, {doing}; the same command goes on from here")
+            raise Stopped(f"the time limit of --minutes is reached, {doing}; run the same command again to resume")

@@ -1,4 +1,4 @@
-"""All settings of a run: one section a room, from one TOML file, each with a default and a range."""
+"""All settings of a run: one TOML file, one section per folder, each key with a default and a range."""
 
 import difflib
 import textwrap
@@ -29,14 +29,16 @@ from .validate.settings import ValidateSettings
 
 
 class RunSettings(Section):
-    """What the run makes."""
+    """The package that the run makes."""
 
-    tier: Literal["encoder", "fast"] = Field("encoder", description="`fast`: no network, for high rates.")
-    seed: int = Field(0, ge=0, description="Of everything random but the split.")
-    name: str | None = Field(None, description="Name of the package; none: data's name and the tier.")
+    tier: Literal["encoder", "fast"] = Field(
+        "encoder", description="`encoder` is more accurate; `fast` has the higher throughput and needs no torch."
+    )
+    seed: int = Field(0, ge=0, description="Seed of everything random except the split.")
+    name: str | None = Field(None, description="Name of the package; default: the name of the data and the tier.")
     version: str = Field("0.1.0", description="Version of the package.")
-    threads: int = Field(0, ge=0, description="Threads to compute with; 0: all cores.")
-    tracking: str | None = Field(None, description="MLflow server that training and tuning are logged to.")
+    threads: int = Field(0, ge=0, description="Number of threads; 0: all cores.")
+    tracking: str | None = Field(None, description="MLflow server that training and tuning log to.")
     experiment: str = Field("labelstream", description="Name of the MLflow experiment.")
 
     @field_validator("tracking")
@@ -72,7 +74,7 @@ class Settings(Section):
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A settings file as plain values; `check` makes settings of them."""
+    """A settings file as plain values; `check` turns them into settings."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as cause:
@@ -80,8 +82,8 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def override(values: dict[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
-    """`values` with each `section.key=value` put in; a value is TOML, or the same without the quotes, which a shell
-    takes away (`data.slices=[a, b]`, also `a,b`), or else the string as it stands."""
+    """`values` with each `section.key=value` applied. A value is TOML, or TOML without the quotes that a shell removes
+    (`data.slices=[a, b]`, also `a,b`), or else a string."""
     changed = merge(values)
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
@@ -94,7 +96,7 @@ def override(values: dict[str, Any], assignments: Iterable[str]) -> dict[str, An
 
 
 def _value(text: str, field: FieldInfo | None) -> Any:
-    """A setting that is text is never read as a number or a list: `run.version=1.0` has no quotes either."""
+    """Text stays text: `run.version=1.0` is not a number, although it has no quotes."""
     origin = None if field is None else get_origin(field.annotation)
     kinds = set(get_args(field.annotation) or (field.annotation,)) if field is not None else set()
     try:
@@ -109,13 +111,13 @@ def _value(text: str, field: FieldInfo | None) -> Any:
 
 
 def _field(section: str, name: str) -> FieldInfo | None:
-    """The setting that is meant; None where there is none, which `check` says."""
+    """The setting of this name; None if there is none, which `check` reports."""
     known = Settings.model_fields.get(section)
     return known.annotation.model_fields.get(name) if known is not None else None  # type: ignore[union-attr]
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Section -> key -> value; a later layer wins, key by key."""
+    """Section -> key -> value; for each key the last layer wins."""
     merged: dict[str, Any] = {}
     for layer in layers:
         for section, keys in layer.items():
@@ -125,14 +127,14 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_toml(values: Mapping[str, Any]) -> str:
-    """Settings (or a part of them) as a file that `read` takes; a key without a value is left out."""
+    """Settings (or some of them) as a file for `read`; keys without a value are left out."""
     return tomli_w.dumps({section: {key: value for key, value in keys.items() if value is not None}
                           for section, keys in values.items()})  # fmt: skip
 
 
 def document() -> str:
-    """A settings file with every key, its default and what it means; keys without a default are commented out."""
-    lines = ["# Every setting of labelstream-train with its default. All may be left out.", ""]
+    """A settings file with every key, its default and its meaning; keys without a default are commented out."""
+    lines = ["# Every setting of labelstream-train with its default. All are optional.", ""]
     defaults = Settings().dump()
     for section, field in Settings.model_fields.items():
         about = (field.annotation.__doc__ or "").strip() if field.annotation else ""
@@ -146,7 +148,7 @@ def document() -> str:
 
 
 def _line(key: str, value: Any) -> str:
-    """A table is written inline, as a header would end the section."""
+    """Writes a table inline, because a table header would end the section."""
     if not isinstance(value, dict):
         return tomli_w.dumps({key: value}).strip()
     return f"{key} = {{{', '.join(_line(name, each) for name, each in value.items())}}}"
@@ -164,7 +166,7 @@ def _about(field: FieldInfo) -> str:
 
 
 def check(values: dict[str, Any]) -> Settings:
-    """Settings of plain values; the error names each wrong key, what it expects and what was found."""
+    """Settings from plain values; the error lists each wrong key with what it expects and what was found."""
     try:
         return Settings.model_validate(values)
     except ValidationError as cause:
@@ -173,7 +175,7 @@ def check(values: dict[str, Any]) -> Settings:
 
 
 def _sentence(error: ErrorDetails) -> str:
-    """Key, what is expected, what was found."""
+    """The key, what it expects, and what was found."""
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         keys = [
@@ -182,7 +184,7 @@ def _sentence(error: ErrorDetails) -> str:
             for name in field.annotation.model_fields
         ]  # type: ignore[union-attr]
         near = difflib.get_close_matches(key, keys, 1)
-        return f"there is no {key}" + (f", expected {near[0]}?" if near else ", see `settings` for all")
+        return f"there is no {key}" + (f"; did you mean {near[0]}?" if near else "; `settings` lists all keys")
     message = error["msg"].removeprefix("Value error, ")
     found = address.shown(error["input"]) if isinstance(error["input"], str) else error["input"]
     return f"{key}: {message[:1].lower()}{message[1:]}" + ("" if repr(found) in message else f", found {found!r}")

@@ -1,4 +1,4 @@
-"""The stages of a run in order: each is one function, and every way to run it (CLI, DVC, Kubeflow) ends here."""
+"""The stages of a run, in order. Each is one function; the CLI, DVC and Kubeflow all run these."""
 
 import importlib
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from .settings import Settings
 class Stage:
     """One step from texts to a registered package.
 
-    `function` is module:function. `settings` are the keys or whole sections that its result depends on (`TIER`
-    stands for the section of the tier in use), `files` those keys that name a file or folder, whose content counts.
-    `reads` and `writes` are paths in the run folder. `asks_program` says that the `labelstream` program has a part in
-    the result. What `is_costly` is never done again unasked.
+    `function` is module:function. Its result depends on `settings`, keys or whole sections (`TIER` stands for the
+    section of the tier in use); for the keys in `files`, which name a file or folder, the content counts. `reads` and
+    `writes` are paths in the run folder. If `asks_program`, the result also depends on the `labelstream` program. A
+    stage that `is_costly` runs again only on request.
     """
 
     name: str
@@ -31,18 +31,18 @@ class Stage:
     asks_program: bool = False
 
     def call(self, run: Run) -> None:
-        """Loads the stage's module now, so that a stage without torch runs without torch."""
+        """Imports the stage's module only now, so that other stages run without torch."""
         module, _, name = self.function.partition(":")
         cast(Callable[[Run], None], getattr(importlib.import_module(f"labelstream_train.{module}"), name))(run)
 
     def is_wanted(self, settings: Settings) -> bool:
-        """Tuning and registering happen only where the settings ask for them."""
+        """`tune` and `register` run only if the settings ask for them."""
         if self.name == "tune":
             return settings.tune.trials > 0
         return self.name != "register" or settings.register.registry is not None
 
     def asks_registry(self, settings: Settings) -> bool:
-        """Whether its result depends on a registry, which others change: then it is never skipped as done."""
+        """Whether the result depends on a registry, which others can change: then the stage always runs."""
         return self.name == "register" or (
             self.name == "gate" and (settings.gate.champion or "").startswith("models:/")
         )
@@ -60,32 +60,32 @@ STAGES = (
         files=("data.path", "data.validation", "data.test", "data.out_of_scope", "gate.rules", "validate.tokenizer"),
     ),
     Stage(
-        "tune", "search for better settings", "tune.stage:tune",
+        "tune", "search for better hyperparameters", "tune.stage:tune",
         settings=(*_LEARNING, "tune"), reads=_TRAINED_ON, writes=("tune",),
         files=_LEARNT_FROM, is_costly=True,
     ),
     Stage(
-        "train", "learn from the train part", "tiers:train",
+        "train", "train the model", "tiers:train",
         settings=_LEARNING, reads=_TRAINED_ON, writes=("train",),
         files=_LEARNT_FROM, is_costly=True,
     ),
     Stage(
-        "export", "write the package and prove that it computes the same", "package.stage:export",
+        "export", "write the package and check it against the trained model", "package.stage:export",
         settings=("run.tier", "run.name", "run.version", "data", "export", "TIER"), reads=("data", "train"),
         writes=(*_MODEL, "int8"), asks_program=True,
     ),
     Stage(
-        "evaluate", "measure the package", "evaluate.stage:evaluate",
+        "evaluate", "measure the package on the test texts", "evaluate.stage:evaluate",
         settings=("evaluate",), reads=("data", "train/curve.csv", *_MODEL), writes=("evaluate",),
         files=("evaluate.bias_data", "evaluate.card"),
     ),
     Stage(
-        "gate", "refuse a package that is not good enough", "gate.stage:gate",
+        "gate", "check the package against the rules", "gate.stage:gate",
         settings=("gate",), reads=("data", "package", "evaluate", "export.json"), writes=("gate",),
         files=("gate.rules", "gate.champion"), asks_program=True,
     ),
     Stage(
-        "register", "put the package into a registry", "register.stage:register",
+        "register", "add the package to a registry", "register.stage:register",
         settings=("register",), reads=("package", "evaluate", "gate"), writes=("register",),
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The two kinds of model that a run can make, behind one interface; a tier's module is only loaded when used."""
+"""The two kinds of model that a run can train, behind one interface; each loads only when used."""
 
 import importlib
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ class Tier(Protocol):
     """What `encoder/stage.py` and `fast/stage.py` each have as functions."""
 
     def train(self, run: Run) -> None:
-        """Writes OUT/train; goes on with what is there; raises `Stopped` at the deadline."""
+        """Writes OUT/train, or resumes it; raises `Stopped` at the deadline."""
         ...
 
     def write_model(self, run: Run, folder: Path, storage: Storage) -> None:
-        """Writes model.onnx, tokenizer.json and config.json of what was trained."""
+        """Writes model.onnx, tokenizer.json and config.json of the trained model."""
         ...
 
     def logits(self, run: Run, texts: Sequence[str]) -> np.ndarray:
-        """[texts, labels] f32 by what trained it, not by the exported file: the other side of parity."""
+        """[texts, labels] f32 from the framework that trained it, to compare with the exported file."""
         ...
 
 
@@ -35,7 +35,7 @@ def tier(name: str) -> Tier:
 
 
 def train(run: Run) -> None:
-    """The stage `train`: that of the tier which the settings choose, logged where they name a server."""
+    """The stage `train`: trains the chosen tier, and logs to the tracking server if there is one."""
     from .tune.tracking import following
 
     with following(run, run.settings.run.name or f"train {run.settings.run.tier}") as followed:

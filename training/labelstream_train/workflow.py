@@ -1,4 +1,4 @@
-"""Runs stages one after another: skips what is done and unchanged, stops when the time is over."""
+"""Runs stages in order: skips those that are done and unchanged, and stops at the time limit."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,18 +14,18 @@ from .stages import STAGES, Stage
 
 try:
     import fcntl
-except ImportError:  # Windows: two commands in one folder are then the user's to avoid
+except ImportError:  # Windows: no lock, so users must not run two commands in one folder
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
-"""Held open and locked while a command works in the folder; the system lets go of it even after a kill."""
+"""Locked while a command works in the folder; the system releases the lock even after a kill."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a stage: `seconds` is None where it was not wanted; `why` says why it was not run."""
+    """The outcome of a stage. `seconds` is None if it never ran; `why` says why it was skipped."""
 
     stage: str
     seconds: float | None
@@ -34,10 +34,10 @@ class Outcome:
 
 @contextmanager
 def opened(out: Path, given: Settings, deadline: float | None, force: bool) -> Iterator[Run]:
-    """The run in `out`, with settings.toml written; no other command can open it meanwhile.
+    """Opens the run in `out`, writes its settings.toml, and locks it against other commands.
 
-    A folder with other things in it is an error, and so are settings that a costly stage, begun or done, did not
-    have: they would throw it away. `force` allows those.
+    A folder with other content is an error. So are settings that differ from those of a costly stage that has started,
+    because they would discard its work; `force` allows them.
     """
     path, run = out / "settings.toml", Run(given, out, deadline)
     if out.exists() and not out.is_dir():
@@ -59,14 +59,14 @@ def opened(out: Path, given: Settings, deadline: float | None, force: bool) -> I
 
 
 def execute(stages: Sequence[Stage], run: Run, force: bool, redo_changed: bool, say: Say) -> Iterator[Outcome]:
-    """Each stage that is wanted, in order; what a stage raises ends the rest."""
+    """Runs each wanted stage in order; an exception ends the run."""
     wanted = [stage for stage in stages if len(stages) == 1 or stage.is_wanted(run.settings)]
     for place, stage in enumerate(wanted, start=1):
         name = f"[{place}/{len(wanted)}] {stage.name}"
         tuned = after_tuning(stage, run)
         is_new = force or stage.asks_registry(tuned.settings)
         if not is_new and (found := ledger.done(stage, tuned)) is not None and found == ledger.basis(stage, tuned):
-            say(f"{name}: skipped, it is done and nothing it depends on has changed")
+            say(f"{name}: skipped, up to date")
             yield Outcome(stage.name, ledger.seconds(stage, tuned), "done before")
             continue
         run.stop_if_over(f"before `{stage.name}`")
@@ -79,7 +79,7 @@ def execute(stages: Sequence[Stage], run: Run, force: bool, redo_changed: bool, 
 
 
 def after_tuning(stage: Stage, run: Run) -> Run:
-    """`run` with the settings that `tune` found, for the stages behind it."""
+    """`run` with the settings that `tune` found, for the stages after it."""
     names = [each.name for each in STAGES]
     if run.settings.tune.trials == 0 or names.index(stage.name) <= names.index("tune"):
         return run
@@ -91,7 +91,7 @@ def after_tuning(stage: Stage, run: Run) -> Run:
 
 
 def _prepare(stage: Stage, run: Run, force: bool, may_replace: bool) -> None:
-    """Half a stage is gone on with only under the same settings; a costly one is never thrown away unasked."""
+    """Resumes a stage only under the same settings; discards a costly one only on request."""
     before = ledger.started(stage, run)
     changed = None if before is None else ledger.basis(stage, run).difference(before)
     if stage.is_costly and changed and not may_replace:
@@ -102,7 +102,7 @@ def _prepare(stage: Stage, run: Run, force: bool, may_replace: bool) -> None:
 
 
 def _refuse_change(stage: Stage, run: Run) -> None:
-    """Settings only: what the stage reads may be written anew, and just the same, before it is its turn."""
+    """Compares settings only: earlier stages may rewrite the same inputs before this stage runs."""
     before = ledger.started(stage, run)
     if before is None or (stage.name != "tune" and run.settings.tune.trials and not (run.tune / "best.toml").is_file()):
         return
@@ -113,8 +113,8 @@ def _refuse_change(stage: Stage, run: Run) -> None:
 
 def _other(stage: Stage, run: Run, changed: str) -> UserError:
     return UserError(
-        f"{stage.name} in {run.out}: it was begun with other settings or data ({changed}); "
-        "another --out keeps both, --redo-changed replaces it"
+        f"{stage.name} in {run.out}: it was started with other settings or data ({changed}); "
+        "use another --out to keep both, or --redo-changed to replace it"
     )
 
 

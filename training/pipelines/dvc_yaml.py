@@ -1,8 +1,8 @@
 """Writes the DVC pipeline of a run: each stage of labelstream-train as a DVC stage that calls its command.
 
-What a stage reads, writes and depends on is taken from `labelstream_train.stages`, so it is said in one place only.
-The run's own settings file, OUT/settings.toml, is the parameter file; DVC needs every section in it, so it is written
-out in full. usage: python pipelines/dvc_yaml.py --settings FILE [--out run]
+What a stage reads, writes and depends on comes from `labelstream_train.stages`. The run's settings file,
+OUT/settings.toml, is the parameter file; DVC needs every section, so it is written in full. usage: python
+pipelines/dvc_yaml.py --settings FILE [--out run]
 """
 
 import argparse
@@ -19,8 +19,8 @@ from labelstream_train.settings import Settings
 from labelstream_train.stages import STAGES, Stage
 
 JOINED = {"evaluate": "export"}
-"""`evaluate` completes the package that `export` wrote, with its figures and its card. In DVC each file belongs to one
-stage, so the two are one there, with two commands."""
+"""`evaluate` adds metrics and the model card to the package of `export`. In DVC each file belongs to one stage, so the
+two are one stage with two commands."""
 
 HEADER = """\
 # Written by pipelines/dvc_yaml.py from the stages of labelstream-train; do not edit. See pipelines/README.md.
@@ -28,7 +28,7 @@ HEADER = """\
 
 
 def pipeline(given: Settings, out: str) -> dict[str, Any]:
-    """dvc.yaml as plain values, with those stages that `given` wants. `out` is the run folder, relative."""
+    """dvc.yaml as plain values, with the stages that `given` enables. `out` is the run folder, relative."""
     wanted = [stage for stage in STAGES if stage.is_wanted(given)]
     groups: dict[str, list[Stage]] = {}
     for stage in wanted:
@@ -38,7 +38,7 @@ def pipeline(given: Settings, out: str) -> dict[str, Any]:
 
 
 def _plots(given: Settings, out: str) -> list[dict[str, Any]]:
-    """Curves for `dvc plots show`, of files that the stages write."""
+    """Plots for `dvc plots show`, from files that the stages write."""
     curve, reliability = f"{out}/train/curve.csv", f"{out}/evaluate/reliability.csv"
     quality = "mean average precision" if given.data.multi_label else "accuracy"
     return [
@@ -57,13 +57,13 @@ def _plots(given: Settings, out: str) -> list[dict[str, Any]]:
 
 
 def text(given: Settings, out: str) -> str:
-    """dvc.yaml as it is written."""
+    """The text of dvc.yaml."""
     return HEADER + yaml.safe_dump(pipeline(given, out), sort_keys=False, width=116)
 
 
 def _stage(stages: Sequence[Stage], wanted: Sequence[Stage], given: Settings, out: str) -> dict[str, Any]:
-    """One DVC stage. Its outputs persist: the command itself knows what of them is still good, so that a killed
-    training goes on, and a stage whose result cannot have changed is not done again."""
+    """One DVC stage. Its outputs persist: the command itself knows which are still valid, so that a killed training
+    resumes, and an unchanged stage does not run again."""
     commands = [f"labelstream-train {stage.name} --out {out} --redo-changed" for stage in stages]
     written = [*dict.fromkeys(path for stage in stages for path in _written(stage))]
     read = [path for stage in stages for path in _read(stage, wanted, given) if path not in written]
@@ -80,12 +80,12 @@ def _stage(stages: Sequence[Stage], wanted: Sequence[Stage], given: Settings, ou
 
 
 def _written(stage: Stage) -> list[str]:
-    """Paths in the run folder, and the folder in which the command notes that the stage is done."""
+    """Output paths in the run folder, and the folder with the record that the stage is done."""
     return [*stage.writes, *([stage.name] if stage.name not in stage.writes else [])]
 
 
 def _read(stage: Stage, wanted: Sequence[Stage], given: Settings) -> list[str]:
-    """What it reads; and what tuning found, for the stages that learn by it."""
+    """Inputs; for the stages after tuning, also its result."""
     names = [each.name for each in wanted]
     is_tuned = "tune" in names and names.index(stage.name) > names.index("tune")
     return [*map(_whole, stage.reads), *(["tune"] if is_tuned and "TIER" in stage.settings else [])]
@@ -98,7 +98,7 @@ def _whole(path: str) -> str:
 
 
 def _files(stage: Stage, given: Settings) -> list[str]:
-    """Files and folders outside of the run that settings name: the data, and what is no package's or model's name."""
+    """Files and folders outside the run that settings name: the data, and bases and teachers that are paths."""
     found = []
     for key in stage.files:
         section, _, name = key.partition(".")
@@ -111,7 +111,8 @@ def _files(stage: Stage, given: Settings) -> list[str]:
 
 
 def _parameters(stage: Stage, given: Settings) -> list[str]:
-    """Sections and keys. A key that is not set is not in the file, and DVC has no unset parameter: its section then."""
+    """Sections and keys. DVC has no unset parameters, so an unset key, which is not in the file, becomes its
+    section."""
     dump, found = given.dump(), []
     for each in stage.settings:
         section, _, key = (given.run.tier if each == "TIER" else each).partition(".")

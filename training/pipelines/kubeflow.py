@@ -1,10 +1,9 @@
 """Compiles the stages of labelstream-train into a Kubeflow pipeline: each component calls the stage's command.
 
-A component takes the run folder of the one before as an artifact, copies it, and goes on in the copy, so that nothing
-but Kubeflow's own artifact store is needed, and each component's artifact is the whole run as it stood then. Data,
-package, figures and reports are artifacts of their own kinds besides. A stage that refuses (exit code 4) ends the
-pipeline. usage: python pipelines/kubeflow.py --image IMAGE --settings FILE [--out pipeline.yaml] [--cpu 2-4]
-[--memory 4Gi-8Gi]
+A component takes the previous run folder as an artifact, copies it, and continues in the copy: this needs only
+Kubeflow's artifact store, and each component's artifact is the whole run at that point. Data, package, metrics and
+reports are also artifacts of their own types. A stage that refuses (exit code 4) ends the pipeline. usage: python
+pipelines/kubeflow.py --image IMAGE --settings FILE [--out pipeline.yaml] [--cpu 2-4] [--memory 4Gi-8Gi]
 """
 
 import argparse
@@ -21,8 +20,8 @@ from labelstream_train.errors import UserError
 from labelstream_train.settings import Settings
 from labelstream_train.stages import STAGES
 
-# Kubeflow copies the source of a component's function into the pipeline, so each imports what it needs by itself. In
-# each, `run` is the whole run folder after the stage; the other artifacts are what Kubeflow's pages show of it.
+# Kubeflow copies the source of a component's function into the pipeline, so each function has its own imports. `run` is
+# the whole run folder after the stage; the other artifacts are what Kubeflow's pages show.
 
 
 def validate(

@@ -1,7 +1,7 @@
 """Runs a compiled Kubeflow pipeline on this machine, without a cluster or containers: each component as a process.
 
-It is what the cluster would run, but for the image: components use the Python that this is called with, and the
-`labelstream-train` on the PATH. Artifacts go to --root. usage: python pipelines/run_locally.py --data FILE_OR_DIR
+It runs what the cluster would run, except for the image: components use this Python and the `labelstream-train` on the
+PATH. Artifacts go to --root. usage: python pipelines/run_locally.py --data FILE_OR_DIR
 --settings FILE [--pipeline pipeline.yaml] [--root artifacts]
 """
 
@@ -14,7 +14,7 @@ from kfp import components, local
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs it to its end; a component that fails ends it with 1."""
+    """Runs the pipeline; exits with 1 if a component fails."""
     parser = argparse.ArgumentParser(description="runs a compiled Kubeflow pipeline on this machine")
     parser.add_argument("--pipeline", type=Path, default=Path("pipeline.yaml"), help="[pipeline.yaml]")
     parser.add_argument("--data", type=Path, required=True, help="file or folder of labelled texts")

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from labelstream_train import tiers
+
 from .mlflow_server import MlflowServer, started
 
 
@@ -20,3 +22,27 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowSe
         pytest.skip("the MLflow server is not installed: pip install mlflow")
     with started(tmp_path_factory.mktemp("mlflow")) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def no_server_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No address or credentials of a server that the user works with may reach a test."""
+    for name in (
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_TRACKING_TOKEN",
+        "MLFLOW_TRACKING_USERNAME",
+        "MLFLOW_TRACKING_PASSWORD",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A model name that no other test uses."""
+    yield request.node.name.replace("[", "-").replace("]", "")
+
+
+@pytest.fixture
+def stubbed_tier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`stub_tier` in place of the fast tier: it trains in no time."""
+    monkeypatch.setitem(tiers.MODULES, "fast", "tests.stub_tier")

@@ -29,6 +29,11 @@ def make(out: Path, sections: dict[str, Any] | None = None, **package: Any) -> R
     return run
 
 
+def make_for_registry(out: Path, uri: str, name: str, **package: Any) -> Run:
+    """The same, with a registry in its settings; model and experiment are called `name`."""
+    return make(out, {"register": {"registry": uri, "model_name": name, "experiment": name}}, **package)
+
+
 def evaluation(run: Run) -> dict[str, Any]:
     """The part of report.json that the gate reads, measured on the test texts."""
     scorer, parts = Scorer(run.package, threads=1), run.parts()

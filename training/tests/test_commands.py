@@ -121,7 +121,7 @@ def test_labels_at_random_do_not_pass(tmp_path, capsys):
     told = capsys.readouterr()
     assert code == 4 and "refused: " in told.err
     assert not (tmp_path / "run" / "register").exists()
-    assert "did not pass its gate" in told.out and "serve it" not in told.out
+    assert "failed its gate" in told.out and "serve it" not in told.out
 
 
 def test_data_with_errors_is_refused(tmp_path, capsys):
@@ -147,7 +147,7 @@ def test_data_with_errors_is_refused(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["run", "--out", "OUT"], "give --data FILE_OR_DIR"),
+        (["run", "--out", "OUT"], "use --data FILE_OR_DIR"),
         (["run", "--out", "OUT", "--data", "none.csv"], "none.csv is neither a file nor a folder"),
         (
             ["run", "--out", "OUT", "--data", "DATA", "--text", "bla"],
@@ -156,7 +156,7 @@ def test_data_with_errors_is_refused(tmp_path, capsys):
         (["run", "--out", "OUT", "--data", "DATA", "--tier", "tiny"], "run.tier: input should be 'encoder' or 'fast'"),
         (
             ["run", "--out", "OUT", "--data", "DATA", "--set", "fast.epoch=1"],
-            "there is no fast.epoch, expected fast.epochs?",
+            "there is no fast.epoch; did you mean fast.epochs?",
         ),
         (["run", "--out", "OUT", "--settings", "none.toml"], "read none.toml"),
         (["train", "--out", "OUT", "--tier", "fast"], "run `validate` first"),

@@ -14,6 +14,7 @@ from labelstream_train import atomic_file, settings
 from labelstream_train.encoder import stage
 from labelstream_train.errors import Stopped, UserError
 from labelstream_train.package.scorer import Scorer
+from labelstream_train.package.settings import ENCODER_TOKENS_MAX
 from labelstream_train.run import Run
 
 from . import tiny_base
@@ -55,7 +56,7 @@ def test_learns_and_writes_what_torch_computes(tmp_path: Path, base: str, is_mul
     found = stage.logits(run, texts)
     for storage, tolerance in (("fp32", 1e-4), ("int8", 0.2)):
         stage.write_model(run, tmp_path / storage, storage)
-        scorer = Scorer(tmp_path / storage, {"tokens_max": stage.TOKENS_MAX})
+        scorer = Scorer(tmp_path / storage, {"tokens_max": ENCODER_TOKENS_MAX})
         assert tuple(scorer.labels) == run.parts().labels
         np.testing.assert_allclose(scorer.logits(texts), found, atol=tolerance)
     problem = json.loads((tmp_path / "fp32" / "config.json").read_text())["problem_type"]

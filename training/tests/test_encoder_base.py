@@ -99,7 +99,7 @@ def test_the_default_base_is_found_in_its_package() -> None:
         ({"hidden_act": "relu"}, "expected gelu and absolute positions, found relu"),
         ({"position_embedding_type": "relative_key"}, "relative_key"),
         ({"embedding_size": 8}, "embedding_size"),
-        ({"hidden_size": 30}, "do not fit"),
+        ({"hidden_size": 30}, "do not match"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, change: dict, expected: str) -> None:

@@ -92,12 +92,12 @@ def test_wrong_teachers_are_named(tmp_path: Path, base: str, taught: Run) -> Non
     config = json.loads((other / "config.json").read_text())
     config["id2label"]["0"] = "cheque"
     (other / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UserError, match=r"its labels are not those of the data, differing: \['card', 'cheque'\]"):
+    with pytest.raises(UserError, match=r"its labels differ from those of the data: \['card', 'cheque'\]"):
         stage.train(make_run(tmp_path / "student", base, teachers=[str(other)]))
 
 
 def test_contrastive_training_needs_one_label_a_text(tmp_path: Path, base: str) -> None:
-    with pytest.raises(UserError, match="contrastive training needs one label a text"):
+    with pytest.raises(UserError, match="contrastive training needs exactly one label per text"):
         stage.train(make_run(tmp_path, base, True, contrastive_epochs=1))
 
 

@@ -210,5 +210,5 @@ def test_a_reference_that_cannot_be_made_is_left_out_and_said(tmp_path: Path) ->
     assert "drift_reference" not in manifest.read(run.package) and not (run.package / "drift.profile").exists()
     report = json.loads((run.out / "export.json").read_text(encoding="utf-8"))
     assert report["drift_reference"].startswith("left out") and report["drift_reference"].endswith("too few")
-    with pytest.raises(UserError, match="it is not a program"):
+    with pytest.raises(UserError, match="there is no such program"):
         export(run_in(tmp_path / "none", drift_reference=True, labelstream=str(tmp_path / "absent")))

@@ -104,7 +104,7 @@ def test_the_same_seed_gives_the_same_bits_however_often_it_stops(tmp_path: Path
     stage.train(other)
     parts = make_run(tmp_path / "parts", planted(), deadline=time.monotonic())
     for _ in range(parts.settings.fast.epochs - 1):
-        with pytest.raises(Stopped, match="goes on from here"):
+        with pytest.raises(Stopped, match="run the same command again"):
             stage.train(parts)
     stage.train(parts)
     for run in (whole, other, parts):
@@ -145,7 +145,7 @@ def test_a_teacher_of_other_labels_is_refused(tmp_path: Path) -> None:
     teacher = make_run(tmp_path / "teacher", planted(is_multi_label=True), epochs=1)
     stage.train(teacher)
     stage.write_model(teacher, tmp_path / "package", "fp32")
-    with pytest.raises(UserError, match="its labels are not those of the data"):
+    with pytest.raises(UserError, match="its labels differ from those of the data"):
         stage.train(make_run(tmp_path / "student", planted(), teacher=str(tmp_path / "package")))
 
 
@@ -153,7 +153,7 @@ def test_a_teacher_of_other_labels_is_refused(tmp_path: Path) -> None:
     ("given", "message"),
     [
         ({"unlabelled": "x.jsonl"}, "need a fast.teacher"),
-        ({"tokens_max": 2000}, "added up exactly"),
+        ({"tokens_max": 2000}, "summed exactly"),
         ({"base": "nowhere-to-be-found"}, "neither a folder nor an installed package"),
     ],
 )

@@ -8,17 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labelstream_train.data.examples import Example
-from labelstream_train.data.parts import Parts
 from labelstream_train.errors import Refused, UserError
-from labelstream_train.gate import champion, rules
+from labelstream_train.gate import rules
 from labelstream_train.gate.stage import gate
-from labelstream_train.package import serving
 from labelstream_train.package.verdict import Outcome, Verdict
-from labelstream_train.run import Run
 from labelstream_train.statistics.intervals import paired_difference, share
 
-from . import bag_of_words, gated_run, word_package
+from . import gated_run
 
 
 def judged(
@@ -74,7 +70,7 @@ def test_a_bad_package_is_refused_with_every_failed_rule_named(
         gate(run)
     shown = capsys.readouterr().err
     assert "accuracy            FAILED   accuracy is 0.0000" in shown
-    assert "3 of 3 labels surely miss 0.4000: 'card', 'cash', 'fee'" in shown
+    assert "3 of 3 labels are significantly below 0.4000: 'card', 'cash', 'fee'" in shown
     assert not Verdict.read(run.gate / "verdict.json").passed
 
 
@@ -181,7 +177,7 @@ def test_small_data_that_is_all_right_passes_the_default_rules(
     assert passed, [each.sentence for each in found.values() if not each.passed]
     said = found["class_recall"]
     assert said.skipped and f"none of the {labels} labels has 20 test texts, they have {texts} each" in said.sentence
-    assert f"{more} more would judge them all" in said.sentence
+    assert f"{more} more are needed to judge all of them" in said.sentence
 
 
 def test_a_rule_that_is_demanded_fails_when_it_cannot_be_measured(tmp_path: Path) -> None:
@@ -192,10 +188,7 @@ def test_a_rule_that_is_demanded_fails_when_it_cannot_be_measured(tmp_path: Path
 def test_too_few_texts_to_be_sure_are_named_with_how_many_would_do(tmp_path: Path) -> None:
     rule = "[accuracy]\nmin = 0.7\nuse = 'low'\n"
     passed, found = judged(tmp_path / "a", rule, {"estimates": {"accuracy": share(5, 5).as_dict()}})
-    assert (
-        not passed
-        and "5 texts are too few to be sure of it, about 9 of the same would do" in found["accuracy"].sentence
-    )
+    assert not passed and "5 texts are too few to show it, about 9 would be enough" in found["accuracy"].sentence
     passed, found = judged(tmp_path / "b", rule, {"estimates": {"accuracy": share(9, 9).as_dict()}})
     assert passed
     passed, found = judged(tmp_path / "c", rule, {"estimates": {"accuracy": share(12, 16).as_dict()}})
@@ -277,84 +270,8 @@ def test_a_verdict_that_was_edited_is_not_believed(tmp_path: Path) -> None:
         gate(run)
     path = run.gate / "verdict.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"passed": false', '"passed": true', 1), encoding="utf-8")
-    with pytest.raises(UserError, match="do not add up"):
+    with pytest.raises(UserError, match="contradict"):
         Verdict.read(path)
-
-
-def program() -> Path:
-    """The program of this checkout; a test that needs it says so where there is none."""
-    found = serving.program("")
-    if found is None:
-        pytest.skip("the program labelstream was not built: cargo build --package cli")
-    return found
-
-
-def test_the_program_that_serves_checks_the_golden_texts(tmp_path: Path) -> None:
-    good = serving.check(program(), word_package.write(tmp_path / "good"), 60)
-    assert good.passed and good.texts == 1 and good.said == "all 1 as expected"
-    wrong = word_package.write(tmp_path / "wrong")
-    manifest = wrong / "labelstream.json"
-    manifest.write_text(
-        manifest.read_text(encoding="utf-8").replace('"label": "card"', '"label": "fee"'), encoding="utf-8"
-    )
-    found = serving.check(program(), wrong, 60)
-    assert not found.passed and "its golden texts have other scores" in found.said and "expected fee" in found.said
-
-
-def test_a_program_that_is_named_and_absent_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="it is not a program"):
-        serving.program(str(tmp_path / "labelstream"))
-    sleeper = tmp_path / "sleeper"
-    sleeper.write_text("#!/bin/sh\nexec sleep 30\n", encoding="utf-8")
-    sleeper.chmod(0o755)
-    found = serving.check(serving.program(str(sleeper)) or sleeper, word_package.write(tmp_path / "package"), 0.2)
-    assert not found.passed and "did not answer within 0.2 s" in found.said
-
-
-def with_champion(tmp_path: Path, rule: str, package_in_use: Path, **package: Any) -> Outcome:
-    path = gated_run.rules(tmp_path, f"[champion]\n{rule}\n")
-    run: Run = gated_run.make(
-        tmp_path / "out", {"gate": {"rules": str(path), "champion": str(package_in_use)}}, **package
-    )
-    with contextlib.suppress(Refused):
-        gate(run)
-    return Verdict.read(run.gate / "verdict.json").rules[0]
-
-
-def test_as_good_as_the_champion_passes_and_worse_fails(tmp_path: Path) -> None:
-    good = word_package.write(tmp_path / "champion")
-    same = with_champion(tmp_path / "a", "margin = 0.05", good, weight=3.0)
-    assert same.passed and same.value == 0.0 and same.interval is not None and same.interval[0] < 0
-    worse = with_champion(tmp_path / "b", "margin = 0.05", good, is_bad=True)
-    assert not worse.passed and worse.value == -1.0
-    assert "120 only the champion" in worse.sentence and "is not excluded" in worse.sentence
-
-
-def test_too_few_texts_to_exclude_the_loss_fail(tmp_path: Path) -> None:
-    found = with_champion(tmp_path, "margin = 0.001", word_package.write(tmp_path / "champion"))
-    assert not found.passed and found.value == 0.0 and "not excluded" in found.sentence
-
-
-def test_other_labels_are_said_and_their_texts_left_out(tmp_path: Path) -> None:
-    words = {"card": ("card", "chip"), "cash": ("cash", "coins"), "loan": ("loan", "credit")}
-    known = word_package.write(tmp_path / "champion", words=words)
-    found = with_champion(tmp_path, "margin = 0.05", known)
-    assert not found.passed and found.value == 0.0
-    assert "no longer knows 1 of the champion's labels: loan" in found.sentence
-    assert "40 test texts of labels unknown to the champion were left out" in found.sentence
-    assert with_champion(tmp_path / "any", "margin = 0.06\nlabels = 'any'", known).passed
-
-
-def test_an_empty_champion_is_none(tmp_path: Path) -> None:
-    run = gated_run.make(tmp_path / "out", {"gate": {"champion": ""}})
-    gate(run)
-    found = {each.name: each for each in Verdict.read(run.gate / "verdict.json").rules}
-    assert found["champion"].skipped and "no champion is named" in found["champion"].sentence
-
-
-def test_a_champion_that_is_no_package_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no package"):
-        with_champion(tmp_path, "margin = 0.05", tmp_path / "nowhere")
 
 
 def test_a_rule_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
@@ -362,24 +279,3 @@ def test_a_rule_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.toml"):
         gate(run)
     assert rules.DEFAULT.is_file()
-
-
-def test_packages_with_several_labels_a_text_are_compared_by_whole_label_sets(tmp_path: Path) -> None:
-    words = {"good": (4.0, -4.0, -4.0), "bad": (-4.0, 4.0, -4.0), "late": (-4.0, 4.0, 8.0)}
-    bag_of_words.write(tmp_path / "new", ("joy", "anger", "fear"), words, is_multi_label=True)
-    bag_of_words.write(
-        tmp_path / "old", ("anger", "joy"), {"good": (-4.0, 4.0), "bad": (-4.0, -4.0)}, is_multi_label=True
-    )
-    texts = (("good", ("joy",)), ("bad", ("anger",)), ("late", ("anger", "fear")), ("nothing", ()))
-    test = tuple(Example(text, labels) for text, labels in texts for _ in range(10))
-    parts = Parts(("anger", "fear", "joy"), True, test, test, test, (), {})
-    found = champion.match(tmp_path / "new", tmp_path / "old", parts)
-    assert (found.lost, found.gained, found.left_out) == ((), ("fear",), 10)
-    assert found.comparison is not None
-    # A word that none knows has logit 0, so sigmoid 0.5, which reaches the threshold: both are wrong on "nothing".
-    assert found.comparison.champion_accuracy.value == pytest.approx(1 / 3)
-    assert found.comparison.challenger_accuracy.value == pytest.approx(2 / 3)
-    assert (found.comparison.only_challenger_right, found.comparison.only_champion_right) == (10, 0)
-    single = word_package.write(tmp_path / "single")
-    with pytest.raises(UserError, match="only one of them gives a text several labels"):
-        champion.match(tmp_path / "new", single, parts)

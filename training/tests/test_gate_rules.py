@@ -10,16 +10,16 @@ from labelstream_train.gate import judge, rules
 from .gated_run import rules as rules_file
 
 FAULTS = (
-    ("[acuracy]\nmin = 0.9\n", ":1: [acuracy]: is no rule; expected one of accuracy, macro_f1"),
+    ("[acuracy]\nmin = 0.9\n", ":1: [acuracy]: unknown rule; expected one of accuracy, macro_f1"),
     (
         "# first\n\n[accuracy]\nmin = 0.9\nmax = 1.0\n",
-        ":5: [accuracy] max: is no key of this rule; expected one of optional, min",
+        ":5: [accuracy] max: unknown key; expected one of optional, min",
     ),
     ("[accuracy]\nmin = '0.9'\n", ":2: [accuracy] min: input should be a valid number, found '0.9'"),
     ("[accuracy]\nmin = true\n", ":2: [accuracy] min: input should be a valid number, found True"),
     ("[accuracy]\nmin = 90\n", ":2: [accuracy] min: input should be less than or equal to 1, found 90"),
     ("[accuracy]\nmin = nan\n", ":2: [accuracy] min: input should be a finite number, found nan"),
-    ("[macro_f1]\nmin = 0.9\n[accuracy]\nuse = 'low'\n", ":3: [accuracy] min: is missing, and the rule needs it"),
+    ("[macro_f1]\nmin = 0.9\n[accuracy]\nuse = 'low'\n", ":3: [accuracy] min: it is missing, but the rule requires it"),
     (
         "[accuracy]\nmin = 0.9\nuse = 'lowest'\n",
         ":3: [accuracy] use: input should be 'value', 'low' or 'high', found 'lowest'",
@@ -30,13 +30,13 @@ FAULTS = (
     ),
     ("accuracy = 0.9\n", ":1: [accuracy]: expected a table, found 0.9"),
     ("[[accuracy]]\nmin = 0.9\n", ":1: [accuracy]: expected a table"),
-    ("accuracy = { min = 0.9, most = 1 }\n", ":1: [accuracy] most: is no key of this rule"),
+    ("accuracy = { min = 0.9, most = 1 }\n", ":1: [accuracy] most: unknown key"),
     ("[accuracy]\nmin = 0.9\n[accuracy]\nmin = 0.1\n", "Cannot declare"),
     ("[accuracy\n", "at line 1"),
     ("# nothing\n", "expected at least one rule of accuracy"),
     (
         "[robustness_drop]\nmax = 0.1\nleave_out = ['leet']\n",
-        ":3: [robustness_drop] leave_out: no disturbance is called 'leet'",
+        ":3: [robustness_drop] leave_out: there is no perturbation 'leet'",
     ),
     ("[champion]\nmargin = 0.0\n", ":2: [champion] margin: input should be greater than 0"),
 )

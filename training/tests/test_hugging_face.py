@@ -87,5 +87,5 @@ def test_what_cannot_be_right_is_refused(tmp_path):
     with pytest.raises(UserError, match="x.arrow"):
         load(DataSettings(path=str(tmp_path / "d")))
     (tmp_path / "d" / "state.json").write_text('{"_data_files": [], "_indices_data_files": [{"filename": "i.arrow"}]}')
-    with pytest.raises(UserError, match="behind indices"):
+    with pytest.raises(UserError, match="indices mapping"):
         load(DataSettings(path=str(tmp_path / "d")))

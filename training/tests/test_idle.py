@@ -17,24 +17,24 @@ def told(*assignments: str, rules_file=rules.DEFAULT) -> list[str]:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["run.tier=fast", "encoder.epochs=3"], "encoder.epochs does nothing: the tier is fast"),
-        (["fast.dropout=0.2", "fast.epochs=3"], "fast.epochs, fast.dropout do nothing: the tier is encoder"),
-        (["run.tier=fast", "fast.teacher_share=0.5"], "fast.teacher_share does nothing: fast.teacher names"),
-        (["run.tier=fast", "fast.words_max=500"], "fast.words_max does nothing: the words are those of fast.base"),
-        (["run.tier=fast", "fast.row_words_max=1", "fast.rows_max=7"], "fast.rows_max does nothing: fast.row_words"),
-        (["encoder.distil_weight=0.1"], "encoder.distil_weight does nothing: encoder.teachers names"),
-        (["encoder.patience_figure=nll"], "encoder.patience_figure does nothing: encoder.patience = 0"),
-        (["tune.figure=nll"], "tune.figure does nothing: tune.trials = 0 does not search"),
-        (["register.alias=new"], "register.alias does nothing: no registry is named"),
-        (["run.experiment=x"], "run.experiment does nothing: run.tracking names no server"),
-        (["data.label_separator=;"], "data.label_separator does nothing: a text has one label"),
-        (["export.threshold_weight=3"], "export.threshold_weight does nothing: a text has one label"),
-        (["data.multi_label=true", "export.abstain_coverage=0.9"], "export.abstain_coverage does nothing"),
-        (["evaluate.bias_harmful_truth=rude"], "evaluate.bias_harmful_truth does nothing"),
-        (["evaluate.bias_identity=who"], "evaluate.bias_identity does nothing: evaluate.bias_data names no file"),
-        (["evaluate.speed_repeats=0", "evaluate.speed_minutes_max=1"], "evaluate.speed_minutes_max does nothing"),
-        (["validate.near=false", "validate.near_similarity=0.9"], "validate.near_similarity does nothing"),
-        (["split.validation=train"], "split.validation does nothing: the data has no validation file"),
+        (["run.tier=fast", "encoder.epochs=3"], "encoder.epochs has no effect: the tier is fast"),
+        (["fast.dropout=0.2", "fast.epochs=3"], "fast.epochs, fast.dropout have no effect: the tier is encoder"),
+        (["run.tier=fast", "fast.teacher_share=0.5"], "fast.teacher_share has no effect: fast.teacher names"),
+        (["run.tier=fast", "fast.words_max=500"], "fast.words_max has no effect: fast.base gives the vocabulary"),
+        (["run.tier=fast", "fast.row_words_max=1", "fast.rows_max=7"], "fast.rows_max has no effect: fast.row_words"),
+        (["encoder.distil_weight=0.1"], "encoder.distil_weight has no effect: encoder.teachers names"),
+        (["encoder.patience_figure=nll"], "encoder.patience_figure has no effect: encoder.patience = 0"),
+        (["tune.figure=nll"], "tune.figure has no effect: tune.trials = 0, so there is no search"),
+        (["register.alias=new"], "register.alias has no effect: no registry is set"),
+        (["run.experiment=x"], "run.experiment has no effect: run.tracking names no server"),
+        (["data.label_separator=;"], "data.label_separator has no effect: a text has one label"),
+        (["export.threshold_weight=3"], "export.threshold_weight has no effect: a text has one label"),
+        (["data.multi_label=true", "export.abstain_coverage=0.9"], "export.abstain_coverage has no effect"),
+        (["evaluate.bias_harmful_truth=rude"], "evaluate.bias_harmful_truth has no effect"),
+        (["evaluate.bias_identity=who"], "evaluate.bias_identity has no effect: evaluate.bias_data names no file"),
+        (["evaluate.speed_repeats=0", "evaluate.speed_minutes_max=1"], "evaluate.speed_minutes_max has no effect"),
+        (["validate.near=false", "validate.near_similarity=0.9"], "validate.near_similarity has no effect"),
+        (["split.validation=train"], "split.validation has no effect: the data has no validation file"),
         (["tune.trials=3", "encoder.learning_rate=0.01"], "encoder.learning_rate may be replaced: the search"),
     ],
 )  # fmt: skip
@@ -63,23 +63,23 @@ def test_files_decide_what_of_a_split_has_an_effect(tmp_path):
     for name in ("train.csv", "test.csv", "valid.csv"):
         write(tmp_path / name)
     place = f"data.path={tmp_path}"
-    assert told(place, "split.test_share=0.3") == ["split.test_share does nothing: the data has a test file"]
-    assert told(place, "split.held_out_share=0.3")[0].startswith("split.held_out_share does nothing: the validation")
-    assert told(place, "split.seed=3")[0].startswith("split.seed does nothing: the files say")
+    assert told(place, "split.test_share=0.3") == ["split.test_share has no effect: the data has a test file"]
+    assert told(place, "split.held_out_share=0.3")[0].startswith("split.held_out_share has no effect: the validation")
+    assert told(place, "split.seed=3")[0].startswith("split.seed has no effect: the data has files")
     assert told(place, "split.seed=3", "data.group=author") == [], "groups are kept apart all the same"
     assert told(place, "split.validation=train", "split.held_out_share=0.3") == []
     assert told(f"data.path={tmp_path / 'none.parquet'}", "data.delimiter=;") == [], "what is not there says nothing"
     (tmp_path / "d.parquet").write_bytes(b"")
     assert told(f"data.path={tmp_path / 'd.parquet'}", "data.delimiter=;", "data.encoding=cp1252") == [
-        "data.delimiter does nothing: no file is CSV or TSV",
-        "data.encoding does nothing: no file is CSV, TSV or JSON",
+        "data.delimiter has no effect: no file is CSV or TSV",
+        "data.encoding has no effect: no file is CSV, TSV or JSON",
     ]
 
 
 def test_a_champion_that_the_rules_do_not_ask_for_is_named(tmp_path):
     path = gated_run.rules(tmp_path, "[accuracy]\nmin = 0.5\n")
     assert told("gate.champion=x", rules_file=path) == [
-        "gate.champion does nothing: the rules do not ask for `champion`"
+        "gate.champion has no effect: the rules do not include `champion`"
     ]
 
 
@@ -102,4 +102,4 @@ def test_epochs_that_the_steps_override_are_named(tmp_path, capsys, more, is_sai
     quick = ["--set", "fast.steps_min=20"] if is_said else []
     assert cli.main(["train", *place, *quick]) == 0
     err = capsys.readouterr().err
-    assert ("fast.epochs = 2 does nothing: fast.steps_min = 20 makes it 10 epochs, of 2 steps each" in err) is is_said
+    assert ("fast.epochs = 2 has no effect: fast.steps_min = 20 takes 10 epochs of 2 steps" in err) is is_said

@@ -58,7 +58,8 @@ def test_validate_says_it_before_training(tmp_path, capsys):
     assert cli.main(["validate", *place, "--rules", str(strict)]) == 0
     said = capsys.readouterr().err
     assert (
-        "warning: gate.class_recall: the gate cannot pass: it demands class_recall" in said and "80 are missing" in said
+        "warning: gate.class_recall: the gate cannot pass: it requires class_recall" in said
+        and "80 are missing" in said
     )
 
 

@@ -10,9 +10,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from labelstream_train.data.load import examples, load, sha256
+from labelstream_train.data.load import examples, load
 from labelstream_train.data.rows import TEXT_CHARS_MAX, time_of
 from labelstream_train.data.settings import DataSettings
+from labelstream_train.digests import sha256
 from labelstream_train.errors import UserError
 
 ROWS = [('first,\n "quoted" line\r\nend', "a"), ("zweite Straße 💳", "b"), ("=third\t", "a"), ("4", "b c")]
@@ -67,7 +68,7 @@ def test_every_format_gives_the_same_rows(tmp_path, name):
     ("name", "content", "sentence"),
     [
         ("d.jsonl", lines() + b"{oops\n", r"d\.jsonl:5: not JSON"),
-        ("d.jsonl", lines() + b"[]\n", r"d\.jsonl:5: expected an object with the columns, found list"),
+        ("d.jsonl", lines() + b"[]\n", r"d\.jsonl:5: expected an object with column names, found list"),
         ("d.jsonl", b"[" * 100_000 + b"\n", r"d\.jsonl:1: not JSON"),
         ("d.jsonl", lines() + b"\xff\n", r"d\.jsonl:5: byte 0xFF is not UTF-8"),
         ("d.json", b'{"a": 1}', r"d\.json: expected a list of objects, found dict"),
@@ -76,8 +77,8 @@ def test_every_format_gives_the_same_rows(tmp_path, name):
         ("d.csv", b"text,label\na,b\nc\n", r"d\.csv:3: expected 2 columns, found 1"),
         ("d.csv", b'text,label\n"a\nb",x\n"c,d\n', r"d\.csv:4: unexpected end of data"),
         ("d.csv", b"text,text\na,b\n", r"d\.csv:1: two columns have the same name"),
-        ("d.csv", b"text,kind\na,b\n", r"give --label COLUMN; found the columns 'text', 'kind'"),
-        ("d.csv", b"a,b\n1,2\n", r"give --text COLUMN; found the columns 'a', 'b'"),
+        ("d.csv", b"text,kind\na,b\n", r"use --label COLUMN; found the columns 'text', 'kind'"),
+        ("d.csv", b"a,b\n1,2\n", r"use --text COLUMN; found the columns 'a', 'b'"),
         ("d.csv", b"", "has no rows"),
         ("d.csv", b"text,label\n", "has no rows"),
         ("d.jsonl.gz", b"not gzip", r"d\.jsonl\.gz: Not a gzipped file"),
@@ -85,7 +86,7 @@ def test_every_format_gives_the_same_rows(tmp_path, name):
         ("d.jsonl.zst", b"not zstd at all", r"d\.jsonl\.zst: "),
         ("d.parquet", b"PAR1 no PAR1", r"d\.parquet"),
         ("d.arrow", b"no arrow", r"d\.arrow"),
-        ("d.txt", b"a", r"d\.txt: expected a name that ends with"),
+        ("d.txt", b"a", r"d\.txt: expected a name that ends in"),
     ],
 )
 def test_a_broken_file_is_named_with_its_line(tmp_path, name, content, sentence):
@@ -129,7 +130,7 @@ def test_several_labels_come_as_a_list_or_in_one_string(tmp_path):
     assert labels(None, multi_label=True)[1] == "label_missing"
     assert labels(3) == (("3",), None)
     assert labels(True) == (("true",), None)
-    with pytest.raises(UserError, match=r"d\.jsonl:1: `labels` holds a list of labels; give --multi-label"):
+    with pytest.raises(UserError, match=r"d\.jsonl:1: `labels` has a list of labels; use --multi-label"):
         labels(["a"])
     with pytest.raises(UserError, match="expected a JSON list of labels"):
         labels("[a, b", multi_label=True)
@@ -159,7 +160,7 @@ def test_a_folder_says_the_parts_by_names(tmp_path):
 def test_folders_that_do_not_say_the_parts_are_refused(tmp_path):
     with pytest.raises(UserError, match="is neither a file nor a folder"):
         load(DataSettings(path=str(tmp_path / "none")))
-    with pytest.raises(UserError, match="holds no .csv"):
+    with pytest.raises(UserError, match="has no .csv"):
         load(DataSettings(path=str(tmp_path)))
     write(tmp_path / "one.csv")
     assert len(load(DataSettings(path=str(tmp_path))).train) == 4, "one file is all there is"
@@ -171,7 +172,7 @@ def test_folders_that_do_not_say_the_parts_are_refused(tmp_path):
     write(tmp_path / "dev.csv")
     with pytest.raises(UserError, match="has dev.csv and val.csv, both validation"):
         load(DataSettings(path=str(tmp_path)))
-    with pytest.raises(UserError, match="give --data"):
+    with pytest.raises(UserError, match="use --data"):
         load(DataSettings())
     with pytest.raises(UserError, match="data.test: none.csv is not a file"):
         load(DataSettings(path=str(tmp_path / "train.csv"), test="none.csv"))

@@ -125,14 +125,14 @@ def test_printed_forms_of_values_are_a_warning():
 @pytest.mark.parametrize(
     ("name", "content", "said", "flag"),
     [
-        ("d.csv", "text;label\nx;a\n", "found semicolons: give --delimiter ';'", ";"),
-        ("d.csv", "text\tlabel\nx\ta\n", "found tabs: give --delimiter tab", "tab"),
-        ("d.csv", "text|label\nx|a\n", "found bars: give --delimiter '|'", "|"),
-        ("d.tsv", "text,label\nx,a\n", "expected tabs between the columns, found commas: give --delimiter ','", ","),
+        ("d.csv", "text;label\nx;a\n", "found semicolons: use --delimiter ';'", ";"),
+        ("d.csv", "text\tlabel\nx\ta\n", "found tabs: use --delimiter tab", "tab"),
+        ("d.csv", "text|label\nx|a\n", "found bars: use --delimiter '|'", "|"),
+        ("d.tsv", "text,label\nx,a\n", "expected tabs between the columns, found commas: use --delimiter ','", ","),
         ("d.csv", "id;text;label;in, EUR\n1;x;a;3\n", "d.csv:2: expected 2 columns, found 1; semicolons seem to", ";"),
-        ("d.csv", "sep=;\ntext;label\nx;a\n", "d.csv:1: it says that semicolons part the columns: give", ";"),
-        ("d.csv", '"sep=;"\r\ntext;label\r\nx;a\r\n', "d.csv:1: it says that semicolons part", ";"),
-        ("d.csv", "sep=\t\ntext\tlabel\nx\ta\n", "tabs part the columns: give --delimiter tab", "\\t"),
+        ("d.csv", "sep=;\ntext;label\nx;a\n", "d.csv:1: it names semicolons as the column separator: use", ";"),
+        ("d.csv", '"sep=;"\r\ntext;label\r\nx;a\r\n', "d.csv:1: it names semicolons as the column", ";"),
+        ("d.csv", "sep=\t\ntext\tlabel\nx\ta\n", "it names tabs as the column separator: use --delimiter tab", "\\t"),
     ],
 )  # fmt: skip
 def test_another_delimiter_is_named_and_taken_when_given(tmp_path, name, content, said, flag):
@@ -153,10 +153,10 @@ def test_a_delimiter_line_that_says_the_usual_is_no_row(tmp_path):
     [
         (
             "cp1252",
-            r":3: byte 0xFC is not UTF-8; it may be cp1252, as Windows programs write it: give --encoding cp1252",
+            r":3: byte 0xFC is not UTF-8; it may be cp1252, which Windows programs write: use --encoding cp1252",
         ),
-        ("utf-16", ":1: it is in UTF-16, expected UTF-8; give --encoding utf-16"),
-        ("utf-16-le", ":1: it is in UTF-16-LE, expected UTF-8; give --encoding utf-16-le"),
+        ("utf-16", ":1: it is in UTF-16, expected UTF-8; use --encoding utf-16"),
+        ("utf-16-le", ":1: it is in UTF-16-LE, expected UTF-8; use --encoding utf-16-le"),
         ("utf-16-be", ":1: it is in UTF-16-BE, expected UTF-8"),
         ("utf-32", ":1: it is in UTF-32, expected UTF-8"),
     ],
@@ -179,10 +179,10 @@ def test_another_encoding_is_named_with_its_line_and_taken_when_given(tmp_path, 
 def test_a_given_encoding_that_does_not_fit_is_named_too(tmp_path):
     (tmp_path / "d.csv").write_bytes(b"text,label\nx,a\n\x81,b\n")
     assert "d.csv:3: byte 0x81 is not CP1252" in refused(tmp_path / "d.csv", encoding="cp1252")
-    assert "d.csv:3: byte 0x81 is not UTF-8; save it as UTF-8, or give its encoding" in refused(tmp_path / "d.csv")
+    assert "d.csv:3: byte 0x81 is not UTF-8; save it as UTF-8, or name its encoding" in refused(tmp_path / "d.csv")
     (tmp_path / "cut.csv").write_bytes("text,label\nx,ü".encode()[:-1])
-    assert "cut.csv:2: the file ends within a character" in refused(tmp_path / "cut.csv")
-    with pytest.raises(ValueError, match="an encoding that Python knows"):
+    assert "cut.csv:2: the file ends in the middle of a character" in refused(tmp_path / "cut.csv")
+    with pytest.raises(ValueError, match="an encoding that Python supports"):
         DataSettings(encoding="klingon")
 
 
@@ -196,7 +196,7 @@ def test_columns_are_found_whatever_their_case_and_outer_spaces(tmp_path, header
 
 def test_columns_that_could_both_be_meant_are_an_error(tmp_path):
     (tmp_path / "d.csv").write_text("Text,TEXT ,label\nx,y,a\n")
-    assert "several columns could be 'text': 'Text', 'TEXT '; write it as the file does" in refused(tmp_path / "d.csv")
+    assert "several columns match 'text': 'Text', 'TEXT '; use the exact spelling of one" in refused(tmp_path / "d.csv")
     assert read(tmp_path / "d.csv", text="TEXT ") == [("y", "a")]
     (tmp_path / "e.csv").write_text(" Body of mail,label\nx,a\n")
     assert "found the columns ' Body of mail', 'label'" in refused(tmp_path / "e.csv", text="subject")
@@ -226,7 +226,7 @@ def test_json_that_is_no_table_is_named(tmp_path):
     (tmp_path / "d.json").write_text('{"text": ["x", "y"], "label": ["a"]}')
     assert "columns of the same length, found: 'text' has 2, 'label' has 1" in refused(tmp_path / "d.json")
     (tmp_path / "d.json").write_text('[["x", "a"]]')
-    assert "d.json:1: expected an object with the columns, found a list" in refused(tmp_path / "d.json")
+    assert "d.json:1: expected an object with column names, found a list" in refused(tmp_path / "d.json")
 
 
 def test_labels_of_the_files_can_stand_for_others(tmp_path, capsys):
@@ -257,7 +257,7 @@ def test_the_console_says_which_file_became_which_part(tmp_path, capsys):
     assert cli.main(["validate", "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
     told = capsys.readouterr().err.splitlines()
     for line in ("train         training.csv: 100 rows", "validation    valid.jsonl.gz: 20 rows",
-                 "test          test.csv: 20 rows", "not read      extra.csv: its name is no part's"):  # fmt: skip
+                 "test          test.csv: 20 rows", "not read      extra.csv: its name matches no part"):  # fmt: skip
         assert line in told
     assert any(
         line.startswith("split by random: 100 train, 20 held out, 20 test, 0 out of scope; 5 labels") for line in told

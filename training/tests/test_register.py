@@ -27,33 +27,10 @@ from . import gated_run
 from .mlflow_server import MlflowServer
 
 
-@pytest.fixture(autouse=True)
-def no_server_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Addresses and credentials of a server that the user works with must not reach these tests."""
-    for name in (
-        "MLFLOW_TRACKING_URI",
-        "MLFLOW_TRACKING_TOKEN",
-        "MLFLOW_TRACKING_USERNAME",
-        "MLFLOW_TRACKING_PASSWORD",
-    ):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def name(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A model name that no other test uses."""
-    yield request.node.name.replace("[", "-").replace("]", "")
-
-
-def run_for(tmp_path: Path, uri: str, name: str, **package: Any) -> Run:
-    registry = {"registry": uri, "model_name": name, "experiment": name}
-    return gated_run.make(tmp_path, {"register": registry}, **package)
-
-
 def test_a_package_that_passed_is_registered_with_all_that_made_it(
     mlflow_server: MlflowServer, tmp_path: Path, name: str
 ) -> None:
-    run = run_for(tmp_path / "out", mlflow_server.uri, name)
+    run = gated_run.make_for_registry(tmp_path / "out", mlflow_server.uri, name)
     gate(run)
     register(run)
     written = json.loads((run.register / "registered.json").read_text(encoding="utf-8"))
@@ -99,22 +76,22 @@ def test_a_package_that_passed_is_registered_with_all_that_made_it(
 
 
 def test_a_bad_package_leaves_the_registry_untouched(mlflow_server: MlflowServer, tmp_path: Path, name: str) -> None:
-    good = run_for(tmp_path / "good", mlflow_server.uri, name)
+    good = gated_run.make_for_registry(tmp_path / "good", mlflow_server.uri, name)
     gate(good)
     register(good)
     before = mlflow_server.state()
     assert any("labelstream.digest" in row for row in before["model_version_tags"])  # the state holds what it should
-    bad = run_for(tmp_path / "bad", mlflow_server.uri, name, is_bad=True)
+    bad = gated_run.make_for_registry(tmp_path / "bad", mlflow_server.uri, name, is_bad=True)
     with pytest.raises(Refused, match="rules failed: accuracy, macro_f1, class_recall"):
         gate(bad)
-    with pytest.raises(Refused, match=r"it has not passed its gate .*accuracy, macro_f1"):
+    with pytest.raises(Refused, match=r"it failed its gate .*accuracy, macro_f1"):
         register(bad)
     assert mlflow_server.state() == before
     assert not bad.register.exists()
 
 
 def test_the_state_that_is_compared_shows_every_change(mlflow_server: MlflowServer, tmp_path: Path, name: str) -> None:
-    run = run_for(tmp_path / "out", mlflow_server.uri, name)
+    run = gated_run.make_for_registry(tmp_path / "out", mlflow_server.uri, name)
     gate(run)
     empty = mlflow_server.state()
     register(run)
@@ -138,13 +115,13 @@ def test_the_state_that_is_compared_shows_every_change(mlflow_server: MlflowServ
 def test_a_stale_gate_is_refused_and_leaves_the_registry_untouched(
     mlflow_server: MlflowServer, tmp_path: Path, name: str, file: str
 ) -> None:
-    run = run_for(tmp_path / "out", mlflow_server.uri, name)
+    run = gated_run.make_for_registry(tmp_path / "out", mlflow_server.uri, name)
     before = mlflow_server.state()
     with pytest.raises(UserError, match="run `gate` first"):
         register(run)
     gate(run)
     if file == "verdict":  # of another package, which passed
-        other = run_for(tmp_path / "other", mlflow_server.uri, name, weight=5.0)
+        other = gated_run.make_for_registry(tmp_path / "other", mlflow_server.uri, name, weight=5.0)
         gate(other)
         Verdict.read(other.gate / "verdict.json").write(run.gate / "verdict.json")
     else:
@@ -158,7 +135,7 @@ def test_a_stale_gate_is_refused_and_leaves_the_registry_untouched(
 def test_the_same_digest_keeps_its_version_and_only_gets_the_alias(
     mlflow_server: MlflowServer, tmp_path: Path, name: str
 ) -> None:
-    run = run_for(tmp_path / "out", mlflow_server.uri, name)
+    run = gated_run.make_for_registry(tmp_path / "out", mlflow_server.uri, name)
     gate(run)
     register(run)
     before = mlflow_server.state()
@@ -179,7 +156,7 @@ def test_a_server_that_is_down_is_one_clear_line_and_soon(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    run = run_for(tmp_path / "out", "http://127.0.0.1:9", name)
+    run = gated_run.make_for_registry(tmp_path / "out", "http://127.0.0.1:9", name)
     gate(run)
     with pytest.raises(UserError) as error:
         register(run)
@@ -234,46 +211,11 @@ def test_credentials_come_from_the_environment_and_are_never_shown(monkeypatch: 
 
 def test_without_a_registry_or_with_a_wrong_name_nothing_happens(tmp_path: Path) -> None:
     run = gated_run.make(tmp_path / "out")
-    with pytest.raises(UserError, match="name a registry"):
+    with pytest.raises(UserError, match="no registry is set"):
         register(run)
     for wrong in ({"registry": "mlruns"}, {"model_name": "a/b"}, {"alias": ""}):
         with pytest.raises(UserError, match=f"register.{next(iter(wrong))}"):
             settings.check({"register": wrong})
-
-
-def test_promote_and_roll_back_move_the_champion(mlflow_server: MlflowServer, tmp_path: Path, name: str) -> None:
-    client = connect(mlflow_server.uri)
-
-    def aliases() -> dict[str, int]:
-        return {alias: int(version) for alias, version in client.get_registered_model(name).aliases.items()}
-
-    with pytest.raises(UserError, match="no version with the alias `challenger`; run `register` first"):
-        promote(mlflow_server.uri, name)
-    for number in (1, 2):
-        run = run_for(tmp_path / str(number), mlflow_server.uri, name, weight=3.0 + number)
-        gate(run)
-        register(run)
-        assert promote(mlflow_server.uri, name).changed
-        assert aliases() == {"challenger": number, "champion": number} | ({"previous": 1} if number == 2 else {})
-        if number == 1:
-            with pytest.raises(UserError, match="no version with the alias `previous`"):
-                rollback(mlflow_server.uri, name)
-    before = mlflow_server.state()
-    assert not promote(mlflow_server.uri, name).changed
-    assert mlflow_server.state() == before
-    assert rollback(mlflow_server.uri, name).champion == 1
-    assert aliases() == {"challenger": 2, "champion": 1, "previous": 2}
-    before = aliases()
-    with pytest.raises(
-        Refused, match=r"version 2, the previous one, was itself rolled back from at 20.*version 1 stays"
-    ):
-        rollback(mlflow_server.uri, name)
-    with pytest.raises(Refused, match=r"promote .*: version 2 was rolled back from at 20.*--allow-rejected"):
-        promote(mlflow_server.uri, name)
-    assert aliases() == before
-    assert promote(mlflow_server.uri, name, allow_rejected=True).champion == 2
-    assert aliases() == {"challenger": 2, "champion": 2, "previous": 1}
-    assert rollback(mlflow_server.uri, name).champion == 1, "asked for, it serves, and may be rejected again"
 
 
 def test_a_registration_that_was_cut_short_is_closed_with_the_word_for_it(
@@ -283,7 +225,7 @@ def test_a_registration_that_was_cut_short_is_closed_with_the_word_for_it(
     from labelstream_train.register import stage
 
     client = connect(mlflow_server.uri)
-    run = run_for(tmp_path / "out", mlflow_server.uri, name)
+    run = gated_run.make_for_registry(tmp_path / "out", mlflow_server.uri, name)
     gate(run)
 
     def statuses() -> list[str]:
@@ -304,18 +246,6 @@ def test_a_registration_that_was_cut_short_is_closed_with_the_word_for_it(
     assert statuses() == ["FAILED", "KILLED", "RUNNING"]
     register(run)
     assert statuses() == ["FAILED", "FINISHED", "KILLED", "KILLED"]
-
-
-def test_a_version_that_no_gate_passed_is_not_promoted(mlflow_server: MlflowServer, name: str) -> None:
-    client = connect(mlflow_server.uri)
-    client.create_registered_model(name)
-    run = client.create_run(client.create_experiment(name))
-    client.create_model_version(name, f"{run.info.artifact_uri}/package", run.info.run_id)
-    client.set_registered_model_alias(name, "challenger", "1")
-    before = mlflow_server.state()
-    with pytest.raises(Refused, match="version 1 has not passed a gate"):
-        promote(mlflow_server.uri, name)
-    assert mlflow_server.state() == before
 
 
 def test_the_champion_of_the_registry_is_what_a_new_package_is_compared_with(

@@ -18,11 +18,7 @@ from labelstream_train.register.stage import register
 from labelstream_train.run import Run
 
 from . import gated_run
-from . import test_register as registering
 from .mlflow_server import MlflowServer
-
-name = registering.name
-no_server_of_the_users = registering.no_server_of_the_users
 
 
 def test_what_is_registered_can_be_followed(mlflow_server: MlflowServer, tmp_path: Path, name: str) -> None:
@@ -31,7 +27,7 @@ def test_what_is_registered_can_be_followed(mlflow_server: MlflowServer, tmp_pat
     from labelstream_train.stages import stage as stage_of
     from labelstream_train.workflow import after_tuning
 
-    run = registering.run_for(tmp_path / "out", mlflow_server.uri, name)
+    run = gated_run.make_for_registry(tmp_path / "out", mlflow_server.uri, name)
     parts = run.parts()
     files = [{"part": "train", "name": "d.csv", "sha256": "ab" * 32, "rows": 7},
              {"part": "test", "name": "t.csv", "sha256": "cd" * 32, "rows": 3}]  # fmt: skip

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from labelstream_train.data.examples import Example
-from labelstream_train.evaluate import baseline, mistakes, plots, report, sections
+from labelstream_train.evaluate import baseline, mistakes, plots, report, sections, stage
 from labelstream_train.gate.stage import gate
 from labelstream_train.page import Headline, Section, Table, distinct, page
 from labelstream_train.validate.finding import Finding
 
-from .test_evaluate import make_run, stage
+from .toy_run import make_run
 
 
 def test_the_page_opens_with_the_figure_its_interval_the_floor_and_the_verdict(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from labelstream_train import json_file
 from labelstream_train.data.examples import Example
-from labelstream_train.evaluate import champion_section, learning_section, report, sections, terms, wording
+from labelstream_train.evaluate import champion_section, learning_section, report, sections, stage, terms, wording
 from labelstream_train.gate import changes
 from labelstream_train.gate.stage import gate
 from labelstream_train.learning import curve
@@ -17,7 +17,7 @@ from labelstream_train.statistics.intervals import Draws
 from labelstream_train.validate.stage import validate
 
 from . import gated_run
-from .test_evaluate import make_run, stage
+from .toy_run import make_run
 
 LABELS = ("card", "cash", "fee")
 
@@ -92,7 +92,7 @@ def test_the_gate_puts_the_package_in_use_on_the_page(tmp_path: Path) -> None:
     assert found["texts"]["fixed"] > 0 and found["texts"]["broken"] == 0
     assert {row["label"] for row in found["labels"]} == {"card", "cash", "fee"}
     section = champion_section.champion(found, is_multi_label=False)
-    assert section.title == "Against the package in use" and section.parts[0].startswith("Better than")
+    assert section.title == "Compared with the package in use" and section.parts[0].startswith("Better than")
 
 
 def test_the_learning_curve_is_written_read_and_drawn(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_the_learning_curve_is_written_read_and_drawn(tmp_path: Path) -> None:
     section = learning_section.learning({"learning": rows, "baseline": {"curve": points}, "is_multi_label": False})
     said = [part for part in section.parts if isinstance(part, str)]
     assert "epoch 3, with a held-out accuracy of 83.0 %" in said[0]
-    assert "+40.0 points for twice as many. So more labelled texts are likely to help." in said[1]
+    assert "+40.0 points for twice as many texts. So more labelled texts are likely to help." in said[1]
     flat = [point | {"accuracy": points[0]["accuracy"]} for point in points]
     section = learning_section.learning({"learning": None, "baseline": {"curve": flat}, "is_multi_label": False})
     assert "are likely to help little" in section.parts[0]
@@ -158,5 +158,5 @@ def test_the_data_page_opens_with_the_verdict_and_sizes(tmp_path: Path) -> None:
     validate(run)
     html = (run.validate / "report.html").read_text(encoding="utf-8")
     head = html.partition("<body>")[2].partition("<h2>")[0]
-    assert ">accepted<" in head and "texts to learn from" in head and "texts to test with" in head
-    assert "median characters" in html and "half are no longer than" in html
+    assert ">accepted<" in head and "training texts" in head and "test texts" in head
+    assert "median characters" in html and "half are at most" in html

@@ -13,7 +13,7 @@ import labelstream_train
 
 PACKAGE = Path(labelstream_train.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-LINES_MAX = 400
+LINES_MAX = 300
 FUNCTION_LINES_MAX = 70
 
 
@@ -122,8 +122,9 @@ def test_help_loads_nothing_heavy(command):
 
 
 def test_files_and_functions_are_short():
-    long = [f"{file.name} has {n}" for file in FILES if (n := len(file.read_text().splitlines())) > LINES_MAX]
-    for file in FILES:
+    ours = [*FILES, *Path(__file__).parent.glob("*.py")]
+    long = [f"{file.name} has {n}" for file in ours if (n := len(file.read_text().splitlines())) > LINES_MAX]
+    for file in ours:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES_MAX:
                 long.append(f"{file.name}: {node.name}")

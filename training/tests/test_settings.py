@@ -78,8 +78,8 @@ def test_set_wants_a_section_a_key_and_a_value(wrong):
     [
         ({"encoder": {"epochs": "many"}}, "encoder.epochs: .*integer.*, found 'many'"),
         ({"encoder": {"epochs": 0}}, "encoder.epochs: .*greater than or equal to 1, found 0"),
-        ({"encoder": {"epoch": 3}}, r"there is no encoder.epoch, expected encoder.epochs\?"),
-        ({"encoders": {}}, r"there is no encoders, expected encoder"),
+        ({"encoder": {"epoch": 3}}, r"there is no encoder.epoch; did you mean encoder.epochs\?"),
+        ({"encoders": {}}, r"there is no encoders; did you mean encoder"),
         ({"run": {"tier": "tiny"}}, "run.tier: .*'encoder' or 'fast', found 'tiny'"),
         ({"split": {"test_share": 1.0}}, "split.test_share: .*less than 1, found 1.0"),
         ({"data": 3}, "data: .*, found 3"),

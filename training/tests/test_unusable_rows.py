@@ -43,9 +43,7 @@ def test_unusable_rows_are_an_error_that_names_the_way_on(tmp_path, validate):
     for problem in ("text_missing", "label_missing"):
         (line,) = (line for line in told if f"row.{problem}" in line)
         assert line.startswith("error: ")
-        assert (
-            "--drop-unusable leaves such rows out (validate.unusable_share_max allows a share of rows, now 0)" in line
-        )
+        assert "--drop-unusable drops such rows (validate.unusable_share_max, now 0, allows a share of them)" in line
     code, told = validate(data, "--drop-unusable")
     assert code == 0 and any("warning: row.text_missing: in 1 row" in line for line in told)
     assert validate(data, "--set", "validate.unusable_share_max=0.05")[0] == 0
@@ -68,7 +66,7 @@ def test_a_time_that_cannot_be_read_is_named_first_with_the_format_that_fits(tmp
     first = next(line for line in told if line.startswith("error"))
     assert code == 4 and first.startswith("error: row.time_unreadable: ")
     assert f"column `when` {value(0)[:40]!r} is neither ISO 8601 nor Unix time; it fits {form}" in first
-    assert f"give --time-format '{form}'" in first
+    assert f"use --time-format '{form}'" in first
     code, told = validate(data, "--time", "when", "--time-format", form)
     assert code == 0, told
 
@@ -100,7 +98,7 @@ def test_times_of_several_forms_are_a_warning(tmp_path, validate, value, said):
 def test_ids_that_come_twice_are_named(tmp_path, validate):
     data = write(tmp_path / "d.csv", column="ID", value=lambda n: n % 58)
     (line,) = (line for line in validate(data)[1] if "duplicate_id" in line)
-    assert line.startswith("warning: row.duplicate_id: 4 rows share their id with another: '0' 2 times, '1' 2 times")
+    assert line.startswith("warning: row.duplicate_id: 4 rows share an id with another row: '0' 2 times, '1' 2 times")
     assert not [
         line for line in validate(write(tmp_path / "e.csv", column="id", value=str))[1] if "duplicate_id" in line
     ]
@@ -112,13 +110,13 @@ def test_ids_that_come_twice_are_named(tmp_path, validate):
 def test_labels_with_few_texts_are_named_on_the_console(tmp_path, validate):
     data = write(tmp_path / "d.csv", more="".join(f"rare thing {word},rare\n" for word in ("one", "two", "three")))
     (line,) = (line for line in validate(data)[1] if "label.few_texts" in line)
-    assert "(such as 'rare' with 3 texts)" in line
+    assert "(for example 'rare' with 3 texts)" in line
 
 
 def test_a_text_over_the_limit_says_the_limit_and_what_to_do(tmp_path, validate):
     code, told = validate(write(tmp_path / "d.csv", more=f"{'x' * 1_000_001},pay_invoice\n"))
     (line,) = (line for line in told if "row.text_too_long" in line)
-    assert code == 4 and "more than 1,000,000 characters" in line and "cut or split it" in line
+    assert code == 4 and "more than 1,000,000 characters" in line and "shorten or split it" in line
 
 
 @pytest.mark.parametrize("name", ["d.jsonl", "d.parquet", "d.csv"])

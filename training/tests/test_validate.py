@@ -3,56 +3,17 @@
 import contextlib
 import io
 import json
-import tempfile
 import unittest
 from pathlib import Path
 
-from labelstream_train import settings
 from labelstream_train.cli import main
 from labelstream_train.data.parts import Parts
-from labelstream_train.errors import Refused
-from labelstream_train.run import Run
 from labelstream_train.validate.stage import validate
 
 from . import planted
+from .checking import Checking
 
 BANKING77 = Path(__file__).parents[3] / "shared" / "datasets" / "banking77"
-
-
-class Checking(unittest.TestCase):
-    """Runs the stage on rows, in a folder of its own."""
-
-    def setUp(self) -> None:
-        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.train = planted.rows()
-
-    def run_on(self, path: Path, **sections: dict) -> Run:
-        """A run whose data is at `path`."""
-        values = settings.merge({"data": {"path": str(path), "text": "text", "label": "label"}}, sections)
-        return Run(settings.check(values), self.folder / "out")
-
-    def report(self, test: list | None = None, **sections: dict) -> dict:
-        """report.json about `self.train` and a file of `test` rows, if given; `refusal`, lines of errors, is added."""
-        planted.write(self.train, self.folder / "data" / "train.jsonl")
-        if test is not None:
-            planted.write(test, self.folder / "data" / "test.jsonl")
-        run, refusal = self.run_on(self.folder / "data", **sections), None
-        told = io.StringIO()
-        try:
-            with contextlib.redirect_stderr(told):
-                validate(run)
-        except Refused as refused:
-            self.assertIn("accept the data", str(refused))
-            refusal = "".join(line for line in told.getvalue().splitlines(True) if line.startswith("error: "))
-        report = json.loads((run.validate / "report.json").read_text(encoding="utf-8"))
-        self.assertEqual(report["passed"], refusal is None)
-        return report | {"refusal": refusal}
-
-    def found(self, report: dict, name: str) -> dict:
-        """The finding called `name`, which must be there."""
-        by_id = {each["id"]: each for each in report["findings"]}
-        self.assertIn(name, by_id)
-        return by_id[name]
 
 
 class CleanTest(Checking):
@@ -130,88 +91,6 @@ class RowFaultsTest(Checking):
     def test_numbers_with_wrong_check_digits_are_no_hints(self) -> None:
         self.train[0]["text"] = "order DE89 3704 0044 0532 0130 01 and 4111 1111 1111 1112 and 900-12-3456 of 10.0.0.1"
         self.assertEqual([each["id"] for each in self.report()["findings"] if each["id"].startswith("personal.")], [])
-
-
-class RepeatedTest(Checking):
-    def test_exact_duplicates(self) -> None:
-        self.train += [self.train[3] | {"text": str(self.train[3]["text"]).upper() + " "}] * 2
-        finding = self.found(self.report(), "duplicate.exact")
-        self.assertEqual((finding["count"], finding["severity"]), (2, "warning"))
-        self.assertEqual(finding["examples"][0]["other"]["place"], "train.jsonl:4")
-
-    def test_near_duplicates(self) -> None:
-        self.train += [self.train[3] | {"text": f"{self.train[3]['text']}s"}]
-        self.assertEqual(self.found(self.report(), "duplicate.near")["count"], 1)
-
-    def test_conflicting_labels_are_a_warning_and_many_of_them_an_error(self) -> None:
-        other = {"billing": "refund"}
-        self.train.append(self.train[3] | {"label": other.get(str(self.train[3]["label"]), "billing")})
-        report = self.report()
-        self.assertEqual(self.found(report, "conflict.exact")["severity"], "warning")
-        self.assertEqual(self.found(report, "conflict.exact")["count"], 2)
-        self.train += [row | {"label": other.get(str(row["label"]), "billing")} for row in self.train[10:20]]
-        report = self.report()
-        self.assertEqual(self.found(report, "conflict.exact")["severity"], "error")
-        self.assertIn("error: conflict.exact: ", report["refusal"])
-
-    def test_leakage_from_test(self) -> None:
-        test = planted.rows(20, seed=1)
-        report = self.report(test=[*test, self.train[5]])
-        finding = self.found(report, "leakage.exact")
-        self.assertEqual((finding["count"], finding["severity"]), (1, "warning"))
-        self.assertEqual(finding["examples"][0]["place"], "test.jsonl:101")
-        self.assertEqual(finding["examples"][0]["other"]["place"], "train.jsonl:6")
-        many = self.report(test=test[:50] + self.train[:50])
-        self.assertEqual(self.found(many, "leakage.exact")["severity"], "error")
-
-    def test_near_leakage_from_test(self) -> None:
-        near = self.train[5] | {"text": f"{self.train[5]['text']}, or not"}
-        finding = self.found(self.report(test=[*planted.rows(20, seed=1), near]), "leakage.near")
-        places = {(each["place"], each["other"]["place"]) for each in finding["examples"]}
-        self.assertIn(("test.jsonl:101", "train.jsonl:6"), places)
-
-    def test_a_text_both_labelled_and_out_of_scope(self) -> None:
-        outside = planted.write([{"text": self.train[0]["text"]}], self.folder / "outside.jsonl")
-        finding = self.found(self.report(data={"out_of_scope": str(outside)}), "leakage.out_of_scope")
-        self.assertEqual(finding["count"], 1)
-
-
-class LabelsTest(Checking):
-    def test_labels_with_few_texts(self) -> None:
-        self.train += [{"text": f"{text} is what I ask", "label": "rare"} for text in ("opening hours", "a new owner")]
-        finding = self.found(self.report(), "label.few_texts")
-        self.assertEqual((finding["count"], finding["severity"]), (1, "warning"))
-        self.assertEqual(finding["examples"], [{"label": "rare", "texts": 2}])
-
-    def test_a_label_with_one_text(self) -> None:
-        self.train.append({"text": "when are you open on sundays", "label": "hours"})
-        self.assertEqual(self.found(self.report(), "label.single_text")["severity"], "error")
-
-    def test_a_single_label(self) -> None:
-        self.train = [row | {"label": "all"} for row in self.train]
-        report = self.report()
-        self.assertEqual(self.found(report, "label.fewer_than_two")["severity"], "error")
-        self.found(report, "split.impossible")
-
-    def test_labels_of_one_side(self) -> None:
-        test = [row | {"label": "unheard" if row["label"] == "login" else row["label"]} for row in planted.rows(9, 1)]
-        report = self.report(test=test)
-        self.assertEqual(self.found(report, "label.only_in_test")["examples"][0]["label"], "unheard")
-        self.assertEqual(self.found(report, "label.not_in_test")["examples"][0]["label"], "login")
-
-    def test_labels_spelt_in_two_ways(self) -> None:
-        self.train = [row | {"label": "Log-In"} if place % 2 and row["label"] == "login" else row
-                      for place, row in enumerate(self.train)]  # fmt: skip
-        self.assertEqual(self.found(self.report(), "label.spelling")["count"], 2)
-
-    def test_imbalance(self) -> None:
-        kept = [row for row in planted.rows(300) if row["label"] == "billing"]
-        self.train = kept + [row for row in self.train if row["label"] != "billing"][:60]
-        self.assertEqual(self.found(self.report(validate={"imbalance_max": 5}), "label.imbalance")["severity"], "info")
-
-    def test_labels_that_are_numbers(self) -> None:
-        self.train = [row | {"label": planted.LABELS.index(str(row["label"]))} for row in self.train]
-        self.assertEqual(self.found(self.report(), "label.numbers")["count"], 5)
 
 
 class LanguagesAndTimesTest(Checking):

@@ -73,7 +73,7 @@ def test_a_second_run_skips_everything(tmp_path, call):
     assert call("run", *data)[:2] == (0, ALL)
     code, ran, err = call("run", *data)
     assert (code, ran) == (0, [])
-    assert err.count("skipped, it is done and nothing it depends on has changed") == 5
+    assert err.count("skipped, up to date") == 5
     assert call("run", "--resume")[1] == [], "the run keeps its settings"
     assert call("run", "--force")[1] == ALL
 
@@ -147,7 +147,7 @@ def test_a_training_is_not_thrown_away_unasked(tmp_path, call):
     call("run", "--data", str(tmp_path / "data.csv"))
     code, ran, err = call("run", "--epochs", "3")
     assert (code, ran) == (2, [])
-    assert "encoder.epochs was 12 and is 3" in err and "--redo-changed" in err and err.count("\n") == 1
+    assert "encoder.epochs was 12, now 3" in err and "--redo-changed" in err and err.count("\n") == 1
     assert call("evaluate", "--epochs", "3")[0] == 2, "a later stage with other settings is a mistake as well"
     assert call("run")[:2] == (0, []), "a refused change is not written down"
     (tmp_path / "data.csv").write_text("text,label\nother,b\n")
@@ -162,7 +162,7 @@ def test_what_changed_is_replaced_on_demand_and_what_did_not_is_kept(tmp_path, c
     call("run", "--data", str(tmp_path / "data.csv"))
     assert call("run", "--redo-changed")[:2] == (0, [])
     assert call("run", "--redo-changed", "--epochs", "3")[1] == ["train", "export", "evaluate", "gate"]
-    stages.raises["train"] = Stopped("the budget of --minutes is over")
+    stages.raises["train"] = Stopped("the time limit of --minutes is reached")
     call("train", "--redo-changed", "--epochs", "4")
     (tmp_path / "run" / "train" / "checkpoint").write_text("half")
     del stages.raises["train"]
@@ -171,10 +171,10 @@ def test_what_changed_is_replaced_on_demand_and_what_did_not_is_kept(tmp_path, c
 
 
 def test_half_a_training_goes_on(tmp_path, call, stages):
-    stages.raises["train"] = Stopped("the budget of --minutes is over")
+    stages.raises["train"] = Stopped("the time limit of --minutes is reached")
     code, ran, err = call("run", "--data", str(tmp_path / "data.csv"))
     assert (code, ran) == (3, ["validate", "train"])
-    assert "stopped: the budget" in err
+    assert "stopped: the time limit" in err
     half = tmp_path / "run" / "train" / "file"
     half.write_text("half")
     assert call("run", "--seed", "4")[0] == 2
@@ -188,7 +188,7 @@ def test_half_a_training_goes_on(tmp_path, call, stages):
 def test_time_that_is_over_stops_before_the_next_stage(tmp_path, call):
     code, ran, err = call("run", "--data", str(tmp_path / "data.csv"), "--minutes", "0")
     assert (code, ran) == (3, [])
-    assert "before `validate`" in err and "the same command goes on" in err
+    assert "before `validate`" in err and "run the same command again" in err
     assert call("run")[:2] == (0, ALL)
 
 
@@ -208,7 +208,7 @@ def test_tuned_settings_are_those_that_are_trained_with(tmp_path, call):
     assert (tmp_path / "run" / "train" / "file").read_text() == "train (77,)"
     assert call("run")[1] == []
     code, _, err = call("run", "--trials", "0")
-    assert code == 2 and "encoder.epochs was 77 and is 12" in err
+    assert code == 2 and "encoder.epochs was 77, now 12" in err
 
 
 def test_stages_alone_share_the_folder(tmp_path, call):

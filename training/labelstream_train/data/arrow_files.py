@@ -12,7 +12,7 @@ from ..errors import UserError
 from .files import format_of
 
 BATCH_ROWS = 1000
-"""Rows that are in memory as Python values at once, besides what is kept of them."""
+"""Rows converted to Python values at once."""
 
 
 def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -28,7 +28,7 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def label_names(path: Path) -> Mapping[str, Sequence[str]]:
-    """Column -> names of its numbers: from the schema's `huggingface` entry, or dataset_info.json beside the file."""
+    """Column -> names of its label ids: from the schema's `huggingface` entry, or dataset_info.json beside the file."""
     try:
         with _opened(path) as source:
             schema = source.schema_arrow if isinstance(source, pyarrow.parquet.ParquetFile) else source.schema
@@ -44,7 +44,7 @@ def label_names(path: Path) -> Mapping[str, Sequence[str]]:
 
 
 def _class_names(feature: Any) -> Sequence[str] | None:
-    """Names of a ClassLabel, also of a list of them ([feature], or {"feature": ...})."""
+    """Names of a ClassLabel, or of a list of ClassLabels ([feature], or {"feature": ...})."""
     if isinstance(feature, list) and feature:
         return _class_names(feature[0])
     if not isinstance(feature, dict):

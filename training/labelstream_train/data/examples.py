@@ -1,4 +1,4 @@
-"""What every stage works on: labelled texts."""
+"""Labelled texts, which every stage works on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from ..errors import UserError
 class Example:
     """One text with the names of its labels: exactly one, or any number when the data is multi-label.
 
-    `time_ms` is Unix time in UTC; `slices` names what figures are reported by (language, source, ...).
+    `time_ms` is Unix time in UTC; `slices` are the values by which metrics are reported (language, source, ...).
     """
 
     text: str
@@ -31,7 +31,7 @@ def truth_of(labels: Sequence[str], is_multi_label: bool, examples: Sequence[Exa
             raise UserError(f"read the label of {example.text[:40]!r}: expected one, found {len(example.labels)}")
         for label in example.labels:
             if label not in ids:
-                raise UserError(f"use the label {label!r}: it is none of the {len(labels)} that training knows")
+                raise UserError(f"use the label {label!r}: it is not one of the {len(labels)} labels of training")
             if is_multi_label:
                 truth[row, ids[label]] = 1.0
             else:

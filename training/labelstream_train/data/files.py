@@ -1,8 +1,8 @@
-"""Finds which files of a folder are train, validation and test, whoever wrote the folder.
+"""Finds the train, validation and test files of a folder.
 
-Understood are plain folders (`train.csv`, `test.jsonl.gz`, `dev.parquet`, `train-00000-of-00002.parquet`), the
-layout of Hugging Face's hub (the same names in `data/` or one folder further down) and what
-`Dataset.save_to_disk` and `DatasetDict.save_to_disk` write (`state.json` names the Arrow files).
+It understands plain folders (`train.csv`, `test.jsonl.gz`, `dev.parquet`, `train-00000-of-00002.parquet`), the
+layout of the Hugging Face hub (the same names in `data/` or one folder below), and the output of
+`Dataset.save_to_disk` and `DatasetDict.save_to_disk` (`state.json` names the Arrow files).
 """
 
 import re
@@ -20,12 +20,12 @@ PARTS = {"train": "train", "training": "train", "validation": "validation", "val
 """First word of a file's name -> the part it belongs to."""
 
 _ABOUT = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
-"""Files of Hugging Face that describe data and hold none."""
+"""Hugging Face files that describe data and contain none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The files of each part, in order of their names. `ignored` are data files that no part claims."""
+    """The files of each part, ordered by name. `ignored` are data files whose names match no part."""
 
     train: tuple[Path, ...]
     validation: tuple[Path, ...] = ()
@@ -34,7 +34,7 @@ class Found:
 
 
 def find(place: Path) -> Found:
-    """The files behind `place`: a file is all train; in a folder, names say the part."""
+    """The files at `place`: a file is all train; in a folder, the names tell the parts."""
     if place.is_file():
         format_of(place)
         return Found((place,))
@@ -49,32 +49,34 @@ def find(place: Path) -> Found:
         files = sorted(each for each in folder.glob("*") if each.is_file() and is_data(each))
         if files:
             return _of_folder(files, place)
-    raise UserError(f"find the data: {place} holds no {', '.join(FORMATS)} file (nor one with .gz or .zst behind)")
+    raise UserError(f"find the data: {place} has no {', '.join(FORMATS)} file (or one of these with .gz or .zst)")
 
 
 def is_data(path: Path) -> bool:
-    """Whether the name is that of a file with rows."""
+    """Whether this is a data file, by its name."""
     return path.name not in _ABOUT and not path.name.startswith((".", "cache-")) and kind(path) in FORMATS
 
 
 def format_of(path: Path) -> str:
-    """`.csv` of train.csv.gz; the error names what could be read."""
+    """`.csv` for train.csv.gz; the error lists the supported formats."""
     found = kind(path)
     if found not in FORMATS:
-        raise UserError(f"read {path}: expected a name that ends with {', '.join(FORMATS)} (and .gz or .zst)")
+        raise UserError(
+            f"read {path}: expected a name that ends in {', '.join(FORMATS)} (or one of these with .gz or .zst)"
+        )
     return found
 
 
 def packing_of(path: Path) -> str | None:
-    """`.gz` of train.csv.gz."""
+    """`.gz` for train.csv.gz."""
     return path.suffix if path.suffix in PACKINGS else None
 
 
 def saved(folder: Path) -> tuple[Path, ...]:
-    """The Arrow files of one `Dataset.save_to_disk`, in their order."""
+    """The Arrow files of one `Dataset.save_to_disk`, in order."""
     state = read_object(folder / "state.json")
     if state.get("_indices_data_files"):
-        raise UserError(f"read {folder}: its rows stand behind indices; save it again with datasets 2.0 or newer")
+        raise UserError(f"read {folder}: it has an indices mapping; call flatten_indices() and save it again")
     names = [each["filename"] for each in state.get("_data_files", [])]
     paths = tuple(folder / Path(name).name for name in names)
     if not paths:
@@ -93,7 +95,7 @@ def _of_folder(files: Sequence[Path], place: Path) -> Found:
 
 
 def _by_part(words: dict[str, tuple[Path, ...]], place: Path) -> Found:
-    """`words` are first words of file names, or names of splits."""
+    """Groups files by part; `words` are the first words of file names, or names of splits."""
     parts: dict[str, tuple[Path, ...]] = {}
     for word, files in words.items():
         part = PARTS.get(word, "ignored")
@@ -112,5 +114,5 @@ def _only_folder(place: Path) -> list[Path]:
 
 
 def kind(path: Path) -> str:
-    """`.csv` of train.csv.gz, whether or not we read that format."""
+    """`.csv` for train.csv.gz, supported or not."""
     return Path(path.stem).suffix.lower() if path.suffix in PACKINGS else path.suffix.lower()

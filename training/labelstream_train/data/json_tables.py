@@ -1,7 +1,7 @@
-"""The forms in which a table is written as one JSON value, as rows.
+"""Converts a table in one JSON value to rows.
 
-Besides a list of objects there are pandas' `to_json` in each of its forms (by default an object of columns, each an
-object of row name -> value) and an object of lists, as people write it by hand.
+Supported are a list of objects, every orientation of pandas' `to_json` (by default an object of columns, each an object
+of row name -> value), and an object of lists.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,22 +12,22 @@ from ..errors import UserError
 
 
 def rows(value: Any, path: Path) -> Sequence[Any]:
-    """The rows of a table, in order; each should be an object, which the caller checks."""
+    """The rows of a table, in order; the caller checks that each is an object."""
     if isinstance(value, dict):
         found = _of_object(value, path)
         if found is not None:
             return found
     if not isinstance(value, list):
         raise UserError(f"read {path}: expected a list of objects, found {type(value).__name__} "
-                        "(or a table in one of the forms of pandas' to_json)")  # fmt: skip
+                        "(or a table that pandas' to_json wrote)")  # fmt: skip
     if value and isinstance(value[0], list):
-        raise UserError(f"read {path}:1: expected an object with the columns, found a list; give each value its "
-                        "column's name (pandas: orient='records')")  # fmt: skip
+        raise UserError(f"read {path}:1: expected an object with column names, found a list; "
+                        "write one object per row (pandas: orient='records')")  # fmt: skip
     return value
 
 
 def _of_object(value: Mapping[str, Any], path: Path) -> Sequence[Any] | None:
-    """None where it is no table that we know."""
+    """The rows of a table in an object; None if it has no known form."""
     if set(value) == {"columns", "index", "data"} and all(isinstance(each, list) for each in value.values()):
         return _named(value["columns"], value["data"], path)
     lists = [each for each in value.values() if isinstance(each, list)]
@@ -48,7 +48,7 @@ def _of_object(value: Mapping[str, Any], path: Path) -> Sequence[Any] | None:
 def _turned(value: Mapping[str, Mapping[str, Any]], inner: Sequence[str]) -> Sequence[Any]:
     """An object of objects: columns of rows (pandas' default), or rows of columns (its `orient="index"`).
 
-    Row names are numbers by default. Where neither or both are, there are more rows than columns.
+    Row names are usually numbers. If neither or both levels are, assume more rows than columns.
     """
     outer = list(value)
     is_by_row = _numbered(outer) if _numbered(outer) != _numbered(inner) else len(outer) > len(inner)

@@ -1,12 +1,12 @@
-"""Everything the user gave, as rows: which files are train, validation and test, and what is in them."""
+"""Reads the user's train, validation, test and out-of-scope files as rows."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from ..digests import sha256
 from ..errors import UserError
 from . import arrow_files, files, names, text_files
 from .examples import Example
@@ -14,15 +14,15 @@ from .rows import Row, columns
 from .settings import DataSettings
 
 COLUMNS_FROM_ROWS = 100
-"""JSON has no header: a column is one that any of the first so many rows has."""
+"""JSON has no header: the columns are those of the first so many rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`validation` and `test` are None where the data has none. `files` has part, name, sha256, rows of each.
+    """`validation` and `test` are None if the data has none. `files` has part, name, sha256 and rows of each file.
 
-    `ignored` are the names of data files in the folder that no part claims, `renamed` has label as in a file -> as it
-    is here, where the same number was written in two ways.
+    `ignored` are the names of data files in the folder that match no part. `renamed` maps label in a file -> label
+    here, for numbers that were written in two ways.
     """
 
     train: tuple[Row, ...]
@@ -34,20 +34,20 @@ class Loaded:
     renamed: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self) -> dict[str, tuple[Row, ...]]:
-        """Part -> its rows, for those parts that there are."""
+        """Part -> its rows, without empty parts."""
         parts = {name: getattr(self, name) for name in ("train", "validation", "test", "out_of_scope")}
         return {name: rows for name, rows in parts.items() if rows}
 
 
 def examples(rows: Sequence[Row]) -> list[Example]:
-    """Those of the rows without a problem."""
+    """The examples of the rows without a problem."""
     return [row.example for row in rows if row.problem is None]
 
 
 def load(settings: DataSettings) -> Loaded:
-    """Reads all files; whatever cannot be read as rows is an error that names file and line."""
+    """Reads all files; an unreadable one is an error that names file and line."""
     if settings.path is None:
-        raise UserError("find the data: give --data FILE_OR_DIR (data.path of the settings)")
+        raise UserError("find the data: use --data FILE_OR_DIR (data.path)")
     found = files.find(Path(settings.path))
     places = {"train": found.train, "validation": found.validation, "test": found.test}
     if settings.validation is not None:
@@ -75,7 +75,7 @@ def load(settings: DataSettings) -> Loaded:
 
 
 def read_rows(path: Path, settings: DataSettings, is_labelled: bool = True, root: Path | None = None) -> list[Row]:
-    """The rows of one file, in order, with places below `root`. Not labelled: any label and a missing one are fine."""
+    """The rows of one file, in order, with places relative to `root`. Unless `is_labelled`, labels may be missing."""
     is_arrow = files.format_of(path) in (".parquet", ".arrow")
     class_names = arrow_files.label_names(path) if is_arrow else {}
     form = text_files.Form(settings.delimiter, settings.encoding)
@@ -89,14 +89,8 @@ def read_rows(path: Path, settings: DataSettings, is_labelled: bool = True, root
     return [which.row(values, f"{_name(path, root)}:{number}") for number, values in chain(first, source)]
 
 
-def sha256(path: Path) -> str:
-    """Hex digest of the file as it lies on disk (the compressed bytes for .gz)."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def renamed(rows: Sequence[Row], labels: Mapping[str, str]) -> tuple[Row, ...]:
-    """The rows, each label as `labels` has it; others stay."""
+    """The rows with labels renamed by `labels`; others keep theirs."""
     return tuple(
         replace(row, example=replace(row.example, labels=tuple(labels.get(each, each) for each in row.example.labels)))
         for row in rows
@@ -104,7 +98,7 @@ def renamed(rows: Sequence[Row], labels: Mapping[str, str]) -> tuple[Row, ...]:
 
 
 def _with_one_form(loaded: Loaded) -> Loaded:
-    """1.0 in one file is 1 in another: pandas writes whole numbers so where a row has none."""
+    """Treats labels 1.0 and 1 as one: pandas writes integers as 1.0 if a row has no value."""
     labels = names.same_numbers(
         label for part, rows in loaded.rows().items() if part != "out_of_scope" for row in rows
         for label in row.example.labels if label
@@ -119,7 +113,7 @@ def _with_one_form(loaded: Loaded) -> Loaded:
 
 
 def _without_outsiders(loaded: Loaded, named: str | None) -> Loaded:
-    """Rows with the out-of-scope label go to the part of that name."""
+    """Moves rows with the out-of-scope label to the out-of-scope part."""
     if named is None:
         return loaded
     label = names.word(named, "the settings", "data.out_of_scope_label")
@@ -136,7 +130,7 @@ def _without_outsiders(loaded: Loaded, named: str | None) -> Loaded:
 
 
 def _name(path: Path, root: Path | None) -> str:
-    """Short, without folders of the user's machine."""
+    """The file's name relative to the data folder, without the folders above."""
     return path.relative_to(root).as_posix() if root in path.parents else path.name
 
 

@@ -1,4 +1,4 @@
-"""Examples as a Parquet file: text, labels, group, time_ms, and one column `slice.NAME` for each slice."""
+"""Examples as a Parquet file: text, labels, group, time_ms, and a column `slice.NAME` for each slice."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ SLICE = "slice."
 
 
 def write(examples: Sequence[Example], path: Path) -> None:
-    """One row an example; an example without a slice has null in its column."""
+    """Writes one row per example; a missing slice is null."""
     columns = {
         "text": pyarrow.array([each.text for each in examples], pyarrow.string()),
         "labels": pyarrow.array([list(each.labels) for each in examples], pyarrow.list_(pyarrow.string())),

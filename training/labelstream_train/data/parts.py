@@ -1,7 +1,7 @@
-"""The four parts that a data set is cut into, as one folder of Parquet files.
+"""The four parts of a split data set, as a folder of Parquet files.
 
-`validate` writes them once. Every later stage reads them from there and never the user's files. A label is a name; its
-id is its place in the sorted `Parts.labels`.
+`validate` writes them once. Later stages read them and never the user's files. A label is a name; its id is its index
+in the sorted `Parts.labels`.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,10 @@ PARTS = ("train", "held_out", "test", "out_of_scope")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A data set cut up: `train` to learn from, `held_out` to choose and calibrate by, `test` to report.
+    """A split data set: `train` for training, `held_out` for choosing the epoch and calibration, `test` for the
+    metrics.
 
-    `out_of_scope` holds texts that belong to none of the labels (their own labels are kept, but mean nothing).
+    `out_of_scope` holds texts that belong to no label (labels that they have are kept, but mean nothing).
     `facts` says where the parts come from: `files` (name, sha256 and rows of each input), `fingerprint`
     (one sha256 over all of them), `dropped` (counts by reason), `data` (name, licence, attribution).
     """
@@ -39,7 +40,7 @@ class Parts:
         return truth_of(self.labels, self.is_multi_label, examples)
 
     def write(self, folder: Path) -> None:
-        """Writes one Parquet file a part, then parts.json, which a reader looks for first."""
+        """Writes one Parquet file per part, then parts.json, which readers look for first."""
         from . import parquet
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +51,7 @@ class Parts:
 
     @classmethod
     def read(cls, folder: Path) -> "Parts":
-        """What `write` wrote; an error says to run `validate` where there is nothing."""
+        """What `write` wrote; an error says to run `validate` if there is nothing."""
         from . import parquet
 
         header = json_file.read_object(folder / "parts.json", made_by="validate")

@@ -1,7 +1,7 @@
-"""Recognises personal data by patterns, confirmed by check digits wherever a number has them, and masks it.
+"""Finds personal data by patterns, confirmed by check digits if a number has them, and masks it.
 
-A hint is not proof, and no hint is no proof of the contrary: names and postal addresses are not searched.
-Masking is broader than recognising: it also hides what only looks like a number of a person.
+A match is a hint, not proof, and no match is no proof either: names and postal addresses are not searched. Masking is
+broader than finding: it also hides what only looks like a personal number.
 """
 
 import importlib
@@ -28,7 +28,7 @@ _LONG_NUMBER = re.compile(r"\d(?:[ ./-]?\d){6,}")
 _TOKEN = re.compile(r"\b(?=\w*\d)[A-Za-z0-9_]{20,}\b")
 
 SHOWN_CHARACTERS = 100
-"""Of a text in a report."""
+"""Characters of a text that a report shows."""
 
 NATIONAL_IDS = {
     "br.cpf": r"\d{3}\.\d{3}\.\d{3}-\d{2}",
@@ -40,12 +40,12 @@ NATIONAL_IDS = {
     "pl.pesel": r"\d{11}",
     "us.ssn": r"\d{3}-\d{2}-\d{4}",
 }
-"""How each number is written, narrowly: its check digits are tested too (modules of python-stdnum). Numbers whose
-test lets a tenth of all digits through (Dutch BSN, British NHS) are left out: they would be found in any orders."""
+"""Patterns of the numbers; python-stdnum tests the check digits, too. Numbers whose test accepts a tenth of all digits
+(Dutch BSN, British NHS) are left out: order numbers would match them."""
 
 
 def kinds(text: str, national_ids: Iterable[str] = ()) -> set[str]:
-    """Which of `KINDS` a text has hints of."""
+    """Which of `KINDS` a text seems to contain."""
     tests: dict[str, Callable[[], bool]] = {
         "email": lambda: "@" in text and _EMAIL.search(text) is not None,
         "phone": lambda: any(_is_phone(found.group()) for found in _PHONE.finditer(text)),
@@ -58,7 +58,7 @@ def kinds(text: str, national_ids: Iterable[str] = ()) -> set[str]:
 
 
 def mask(text: str) -> str:
-    """The text with everything hidden that could name a person: [email], [phone], [iban], [number], [ip], [id]."""
+    """The text with everything masked that could identify a person: [email], [phone], [iban], [number], [ip], [id]."""
     for pattern, name in (
         (_EMAIL, "[email]"),
         (_IBAN, "[iban]"),
@@ -85,7 +85,7 @@ def _is_phone(found: str) -> bool:
 
 
 def _is_iban(found: str) -> bool:
-    """Words after the number may have been caught with it, so the last groups are dropped one by one."""
+    """Drops the last groups one by one: the pattern may have matched words after the number."""
     while found:
         if iban.is_valid(found):
             return True
@@ -99,7 +99,7 @@ def _is_card(found: str) -> bool:
 
 
 def _is_ip(found: str) -> bool:
-    """Addresses of the internet only: private ones, and versions like 10.0.0.1, say nothing about a person."""
+    """Public addresses only: private ones, and versions like 10.0.0.1, identify nobody."""
     try:
         return ipaddress.ip_address(found).is_global
     except ValueError:

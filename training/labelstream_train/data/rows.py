@@ -1,8 +1,7 @@
 """One row of a data file as an example, or as a problem that `validate` reports.
 
-A row that says what it should not (a blank text, no label, an unreadable time) is a value, not an exception:
-the data check lists all of them with their places. A file that cannot be read as what its name says is an
-error at once.
+A bad row (blank text, no label, unreadable time) is a value, not an exception: the data check lists all of them with
+their places. A file that does not have the format of its name is an error at once.
 """
 
 import ast
@@ -16,7 +15,7 @@ from ..errors import UserError
 from . import names, text_files, times
 from .examples import Example
 from .settings import DataSettings
-from .times import time_of as time_of  # where a row's reader looks for it
+from .times import time_of as time_of  # re-exported for readers of rows
 
 TEXT_CHARS_MAX = 1_000_000
 """Longest accepted text, in characters: a broken export is more likely than a message this long."""
@@ -27,7 +26,7 @@ ID_NAMES = ("id", "uuid", "guid", "message_id", "ticket_id", "row_id", "text_id"
 SEPARATORS = ",;|"
 
 TIME_CHARS_MAX = 40
-"""Characters that a message shows of a time."""
+"""Characters of a time that a message shows."""
 
 Problem = Literal[
     "text_missing", "text_not_a_string", "text_blank", "text_too_long",
@@ -37,10 +36,9 @@ Problem = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`place` is FILE:LINE (lines and rows count from 1). Where `problem` is set, `example` has what could be read.
+    """`place` is FILE:LINE (lines and rows count from 1). If `problem` is set, `example` has what could be read.
 
-    `id` is what the file names the row by, `time_form` how its time was written, `time_text` one that cannot be read in
-    `time_column`.
+    `id` is the row's id in the file, `time_form` the form of its time, `time_text` an unreadable time in `time_column`.
     """
 
     place: str
@@ -54,9 +52,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which column is what. `names` holds a column's names of its numbers (Hugging Face's ClassLabel),
-    `renamed` the label that stands for one of the file. With `empty_is_none` no value means none of the labels, as in a
-    CSV file an empty list looks like nothing."""
+    """The roles of the columns. `names` are the names of a column's label ids (Hugging Face's ClassLabel); `renamed`
+    maps labels of the file to new names. With `empty_is_none`, no value means no label, as CSV has no empty list."""
 
     text: str
     label: str | None
@@ -102,7 +99,7 @@ class Columns:
         if not isinstance(value, (list, tuple)):
             value = [] if value is None else [value]
         elif not self.is_multi_label:
-            raise UserError(f"read {place}: `{self.label}` holds a list of labels; give --multi-label")
+            raise UserError(f"read {place}: `{self.label}` has a list of labels; use --multi-label")
         return tuple(word for each in value if (word := self._label(each, place)) is not None)
 
     def _parted(self, value: str, place: str) -> Sequence[Any]:
@@ -114,7 +111,9 @@ class Columns:
         if value.lstrip().startswith("["):
             raise UserError(f"read {place}: `{self.label}` is {value[:40]!r}, expected a JSON list of labels")
         if any(mark in value for mark in SEPARATORS):
-            raise UserError(f"read {place}: `{self.label}` is {value[:40]!r}; say what parts labels: --label-separator")
+            raise UserError(
+                f"read {place}: `{self.label}` is {value[:40]!r}; name the separator with --label-separator"
+            )
         return [value] if value.strip() else []
 
     def _label(self, value: Any, place: str) -> str | None:
@@ -135,7 +134,7 @@ class Columns:
 
 
 def columns(settings: DataSettings, found: Sequence[str], file: str, is_labelled: bool = True) -> Columns:
-    """The columns that `settings` name, or those of usual names; one that is not `found` is an error."""
+    """The columns that `settings` name, else those with the usual names; a missing one is an error."""
     wanted = {"text": settings.text, "group": settings.group, "time": settings.time, "id": settings.id}
     if is_labelled:
         wanted["label"] = settings.label
@@ -152,7 +151,7 @@ def columns(settings: DataSettings, found: Sequence[str], file: str, is_labelled
         if given[key] is None:
             given[key] = next((column for name in known if (column := names.column(name, found, file))), None)
         if given[key] is None:
-            raise UserError(_absent(file, f"give --{key} COLUMN;", found))
+            raise UserError(_absent(file, f"use --{key} COLUMN;", found))
     renamed = {names.word(name, "data.label_names", name): to for name, to in settings.label_names.items()}
     id = given["id"] or next((column for name in ID_NAMES if (column := names.column(name, found, file))), None)
     return Columns(
@@ -184,7 +183,7 @@ def _text_problem(text: Any) -> Problem | None:
 
 
 def _list(value: str) -> Sequence[Any] | None:
-    """A list in JSON, or as Python prints one (pandas writes that into CSV files); None when it is neither."""
+    """A list in JSON or in Python notation, which pandas writes to CSV files; None if it is neither."""
     if not (value.strip().startswith("[") and value.strip().endswith("]")):
         return None
     for parse in (json.loads, ast.literal_eval):
@@ -198,6 +197,6 @@ def _list(value: str) -> Sequence[Any] | None:
 
 
 def _value(values: Mapping[str, Any], column: str, place: str) -> str | None:
-    """What a text is grouped or sliced by: a name, or a time as ISO 8601."""
+    """The value of a group or slice: a name, or a time as ISO 8601."""
     value = values.get(column)
     return value.isoformat() if isinstance(value, date) else names.word(value, place, column)

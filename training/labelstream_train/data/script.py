@@ -13,6 +13,6 @@ def script(text: str) -> str:
 
 @lru_cache(maxsize=65536)
 def _script_of(letter: str) -> str:
-    """HAN and the two Japanese syllabaries have names of their own; FULLWIDTH LATIN is LATIN."""
+    """The first word of the letter's name; CJK is HAN, FULLWIDTH LATIN is LATIN."""
     name = unicodedata.name(letter, "UNKNOWN").removeprefix("FULLWIDTH ").removeprefix("MODIFIER LETTER ")
     return "HAN" if name.startswith("CJK") else name.split(" ")[0].split("-")[0]

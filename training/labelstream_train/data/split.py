@@ -1,8 +1,8 @@
-"""Cuts rows into train, held-out and test, so that no text, group or time leaks from one into another.
+"""Splits rows into train, held-out and test without leakage of texts, groups or times.
 
-Test comes first: where no test file is given, it is cut from train; texts of train that are also in test are
-dropped from train. The held-out part is then cut from what is left in the same manner, or is the validation
-file. Two texts with the same `normal` form count as one, and stay together.
+Test comes first: without a test file, it is split off from train; then texts that are also in test are dropped from
+train. The held-out part is split off from the rest in the same way, or is the validation file. Two texts with the same
+`normal` form count as one and stay together.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from .parts import Parts
 from .settings import DataSettings, SplitSettings
 
 Cut = tuple[list[Example], list[Example]]
-"""What stays, and what was cut off."""
+"""What stays, and what was split off."""
 
 
 def split(loaded: Loaded, data: DataSettings, settings: SplitSettings) -> Parts:
@@ -44,25 +44,25 @@ def split(loaded: Loaded, data: DataSettings, settings: SplitSettings) -> Parts:
         train = _apart(train, held_out, by, dropped, "train_in_held_out")
     labels = tuple(sorted({label for example in train for label in example.labels}))
     if len(labels) < (1 if data.multi_label else 2):
-        raise UserError(f"train on {len(labels)} label(s): at least {1 if data.multi_label else 2} needed")
+        raise UserError(f"train on {len(labels)} label(s): at least {1 if data.multi_label else 2} required")
     known = {name: _known(part, labels, dropped, name) for name, part in (("held_out", held_out), ("test", test))}
     for name, part in known.items():
         if not part:
-            raise UserError(f"split the data: no text is left for {name}; {len(train)} are for train")
+            raise UserError(f"split the data: no texts are left for {name}; train has {len(train)}")
     outside = _apart(examples(loaded.out_of_scope), train, by, dropped, "out_of_scope_in_train")
     return Parts(labels, data.multi_label, tuple(train), known["held_out"], known["test"], tuple(outside),
                  facts=_facts(loaded, data, settings, dropped))  # fmt: skip
 
 
 def normal(text: str) -> str:
-    """Two texts with the same normal form count as one: case and white space are ignored."""
+    """Texts with the same normal form count as one: case and white space are ignored."""
     return " ".join(text.casefold().split())
 
 
 def stratified(given: Sequence[Example], share: float, dice: random.Random) -> Cut:
-    """Each label gives `round(texts * share)` of its texts, at least one; a label with one text keeps it.
+    """Splits off `round(texts * share)` texts of each label, at least one; a label with one text keeps it.
 
-    An example with several labels counts for the rarest of them, so that rare labels get their share.
+    An example with several labels counts for its rarest one, so that rare labels get their share.
     """
     counts = Counter(label for example in given for label in example.labels)
     by_label: dict[str, set[str]] = defaultdict(set)
@@ -77,30 +77,30 @@ def stratified(given: Sequence[Example], share: float, dice: random.Random) -> C
 
 
 def by_group(given: Sequence[Example], share: float, dice: random.Random) -> Cut:
-    """Whole groups in random order until they have `share` of the texts; a text without a group is its own."""
-    sizes = Counter(map(_group, given))
+    """Splits off whole groups in random order up to `share` of the texts; a text without a group is its own group."""
+    sizes = Counter(map(unit, given))
     if len(sizes) < 2:
         raise UserError(f"split by group: expected at least two groups, found {len(sizes)}")
     names = sorted(sizes)
     dice.shuffle(names)
     wanted, have, cut = share * len(given), 0, set()
     for name in names[:-1]:
-        # A group is taken when that comes closer to the wanted size than leaving it.
+        # Take a group if that comes closer to the wanted size than leaving it.
         if have and abs(have + sizes[name] - wanted) > abs(have - wanted):
             continue
         cut.add(name)
         have += sizes[name]
-    return _by(given, lambda example: _group(example) in cut)
+    return _by(given, lambda example: unit(example) in cut)
 
 
 def by_time(given: Sequence[Example], share: float, dice: random.Random) -> Cut:
-    """The newest `share` of the texts is cut off; texts of the same time stay together."""
+    """Splits off the newest `share` of the texts; texts of the same time stay together."""
     times = sorted(example.time_ms for example in given if example.time_ms is not None)
     if len(times) < len(given):
-        raise UserError(f"split by time: {len(given) - len(times)} texts have none; name their column by --time")
+        raise UserError(f"split by time: {len(given) - len(times)} texts have no time; name the column with --time")
     first = times[min(len(times) - 1, math.ceil(len(times) * (1 - share)))] if times else 0
     if not times or first == times[0]:
-        raise UserError("split by time: all texts that could be train have the time of the test texts")
+        raise UserError("split by time: no texts are older than the test texts, so none are left for train")
     return _by(given, lambda example: example.time_ms is not None and example.time_ms >= first)
 
 
@@ -109,7 +109,7 @@ def _by(given: Sequence[Example], is_cut: Callable[[Example], bool]) -> Cut:
 
 
 def _apart(given: list[Example], other: Sequence[Example], by: str, dropped: Counter, name: str) -> list[Example]:
-    """`given` without what `other` has too: texts, and groups where the split is by group."""
+    """`given` without the texts of `other`, and without its groups if the split is by group."""
     texts = {normal(example.text) for example in other}
     kept = [example for example in given if normal(example.text) not in texts]
     dropped[name] += len(given) - len(kept)
@@ -122,14 +122,15 @@ def _apart(given: list[Example], other: Sequence[Example], by: str, dropped: Cou
 
 
 def _known(part: Sequence[Example], labels: Sequence[str], dropped: Counter, name: str) -> tuple[Example, ...]:
-    """`part` without labels that train does not have: nothing could be right about them."""
+    """`part` without examples of labels that train does not have: no prediction could be right."""
     known = set(labels)
     kept = tuple(example for example in part if known.issuperset(example.labels))
     dropped[f"{name}_label_not_in_train"] += len(part) - len(kept)
     return kept
 
 
-def _group(example: Example) -> str:
+def unit(example: Example) -> str:
+    """What stays on one side of a split: the group of an example, or else its text."""
     return f"group {example.group}" if example.group is not None else f"text {normal(example.text)}"
 
 
@@ -138,7 +139,7 @@ def _problems(loaded: Loaded) -> int:
 
 
 def _facts(loaded: Loaded, data: DataSettings, settings: SplitSettings, dropped: Counter) -> dict[str, Any]:
-    """What `Parts.facts` says it holds."""
+    """The content of `Parts.facts`."""
     digests = "".join(f"{each['part']} {each['sha256']}\n" for each in loaded.files)
     name = data.name or str(data.path).replace("\\", "/").rstrip("/").rpartition("/")[2].split(".")[0]
     return {

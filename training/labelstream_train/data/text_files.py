@@ -1,4 +1,4 @@
-"""Rows of CSV, TSV, JSON Lines and JSON files, plain or packed with gzip or zstd, one at a time."""
+"""Rows of CSV, TSV, JSON Lines and JSON files, plain or compressed with gzip or zstd, one at a time."""
 
 import csv
 import gzip
@@ -22,31 +22,31 @@ from .files import format_of, packing_of
 from .names import quoted
 
 LINE_CHARS_MAX = 8_000_000
-"""Longest accepted line: eight times the longest text, so that escapes and other columns fit."""
+"""Longest accepted line: eight times the longest text, which leaves room for escapes and other columns."""
 
 _MARKS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
-"""What parts columns in files that are found in the field, most likely first."""
+"""Column separators, most likely first."""
 
 _EXCEL = re.compile(r"\"?sep=(\\t|.)\"?", re.IGNORECASE)
-"""First line that Excel writes and reads, to say what parts the columns."""
+"""The first line with which Excel names the column separator."""
 
 JSON_BYTES_MAX = 1_000_000_000
-"""A .json file is one value and is parsed whole; anything larger should be JSON Lines."""
+"""Largest .json file, which is parsed whole; larger ones should be JSON Lines."""
 
 Values = tuple[int, dict[str, Any]]
-"""The line (or row) number and what stands there by column."""
+"""The line (or row) number, and the values by column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a file's name does not say; None: the comma or, in .tsv, the tab; UTF-8."""
+    """What the file name does not tell; None: comma (tab in .tsv), UTF-8."""
 
     delimiter: str | None = None
     encoding: str | None = None
 
 
 def rows(path: Path, form: Form = Form()) -> Iterator[Values]:
-    """Every row of the file; one that is not of the file's format is an error with its line."""
+    """Every row of the file; a malformed one is an error with its line."""
     try:
         with opened(path, form.encoding) as stream:
             if format_of(path) in (".csv", ".tsv"):
@@ -74,7 +74,7 @@ def opened(path: Path, encoding: str | None = None) -> Iterator[TextIO]:
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[io.BufferedReader]:
-    """The bytes of a file, without its packing."""
+    """The decompressed bytes of a file."""
     packing = packing_of(path)
     if packing == ".zst":
         stream: Any = pyarrow.input_stream(str(path), compression="zstd")
@@ -85,7 +85,7 @@ def _unpacked(path: Path) -> Iterator[io.BufferedReader]:
 
 
 def _csv(stream: TextIO, path: Path, delimiter: str | None) -> Iterator[Values]:
-    """The first line names the columns. A cell in quotes may hold line ends; each row has every column."""
+    """The first line names the columns. Quoted cells may contain line ends; every row needs all columns."""
     csv.field_size_limit(min(sys.maxsize, LINE_CHARS_MAX))
     mark = delimiter or ("\t" if format_of(path) == ".tsv" else ",")
     first = stream.readline(LINE_CHARS_MAX)
@@ -110,18 +110,20 @@ def _csv(stream: TextIO, path: Path, delimiter: str | None) -> Iterator[Values]:
 
 
 def _said_by_excel(first: str, mark: str, is_given: bool, path: Path) -> int:
-    """1 where the first line is Excel's `sep=;`, which is no row; a delimiter that nobody asked for is an error."""
+    """1 if the first line is Excel's `sep=;`, which is not a row; a separator that was not requested is an error."""
     found = _EXCEL.fullmatch(first.strip("\r\n\ufeff"))
     if found is None:
         return 0
     said = "\t" if found.group(1) == "\\t" else found.group(1)
     if said != mark and not is_given:
-        raise UserError(f"read {path}:1: it says that {_MARKS.get(said, repr(said))} part the columns: {_flag(said)}")
+        raise UserError(
+            f"read {path}:1: it names {_MARKS.get(said, repr(said))} as the column separator: {_flag(said)}"
+        )
     return 1
 
 
 def _check(header: Sequence[str], mark: str, place: str) -> None:
-    """Columns without a name are left out; a header that is one column was cut at the wrong character."""
+    """Checks the header: a duplicate name, or a single column that contains another separator, is an error."""
     named = [name for name in header if name.strip()]
     if len(set(named)) < len(named):
         raise UserError(f"read {place}: two columns have the same name: {quoted(named)}")
@@ -132,13 +134,13 @@ def _check(header: Sequence[str], mark: str, place: str) -> None:
 
 
 def hint(names: Sequence[str]) -> str:
-    """What to try where columns do not fit: some are several in one, cut at the wrong character; else nothing."""
+    """A hint if some column names contain another separator; else empty."""
     other = next((mark for mark in _MARKS if mark != "," and any(mark in name for name in names)), None)
-    return "" if other is None else f"; {_MARKS[other]} seem to part them: {_flag(other)}"
+    return "" if other is None else f"; {_MARKS[other]} seem to separate them: {_flag(other)}"
 
 
 def _flag(mark: str) -> str:
-    return f"give --delimiter {'tab' if mark == chr(9) else repr(mark)}"
+    return f"use --delimiter {'tab' if mark == chr(9) else repr(mark)}"
 
 
 def _json_lines(stream: TextIO, path: Path) -> Iterator[Values]:
@@ -156,7 +158,7 @@ def _json_lines(stream: TextIO, path: Path) -> Iterator[Values]:
 
 
 def _json(stream: TextIO, path: Path) -> Iterator[Values]:
-    """A list of objects, also one behind a key (`{"data": [...]}`), or one of the other forms that pandas writes."""
+    """A list of objects, also under a key (`{"data": [...]}`), or another form that pandas writes."""
     if path.stat().st_size > JSON_BYTES_MAX:
         raise UserError(f"read {path}: it has more than {JSON_BYTES_MAX} bytes; write it as JSON Lines")
     try:
@@ -164,12 +166,12 @@ def _json(stream: TextIO, path: Path) -> Iterator[Values]:
     except (ValueError, RecursionError) as cause:
         if isinstance(cause, UnicodeError):
             raise
-        raise UserError(f"read {path}: not JSON: {cause} (one object a line: name it .jsonl)") from cause
+        raise UserError(f"read {path}: not JSON: {cause} (if it has one object per line, name it .jsonl)") from cause
     for number, each in enumerate(json_tables.rows(value, path), start=1):
         yield number, _object(each, f"{path}:{number}")
 
 
 def _object(value: Any, place: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise UserError(f"read {place}: expected an object with the columns, found {type(value).__name__}")
+        raise UserError(f"read {place}: expected an object with column names, found {type(value).__name__}")
     return value

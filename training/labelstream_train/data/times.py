@@ -1,7 +1,7 @@
-"""Times in data: read from the forms that programs write, each told by its form, so that a mixture is seen.
+"""Reads times in the forms that programs write, and reports the form, so that mixtures are noticed.
 
-A time without an offset is UTC. Formats that only a person can read for sure (1/2/2026) are never guessed: the user
-says the format, and a message offers the one that fits.
+A time without an offset is UTC. Ambiguous formats (1/2/2026) are never guessed: the user names the format, and the
+message suggests one that fits.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 MILLISECONDS_FROM = 100_000_000_000
-"""A number from here on is Unix time in milliseconds, a smaller one in seconds (this many are the year 5138)."""
+"""A number from here on is Unix time in milliseconds, a smaller one in seconds (in seconds it is the year 5138)."""
 
 Form = Literal["ISO 8601 with an offset", "ISO 8601 without an offset", "Unix seconds", "Unix milliseconds", "a format"]
 
@@ -25,17 +25,17 @@ FORMATS = (
     *(day + clock for day in _DAYS for clock in _CLOCKS),
     "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %z %Y", "%d/%b/%Y:%H:%M:%S %z", "%Y%m%d %H:%M:%S", "%H:%M:%S %d.%m.%Y",
 )  # fmt: skip
-"""What spreadsheets, mail and web servers write, most likely first; days before months where both fit."""
+"""Formats of spreadsheets, mail and web servers, most likely first; day before month if both fit."""
 
 
 def time_of(value: Any, form: str | None = None) -> int | None:
-    """Unix time in ms of a datetime, a date, an ISO 8601 string (without offset: UTC), a number, or a string in the
+    """Unix time in ms of a datetime, a date, a number, an ISO 8601 string (without offset: UTC), or a string in the
     format `form`; else None."""
     return read(value, form)[0]
 
 
 def read(value: Any, form: str | None = None) -> tuple[int | None, Form | None]:
-    """The time, and how it was written."""
+    """The time in ms, and its form."""
     told: Form | None = None
     if isinstance(value, str):
         value, told = _parsed(value.strip(), form)
@@ -51,7 +51,7 @@ def read(value: Any, form: str | None = None) -> tuple[int | None, Form | None]:
 
 
 def fitting(values: Iterable[str]) -> str | None:
-    """The first format that reads all of the values; None where there is none."""
+    """The first format that reads all values; None if there is none."""
     texts = [value.strip() for value in values]
     return next((form for form in FORMATS if texts and all(_fits(text, form) for text in texts)), None)
 

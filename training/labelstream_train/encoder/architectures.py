@@ -1,9 +1,8 @@
-"""Which base models fit our network, and how their weights and sizes are called there.
+"""Maps the weights and sizes of base models to our network; refuses models that do not fit it.
 
-BERT, DistilBERT, RoBERTa (XLM-RoBERTa, too) and ELECTRA compute the same thing below their heads: embeddings
-with absolute positions, layers with the norm behind each residual, GELU. They differ in names, in a table of
-token types that one of them lacks, and in RoBERTa's positions, which begin behind the padding's. So one network
-and one ONNX graph serve all of them.
+BERT, DistilBERT, RoBERTa, XLM-RoBERTa and ELECTRA compute the same below their heads: embeddings with absolute
+positions, post-norm layers, GELU. They differ in names; DistilBERT has no token types; RoBERTa counts positions from
+after the padding id. So one network and one ONNX graph serve all of them.
 """
 
 from dataclasses import fields
@@ -44,7 +43,7 @@ _DISTILBERT_SIZES = {
     "intermediate_size": "hidden_dim",
 }
 _OTHER_PARTS = ("pooler.", "cls.", "lm_head.", "classifier.", "vocab_", "qa_outputs.", "discriminator_predictions.")
-"""Heads of pre-training and of other tasks: not ours."""
+"""Heads for pre-training and other tasks, which we drop."""
 
 
 def shape(base: Base) -> Shape:
@@ -82,7 +81,7 @@ def weights(base: Base) -> dict[str, Tensor]:
         key = key.removeprefix(prefix)
         if key.startswith(_OTHER_PARTS) or key.endswith("position_ids"):
             continue
-        key = key.replace(".gamma", ".weight").replace(".beta", ".bias")  # of files from before 2019
+        key = key.replace(".gamma", ".weight").replace(".beta", ".bias")  # in files from before 2019
         for old, new in names:
             key = key.replace(old, new)
         renamed[key] = value.float()
@@ -93,10 +92,10 @@ def weights(base: Base) -> dict[str, Tensor]:
     if kind in _FROM_PADDING and places in renamed:
         renamed[places] = renamed[places][_first_position(config) :].clone()
     if not renamed:
-        raise UserError(f"use the base model {base.name}: model.safetensors has no weights of an encoder")
+        raise UserError(f"use the base model {base.name}: model.safetensors has no encoder weights")
     return renamed
 
 
 def _first_position(config: dict) -> int:
-    """RoBERTa's first token stands at the place behind the padding's id."""
+    """RoBERTa's position of the first token: the padding id plus 1."""
     return int(config.get("pad_token_id", 1)) + 1

@@ -1,9 +1,9 @@
-"""Fine-tunes an encoder and keeps the weights that `quality.choose` picks on the held-out texts.
+"""Fine-tunes an encoder and keeps the weights of the epoch that `quality.choose` picks on the held-out texts.
 
-The folder holds `run.json` (what is trained; checked when a run goes on), `checkpoint.pt` (everything that the
-next step needs, random state included), `history.jsonl` (figures per epoch) and `best.safetensors`. It can be
-killed at any moment: it goes on from the last epoch's end, or from the step at which its deadline stopped it,
-and ends with the same weights as an uninterrupted run.
+The folder holds `run.json` (what is trained; checked on resume), `checkpoint.pt` (the whole state, including the random
+state), `history.jsonl` (metrics per epoch) and `best.safetensors`. Training can be killed at any time: it resumes from
+the end of the last epoch, or from the step at which the deadline stopped it, and ends with the same weights as an
+uninterrupted run.
 """
 
 import copy
@@ -33,12 +33,13 @@ from .texts import WORD_TABLE, Texts, Words
 
 SCORE_BATCH_ITEMS = 64
 LIKES_ITEMS = 4
-"""Texts of one label that stand together in a batch of contrastive training."""
+"""Texts of one label that contrastive training groups in a batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is learnt: `*_truth` is [texts] i64, or [texts, labels] f32; `soft` are the teachers' probabilities."""
+    """The texts and labels to learn: `*_truth` is [texts] i64, or [texts, labels] f32; `soft` are teacher
+    probabilities."""
 
     labels: int
     train: tuple[str, ...]
@@ -54,7 +55,7 @@ class Task:
 
 
 def build_model(base: Base, labels: int, dropout: float, seed: int) -> Classifier:
-    """A classifier with base weights and a fresh head; the same seed gives the same head."""
+    """A classifier with the base model's weights and a new head; the same seed gives the same head."""
     torch.manual_seed(seed)
     model = Classifier(architectures.shape(base), labels, dropout)
     model.load_base(architectures.weights(base))
@@ -72,7 +73,7 @@ def logits(model: Classifier, texts: Texts, bfloat16: bool = False) -> np.ndarra
 
 
 class FineTuning:
-    """One run: model, running average of its weights, optimisers, and what was measured so far."""
+    """The state of one training: model, moving average of its weights, optimisers, and the metrics so far."""
 
     def __init__(self, base: Base, task: Task, settings: EncoderSettings, seed: int, folder: Path):
         self.task, self.settings, self.seed, self.folder = task, settings, seed, folder
@@ -98,14 +99,14 @@ class FineTuning:
 
     @property
     def is_over(self) -> bool:
-        """Whether the last epoch is done, or patience has ended."""
+        """Whether the last epoch is done, or early stopping applies."""
         settings = self.settings
         waited = quality.epochs_without_gain(self.history, settings.patience_figure)
         early = settings.patience > 0 and waited >= settings.patience
         return early or self.epoch == settings.contrastive_epochs + settings.epochs
 
     def run(self, is_late: Callable[[], bool], report: Callable[[dict], None]) -> bool:
-        """Trains to the end; False when `is_late` said so at a step before, with everything saved."""
+        """Trains to the end; saves and returns False if `is_late` is true before a step."""
         while not self.is_over:
             if not self._epoch(is_late):
                 self.save()
@@ -118,7 +119,7 @@ class FineTuning:
         return True
 
     def save(self) -> None:
-        """Writes the checkpoint: what `load` needs to go on as if nothing had happened."""
+        """Writes the checkpoint that `load` resumes from."""
         state = {
             "epoch": self.epoch,
             "step": self.step,
@@ -135,7 +136,7 @@ class FineTuning:
         atomic_file.write_text(self.folder / "history.jsonl", lines)
 
     def load(self) -> None:
-        """Goes on from `checkpoint.pt`, if there is one."""
+        """Resumes from `checkpoint.pt`, if there is one."""
         path = self.folder / "checkpoint.pt"
         if not path.is_file():
             return
@@ -170,7 +171,7 @@ class FineTuning:
         return self.train.bucketed(self.settings.batch_items, dice)
 
     def _epoch(self, is_late: Callable[[], bool]) -> bool:
-        """The rest of one epoch; False when stopped between two of its steps."""
+        """Trains the rest of the epoch; False if stopped between two steps."""
         before = self.settings.contrastive_epochs
         is_contrastive = self.epoch < before
         batches = self._batches(is_contrastive)
@@ -213,7 +214,7 @@ class FineTuning:
         return value
 
     def _loss(self, inputs: tuple[Tensor, ...], places: list[int]) -> Tensor:
-        """Labels and teachers, and how far two dropout passes over the same texts are apart."""
+        """The loss on labels and teachers, plus the R-Drop term of two dropout passes."""
         settings, passes = self.settings, 2 if self.settings.r_drop > 0 else 1
         scores = self.model(*(part.repeat(passes, 1) for part in inputs))
         with torch.autocast("cpu", enabled=False):
@@ -241,7 +242,7 @@ class FineTuning:
             return loss.contrastive(states.float(), truth, self.settings.contrastive_temperature)
 
     def _measure(self) -> dict:
-        """Figures of the epoch just done; writes best.safetensors where it is the one chosen so far."""
+        """Measures the epoch just finished; writes best.safetensors if it is the best so far."""
         epoch = self.epoch - self.settings.contrastive_epochs
         row = {"epoch": epoch, "loss": self.mean_loss, "seconds": self.seconds}
         models = {"plain": self.model} | ({} if self.average is None else {"average": self.average})

@@ -1,4 +1,4 @@
-"""What training makes small: losses of a batch's logits, for one label a text or several.
+"""The losses that training minimises, from the logits of a batch, for one label per text or several.
 
 Shapes: logits [texts, labels] f32; truth [texts] i64, or [texts, labels] f32 of 0 and 1 when multi-label.
 """
@@ -13,15 +13,15 @@ from torch.nn import functional
 from .settings import EncoderSettings
 
 WEIGHT_MAX = 10.0
-"""Of a label: a handful of texts would else move the encoder as far as thousands do."""
+"""Largest weight of a label. Without it, a handful of texts would move the encoder as far as thousands do."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelLoss:
     """Cross-entropy, or binary cross-entropy averaged over labels; weighted and smoothed.
 
-    Smoothing moves a share of the truth to what is known without the text: all labels alike, or, when
-    multi-label, each label's share of the train texts (one half would give every rare label a floor).
+    Smoothing moves a share of the target to the prior: uniform over the labels, or, when multi-label, each label's
+    frequency in the training texts (a prior of one half would raise every rare label).
     """
 
     is_multi_label: bool
@@ -50,9 +50,9 @@ class LabelLoss:
 
 
 def label_weights(counts: np.ndarray, settings: EncoderSettings) -> np.ndarray | None:
-    """[labels]: 1 / count, or 1 / effective number (Cui et al. 2019, equation 2); 1 on average over the texts.
+    """[labels]: 1 / count, or 1 / effective number (Cui et al. 2019, equation 2), scaled to a mean of 1 over the texts.
 
-    Multi-label, it is the weight of a label's presence against its absence.
+    When multi-label, it weighs the presence of a label against its absence.
     """
     if settings.class_weights == "none":
         return None
@@ -66,7 +66,7 @@ def label_weights(counts: np.ndarray, settings: EncoderSettings) -> np.ndarray |
 def divergence(first: Tensor, second: Tensor, is_multi_label: bool) -> Tensor:
     """R-Drop's term: half the sum of both Kullback-Leibler divergences, mean over texts (Liang et al. 2021, eq. 2).
 
-    KL(p|q) + KL(q|p) = sum (p - q)(log p - log q); of a yes-or-no label, (p - q)(logit p - logit q).
+    KL(p|q) + KL(q|p) = sum (p - q)(log p - log q); for a binary label, (p - q)(logit p - logit q).
     """
     if is_multi_label:
         both = (first.sigmoid() - second.sigmoid()) * (first - second)
@@ -90,7 +90,7 @@ def distillation(logits: Tensor, wanted: Tensor, temperature: float, is_multi_la
 def contrastive(states: Tensor, truth: Tensor, temperature: float) -> Tensor:
     """Supervised contrastive loss of [items, hidden] states (Khosla et al. 2020, equation 2: L_out).
 
-    Each item must have another one of the same label: pass two dropout views of every text.
+    Each item needs another one of the same label: pass two dropout views of every text.
     """
     unit = functional.normalize(states, dim=1)
     closeness = unit @ unit.T / temperature

@@ -1,8 +1,8 @@
 """The network: a BERT encoder, mean pooling over the real tokens, dropout, one linear head.
 
-Written out instead of taken from a library: it is short, and its ONNX graph holds nothing surprising.
-`architectures` brings the weights of BERT and its kin here; the tests compare with Transformers. Padding
-cannot change a result: masked keys get weight exp(-10000) = 0 and pooling multiplies by the mask.
+Our own code and not a library's: it is short, and we control the ONNX graph. `architectures` maps the weights of BERT
+and related models to it; the tests compare it with Transformers. Padding cannot change a result: masked keys get weight
+exp(-10000) = 0 and pooling multiplies by the mask.
 """
 
 import math
@@ -12,10 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-
-MASKED_SCORE = -10_000.0
-"""Added to the attention score of a padded key: its exponential is exactly 0 in 32 bits, and it does
-not overflow when the score is computed in 16 bits."""
+from ..learning.bert_graph import MASKED_SCORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +115,12 @@ class Classifier(nn.Module):
         return (states.float() * weights).sum(dim=1) / weights.sum(dim=1)
 
     def load_base(self, weights: dict[str, Tensor]) -> None:
-        """Takes the encoder's weights, by our names (`architectures.rename`); the head stays as it is."""
+        """Takes the encoder's weights, by our names (`architectures.weights`); leaves the head unchanged."""
         try:
             missing, unexpected = self.load_state_dict(weights, strict=False)
-        except RuntimeError as cause:  # a tensor of another size
+        except RuntimeError as cause:  # a tensor has another shape
             lines = " ".join(str(cause).split())
-            raise UserError(f"use the base model: its weights do not fit its config.json: {lines[:300]}") from cause
+            raise UserError(f"use the base model: its weights do not match its config.json: {lines[:300]}") from cause
         wrong = [name for name in missing if not name.startswith("classifier.")] + unexpected
         if wrong:
-            raise UserError(f"use the base model: its weights do not fit the encoder: {', '.join(wrong[:5])}")
+            raise UserError(f"use the base model: its weights do not match the encoder: {', '.join(wrong[:5])}")

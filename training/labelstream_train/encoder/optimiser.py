@@ -1,6 +1,6 @@
-"""AdamW with a learning rate per layer, and the schedule all of them follow.
+"""AdamW with a learning rate per layer, and one schedule for all.
 
-Lower layers hold what pre-training found and move slower (layer-wise decay: Howard and Ruder 2018,
+Lower layers keep more of the pre-training and learn more slowly (layer-wise decay: Howard and Ruder 2018,
 "Universal Language Model Fine-tuning", section 3.2, there with another factor).
 """
 
@@ -14,7 +14,7 @@ from .network import Classifier
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Peak learning rates, and how they come and go; see `EncoderSettings`."""
+    """Peak learning rates and their schedule; see `EncoderSettings`."""
 
     top_layer: float
     head: float
@@ -43,7 +43,7 @@ def build(model: Classifier, rates: Rates, steps: int) -> tuple[torch.optim.Adam
 
 
 def _rate(name: str, rates: Rates, layers: int) -> float:
-    """Peak learning rate of a parameter: head, layer by depth, or embeddings (below all layers)."""
+    """Peak learning rate of a parameter, by its depth: embeddings lowest, then the layers, then the head."""
     if name.startswith("classifier."):
         return rates.head
     depth = int(name.split(".")[1]) if name.startswith("layers.") else -1

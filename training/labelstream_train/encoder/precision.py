@@ -1,4 +1,4 @@
-"""Whether matrix products are computed in 16 bits while training (the weights stay in 32)."""
+"""Chooses whether training computes matrix products in bfloat16; the weights stay in 32 bits."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ import torch
 
 
 def uses_bfloat16(setting: Literal["auto", "on", "off"]) -> bool:
-    """`auto` is on where the processor multiplies bfloat16 itself; elsewhere it is emulated and slower."""
+    """`auto` uses bfloat16 if the processor supports it; emulation would be slower than 32 bits."""
     if setting != "auto":
         return setting == "on"
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

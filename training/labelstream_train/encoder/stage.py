@@ -1,6 +1,6 @@
-"""The encoder as a tier: train it, write it as ONNX, answer as torch does. Needs torch.
+"""The encoder tier: training, ONNX export, and predictions by torch. Needs torch.
 
-OUT/train then holds `best.safetensors` and `train.json` (what was done, how long it took, how good it is).
+OUT/train then holds `best.safetensors` and `train.json` (what was trained, how long it took, how good it is).
 """
 
 import hashlib
@@ -21,29 +21,26 @@ from ..learning import base as bases
 from ..learning import bert_graph, curve, quality, teacher
 from ..learning.resume import same_run
 from ..package import nodes
-from ..package.settings import Storage
+from ..package.settings import ENCODER_TOKENS_MAX, Storage
 from ..run import Run
 from . import architectures, fine_tuning
 from .network import Classifier
 from .texts import Texts
 
-TOKENS_MAX = 128
-"""Longest input of a package where the settings name none: longer messages than those trained on keep their end."""
-
 
 def train(run: Run) -> None:
-    """Fine-tunes into OUT/train; goes on with what is there, and raises `Stopped` at the deadline."""
+    """Fine-tunes into OUT/train, or resumes there; raises `Stopped` at the deadline."""
     settings, parts = run.settings.encoder, run.parts()
     if run.settings.run.threads:
         torch.set_num_threads(run.settings.run.threads)
     base = bases.find(settings.base)
     if settings.tokens_max > architectures.shape(base).max_position_embeddings:
         raise UserError(
-            f"use encoder.tokens_max {settings.tokens_max}: {base.name} takes no more than "
+            f"use encoder.tokens_max {settings.tokens_max}: {base.name} takes at most "
             f"{architectures.shape(base).max_position_embeddings}"
         )
     if parts.is_multi_label and settings.contrastive_epochs:
-        raise UserError("use encoder.contrastive_epochs: contrastive training needs one label a text")
+        raise UserError("use encoder.contrastive_epochs: contrastive training needs exactly one label per text")
     run.train.mkdir(parents=True, exist_ok=True)
     teachers = [teacher.digest(teacher.find(each)) for each in settings.teachers]
     same_run(
@@ -61,16 +58,16 @@ def train(run: Run) -> None:
     started.load()
     if not started.run(lambda: run.seconds_left() == 0.0, lambda row: _report(run, row)):
         raise Stopped(
-            f"the budget of --minutes is over, in epoch {started.epoch + 1} of "
-            f"{settings.contrastive_epochs + settings.epochs}; the same command goes on from here"
+            f"the time limit of --minutes is reached, in epoch {started.epoch + 1} of "
+            f"{settings.contrastive_epochs + settings.epochs}; run the same command again to resume"
         )
     _write_summary(run, base, started)
 
 
 def write_model(run: Run, folder: Path, storage: Storage) -> None:
-    """Writes model.onnx, tokenizer.json and config.json of the chosen weights; `int8_dynamic` is made of `fp32`."""
+    """Writes model.onnx, tokenizer.json and config.json of the chosen weights, as fp32 or int8."""
     if storage == "int8_dynamic":
-        raise UserError("write the encoder as int8_dynamic: it is made by quantising the fp32 model")
+        raise UserError("write the encoder as int8_dynamic: it is quantised from the fp32 model")
     base, parts = bases.find(run.settings.encoder.base), run.parts()
     arrays = {name: value.numpy() for name, value in _weights(run, len(parts.labels)).items()}
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,11 +81,13 @@ def write_model(run: Run, folder: Path, storage: Storage) -> None:
 
 
 def logits(run: Run, texts: Sequence[str]) -> np.ndarray:
-    """[texts, labels] f32 by torch, of inputs as long as the package takes."""
+    """[texts, labels] f32 by torch, with the package's input length."""
     base, labels = bases.find(run.settings.encoder.base), len(run.parts().labels)
     model = Classifier(architectures.shape(base), labels, 0.0)
     model.load_state_dict(_weights(run, labels))
-    tokens_max = min(run.settings.export.tokens_max or TOKENS_MAX, architectures.shape(base).max_position_embeddings)
+    tokens_max = min(
+        run.settings.export.tokens_max or ENCODER_TOKENS_MAX, architectures.shape(base).max_position_embeddings
+    )
     return fine_tuning.logits(model, Texts(base.tokenizer(), texts, tokens_max))
 
 
@@ -151,7 +150,7 @@ def _weights(run: Run, labels: int) -> dict[str, torch.Tensor]:
 
 
 def _fingerprint(parts: Parts) -> str:
-    """sha256 over what is learnt from and chosen by, in order."""
+    """SHA-256 of the training and held-out examples, in order."""
     total = hashlib.sha256()
     for example in (*parts.train, None, *parts.held_out):
         row = [example.text, *example.labels] if isinstance(example, Example) else None
@@ -160,7 +159,7 @@ def _fingerprint(parts: Parts) -> str:
 
 
 def _config(base: bases.Base, parts: Parts) -> dict:
-    """Sizes by BERT's names, as the graph is BERT's whatever the base model calls itself, and our labels."""
+    """config.json with BERT's key names, as the graph is a BERT whatever the base model is, and our labels."""
     shape, config = architectures.shape(base), base.config()
     return {
         "_name_or_path": base.name,

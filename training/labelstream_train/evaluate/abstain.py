@@ -1,6 +1,6 @@
-"""What abstaining buys: how accurate the answers are when the unsure ones are not given.
+"""Measures abstaining: the accuracy of the answers if uncertain ones are withheld.
 
-A cascade asks the same: which texts may the fast model keep, and which must the slow one see.
+The same curves serve a cascade: which texts the fast model keeps, and which go to the slow one.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ from ..statistics.intervals import Draws, Statistic, bootstrap, share, with_widt
 
 COVERAGES = (1.0, 0.99, 0.975, 0.95, 0.925, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 ANSWERED_MIN = 20
-"""A threshold is not chosen by fewer answers: their accuracy says nothing."""
+"""Fewest answers above a chosen threshold: the accuracy of fewer means nothing."""
 
 
 def margins(probabilities: np.ndarray) -> np.ndarray:
@@ -35,7 +35,7 @@ def curve(scores: np.ndarray, right: np.ndarray, draws: Draws) -> dict:
 
 
 def at(scores: np.ndarray, right: np.ndarray, threshold: float) -> dict:
-    """Coverage, and accuracy of what is answered, when scores below `threshold` are not."""
+    """Coverage and accuracy if texts with a score below `threshold` are not answered."""
     kept = scores >= threshold
     return {
         "coverage": share(int(kept.sum()), len(scores)),
@@ -44,9 +44,9 @@ def at(scores: np.ndarray, right: np.ndarray, threshold: float) -> dict:
 
 
 def threshold_for(scores: np.ndarray, right: np.ndarray, accuracy: float) -> float | None:
-    """The lowest threshold from which on answers are right often enough; None where none is.
+    """The lowest threshold above which answers reach the wanted accuracy; None if there is none.
 
-    Choose it on the held-out texts: on those it is reported on, it would look better than it is.
+    Choose it on held-out texts: on the texts that it is reported on, it would look better than it is.
     """
     order = np.argsort(-scores, kind="stable")
     share_right = np.cumsum(right[order]) / np.arange(1, len(order) + 1)

@@ -1,7 +1,7 @@
 """`labelstream-train evaluate --package DIR --data FILE`: any package on any labelled file, without a run.
 
-The file's labels may have other names than the package's: `--label-name` says which is which. A label that the package
-does not have is an error that lists both sides.
+The file's labels may be named differently: `--label-name` maps them to the package's. A label that the package does not
+have is an error that lists the labels of both.
 """
 
 import difflib
@@ -21,11 +21,11 @@ from .flat import flat
 from .settings import EvaluateSettings
 
 NAMED_MAX = 5
-"""Labels that a message lists of each side."""
+"""Labels of each side that a message lists."""
 
 
 def evaluate(package: Path, folder: Path | None, settings: Settings) -> int:
-    """Prints the figures as flat JSON on stdout; into `folder` go report.json and report.html with everything."""
+    """Prints the metrics as flat JSON; writes report.json and report.html to `folder`, if given."""
     found = of_file(package, settings)
     if folder is None:
         print(json.dumps(figures(found, settings.evaluate), indent=1))
@@ -41,7 +41,7 @@ def of_file(package: Path, settings: Settings) -> subject.Subject:
     """The package with the labelled texts of one file, scored."""
     scorer = Scorer(package, threads=settings.run.threads)
     if settings.data.path is None:
-        raise UserError(f"evaluate {package}: give --data FILE with labelled texts")
+        raise UserError(f"evaluate {package}: use --data FILE with labelled texts")
     file = Path(settings.data.path)
     if not file.is_file():
         raise UserError(f"evaluate on {file}: it is not a file")
@@ -52,13 +52,13 @@ def of_file(package: Path, settings: Settings) -> subject.Subject:
     rows = load.read_rows(file, columns)
     examples = load.examples(load.renamed(rows, _names(rows, scorer.labels, file)))
     if left_out := len(rows) - len(examples):
-        print(f"note: {left_out} of {len(rows)} rows have no usable text or label and are left out", file=sys.stderr)
+        print(f"note: {left_out} of {len(rows)} rows without a usable text or label are left out", file=sys.stderr)
     scored = subject.score(scorer, examples, str(file))
     return subject.Subject(package, scorer, settings.data.name or file.name, scored, None, tuple(outside), {})
 
 
 def _names(rows: Sequence[load.Row], known: Sequence[str], file: Path) -> Mapping[str, str]:
-    """Label of the file -> the package's, where they are the same but for Unicode forms or as numbers (1.0 and 1)."""
+    """Label of the file -> the package's, if they differ only in Unicode form or as numbers (1.0 and 1)."""
     found = {label for row in rows if row.problem is None for label in row.example.labels}
     own = {names.word(label, "the package", "labels"): label for label in known}
     own |= {names.whole(str(label)): label for label in known if names.whole(str(label)) not in own}
@@ -69,14 +69,14 @@ def _names(rows: Sequence[load.Row], known: Sequence[str], file: Path) -> Mappin
 
 
 def _unknown(unknown: Sequence[str], of: int, known: Sequence[str]) -> str:
-    """Both sides, and a flag for the first label: with the name that is most like it, else any."""
+    """The labels of both, and the flag that maps the first one to the most similar name, else to any."""
     first = unknown[0]
     near = next((label for label in known if names.normal_label(label) == names.normal_label(first)), None)
     if near is None and first.isdigit() and f"LABEL_{first}" in known:
         near = f"LABEL_{first}"
     near = near or next(iter(difflib.get_close_matches(first, known, 1, 0.5)), None)
-    return (f"{len(unknown)} of its {of} labels are none of the package's {len(known)}: {_some(unknown)}; "
-            f"the package has {_some(known)}; say which is which: "
+    return (f"{len(unknown)} of its {of} labels are not among the package's {len(known)}: {_some(unknown)}; "
+            f"the package has {_some(known)}; map them: "
             f"--label-name '{first}={near or known[0]}'")  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def _some(labels: Sequence[str]) -> str:
 
 
 def figures(found: subject.Subject, settings: EvaluateSettings) -> dict[str, float]:
-    """Only the figures of the whole, as flat numbers."""
+    """Only the overall metrics, as flat numbers."""
     test, draws = found.test, Draws(settings.bootstrap_repeats, settings.seed)
     if found.scorer.is_multi_label:
         wanted, floors = test.truth.astype(bool), found.scorer.floors

@@ -1,7 +1,7 @@
-"""The floor: what a simple model of the same train texts reaches on the same test texts.
+"""The baseline: what a simple model of the same training texts reaches on the same test texts.
 
-TF-IDF of words and of runs of letters, and a logistic regression, as anybody has in ten lines. A package that is not
-better has learnt nothing that a word count does not know.
+It is a logistic regression on TF-IDF of words and character n-grams. A package that does not beat it has learnt nothing
+beyond word counts.
 """
 
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from ..statistics.intervals import paired_difference, share
 
 NAME = "TF-IDF and logistic regression"
 SHARES = (4, 2, 1)
-"""The curve's points: every fourth text, every second, all."""
+"""Points of the learning curve: every fourth text, every second, all."""
 TEXTS_MAX = 20_000
-"""Train texts that it learns from, evenly spread over more: then it takes seconds, and is a floor all the same."""
+"""Most training texts of the baseline, evenly sampled from more, so that it takes seconds."""
 
 
 def measure(
     train: Sequence[Example], test: Sequence[Example], truth: np.ndarray, labels: Sequence[str], right: np.ndarray
 ) -> dict[str, Any] | None:
-    """`accuracy` of the floor and `difference` of the package to it, in pairs; None without two labels to learn.
+    """`accuracy` of the baseline and paired `difference` of the package to it; None with fewer than two labels.
 
-    `right` is [test texts] bool: whether the package's answer is the true label. `curve` is the floor's accuracy by
-    how many texts it learns from: whether it still rises says whether more texts would help.
+    `right` is [test texts] bool: whether the package's answer is the true label. `curve` is the baseline's
+    accuracy by number of training texts: if it still rises, more texts would help.
     """
     step = max(1, -(-len(train) // TEXTS_MAX))
     places = {label: place for place, label in enumerate(labels)}
@@ -42,7 +42,7 @@ def measure(
 
 
 def _answers(known: Sequence[Example], test: Sequence[Example]) -> np.ndarray:
-    """The label that a model of the texts `known` gives each of `test`."""
+    """The predictions for `test` of a model trained on `known`."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline, make_union

@@ -1,8 +1,8 @@
-"""Identity-swap bias: what moves when nothing but the identity term of a text is exchanged.
+"""Identity-swap bias: how predictions change if only the identity term of a text is swapped.
 
-For every classifier: flips and shifts within contexts. Where labels mean harm (toxicity and the like): rates of false
-alarms and misses by term, and the areas of Borkan et al. 2019 (Nuanced metrics for measuring unintended bias).
-What it cannot show: harm that is the same for all terms, and terms or sentences that the data does not have.
+For every classifier: label flips and score shifts within contexts. If labels mean harm (toxicity and the like): false
+alarm and miss rates by term, and the AUCs of Borkan et al. 2019 (Nuanced metrics for measuring unintended bias). It
+cannot show harm that is the same for all terms, or terms and sentences that the data does not have.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from ..statistics.intervals import Draws, Estimate, auroc, bootstrap, difference
 from .identity import Swap
 
 CONTEXTS_MIN = 20
-"""A term with fewer contexts is called too small to judge; from here on Wilcoxon's normal form is near enough."""
+"""A term with fewer contexts is not judged; from here on Wilcoxon's normal approximation is good enough."""
 
 ALPHA = 0.05
-"""Expected share of false finds among the terms called out (Benjamini and Hochberg 1995)."""
+"""False discovery rate among the reported terms (Benjamini and Hochberg 1995)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,14 @@ def measure(
 
 
 def _usual(contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """[swaps] the most frequent answer of each swap's context; of equals the first."""
+    """[swaps] the most frequent prediction in each swap's context; of equals the first."""
     counts = np.zeros((contexts.max() + 1, answers.max() + 1), np.int32)
     np.add.at(counts, (contexts, answers), 1)
     return counts.argmax(axis=1)[contexts]
 
 
 def _usual_probability(probabilities: np.ndarray, contexts: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    """[swaps] probability of the label that is likeliest, on average, in the swap's context."""
+    """[swaps] probability of the label with the highest mean in the swap's context."""
     total = np.zeros((contexts.max() + 1, probabilities.shape[1]))
     np.add.at(total, contexts, probabilities)
     return probabilities[np.arange(len(probabilities)), total.argmax(axis=1)[contexts]]
@@ -125,7 +125,7 @@ def _term(term: str, flipped: np.ndarray, shifts: np.ndarray, places: np.ndarray
 
 
 def _overall(contexts: np.ndarray, answers: np.ndarray, shifts: np.ndarray, draws: Draws) -> tuple[Estimate, Estimate]:
-    """Flip rate and mean absolute shift; draws are of contexts, whose texts hang together."""
+    """Flip rate and mean absolute shift; draws are of contexts, whose texts are dependent."""
     counts = np.zeros((contexts.max() + 1, answers.max() + 1))
     np.add.at(counts, (contexts, answers), 1)
     size = counts.sum(axis=1)
@@ -142,8 +142,7 @@ def _harm(
     subgroup_auc, bpsn_auc, bnsp_auc : estimates}]}.
 
     A gap is the term's rate minus that of all other texts. BPSN: harmful texts of the others against harmless ones of
-    the term, low where harmless texts of the term score high; BNSP the other way round, low where harm done to the term
-    goes unseen.
+    the term, low if harmless texts of the term score high; BNSP the reverse, low if harm against the term is missed.
     """
     rows = []
     for place, term in enumerate(terms):

@@ -1,4 +1,4 @@
-"""The part of the report page about identity-swap bias."""
+"""Report section about identity-swap bias."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ TERMS_OPEN = 20
 
 
 def bias(report: dict[str, Any]) -> Section | None:
-    """Flips and shifts of every term, and where labels mean harm the rates by term."""
+    """Flips and shifts of every term; if labels mean harm, also rates by term."""
     found = report["bias"]
     if found is None:
         return None
@@ -19,26 +19,25 @@ def bias(report: dict[str, Any]) -> Section | None:
         f"the probability of {found['target']}" if found["target"] else "the probability of the context's usual label"
     )
     said = (
-        f"{found['contexts']:,} sentences ({found['source']}), each with up to {found['terms']} identity terms in "
-        "the same "
-        f"place, {found['texts']:,} texts. Two terms of a sentence get different labels in "
-        f"{percent(found['flip_rate'])} of "
-        f"the pairs; {what} moves by {percent(found['shift']).replace('%', 'points')} on average."
+        f"{found['contexts']:,} sentences ({found['source']}), each with up to {found['terms']} identity terms in the "
+        f"same position: {found['texts']:,} texts. Two terms of a sentence get different labels in "
+        f"{percent(found['flip_rate'])} of the pairs; {what} changes by "
+        f"{percent(found['shift']).replace('%', 'points')} on average."
     )
     clear = [row for row in found["by_term"] if row["is_clear"]]
     named = ", ".join(f"{row['term']} {points(row['shift'])}" for row in clear[:5])
     verdict = (
-        f"{len(clear)} of {found['terms']} terms move it in one direction for sure (at most 5 % of these by "
-        f"chance); most: {named}."
+        f"{len(clear)} of {found['terms']} terms shift it significantly in one direction (at most 5 % of these by "
+        f"chance); largest: {named}."
         if clear
-        else "No term moves it in one direction for sure."
+        else "No term shifts it significantly in one direction."
     )
     rows = [
         [row["term"], row["n"], points(row["shift"]), hundredths(row["flips"]), chance(row["p_adjusted"]),
-         Badge("too small", "quiet") if row["is_small"] else Badge("moves", "warn") if row["is_clear"] else ""]
+         Badge("too small", "quiet") if row["is_small"] else Badge("shifts", "warn") if row["is_clear"] else ""]
         for row in found["by_term"]
     ]  # fmt: skip
-    columns = ["term", "sentences", "shift, points", "other label than most, %", "p, corrected", ""]
+    columns = ["term", "sentences", "shift, points", "label differs from most, %", "p, corrected", ""]
     parts: list[Any] = [
         said,
         terms("shift", "points", "p, corrected"),
@@ -49,20 +48,18 @@ def bias(report: dict[str, Any]) -> Section | None:
     if found["harm"] is not None:
         parts += _harm(found["harm"])
     parts.append(
-        "Harm that is the same for all terms does not show here, nor do terms and sentences that the file does "
-        "not have."
+        "This cannot show harm that is the same for all terms, or terms and sentences that the file does not have."
     )
     return Section("Identity swaps", parts)
 
 
 def unlike(found: dict[str, Any]) -> list[str]:
-    """A warning where most of the sentences are nothing that the model was made for; else empty."""
+    """A warning if most sentences are unlike the texts that the model was made for; else empty."""
     if found["unlike"] is None or found["unlike"]["low"] <= 0.5:
         return []
     return [
-        f"Read with care: {percent(found['unlike'])} of these texts get a lower best score than 95 in 100 test "
-        "texts do. "
-        "They are unlike what the model is for, so that their labels are arbitrary, and move easily."
+        f"Caution: {percent(found['unlike'])} of these texts have a lower best score than 95 in 100 test texts. They "
+        "are unlike the texts that the model is for, so their labels are arbitrary and change easily."
     ]
 
 
@@ -77,7 +74,7 @@ def _harm(harm: dict[str, Any]) -> list[Any]:
         for row in harm["by_term"]
     ]  # fmt: skip
     columns = ["term", "texts", "false alarms, points", "misses, points", "subgroup AUC", "BPSN AUC", "BNSP AUC"]
-    caption = "Terms by the gap of false alarms to all terms"
+    caption = "Terms by the gap of their false alarms to all terms"
     return [
         said,
         terms("AUROC", "subgroup AUC, BPSN, BNSP"),

@@ -1,4 +1,4 @@
-"""Whether a score of 0.8 means right in 80 of 100: calibration error, and what the reliability plot shows."""
+"""Calibration: whether texts with a score of 0.8 are right in 80 of 100 cases; error and reliability plot."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def even_bins(scores: np.ndarray) -> np.ndarray:
 
 
 def adaptive_bins(scores: np.ndarray) -> np.ndarray:
-    """Bins of equally many scores (Nixon et al. 2019, adaptive calibration error); ties may fall apart."""
+    """Bins of equal count (Nixon et al. 2019, adaptive calibration error); ties may be in different bins."""
     places = np.empty(len(scores), int)
     places[np.argsort(scores, kind="stable")] = np.arange(len(scores)) * BINS // max(1, len(scores))
     return places
@@ -61,7 +61,7 @@ def reliability(scores: np.ndarray, right: np.ndarray) -> list[dict]:
 def error_by_chance(scores: np.ndarray, seed: int, repeats: int = 200) -> float:
     """The calibration error that a perfectly calibrated model of these scores has on average, at this size.
 
-    A calibration error is never 0 on finite data: one at or below this says nothing against the model.
+    A calibration error is never 0 on finite data: at or below this value, nothing is wrong with the model.
     """
     dice = np.random.default_rng(seed)
     bins = even_bins(scores)

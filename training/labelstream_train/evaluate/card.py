@@ -1,14 +1,14 @@
 """The model card, README.md of a package: what it is, how good, how it was made, what it is for and its limits.
 
-Every number comes from the report or the run, and every figure stands with its interval. What the model is meant for
-only its maker knows: `evaluate.card` names a file of Markdown that says so, otherwise the words are general.
+Every number comes from the report or the run, and every metric has its interval. Only the model's maker knows its
+intended use: `evaluate.card` names a Markdown file about it; otherwise the text is general.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import json_file
 from .. import settings as all_settings
 from ..errors import UserError
 from ..package import manifest as manifests
@@ -18,7 +18,7 @@ from .bias_section import unlike
 from .wording import area, figure, number, percent, points, rate
 
 WORST = 5
-"""Labels, confusions, changes and terms that are named."""
+"""How many labels, confusions, changes and terms the card lists."""
 
 
 def of_run(run: Run, report: dict[str, Any]) -> str:
@@ -45,10 +45,9 @@ def _head(manifest: Mapping[str, Any], report: dict[str, Any]) -> str:
     return (
         f"# {manifest['name']} {manifest['version']}\n\n"
         f"Assigns a text {what} {len(labels)} labels ({named}{', ...' if len(labels) > 3 else ''}). "
-        f"{report['package']['bytes'] / 1e6:.1f} MB, runs on a CPU with ONNX Runtime; at most "
-        f"{report['package']['tokens_max']} "
-        "tokens of a text are read, from its beginning. `labelstream.json` has digests, golden scores and all "
-        "metrics."
+        f"{report['package']['bytes'] / 1e6:.1f} MB, runs on a CPU with ONNX Runtime; it "
+        f"reads the first {report['package']['tokens_max']} tokens of a text. `labelstream.json` has digests, golden "
+        "scores and all metrics."
     )
 
 
@@ -61,16 +60,15 @@ def _figures(report: dict[str, Any]) -> str:
 
 
 def _code(label: str) -> str:
-    """A label from data as Markdown code: on one line, without the mark that would end it."""
+    """A label as Markdown code: on one line, without backticks."""
     return f"`{' '.join(label.replace('`', chr(39)).replace('|', '/').split())}`"
 
 
 def _looked(report: dict[str, Any]) -> str:
-    """How often the test was used, which a reader needs to believe the figures."""
+    """How often the test texts were used, which affects how far to trust the metrics."""
     said = (
         "The intervals cover the choice of test texts, not of the seed. The test texts were not used for any choice: "
-        "epoch, temperature "
-        "and thresholds come from held-out texts."
+        "epoch, temperature and thresholds come from held-out texts."
     )
     times = report["data"]["evaluations"]
     if times == 1:
@@ -80,8 +78,7 @@ def _looked(report: dict[str, Any]) -> str:
         if times is None
         else (
             f"{said} They were scored {times} times in this run's folder, on {report['data']['models']} model(s): "
-            "if a "
-            "choice was based on the results, the metrics are too optimistic."
+            "if a choice was based on the results, the metrics are too optimistic."
         )
     )
 
@@ -121,15 +118,15 @@ def _bias(report: dict[str, Any]) -> str:
         return "\n".join([*lines, "Not measured."])
     lines.append(
         f"In {found['contexts']} sentences ({found['source']}) the identity term was swapped, {found['terms']} "
-        "terms. Two "
-        f"terms of a sentence get different labels in {percent(found['flip_rate'])} of the pairs."
+        "terms. Two terms of a sentence get different labels in "
+        f"{percent(found['flip_rate'])} of the pairs."
     )
     lines += unlike(found)
     what = f"the probability of {found['target']}" if found["target"] else "the probability of a sentence's usual label"
     clear = [row for row in found["by_term"] if row["is_clear"]][:WORST]
     if clear:
         named = "; ".join(f"{row['term']} {points(row['shift'])}" for row in clear)
-        lines.append(f"Terms that move {what} most, in points: {named}.")
+        lines.append(f"Terms that shift {what} most, in points: {named}.")
     if found["harm"] is not None:
         lines.append(f"AUROC of harm over all terms: {area(found['harm']['auroc'])}.")
     return "\n".join(lines)
@@ -148,7 +145,7 @@ def _outside(report: dict[str, Any]) -> str:
     lines += [
         "",
         f"Abstaining below a score of {first['threshold']:.3f} (chosen on the {first['chosen_on']} texts) rejects "
-        f"{percent(first['rejected'])} of them and keeps {percent(first['kept'])} of the texts in scope.",
+        f"{percent(first['rejected'])} of them and keeps {percent(first['kept'])} of the in-scope texts.",
     ]
     return "\n".join(lines)
 
@@ -180,7 +177,7 @@ def _made(run: Run, manifest: Mapping[str, Any]) -> str:
         f"{count} {reason.replace('_', ' ')}" for reason, count in parts.facts.get("dropped", {}).items() if count
     )
     data = "; ".join(f"{each['name']} ({_terms(each)})" for each in manifest.get("data", []))
-    learned = _learned(run)
+    learned = json_file.read_or_empty(run.train / "train.json")
     base = learned.get("base")
     began = f"Base: {base['name']}, weights with sha256 `{base['sha256']}`. " if isinstance(base, dict) else ""
     return "\n".join([
@@ -188,20 +185,11 @@ def _made(run: Run, manifest: Mapping[str, Any]) -> str:
         f"{counts['train']} training texts, {counts['held_out']} held out, {counts['test']} test, "
         f"{counts['out_of_scope']} out of scope. Dropped: {dropped or 'nothing'}.", "",
         f"{began}Tier `{run.settings.run.tier}`, seed {run.settings.run.seed}. To reproduce it, use these lines "
-        "as settings.toml "
-        "(other settings have their defaults) and the files above:", "",
+        "as settings.toml (other settings have their defaults) and the files above:", "",
         "```toml", all_settings.to_toml(recipe(run.settings)).strip(), "```", "",
         "```", "labelstream-train run --settings settings.toml --out OUT", "```", "",
         "Another processor sums in another order, so the last digits will differ.",
     ])  # fmt: skip
-
-
-def _learned(run: Run) -> dict[str, Any]:
-    """train.json, or nothing where the package came from elsewhere."""
-    try:
-        return json.loads((run.train / "train.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def _use(file: Path | None, manifest: Mapping[str, Any], report: dict[str, Any]) -> str:
@@ -212,9 +200,8 @@ def _use(file: Path | None, manifest: Mapping[str, Any], report: dict[str, Any])
             raise UserError(f"read evaluate.card {file}: {cause}") from cause
     else:
         words = (
-            f"- Meant for texts like those of {report['data']['name']}: their language, length and topics. What "
-            "it does on others "
-            "is unknown.\n"
+            f"- Meant for texts like those of {report['data']['name']}: their language, length and topics. How "
+            "it does on others is unknown.\n"
             "- Labels are the annotators' choices, including their errors, which limit what any model can reach.\n"
             "- Do not use it for decisions about people without human review."
         )
@@ -228,8 +215,7 @@ def _licence(manifest: Mapping[str, Any]) -> str:
     terms = "; ".join(f"{each['name']} is under {_terms(each)}" for each in manifest.get("data", []))
     return (
         f"## Licence\n\nThe weights are under {manifest.get('licence') or 'no stated licence'}. Of the training "
-        f"data, {terms}. "
-        "Keep this attribution if you redistribute the model."
+        f"data, {terms}. Keep this attribution if you redistribute the model."
     )
 
 

@@ -1,4 +1,4 @@
-"""The parts of the report page about other conditions: slices, texts written differently, out of scope, speed."""
+"""Report sections about other conditions: slices, perturbed texts, out-of-scope texts, speed."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from .terms import terms
 from .wording import area, chance, hundredths, number, points, rate
 
 SLICES_DRAWN = 25
-"""Bars that can be read; the table has all."""
+"""Most bars in a plot; the table has all."""
 ROWS_OPEN = 40
 """A longer table is folded."""
 
 
 def slices(report: dict[str, Any]) -> Section | None:
-    """Parts of the test texts against all of them."""
+    """Slices of the test texts compared with all of them."""
     if not report["slices"]:
         return None
     figure = report["slices"][0]["figure"].replace("sample_f1", "mean F1 of the texts")
@@ -25,15 +25,15 @@ def slices(report: dict[str, Any]) -> Section | None:
     ]  # fmt: skip
     drawn = [(f"{row['slice']}: {row['value']}", row["gap"]) for row in report["slices"] if not row["is_small"]]
     parts: list[Part] = [
-        f"How far parts of the test texts are from all of them, in {figure}. One that is too small may hide anything.",
+        f"{figure[0].upper()}{figure[1:]} of slices of the test texts and of all of them. Small slices are not judged.",
         terms("points", "p, corrected"),
     ]
     if drawn:
         worst = sorted(drawn, key=lambda each: each[1]["value"])[:SLICES_DRAWN]
-        caption = "Gap of each part to the whole: green is better, red worse, grey not told apart."
+        caption = "Gap of each slice to all texts: green is better, red worse, grey not significant."
         parts.append(plots.bars(worst, caption, "Bars of differences with intervals.", "percentage points"))
-    columns = ["part", "texts", f"{figure}, %", "gap, points", "p, corrected", ""]
-    parts.append(Table(columns, rows, "Every part", folded=len(rows) > ROWS_OPEN))
+    columns = ["slice", "texts", f"{figure}, %", "gap, points", "p, corrected", ""]
+    parts.append(Table(columns, rows, "All slices", folded=len(rows) > ROWS_OPEN))
     return Section("Slices", parts)
 
 
@@ -41,12 +41,12 @@ def _slice_verdict(row: dict[str, Any]) -> Badge:
     if row["is_small"]:
         return Badge("too small", "quiet")
     if row["p_adjusted"] >= 0.05:
-        return Badge("as the whole", "quiet")
+        return Badge("no significant gap", "quiet")
     return Badge("worse", "bad") if row["gap"]["value"] < 0 else Badge("better", "good")
 
 
 def robustness(report: dict[str, Any]) -> Section | None:
-    """The same texts written differently."""
+    """Accuracy on perturbed texts."""
     if not report["robustness"]:
         return None
     ordered = sorted(report["robustness"], key=lambda row: row["change"]["value"])
@@ -56,15 +56,15 @@ def robustness(report: dict[str, Any]) -> Section | None:
         for row in ordered
     ]  # fmt: skip
     figure = "mean F1 of the texts" if report["is_multi_label"] else "accuracy"
-    caption = "Change when the same texts are written differently: red is a significant loss."
+    caption = "Change if the same texts are written differently: red is a significant loss."
     changes = [(row["name"], row["change"]) for row in ordered]
     drawn = plots.bars(changes, caption, "Bars of changes with intervals.", "percentage points")
-    columns = ["change", "example", "texts", f"{figure} after, %", "change, points", "another label, %"]
-    return Section("Robustness", [drawn, Table(columns, rows, "Only texts that the change does change; in pairs")])
+    columns = ["change", "example", "texts", f"{figure} after, %", "change, points", "label changes, %"]
+    return Section("Robustness", [drawn, Table(columns, rows, "Paired, over the texts that the perturbation changes")])
 
 
 def out_of_scope(report: dict[str, Any]) -> Section | None:
-    """Whether a low score gives away texts that belong to no label."""
+    """How well a low score detects texts that belong to no label."""
     found = report["out_of_scope"]
     if found is None:
         return None
@@ -84,16 +84,16 @@ def out_of_scope(report: dict[str, Any]) -> Section | None:
     effects = ["by", "threshold", "in scope kept, %", "out of scope rejected, %", "accuracy of kept, %"]
     said = (
         f"{found['n_out']:,} texts that belong to no label against {found['n_in']:,} that do: how well a low "
-        f"score gives the former away. Best by AUROC: {found['best']}. The threshold keeps 95 % of the in-scope texts "
+        f"score detects the former. Best by AUROC: {found['best']}. The threshold keeps 95 % of the in-scope texts "
         f"that it was chosen on ({found['scores'][0]['chosen_on']})."
     )
     words = terms("by", "AUROC", "AUPR", "wrongly accepted at 95 %")
-    tables = [Table(columns, rows, "How well"), Table(effects, floors, "What a threshold on each score does")]
+    tables = [Table(columns, rows, "Detection"), Table(effects, floors, "Effect of a threshold on each score")]
     return Section("Out of scope", [said, words, *tables])
 
 
 def speed(report: dict[str, Any]) -> Section | None:
-    """Time of one text and of many."""
+    """Latency of one text, and throughput of many."""
     found = report["speed"]
     if found is None:
         return None
@@ -102,7 +102,7 @@ def speed(report: dict[str, Any]) -> Section | None:
     said = (
         f"{on['processor'] or on['system']}, {on['cores']} cores, "
         f"{', '.join(on['instructions']) or 'instruction sets unknown'}; "
-        f"load {found['load_before']} before and {found['load_after']} after, {steal} of the time taken by the "
+        f"load {found['load_before']} before and {found['load_after']} after, {steal} of the time stolen by the "
         "host. Measured in Python with the tokenizer; `make bench` measures the classifier itself."
     )
     single = [[row["tokens"], row["threads"], number(row["p50_ms"]), number(row["p99_ms"])] for row in found["single"]]
@@ -111,6 +111,6 @@ def speed(report: dict[str, Any]) -> Section | None:
     ]
     return Section("Speed", [
         said, terms("p50, p99", "tokens"),
-        Table(["tokens", "threads", "p50, ms", "p99, ms"], single, "One text at a time"),
-        Table(["threads", "texts at once", "mean tokens", "texts per second"], batch, "Many texts at once"),
+        Table(["tokens", "threads", "p50, ms", "p99, ms"], single, "Latency of one text"),
+        Table(["threads", "texts at once", "mean tokens", "texts per second"], batch, "Throughput"),
     ])  # fmt: skip

@@ -1,6 +1,6 @@
-"""The figures of a report as flat numbers: the `metrics` of labelstream.json.
+"""The metrics of a report as flat numbers: `metrics` of labelstream.json.
 
-Timings are left out: they are of a machine, not of the package, and would change its digest at every measurement.
+Timings are left out: they belong to a machine, not to the package, and would change its digest at every measurement.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 def flat(report: dict[str, Any]) -> dict[str, float]:
     """NAME, NAME_low and NAME_high of each estimate, shares 0..=1.
 
-    Names begin with `test_`, `out_of_scope_` or `bias_`.
+    Names start with `test_`, `out_of_scope_` or `bias_`.
     """
     found: dict[str, float] = {"n_test": report["data"]["texts"]}
     for name, estimate in report["estimates"].items():

@@ -1,4 +1,4 @@
-"""What somebody wants to know who reads no further: the figure, the baseline, the gate's verdict."""
+"""The top of the report: main metric, baseline, and the gate's verdict."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from .wording import NONE
 
 
 def headline(report: dict[str, Any], verdict: Verdict | None) -> Section:
-    """The page's opening, without a heading."""
+    """The first section, without a heading."""
     estimates, is_multi = report["estimates"], report["is_multi_label"]
     main, words = ("macro_f1", "macro-F1 on test") if is_multi else ("accuracy", "accuracy on test")
     figures = [_large(estimates[main], words)]

@@ -1,7 +1,7 @@
-"""Which words name who somebody is, where they stand in a text, and the same text with another of them.
+"""Finds identity terms in texts, and swaps them for other terms.
 
-A *context* is a text with the place of one identity term left open. The texts of one context differ in that term
-alone, so whatever a model answers differently for them, it answers because of the term.
+A *context* is a text with a hole in place of one identity term. The texts of a context differ only in that term, so a
+model that answers them differently does so because of the term.
 """
 
 import re
@@ -69,24 +69,24 @@ TERMS: dict[str, tuple[str, ...]] = {
     "boyfriend or girlfriend": ("boyfriend", "girlfriend"),
     "brother or sister": ("brother", "sister"),
 }
-"""Groups of terms that can take each other's place. Those of Unintended Bias's madlibs and some more."""
+"""Groups of interchangeable terms: those of the Unintended Bias madlibs, and some more."""
 
 AMBIGUOUS = frozenset({
     "african", "american", "arab", "asian", "black", "blind", "canadian", "chinese", "deaf", "european",
     "french", "german", "hispanic", "indian", "japanese", "mexican", "middle eastern", "nigerian", "old",
     "older", "polish", "russian", "straight", "turkish", "white", "young", "younger",
 })  # fmt: skip
-"""Mean something else too often ("old card", "white noise", "asian cuisine"): not looked for in users' texts."""
+"""Terms that often mean something else ("old card", "white noise", "asian cuisine"): ignored in users' texts."""
 
 OTHERS_MAX = 8
-"""Other terms that a term in a user's text is swapped with."""
+"""How many other terms replace a term in a user's text."""
 
 HOLE = "\u2026"
 
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """One text of a context: `context` is the text with a hole, `truth` the label that its source gave, if any."""
+    """One text of a context: `context` is the text with a hole, `truth` its label in the source, if any."""
 
     context: str
     term: str
@@ -103,9 +103,9 @@ def pattern(terms: Sequence[str]) -> re.Pattern[str]:
 def from_rows(
     rows: Sequence[Mapping[str, object]], text: str, label: str | None, identity: str | None = "identity"
 ) -> list[Swap]:
-    """Swaps from a file of ready sentences. The column `identity` names the term; else the known terms are looked for.
+    """Swaps from a file of given sentences. The column `identity` names the term; without it, known terms are searched.
 
-    A text with two terms belongs to two contexts, one for each. Texts without a term are left out.
+    A text with two terms belongs to two contexts. Texts without a term are left out.
     """
     known = pattern([term for terms in TERMS.values() for term in terms])
     found = []
@@ -120,7 +120,7 @@ def from_rows(
 
 
 def from_texts(texts: Sequence[str]) -> list[Swap]:
-    """Each text that names an identity, as it is and with other terms of the same group in its place.
+    """Each text that contains an identity term, with that term and with others of the same group.
 
     The article is corrected ("a muslim" to "an atheist"), and a capital first letter kept.
     """
@@ -139,7 +139,7 @@ def from_texts(texts: Sequence[str]) -> list[Swap]:
 
 
 def limited(swaps: Sequence[Swap], texts_max: int, seed: int) -> list[Swap]:
-    """Whole contexts, drawn at random, with at most `texts_max` texts together; contexts of one term are dropped."""
+    """Random contexts with at most `texts_max` texts in total; drops contexts with one term."""
     by_context: dict[str, list[Swap]] = {}
     for swap in swaps:
         by_context.setdefault(swap.context, []).append(swap)

@@ -1,4 +1,4 @@
-"""The part of the report page about learning: how the training went, and whether more texts would help."""
+"""Report section about learning: the training curve, and whether more texts would help."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from .wording import percent
 
 
 def learning(report: dict[str, Any]) -> Section | None:
-    """The curve over epochs, and the baseline's over texts; None where neither is known."""
+    """The curve over epochs, and the baseline's over texts; None if both are missing."""
     epochs, floor = report.get("learning"), report.get("baseline")
     parts: list[Part] = []
     if epochs:
@@ -35,7 +35,7 @@ def _more_texts(points: list[dict[str, Any]]) -> str:
         else "So more texts of the same kind are likely to help little"
     )
     return (
-        f"Would more texts help? The baseline (word counts, quick to train again) has an accuracy of "
+        f"Would more texts help? The baseline (word counts) has an accuracy of "
         f"{percent(half['accuracy'])} with half of the texts and {percent(whole['accuracy'])} with all "
-        f"{whole['texts']:,}: {gain:+.1f} points for twice as many. {advice}."
+        f"{whole['texts']:,}: {gain:+.1f} points for twice as many texts. {advice}."
     )

@@ -1,4 +1,4 @@
-"""What a timing was made on: processor, instruction sets, load, and time that a host took away."""
+"""Describes the machine of a timing: processor, instruction sets, load, and steal time."""
 
 import os
 import platform
@@ -21,11 +21,11 @@ INSTRUCTIONS = (
     "bf16",
     "sve",
 )
-"""Those that ONNX Runtime's kernels choose by."""
+"""Instruction sets by which ONNX Runtime chooses its kernels."""
 
 
 def describe() -> dict:
-    """{system, processor, instructions, cores}; what cannot be found out is None or empty."""
+    """{system, processor, instructions, cores}; unknown values are None or empty."""
     facts = _cpuinfo(Path("/proc/cpuinfo"))
     flags = (facts.get("flags") or facts.get("Features") or "").split()
     return {
@@ -37,12 +37,12 @@ def describe() -> dict:
 
 
 def cores() -> int:
-    """Those that this process may run on."""
+    """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load() -> float | None:
-    """Processes that want to run, mean of the last minute; None where the system does not say."""
+    """The load average of the last minute; None if the system does not tell."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 

@@ -1,4 +1,4 @@
-"""Takes every measurement of a package and puts them together as the report; see `report` for its keys."""
+"""Runs all measurements of a package and assembles the report; see `report` for its keys."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,13 +32,13 @@ from .settings import EvaluateSettings
 from .subject import Subject
 
 CONTEXTS_MIN = 10
-"""Fewer contexts say nothing about bias."""
+"""Fewest contexts of a bias report."""
 
 
 def measure(
     subject: Subject, settings: EvaluateSettings, before_part: Callable[[], None] = lambda: None
 ) -> dict[str, Any]:
-    """The whole report, its test not yet counted (`uses`). `before_part` may raise to end it early."""
+    """The whole report, except for the count in `uses`. `before_part` may raise to stop early."""
     warnings: list[str] = []
     report = _about(subject) | {"warnings": warnings, "learning": None}
     steps: dict[str, Callable[[], dict[str, Any]]] = {
@@ -107,7 +107,7 @@ def _baseline(subject: Subject, settings: EvaluateSettings, right: np.ndarray) -
 
 
 def _abstaining(subject: Subject, settings: EvaluateSettings) -> dict[str, Any]:
-    """Curves on test; the threshold of the wanted accuracy is chosen on the held-out texts where there are some."""
+    """Curves on test; the threshold for the wanted accuracy is chosen on held-out texts, if any."""
     basis, chosen_on = (subject.test, "test") if subject.held_out is None else (subject.held_out, "held out")
     found: dict[str, Any] = {}
     for name, scores_of in (("score", lambda rows: rows.max(axis=1)), ("margin", abstain.margins)):
@@ -174,7 +174,7 @@ def _bias(subject: Subject, settings: EvaluateSettings, warnings: list[str]) -> 
     swaps = identity.limited(swaps, settings.bias_texts_max, settings.seed)
     contexts = len({swap.context for swap in swaps})
     if contexts < CONTEXTS_MIN:
-        warnings.append(f"No bias report: only {contexts} texts name an identity. Give evaluate.bias_data.")
+        warnings.append(f"No bias report: only {contexts} texts contain an identity term. Set evaluate.bias_data.")
         return None
     rows = subject.score([swap.text for swap in swaps])
     given = subject.scorer.given(rows) if subject.scorer.is_multi_label else _best(rows)
@@ -187,7 +187,7 @@ def _bias(subject: Subject, settings: EvaluateSettings, warnings: list[str]) -> 
 
 
 def _unlike(subject: Subject, probabilities: np.ndarray) -> Estimate:
-    """Share of texts with a lower best score than 95 % of the test texts have; 5 % where they are alike."""
+    """Share of texts with a lower best score than 95 % of the test texts; about 5 % if they are alike."""
     floor = np.quantile(subject.test.probabilities.max(axis=1), 0.05)
     return share(int((probabilities.max(axis=1) < floor).sum()), len(probabilities))
 
@@ -198,7 +198,7 @@ def _best(probabilities: np.ndarray) -> np.ndarray:
 
 
 def _sentences(path: Path, settings: EvaluateSettings) -> list[identity.Swap]:
-    """Those of a file, by the columns that the settings name, else by the usual names."""
+    """The sentences of a file, from the columns in the settings, else from those with the usual names."""
     source = arrow_files.rows(path) if files.format_of(path) in (".parquet", ".arrow") else text_files.rows(path)
     rows = [values for _, values in source]
     found = list(dict.fromkeys(name for row in rows for name in row))
@@ -246,7 +246,5 @@ def _speed(subject: Subject, settings: EvaluateSettings, warnings: list[str]) ->
         )
     cores = found["machine"]["cores"]
     if found["load_before"] is not None and found["load_before"] > 0.5 * cores:
-        warnings.append(
-            f"Timed on a busy machine: load {found['load_before']} on {cores} cores. Expect faster when idle."
-        )
+        warnings.append(f"The machine was busy during timing: load {found['load_before']} on {cores} cores.")
     return found

@@ -1,6 +1,6 @@
-"""Texts that the package gets wrong, the surest first: what to look at before anything else.
+"""Texts that the package gets wrong, the most confident first: the best place to start an error analysis.
 
-They are texts of the data, with personal data masked; `evaluate.examples_max = 0` keeps them out of the report.
+They are texts of the data with personal data masked; `evaluate.examples_max = 0` keeps them out of the report.
 """
 
 from collections import Counter
@@ -13,13 +13,13 @@ from ..data.examples import Example
 from ..data.personal import shorten
 
 PAIRS, PAIR_EXAMPLES = 20, 2
-"""So many of the most frequent confusions are shown with so many texts each, besides the surest."""
+"""So many of the most frequent confusions get so many texts each, beside the most confident mistakes."""
 
 
 def measure(
     examples: Sequence[Example], probabilities: np.ndarray, truth: np.ndarray, labels: Sequence[str], count_max: int
 ) -> list[dict[str, Any]]:
-    """Wrong answers by falling score: {text, truth, guess, score, truth_score}. Single-label only."""
+    """Wrong predictions by descending score: {text, truth, guess, score, truth_score}. Single-label only."""
     if count_max == 0:
         return []
     best = probabilities.argmax(axis=1)

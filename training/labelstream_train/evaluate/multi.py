@@ -1,7 +1,7 @@
-"""Figures of a classifier that gives any number of labels to each text.
+"""Metrics of a classifier that assigns any number of labels to each text.
 
-`probabilities` is [texts, labels], `wanted` [texts, labels] bool; a label is given where its probability reaches
-its threshold. Draws of the bootstrap are of texts, as the labels of one text hang together.
+`probabilities` is [texts, labels], `wanted` [texts, labels] bool; a label is assigned if its probability reaches
+its threshold. The bootstrap draws texts, as the labels of one text are dependent.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def estimates(
     thresholds: np.ndarray,
     draws: Draws,
 ) -> dict[str, Estimate]:
-    """The figures of the whole, under the names of report.json."""
+    """The overall metrics, by their names in report.json."""
     count, labels = probabilities.shape
     guess = probabilities >= thresholds
     together = np.zeros(count, int)
@@ -44,7 +44,7 @@ def estimates(
 
     def areas(weights: np.ndarray) -> np.ndarray:
         each = np.stack([statistic(weights) for statistic in ranked])  # [labels, draws, 3]
-        known = (~np.isnan(each)).sum(axis=0)  # a label that no drawn text has, or all have, counts nothing
+        known = (~np.isnan(each)).sum(axis=0)  # skips labels that no drawn text has, or that all have
         return (np.nansum(each, axis=0) / np.where(known > 0, known, np.nan))[:, [1, 0]]
 
     found = {"accuracy": share(int((guess == wanted).all(axis=1).sum()), count)}
@@ -56,13 +56,13 @@ def estimates(
 
 
 def sample_f1(guess: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """[texts] F1 of each text's label set; 1 where none is wanted and none given."""
+    """[texts] F1 of each text's label set; 1 if there is none to assign and none is assigned."""
     total = guess.sum(axis=1) + wanted.sum(axis=1)
     return np.where(total > 0, 2 * (guess & wanted).sum(axis=1) / np.maximum(total, 1), 1.0)
 
 
 def ranking_loss(probabilities: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """[texts] share of (wanted, other) pairs of labels in the wrong order, ties wrong; 0 where there is no pair."""
+    """[texts] share of (wanted, other) pairs of labels in the wrong order, ties wrong; 0 if there is no pair."""
     wrong = np.zeros(len(probabilities))
     for place in range(probabilities.shape[1]):
         above = (probabilities >= probabilities[:, place, None]) & ~wanted
@@ -74,7 +74,7 @@ def ranking_loss(probabilities: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 def _calibration(
     probabilities: np.ndarray, untempered: np.ndarray, wanted: np.ndarray, draws: Draws
 ) -> dict[str, Estimate]:
-    """Over all pairs of text and label: is a label with probability 0.3 right in 30 of 100?"""
+    """Calibration over all pairs of text and label."""
     count, labels = probabilities.shape
     texts, right = np.repeat(np.arange(count), labels), wanted.ravel()
     pairs, plain = probabilities.ravel(), untempered.ravel()

@@ -1,4 +1,4 @@
-"""Whether a score tells texts that belong to no label from those that do, and which threshold to abstain below."""
+"""How well a score separates texts that belong to no label from the others, and a threshold for abstaining."""
 
 import numpy as np
 
@@ -43,8 +43,8 @@ def measure(
     kept, rejected, accuracy_kept : estimates}], best}.
 
     `right` says which in-scope answers are right. `aupr_in` ranks in-scope texts first, `aupr_out` the others;
-    `fpr_at_95` is the share of out-of-scope texts that pass where 95 % of in-scope texts do. The threshold keeps
-    95 % of the held-out in-scope texts; without those it is chosen on the texts it is reported on.
+    `fpr_at_95` is the share of out-of-scope texts accepted by a threshold that accepts 95 % of in-scope texts. The
+    threshold keeps 95 % of the held-out in-scope texts; without these, it is chosen on the reported texts.
     """
     rows = []
     for name, values in inside.items():

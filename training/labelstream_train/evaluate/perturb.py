@@ -1,7 +1,7 @@
-"""Ways in which people and programs write the same text differently; each keeps what the text means.
+"""Perturbations: ways in which people and programs write the same text differently, without changing its meaning.
 
-Every function takes a text and a seeded source of chance and returns the changed text, or the same one where it
-has nothing to change (no accent to take off, a single word to cut).
+Every function takes a text and a seeded random generator, and returns the changed text, or the same one if there is
+nothing to change (no accent to remove, a single word to cut).
 """
 
 import re
@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")
-"""A keyboard; a neighbour is the key to the left or right, or above or below."""
+"""A keyboard; neighbours are the keys left, right, above and below."""
 
 TYPOS_SHARE = 0.1
-"""Share of the letters' words that get a typo, at least one."""
+"""Share of the words that get a typo, at least one."""
 
 EMOJI = ("🙂", "😊", "😭", "🙏", "👍", "😡", "🤔", "💳", "❤️", "🎉")
 LEET = str.maketrans("aeiostAEIOST", "431057431057")
@@ -146,6 +146,6 @@ PERTURBATIONS: dict[str, Perturbation] = {
 
 
 def apply(name: str, texts: Sequence[str], seed: int) -> list[str]:
-    """The texts changed by one perturbation; a text's chance depends on the seed, the name and its place only."""
+    """The texts after one perturbation; its randomness depends only on the seed, the name and a text's position."""
     change = PERTURBATIONS[name]
     return [change(text, Random(f"{seed}/{name}/{place}")) for place, text in enumerate(texts)]

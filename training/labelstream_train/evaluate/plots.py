@@ -1,4 +1,4 @@
-"""The figures of the report page; each takes values as report.json has them."""
+"""The plots of the report, from values of report.json."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MATRIX_MAX = 30
-"""More labels than this cannot be read in a matrix."""
+"""Most labels in a readable matrix."""
 LABELS_MAX = 40
-"""Bars that can be read; the table has all."""
+"""Most bars in a readable plot; the table has all."""
 
 
 def reliability(rows: list[dict[str, Any]], is_multi_label: bool) -> Figure:
@@ -31,12 +31,12 @@ def reliability(rows: list[dict[str, Any]], is_multi_label: bool) -> Figure:
         axes.set(xlabel="score", ylabel="share right", xlim=(0, 1.02), ylim=(0, 1.02))
         axes.legend(loc="upper left")
 
-    return plot(paint, "Reliability: points on the line are scores that mean what they say.",
-                "Share of right answers against the mean score, for each of up to 15 bins of scores.")  # fmt: skip
+    return plot(paint, "Reliability: on the line, scores equal the accuracy.",
+                "Accuracy against the mean score, for each of up to 15 bins of scores.")  # fmt: skip
 
 
 def confusion(matrix: list[list[int]], labels: list[str]) -> Figure:
-    """Texts of each true label by answer, with numbers; of many labels those that are confused most."""
+    """Texts of each true label by answer, with numbers; of many labels, those confused most."""
     counts = np.array(matrix, int)
     places = _worst(counts)
     counts, names = counts[np.ix_(places, places)], distinct([labels[place] for place in places], 36)
@@ -47,7 +47,7 @@ def confusion(matrix: list[list[int]], labels: list[str]) -> Figure:
         from matplotlib.colors import to_rgba
 
         shades = np.tile(to_rgba(COLOURS[0]), (*shares.shape, 1))
-        shades[..., 3] = np.sqrt(shares)  # transparent where nothing is: the page's own colour, light or dark
+        shades[..., 3] = np.sqrt(shares)  # transparent for 0: shows the page's own colour, light or dark
         axes.imshow(shades, interpolation="nearest")
         for row, column in np.argwhere(counts > 0):
             colour = "white" if shares[row, column] > 0.5 else "black"
@@ -59,19 +59,19 @@ def confusion(matrix: list[list[int]], labels: list[str]) -> Figure:
 
     size = max(4.5, 2.2 + 0.24 * len(names))
     caption = (
-        "Confusions: number of texts of each true label (row) by prediction (column). Labels that are taken for one "
-        "another stand together."
+        "Confusions: number of texts of each true label (row) by prediction (column). Labels that are "
+        "confused are neighbours."
     )
     if len(names) < len(labels):
         caption += (
-            f" Shown are the {len(names)} of {len(labels)} labels that are confused most; the labels' table has all."
+            f" Shows the {len(names)} of {len(labels)} labels that are confused most; the table of labels has all."
         )
     return plot(paint, caption, "Matrix of true labels against predictions; a strong diagonal is good.", size + 1, size,
                 True)  # fmt: skip
 
 
 def _worst(counts: np.ndarray) -> list[int]:
-    """Places of the labels to show, so that neighbours are confused with each other."""
+    """The labels to show, ordered so that confused labels are neighbours."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
@@ -89,7 +89,7 @@ def _worst(counts: np.ndarray) -> list[int]:
 
 
 def labels(rows: list[dict[str, Any]]) -> Figure:
-    """F1 of each label with its interval, the worst on top."""
+    """F1 of each label with its interval, worst on top."""
     found = [row for row in rows if row["f1"]["value"] is not None]
     drawn = sorted(found, key=lambda row: row["f1"]["value"])[:LABELS_MAX]
 
@@ -105,8 +105,8 @@ def labels(rows: list[dict[str, Any]]) -> Figure:
         axes.margins(y=0.01)
 
     caption = (
-        "F1 of each label (in brackets: its test texts), with 95 % intervals: the mean of how many of its texts are "
-        "found and how many of its answers are right."
+        "F1 of each label (in brackets: its test texts), the harmonic mean of precision and recall, with 95 % "
+        "intervals."
     )
     if len(drawn) < len(found):
         caption += f" The {len(drawn)} worst of {len(found)}."
@@ -114,7 +114,7 @@ def labels(rows: list[dict[str, Any]]) -> Figure:
 
 
 def abstaining(found: dict[str, Any]) -> Figure:
-    """Accuracy of what is answered against the share answered, by score and by margin."""
+    """Accuracy of the answers against coverage, by score and by margin."""
 
     def paint(axes: "Axes") -> None:
         for name, words in (("score", "by the best score"), ("margin", "by the margin to the second")):
@@ -123,10 +123,10 @@ def abstaining(found: dict[str, Any]) -> Figure:
             low, value, high = ([each["accuracy"][key] for each in points] for key in ("low", "value", "high"))
             axes.plot(coverage, value, marker=".", label=words)
             axes.fill_between(coverage, low, high, alpha=0.15)
-        axes.set(xlabel="share of the texts that are answered", ylabel="accuracy of these")
+        axes.set(xlabel="coverage", ylabel="accuracy of the answers")
         axes.legend(loc="lower left")
 
-    return plot(paint, "Abstaining: accuracy of the answers when unsure ones are not given; bands are of 95 %.",
+    return plot(paint, "Abstaining: accuracy of the answers by coverage, with 95 % bands.",
                 "Two falling curves: accuracy against the share of texts answered.")  # fmt: skip
 
 
@@ -169,12 +169,12 @@ def epochs(rows: list[dict[str, float]], quality: str) -> Figure:
         for each in (above, below):
             each.axvline(chosen, linestyle="--", linewidth=1, color=COLOURS[5])
 
-    caption = f"Learning, epoch by epoch; the dashed line is epoch {chosen:.0f}, which was chosen."
+    caption = f"Training by epoch; the dashed line marks the chosen epoch, {chosen:.0f}."
     return plot(paint, caption, "Two lines of loss over epochs, and one of held-out quality.", height=4.2)
 
 
 def texts(points: list[dict[str, Any]]) -> Figure:
-    """The baseline's accuracy by the number of texts that it learnt from."""
+    """The baseline's accuracy by number of training texts."""
 
     def paint(axes: "Axes") -> None:
         counts = [each["texts"] for each in points]
@@ -183,10 +183,10 @@ def texts(points: list[dict[str, Any]]) -> Figure:
         )
         axes.errorbar(counts, value, yerr=np.maximum([value - low, high - value], 0), marker="o", capsize=3)
         axes.set_xlim(0, 1.08 * counts[-1])
-        axes.set(xlabel="train texts", ylabel="accuracy of the baseline, %")
+        axes.set(xlabel="training texts", ylabel="accuracy of the baseline, %")
 
-    return plot(paint, "The baseline's accuracy by how many texts it learns from, with 95 % intervals.",
-                "A line of accuracy over numbers of train texts.", height=2.6)  # fmt: skip
+    return plot(paint, "The baseline's accuracy by number of training texts, with 95 % intervals.",
+                "A line of accuracy over numbers of training texts.", height=2.6)  # fmt: skip
 
 
 def _column(rows: list[dict[str, Any]], key: str) -> np.ndarray:

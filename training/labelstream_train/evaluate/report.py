@@ -1,10 +1,10 @@
-"""What evaluate/report.json says: the one place that fixes its keys, which the gate and the card read.
+"""The content of evaluate/report.json: defines the keys, which the gate and the model card read.
 
-An *estimate* is an object {"value", "low", "high", "n", "method"}: the interval is of 95 %, `n` what was
-counted, `method` how the interval was made. Shares are 0..=1. Absent measurements are null, never left out.
+An *estimate* is an object {"value", "low", "high", "n", "method"}: the 95 % interval, `n` the count,
+`method` how the interval was computed. Shares are 0..=1. Absent measurements are null, never left out.
 
 ```
-schema           1; another number means that a key changed its meaning or went
+schema           1; changes if a key changes its meaning or is removed
 package          {name, version, model_sha256, bytes, tokens_max, temperature, labels}; of a run also digest
 data             {name, texts, fingerprint, evaluations, models}    fingerprint: sha256 of texts and labels in order
 is_multi_label   bool
@@ -51,7 +51,7 @@ SCHEMA = 1
 
 
 def plain(value: Any) -> Any:
-    """`value` with estimates as objects, and what JSON has no word for (NaN) as null."""
+    """`value` with estimates as objects, and NaN as null, which JSON lacks."""
     if isinstance(value, Estimate):
         return plain(value.as_dict())
     if isinstance(value, dict):

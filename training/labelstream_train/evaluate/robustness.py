@@ -1,4 +1,4 @@
-"""How much accuracy is lost when the same texts are written differently, paired text by text."""
+"""Accuracy lost if the same texts are written differently, paired by text."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,7 +18,7 @@ def sample(truth: np.ndarray, texts_max: int, seed: int) -> np.ndarray:
         return np.arange(len(truth))
     dice = np.random.default_rng(seed)
     shuffled = dice.permutation(len(truth))
-    if truth.ndim == 1:  # every k-th of the texts ordered by label has each label in proportion
+    if truth.ndim == 1:  # every k-th text, ordered by label, keeps the label proportions
         shuffled = shuffled[np.argsort(truth[shuffled], kind="stable")]
         return np.sort(shuffled[np.linspace(0, len(truth) - 1, texts_max).round().astype(int)])
     return np.sort(shuffled[:texts_max])
@@ -34,7 +34,7 @@ def measure(
     """One row a perturbation, over the texts that it changes; `truth` as `Parts.truth` gives it.
 
     `accuracy` is after the change (multi-label: mean F1 of the texts' label sets), `change` after minus before,
-    `flips` the share of texts whose label (set) is another than before, right or wrong.
+    `flips` the share of texts whose label (set) changes, right or wrong.
     """
     before = score(texts)
     rows = []
@@ -65,7 +65,7 @@ def _row(
     was, now = sample_f1(old, wanted), sample_f1(new, wanted)
     values = np.stack([now, now - was], axis=1)
     accuracy, change = bootstrap(lambda weights: weights @ values / len(now), np.zeros(len(now), int), draws)
-    if np.array_equal(now, was):  # draws cannot say how rare a change is: bounded as if by whole label sets
+    if np.array_equal(now, was):  # the bootstrap cannot bound a change that never occurs: use that of whole label sets
         change = paired_difference(now > 0, now > 0)
     flips = share(int((old != new).any(axis=1).sum()), len(now))
     return {"accuracy": with_width(accuracy, len(now)), "change": change, "flips": flips}

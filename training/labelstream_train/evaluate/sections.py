@@ -13,13 +13,13 @@ from .learning_section import learning
 
 
 def html(report: dict[str, Any], verdict: Verdict | None = None, compared: dict[str, Any] | None = None) -> str:
-    """The whole page of a report, as `report.read` gives it; the gate adds its verdict, and `compared` with the
-    package in use, when it has judged."""
+    """The whole page of a report, as `report.read` gives it; the gate adds its verdict, and `compared`, the
+    comparison with the package in use."""
     package, data = report["package"], report["data"]
     lead = (
         f"{package['name']} {package['version']}: {package['labels']} labels, {package['bytes'] / 1e6:.1f} MB, on "
-        f"{data['texts']:,} test texts of {data['name']}. Intervals are of 95 %; they cover the choice of test texts, "
-        "not that of the seed that the model was trained with."
+        f"{data['texts']:,} test texts of {data['name']}. Intervals are 95 %; they cover the choice of test texts, not "
+        "that of the training seed."
     )
     made = [
         headline(report, verdict),
@@ -37,7 +37,7 @@ def html(report: dict[str, Any], verdict: Verdict | None = None, compared: dict[
         conditions.speed(report),
         _method(report),
     ]
-    return page(f"How good {package['name']} is", [each for each in made if each is not None], lead)
+    return page(f"Evaluation of {package['name']}", [each for each in made if each is not None], lead)
 
 
 def _method(report: dict[str, Any]) -> Section:
@@ -45,13 +45,11 @@ def _method(report: dict[str, Any]) -> Section:
     times = (
         ""
         if data["evaluations"] is None
-        else f" This run folder saw {data['evaluations']} evaluation(s) on these texts."
+        else f" This run folder has evaluated {data['evaluations']} time(s) on these texts."
     )
     return Section("Method", [
         f"Test fingerprint {data['fingerprint']}; model {report['package']['model_sha256']}.{times}",
         "Shares: Wilson's interval. Differences of shares: Newcombe's; in pairs: Bonett and Price's. AUROC: "
-        "DeLong's or "
-        "bootstrap. All else: stratified bootstrap of the texts, percentiles; of calibration errors with the "
-        "bootstrap's own "
-        "bias taken off. Many tests at once are corrected by Benjamini and Hochberg's method.",
+        "DeLong's or bootstrap. Others: stratified percentile bootstrap of the texts, bias-corrected for calibration "
+        "errors. Multiple tests are corrected by the method of Benjamini and Hochberg.",
     ])  # fmt: skip

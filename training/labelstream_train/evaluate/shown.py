@@ -1,4 +1,4 @@
-"""Small files of a report for other tools to show, DVC and Kubeflow among them: metrics.json and reliability.csv."""
+"""Small report files for tools such as DVC and Kubeflow: metrics.json and reliability.csv."""
 
 import csv
 from pathlib import Path
@@ -21,7 +21,7 @@ def write(report: dict[str, Any], folder: Path) -> None:
 
 
 def metrics(report: dict[str, Any]) -> dict[str, float]:
-    """The figures that one looks at first, on the test texts, and the baseline's accuracy; shares 0..=1."""
+    """The main metrics on the test texts, and the baseline's accuracy; shares 0..=1."""
     found: dict[str, float] = {}
     for name in METRICS:
         estimate = report["estimates"][name]

@@ -1,4 +1,4 @@
-"""Figures of a classifier that gives one label to each text.
+"""Metrics of a classifier that assigns one label to each text.
 
 `probabilities` is [texts, labels] after the temperature, `truth` [texts] label places.
 """
@@ -18,7 +18,7 @@ CONFUSIONS_MAX = 20
 def estimates(
     probabilities: np.ndarray, untempered: np.ndarray, truth: np.ndarray, draws: Draws
 ) -> dict[str, Estimate]:
-    """The figures of the whole, under the names of report.json. Draws are stratified by true label."""
+    """The overall metrics, by their names in report.json. Draws are stratified by true label."""
     count, labels = probabilities.shape
     wanted = counts.one_hot(truth, labels)
     guess = counts.given(probabilities, 0.5, is_multi_label=False)
@@ -52,7 +52,7 @@ def _calibration(
 
 
 def classes(probabilities: np.ndarray, truth: np.ndarray, labels: Sequence[str], draws: Draws) -> list[dict]:
-    """One row a label: precision and recall with Wilson's intervals, F1 bootstrapped."""
+    """One row per label: precision and recall with Wilson's intervals, F1 bootstrapped."""
     wanted = counts.one_hot(truth, len(labels))
     guess = counts.given(probabilities, 0.5, is_multi_label=False)
     return class_rows(guess, wanted, labels, truth, draws)
@@ -84,7 +84,7 @@ def confusion_matrix(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray
 
 
 def confusions(matrix: np.ndarray, labels: Sequence[str]) -> list[dict]:
-    """The largest confusions: which label is taken for which, and what share of its texts."""
+    """The largest confusions: true label, prediction, and the share of the label's texts."""
     wrong = matrix.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS_MAX]

@@ -1,8 +1,8 @@
-"""Figures of parts of the test texts: where the model is worse than on the whole, and whether that is chance.
+"""Metrics of slices of the test texts: where the model is worse than on all texts, and whether that is chance.
 
-Parts are made from the texts (length, language, script), from how often their label is in train, and from the data's
-own slice columns. Whether a part differs is asked of every part at once (Benjamini and Hochberg), as among thirty
-parts one or two look bad by chance.
+Slices come from the texts (length, language, script), from the frequency of their label in train, and from the data's
+own slice columns. The tests are corrected for the number of slices (Benjamini and Hochberg), as among thirty slices one
+or two look bad by chance.
 """
 
 from collections import Counter
@@ -24,16 +24,16 @@ LENGTHS = (5, 10, 20, 40, 80)
 """Upper edges in words."""
 
 LANGUAGE_CHARACTERS_MIN = 20
-"""Shorter texts have no recognisable language (in ASCII; other letters tell more)."""
+"""Shorter ASCII texts have no recognisable language; other letters tell more."""
 
 LANGUAGE_PROBABILITY_MIN = 0.9
 
 SLICES_MAX = 40
-"""Values of one slice column; the rest is `other`, as a column of ids would fill the report."""
+"""Most values of a slice column; the rest is `other`, or a column of ids would fill the report."""
 
 
 def memberships(examples: Sequence[Example], label_counts: Mapping[str, int]) -> dict[str, list[str | None]]:
-    """Slice name -> value of each text; None is in no part. `label_counts` are texts in train, empty if unknown."""
+    """Slice name -> value of each text; None: in no slice. `label_counts` are texts in train, empty if unknown."""
     found: dict[str, list[str | None]] = {
         "length": [length(each.text) for each in examples],
         "language": _most_common([language(each.text) for each in examples]),
@@ -57,7 +57,7 @@ def length(text: str) -> str:
 
 
 def language(text: str) -> str | None:
-    """ISO 639 code; None where the text is too short or the guess not sure."""
+    """ISO 639 code; None if the text is too short or the guess uncertain."""
     code, probability = _identifier().classify(text[:400])
     is_long_enough = len(text) >= LANGUAGE_CHARACTERS_MIN or not text.isascii()
     return code if is_long_enough and probability >= LANGUAGE_PROBABILITY_MIN else None
@@ -65,14 +65,14 @@ def language(text: str) -> str | None:
 
 @cache
 def _identifier() -> "LanguageIdentifier":
-    """Read once, as that takes longer than a thousand texts do."""
+    """Loaded once: loading takes longer than a thousand texts."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 def measure(right: np.ndarray, members: Mapping[str, Sequence[str | None]], texts_min: int, draws: Draws) -> list[dict]:
-    """One row for each part. `right` is [texts]: bool (accuracy), or F1 of each text when multi-label."""
+    """One row per slice. `right` is [texts]: bool (accuracy), or F1 of each text when multi-label."""
     rows = []
     for name, values in members.items():
         held = sorted({value for value in values if value is not None}, key=_natural)
@@ -94,7 +94,7 @@ def _row(right: np.ndarray, inside: np.ndarray, texts_min: int, draws: Draws) ->
 
 
 def _of_shares(right: np.ndarray, inside: np.ndarray) -> tuple[Estimate, Estimate, float]:
-    """A part minus the whole is (1 - its share) times the part minus the rest, which are independent."""
+    """Slice minus all texts is (1 - its share) times slice minus rest, which are independent."""
     hits, count = int(right[inside].sum()), int(inside.sum())
     rest_hits, rest = int(right[~inside].sum()), int((~inside).sum())
     against, outside = difference(hits, count, rest_hits, rest), rest / len(right)
@@ -116,7 +116,7 @@ def _of_means(right: np.ndarray, inside: np.ndarray, draws: Draws) -> tuple[Esti
 
 
 def _frequencies(examples: Sequence[Example], label_counts: Mapping[str, int]) -> list[str | None]:
-    """Labels in three groups of (nearly) equally many labels, by how many train texts they have."""
+    """Labels in three groups of about equal size, by number of training texts."""
     ordered = sorted(label_counts.values())
     low, high = ordered[len(ordered) // 3], ordered[2 * len(ordered) // 3]
     if ordered[0] == ordered[-1]:

@@ -1,7 +1,7 @@
-"""How long one text takes and how many a second go through, on this machine, tokenizer included.
+"""Latency of one text and throughput on this machine, tokenizer included.
 
-Lengths and thread counts take turns within a round, in an order drawn anew, so that a machine that is slow for a
-while is slow for all of them. This is the speed in Python; `make bench` measures the classifier itself.
+Lengths and thread counts alternate within a round, in random order, so that a temporary slowdown affects all of them.
+This is the speed in Python; `make bench` measures the classifier itself.
 """
 
 import time
@@ -24,15 +24,15 @@ Place = tuple[int, int]
 WARM_UPS = 5
 BATCH_TEXTS = 256
 BATCH_ROUNDS = 15
-"""Of the median of 15 the 4th and the 12th value are the 95 % interval."""
+"""Rounds: of 15 values, the 4th and 12th are the 95 % interval of the median."""
 
 
 def measure(folder: Path, texts: Sequence[str], repeats: int, minutes_max: float, seed: int) -> dict:
     """{machine, load_before, load_after, steal, single: [{tokens, threads, p50_ms, p99_ms : estimates}],
     batch: [{threads, texts, tokens, texts_per_second : estimate}], is_cut}.
 
-    `tokens` of a single text is what it has (a shorter model's limit cuts), of a batch the mean of the test's texts.
-    `steal` is the share of all cores' time that the host took meanwhile. `is_cut`: the minutes were over first.
+    `tokens` of a single text is its length after truncation, of a batch the mean length of the test texts. `steal` is
+    the share of all cores' time that the host took. `is_cut`: the time limit was reached.
     """
     threads = sorted({1, machine.cores()})
     scorers = {count: Scorer(folder, threads=count) for count in threads}
@@ -69,7 +69,7 @@ def measure(folder: Path, texts: Sequence[str], repeats: int, minutes_max: float
 
 
 def of_lengths(scorer: Scorer, texts: Sequence[str]) -> dict[int, str]:
-    """Token count -> a text of so many tokens: words of the given texts, as many as fit. Others are left out."""
+    """Token count -> a text with so many tokens, from words of the given texts; counts out of reach are left out."""
     words = [word for text in texts[:500] for word in text.split()] or ["text"]
     found = {}
     for wanted in LENGTHS:
@@ -88,7 +88,7 @@ def of_lengths(scorer: Scorer, texts: Sequence[str]) -> dict[int, str]:
 def _rounds(
     places: Sequence[Place], repeats: int, deadline: float, dice: Random, call: Callable[[int, int], float]
 ) -> dict[Place, list[float]]:
-    """Seconds of each place's calls; warm-up calls are not among them. At least two rounds, whatever the time."""
+    """Seconds of each place's calls, without warm-up. At least two rounds, whatever the time limit."""
     found: dict[Place, list[float]] = {place: [] for place in places}
     for place in places:
         for _ in range(min(WARM_UPS, repeats)):

@@ -1,6 +1,6 @@
 """The stage `evaluate`: measures the shipped package on the test texts, writes the report and the model card.
 
-It uses the package's own files through ONNX Runtime, so it needs no torch, and what it says is about what is served.
+It runs the package's own files with ONNX Runtime: it needs no torch and measures what is served.
 """
 
 from typing import Any
@@ -22,14 +22,14 @@ def evaluate(run: Run) -> None:
     test_scores.npz has `probabilities` [texts, labels] f32 of the test texts in order, for paired comparisons.
     """
     found = of_run(run)
-    measured = measure.measure(found, run.settings.evaluate, lambda: run.stop_if_over("nothing of the report is kept"))
+    measured = measure.measure(found, run.settings.evaluate, lambda: run.stop_if_over("without a report"))
     _count(run, measured)
     measured["learning"] = curve.read(run.train) or None
     made = report.plain(measured)
     run.evaluate.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(run.evaluate / "test_scores.npz", probabilities=found.test.probabilities.astype(np.float32))
     manifest.update_metrics(run.package, flat(made))
-    made["package"]["digest"] = manifest.package_digest(run.package)  # with the metrics: what the gate judges
+    made["package"]["digest"] = manifest.package_digest(run.package)  # after adding the metrics, as the gate checks it
     (run.package / "README.md").write_text(card.of_run(run, made), encoding="utf-8")
     shown.write(made, run.evaluate)
     (run.evaluate / "report.html").write_text(sections.html(made), encoding="utf-8")
@@ -37,7 +37,7 @@ def evaluate(run: Run) -> None:
 
 
 def _count(run: Run, measured: dict[str, Any]) -> None:
-    """Notes this look at the test texts in the run's folder, and in the report how many there were."""
+    """Counts this evaluation on the test texts in the run's folder, and reports the count."""
     used = uses.count(run.out, measured["data"]["fingerprint"], measured["package"]["model_sha256"])
     measured["data"] |= used
     if warned := uses.warning(used):

@@ -1,6 +1,5 @@
-"""What is measured: a package with the texts it is measured on, scored once for all figures."""
+"""The subject of an evaluation: a package and its texts, scored once for all metrics."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from ..data.examples import Example, truth_of
+from ..digests import sha256
 from ..errors import UserError
 from ..package.scorer import Scorer
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Some texts and what the package says of them; all arrays [texts, labels] but `truth` (`Parts.truth`)."""
+    """Texts with the package's scores; all arrays [texts, labels] but `truth` (`Parts.truth`)."""
 
     examples: tuple[Example, ...]
     truth: np.ndarray
@@ -30,7 +30,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`held_out` is None, `label_counts` and `train` are empty where the package came without its data."""
+    """`held_out` is None, `label_counts` and `train` are empty if the package came without its data."""
 
     folder: Path
     scorer: Scorer
@@ -56,7 +56,7 @@ class Subject:
 
     def model_sha256(self) -> str:
         """Digest of the graph with its weights."""
-        return hashlib.sha256((self.folder / "model.onnx").read_bytes()).hexdigest()
+        return sha256(self.folder / "model.onnx")
 
 
 def score(scorer: Scorer, examples: Sequence[Example], place: str) -> Scored:
@@ -69,7 +69,7 @@ def score(scorer: Scorer, examples: Sequence[Example], place: str) -> Scored:
         raise UserError(f"evaluate on {place}: {cause}") from cause
     logits = scorer.logits([each.text for each in examples])
     if not np.isfinite(logits).all():
-        raise UserError(f"evaluate {scorer.folder}: the model gives a score that is not a number")
+        raise UserError(f"evaluate {scorer.folder}: the model gives a score of NaN")
     return Scored(tuple(examples), truth, logits, scorer.probabilities_of(logits))
 
 

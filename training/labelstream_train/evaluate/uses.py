@@ -1,4 +1,4 @@
-"""Counts how often a test set was looked at: figures chosen among many looks are better than the model is."""
+"""Counts the evaluations on a test set: the best of many is too optimistic."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ NAME = "test_uses.json"
 
 
 def fingerprint(examples: Sequence[Example]) -> str:
-    """SHA-256 of the texts and labels in order; other slices or groups are the same test."""
+    """SHA-256 of the texts and labels in order; slices and groups do not matter."""
     digest = hashlib.sha256()
     for each in examples:
         digest.update(json.dumps([each.text, sorted(each.labels)], ensure_ascii=True).encode())
@@ -22,10 +22,10 @@ def fingerprint(examples: Sequence[Example]) -> str:
 
 
 def count(folder: Path, test: str, model: str) -> dict:
-    """Notes one evaluation of the model (its digest) on the test (its fingerprint) in `folder`.
+    """Counts one evaluation of the model (its digest) on the test (its fingerprint) in `folder`.
 
-    `folder` is the run's own, not that of the stage, which is emptied before the stage runs again. Returns
-    {fingerprint, evaluations, models}: how many there were, this one included, and of how many models.
+    `folder` is the run's, not the stage's, which is emptied before the stage runs again. Returns {fingerprint,
+    evaluations, models}: the evaluations including this one, and the number of models.
     """
     path = folder / NAME
     try:
@@ -39,10 +39,10 @@ def count(folder: Path, test: str, model: str) -> dict:
 
 
 def warning(uses: dict) -> str | None:
-    """What a reader of the figures must know, or None at the first evaluation."""
+    """A warning for readers of the metrics; None at the first evaluation."""
     if uses["evaluations"] < 2:
         return None
     return (
         f"The test texts were evaluated {uses['evaluations']} times in this run folder, on {uses['models']} model(s). "
-        "Where a choice was made by what was seen, the figures are too good."
+        "If any choice was based on the results, the metrics are too optimistic."
     )

@@ -1,4 +1,4 @@
-"""How an estimate is written for people: always with its interval. Takes estimates as report.json has them."""
+"""Formats estimates of report.json for people, always with their interval."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ NONE = "\u2013"
 
 
 def percent(estimate: Estimate | None, digits: int = 1) -> str:
-    """`93.7 % (92.8 to 94.5)`; a dash where there is nothing to count."""
+    """`93.7 % (92.8 to 94.5)`; a dash if it was not measured."""
     if estimate is None or estimate["value"] is None:
         return NONE
     value, low, high = (f"{100 * estimate[key]:.{digits}f}" for key in ("value", "low", "high"))
@@ -81,7 +81,7 @@ NAMES = {
 }
 """Key of `estimates` -> words."""
 NO_SHARES = ("nll", "brier")
-"""Those that are no percentage."""
+"""Metrics that are not percentages."""
 
 
 def figure(name: str, estimate: Estimate, is_multi_label: bool = False) -> tuple[str, str]:
@@ -91,5 +91,5 @@ def figure(name: str, estimate: Estimate, is_multi_label: bool = False) -> tuple
 
 
 def words_of(name: str, is_multi_label: bool) -> str:
-    """What one of `estimates` is called."""
-    return "whole label set right" if name == "accuracy" and is_multi_label else NAMES.get(name, name)
+    """The name of one of `estimates`, in words."""
+    return "exact match of the label set" if name == "accuracy" and is_multi_label else NAMES.get(name, name)

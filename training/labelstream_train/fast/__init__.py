@@ -1,1 +1,1 @@
-"""The fast tier: hashed features and a linear head, for streams that an encoder cannot keep up with."""
+"""The fast tier: vectors of tokens and n-grams and a linear head, for streams too fast for an encoder."""

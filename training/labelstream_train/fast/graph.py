@@ -1,8 +1,8 @@
 """Writes the fast tier's network as an ONNX graph: token ids and mask in, logits out.
 
 Inputs are `input_ids` and `attention_mask` ([batch, seq] i64), the output is `logits` ([batch, labels] f32). The graph
-finds the rows of neighbouring tokens by the perfect hash of `rows`, looks all vectors up in one table, adds them up by
-a matrix product with their weights, and multiplies by the head. Padding and unknown rows lead to a vector of zeros.
+finds n-grams by the perfect hash of `rows`, looks up all vectors in one table, sums them by a matrix product with their
+weights, and multiplies by the head. Padding and unknown n-grams map to a zero vector.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ def build(network: Network, int8: bool) -> onnx.ModelProto:
 
 
 class _Graph(Nodes):
-    """The pieces of the fast tier, in the order of the flow."""
+    """The parts of the graph, in the order of the data flow."""
 
     def __init__(self, network: Network, int8: bool):
         super().__init__()
@@ -34,7 +34,7 @@ class _Graph(Nodes):
         return self.constant(f"number_{value}", np.array(value, np.int64))
 
     def indices(self) -> str:
-        """[batch, places] i64 into the table: each token, then each row of two, then of three."""
+        """[batch, places] i64 into the table: each token, then each bigram, then each trigram."""
         real = self.node("Cast", "attention_mask", to=TensorProto.BOOL)
         parts = [self.node("Where", real, "input_ids", self.number(self.network.rows.words))]
         lengths = range(2, self.network.rows.longest + 1)

@@ -1,8 +1,7 @@
-"""Makes up texts from train texts, for a teacher to answer: they carry no labels of their own.
+"""Augments the training texts with unlabelled variants for a teacher to label.
 
-A student that sees only the train texts learns the teacher's answers where the labels say the same
-already. Texts between and around them show what the teacher does elsewhere (Tang et al. 2019,
-"Distilling Task-Specific Knowledge from BERT into Simple Neural Networks", section 3.3).
+On the training texts themselves the teacher mostly repeats the labels. Variants show what it predicts elsewhere (Tang
+et al. 2019, "Distilling Task-Specific Knowledge from BERT into Simple Neural Networks", section 3.3).
 """
 
 import random
@@ -10,13 +9,13 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 WORD_DROP_SHARE = 0.2
-"""Of the words of a text; more leaves too little to answer."""
+"""Share of the words that a variant drops; more leaves too little to classify."""
 
 
 def invent(texts: Sequence[str], kinds: Sequence[object], copies: int, seed: int) -> list[str]:
     """`copies` new texts for each text, in its order; the same arguments give the same texts.
 
-    `kinds` are the labels (anything hashable): a text is often crossed with one of the same label.
+    `kinds` are the labels (anything hashable): a text is often combined with one of the same label.
     """
     dice = random.Random(seed)
     words = [text.split() for text in texts]
@@ -42,20 +41,20 @@ def _without_words(words: list[str], dice: random.Random) -> list[str]:
 
 
 def _part(words: list[str], dice: random.Random) -> list[str]:
-    """Neighbouring words, at least half of them."""
+    """A run of words, at least half of the text."""
     length = dice.randint((len(words) + 1) // 2, len(words))
     start = dice.randint(0, len(words) - length)
     return words[start : start + length]
 
 
 def _cross(words: list[str], other: list[str], dice: random.Random) -> list[str]:
-    """The beginning of one text and the end of another, cut at the same share of both."""
+    """The start of one text and the end of another, cut at the same relative position."""
     share = dice.random()
     return words[: round(share * len(words))] + other[round(share * len(other)) :] or words[:1]
 
 
 def _mistyped(words: list[str], dice: random.Random) -> list[str]:
-    """One word with a letter left out, doubled or exchanged with the next."""
+    """One word with a letter dropped, doubled or swapped with the next."""
     changed = list(words)
     if not changed:
         return changed

@@ -1,9 +1,9 @@
 """Gradient descent for the fast tier: numpy and sparse matrices, no framework.
 
-Adam, a rising then falling learning rate; a step touches only the vectors of its own texts. Everything random
-in an epoch comes from the seed and the epoch's number, so a run that was stopped gives the same bits as one
-that was not. The loss of a text with a label is the cross-entropy (multi-label: of each label); that of a text with a
-teacher's answer its divergence from the answer, both at the teacher's temperature (Hinton et al. 2015, section 2).
+Adam with warm-up and cosine decay; a step updates only the vectors of its own texts. The randomness of an epoch comes
+from the seed and the epoch number, so a resumed run gives the same bits as an uninterrupted one. The loss is the
+cross-entropy with the labels (multi-label: of each label); with a teacher, also the divergence from its prediction,
+both at the teacher's temperature (Hinton et al. 2015, section 2).
 """
 
 import json
@@ -20,33 +20,33 @@ from .network import Network, features, pooled, read_arrays, write_arrays
 from .settings import FastSettings
 
 MEAN_DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.99, 1e-8
-"""Adam's; squares are forgotten faster than usual (0.999), as most vectors are touched rarely."""
+"""Of Adam. Squares decay faster than the usual 0.999, because most vectors are updated rarely."""
 WARMUP_SHARE = 0.06
 SAVE_EVERY_S = 20.0
-"""Work that a kill may cost, seconds."""
+"""Seconds of work that a kill can lose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What there is to learn. The first `len(truth)` rows of `known` have labels."""
+    """The texts and targets to learn. The first `len(truth)` texts have labels."""
 
     ids: list[list[int]]
     """Token ids of all texts: train, then those without labels."""
     truth: np.ndarray
     """[train] label ids, or [train, labels] of 0 and 1 when multi-label."""
     soft: np.ndarray | None
-    """[texts, labels] the teacher's probabilities at its temperature."""
+    """[texts, labels] teacher probabilities at `teacher_temperature`."""
     held_out_ids: list[list[int]]
     held_out_truth: np.ndarray
     labels: int
 
     @property
     def is_multi_label(self) -> bool:
-        """Any number of labels a text."""
+        """Whether a text may have any number of labels."""
         return self.truth.ndim == 2
 
     def targets(self, smoothing: float) -> np.ndarray:
-        """[train, labels] f32: the truth, a share of it spread over all labels."""
+        """[train, labels] f32: the truth, with label smoothing."""
         if self.is_multi_label:
             return (self.truth * (1 - smoothing) + 0.5 * smoothing).astype(np.float32)
         spread = np.full((len(self.truth), self.labels), smoothing / self.labels, np.float32)
@@ -54,7 +54,7 @@ class Task:
         return spread
 
     def weights(self, kind: str) -> np.ndarray:
-        """[train, labels] f32 that the loss is multiplied by; `balanced`: texts / (labels * texts of the label)."""
+        """[train, labels] f32 weights of the loss; `balanced`: texts / (labels * texts of the label)."""
         if kind == "none":
             return np.ones((1, 1), np.float32).repeat(len(self.truth), axis=0)
         positive = self.truth if self.is_multi_label else np.eye(self.labels, dtype=np.float32)[self.truth]
@@ -66,7 +66,7 @@ class Task:
 
 
 class Learner:
-    """One run in memory. `state` holds what learns and its running means, by name."""
+    """The state of one training. `state` holds parameters and Adam's moments, by name."""
 
     def __init__(self, start: Network, task: Task, settings: FastSettings, seed: int, folder: Path):
         self.rows, self.task, self.settings, self.seed, self.folder = start.rows, task, settings, seed, folder
@@ -85,16 +85,16 @@ class Learner:
 
     @property
     def steps_per_epoch(self) -> int:
-        """The last batch may be smaller."""
+        """Number of batches; the last one may be smaller."""
         return -(-self.known.shape[0] // self.settings.batch_items)
 
     @property
     def epochs(self) -> int:
-        """As set, or more where few texts would make too few steps."""
+        """As set, or more if few texts give too few steps."""
         return max(self.settings.epochs, -(-self.settings.steps_min // self.steps_per_epoch))
 
     def load(self) -> None:
-        """Goes on from the last checkpoint, if there is one."""
+        """Resumes from the last checkpoint, if there is one."""
         path = self.folder / "checkpoint.npz"
         if path.is_file():
             arrays = read_arrays(path)
@@ -102,13 +102,13 @@ class Learner:
             self.state = arrays
 
     def save(self) -> None:
-        """The checkpoint: appears whole or not at all."""
+        """Writes the checkpoint, whole or not at all."""
         write_arrays(self.folder / "checkpoint.npz", self.state | {"history": np.array(json.dumps(self.history))})
         self.saved = time.monotonic()
 
     def run(self, is_over: Callable[[], bool], report: Callable[[dict], None]) -> bool:
-        """Epochs until the last one or no gain; False when `is_over` said so, after saving. At least one epoch, so
-        that a run gets on however short its budgets are."""
+        """Trains to the end; saves and returns False if `is_over` is true after an epoch. Always trains at least one
+        epoch, so that short time limits still make progress."""
         while not self.is_finished():
             self.epoch()
             report(self.history[-1])
@@ -120,17 +120,17 @@ class Learner:
         return True
 
     def is_finished(self) -> bool:
-        """All epochs done, or `patience` of them without a better held-out quality."""
+        """Whether all epochs are done, or `patience` epochs brought no better held-out quality."""
         patience = self.settings.patience
         stale = patience and quality.epochs_without_gain(self.history, "quality") >= patience
         return len(self.history) >= self.epochs or bool(stale)
 
     def network(self) -> Network:
-        """The weights as they are now."""
+        """The network with the current weights."""
         return Network(self.rows, self.state["vectors"], self.state["head"], self.state["bias"])
 
     def epoch(self) -> None:
-        """One pass over all texts, then the held-out figures; the chosen epoch's weights are in best.npz."""
+        """One pass over all texts; then measures on held-out texts, and writes best.npz if this epoch is the best."""
         started, number = time.perf_counter(), len(self.history)
         dice = np.random.default_rng([self.seed, number])
         order, size = dice.permutation(self.known.shape[0]), self.settings.batch_items
@@ -147,7 +147,7 @@ class Learner:
             self.network().save(self.folder / "best.npz")
 
     def _step(self, places: np.ndarray, step: int, dice: np.random.Generator) -> float:
-        """One update; the summed loss of its labelled texts."""
+        """One update; returns the summed loss of its labelled texts."""
         state, settings = self.state, self.settings
         part = self.known[places]
         kept = dice.random(part.nnz, dtype=np.float32) >= settings.word_dropout
@@ -185,7 +185,7 @@ class Learner:
         return slope, float(loss)
 
     def _rate(self, step: int) -> float:
-        """Share of the peak learning rate, 0..=1: a rising line, then half a cosine down to 0."""
+        """Share of the peak learning rate, 0..=1: linear warm-up, then a cosine down to 0."""
         done = (step + 1) / (self.epochs * self.steps_per_epoch)
         return min(1.0, done / WARMUP_SHARE) * 0.5 * (1 + np.cos(np.pi * min(1.0, done)))
 
@@ -198,7 +198,7 @@ class Learner:
         decay: float = 0.0,
         columns: np.ndarray | None = None,
     ) -> None:
-        """Kingma and Ba 2015, algorithm 1, with decoupled decay; only `columns` of what is named, where given."""
+        """Kingma and Ba 2015, algorithm 1, with decoupled weight decay; `columns` limits the update."""
         where: np.ndarray | slice = slice(None) if columns is None else columns
         mean, square = self.state[f"{name}_mean"][where], self.state[f"{name}_square"][where]
         mean = mean + (1 - MEAN_DECAY) * (slope - mean)

@@ -1,7 +1,7 @@
-"""The fast tier's model: the vectors of a text's tokens and rows, added up, and one linear head.
+"""The fast tier's model: the sum of the vectors of a text's tokens and n-grams, and one linear head.
 
-logits = (sum of vectors / sqrt(their number)) @ head + bias. It is a linear model on the words and rows of
-words, held to few dimensions, so that words which mean the same can share what is learnt of one of them.
+logits = (sum of vectors / sqrt(their number)) @ head + bias. It is a linear model over tokens and n-grams of low rank,
+so that words of similar meaning share what is learnt of one of them.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from .rows import NONE, Flat, Rows
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """`vectors` [words + rows + 1, dimensions] f32: first the tokens, then row 0 (always zero), then the rows."""
+    """`vectors` [words + rows + 1, dimensions] f32: first the tokens, then n-gram 0 (always zero), then the n-grams."""
 
     rows: Rows
     vectors: np.ndarray
@@ -48,7 +48,7 @@ class Network:
 
 
 def features(rows: Rows, ids: Sequence[Sequence[int]]) -> sparse.csr_matrix:
-    """[texts, words + rows + 1] f32: each token and known row of a text, weighted 1 / sqrt(their number)."""
+    """[texts, words + rows + 1] f32: the tokens and known n-grams of each text, weighted 1 / sqrt(their number)."""
     flat = Flat.of(ids)
     owners, keys = flat.keys(rows.words, rows.longest)
     numbers = rows.find(keys)
@@ -63,7 +63,7 @@ def features(rows: Rows, ids: Sequence[Sequence[int]]) -> sparse.csr_matrix:
 
 
 def pooled(found: sparse.csr_matrix, vectors: np.ndarray) -> np.ndarray:
-    """[texts, dimensions] f32: what the head is given."""
+    """[texts, dimensions] f32: the input of the head."""
     return np.asarray(found @ vectors)
 
 

@@ -1,9 +1,9 @@
-"""Rows of two or three neighbouring tokens that have a vector of their own, and how a graph finds them.
+"""N-grams ("rows") of two or three tokens with a vector of their own, and how a graph finds them.
 
-A row is known by its key, a number made of its token ids. Hashing keys into a table of vectors, as is usual,
-gives every row that training never saw the vector of some other row: noise. Here the table is exact: a
-perfect hash leads to the only candidate, whose key is then compared. It needs no more than integer division
-and table look-ups, so that an ONNX graph can do it (Belazzougui et al. 2009, "Hash, displace, and compress").
+The key of a row is a number computed from its token ids. The usual hashing into a table of vectors gives every row that
+training never saw the vector of some other row: noise. Here a perfect hash leads to the only candidate, whose key is
+then compared. It needs only integer division and table look-ups, which an ONNX graph can do (Belazzougui et al. 2009,
+"Hash, displace, and compress").
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Rows:
     words: int
     """Size of the vocabulary: token ids are below it."""
     longest: int
-    """Tokens of the longest rows, 1..=3; 1 means that there are none."""
+    """Tokens of the longest rows, 1..=3; 1: no rows."""
     keys: np.ndarray
     """[rows + 1] int64, ascending."""
     shifts: np.ndarray
@@ -46,7 +46,7 @@ class Rows:
         return len(self.keys) - 1
 
     def find(self, keys: np.ndarray) -> np.ndarray:
-        """Numbers of rows with these keys, 0 for unknown ones, by the same steps as the graph."""
+        """Numbers of the rows with these keys, 0 if unknown, computed as the graph does."""
         slot = (keys % len(self.slots) + self.shifts[keys % len(self.shifts)]) % len(self.slots)
         number = self.slots[slot]
         return np.where(self.keys[number] == keys, number, NONE)
@@ -62,7 +62,7 @@ class Flat:
 
     @classmethod
     def of(cls, ids: Sequence[Sequence[int]]) -> "Flat":
-        """Of a list of token ids for each text."""
+        """From a list of token ids per text."""
         lengths = np.array([len(each) for each in ids], np.int64)
         flat = np.fromiter((token for each in ids for token in each), np.int64, int(lengths.sum()))
         return cls(flat, np.repeat(np.arange(len(ids)), lengths), len(ids))
@@ -81,7 +81,7 @@ class Flat:
 def key(parts: Sequence[np.ndarray], words: int) -> np.ndarray:
     """The key of rows of two or three token ids: `a * words + b`, or `((a + 1) * words + b) * words + c`.
 
-    Keys of two and of three never meet: the former are below `words` squared.
+    Keys of two and of three tokens never collide: the former are below `words` squared.
     """
     if len(parts) == 2:
         return parts[0] * words + parts[1]
@@ -89,9 +89,9 @@ def key(parts: Sequence[np.ndarray], words: int) -> np.ndarray:
 
 
 def learn(flat: Flat, words: int, longest: int, count_min: int, rows_max: int) -> Rows:
-    """The rows that occur in at least `count_min` texts; of more than `rows_max`, the commonest."""
+    """The rows that occur in at least `count_min` texts; if more than `rows_max`, the most frequent."""
     if words >= 2_000_000:
-        raise UserError(f"number rows of words: a vocabulary of {words} words is too large")
+        raise UserError(f"compute n-gram keys: a vocabulary of {words} tokens is too large")
     owners, keys = flat.keys(words, longest)
     pairs = np.unique(np.stack([keys, owners]), axis=1)
     known, counts = np.unique(pairs[0], return_counts=True)
@@ -111,7 +111,7 @@ def build(known: np.ndarray, words: int, longest: int) -> Rows:
 
 
 def _displace(known: np.ndarray, buckets: int, size: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """(shifts, slots), largest buckets first; None when two keys of a bucket can never be told apart."""
+    """(shifts, slots), largest buckets first; None if two keys of a bucket always collide."""
     shifts, slots = np.zeros(buckets, np.int64), np.zeros(size, np.int64)
     members: dict[int, list[int]] = {}
     for place, bucket in enumerate((known % buckets).tolist()):

@@ -1,7 +1,7 @@
-"""The fast tier: train it, write it as ONNX, answer as numpy does. Needs no torch.
+"""The fast tier: training, ONNX export, and predictions by numpy. Needs no torch.
 
-OUT/train then holds `tokenizer.json`, `best.npz` (see `network`) and `train.json` (what was done, how long it took, how
-good it is).
+OUT/train then holds `tokenizer.json`, `best.npz` (see `network`) and `train.json` (what was trained, how long it took,
+how good it is).
 """
 
 import sys
@@ -34,7 +34,7 @@ NO_BASE = "none"
 
 
 def train(run: Run) -> None:
-    """Learns into OUT/train; goes on with what is there, and raises `Stopped` at the deadline."""
+    """Trains into OUT/train, or resumes there; raises `Stopped` at the deadline."""
     settings, parts = run.settings.fast, run.parts()
     _check(settings)
     run.train.mkdir(parents=True, exist_ok=True)
@@ -45,8 +45,8 @@ def train(run: Run) -> None:
     learner.load()
     if learner.epochs > settings.epochs:
         print(
-            f"fast.epochs = {settings.epochs} does nothing: fast.steps_min = {settings.steps_min} makes it "
-            f"{learner.epochs} epochs, of {learner.steps_per_epoch} steps each; --set fast.steps_min=0 lets it stand",
+            f"fast.epochs = {settings.epochs} has no effect: fast.steps_min = {settings.steps_min} takes "
+            f"{learner.epochs} epochs of {learner.steps_per_epoch} steps; --set fast.steps_min=0 removes that minimum",
             file=sys.stderr,
         )
     with Progress("fast", learner.epochs, "epochs", before=len(learner.history)) as progress:
@@ -61,16 +61,16 @@ def train(run: Run) -> None:
         finished = learner.run(lambda: run.seconds_left() == 0.0, report)
     if not finished:
         raise Stopped(
-            f"the budget of --minutes is over, in epoch {len(learner.history) + 1} of {learner.epochs}; "
-            "the same command goes on from here"
+            f"the time limit of --minutes is reached, in epoch {len(learner.history) + 1} of {learner.epochs}; "
+            "run the same command again to resume"
         )
     _write_summary(run, learner)
 
 
 def write_model(run: Run, folder: Path, storage: Storage) -> None:
-    """Writes model.onnx, tokenizer.json and config.json of the chosen epoch; `int8_dynamic` is made of `fp32`."""
+    """Writes model.onnx, tokenizer.json and config.json of the chosen epoch, as fp32 or int8."""
     if storage == "int8_dynamic":
-        raise UserError("write the fast tier as int8_dynamic: it is made by quantising the fp32 model")
+        raise UserError("write the fast tier as int8_dynamic: it is quantised from the fp32 model")
     network, parts = _trained(run), run.parts()
     if len(network.bias) != len(parts.labels):
         raise UserError(f"export {run.train}: it was trained for other labels")
@@ -82,7 +82,7 @@ def write_model(run: Run, folder: Path, storage: Storage) -> None:
 
 
 def logits(run: Run, texts: Sequence[str]) -> np.ndarray:
-    """[texts, labels] f32 by numpy, from the vectors as they were learnt."""
+    """[texts, labels] f32 by numpy, from the trained vectors."""
     ids = words.token_ids(_saved_tokenizer(run), texts, _tokens_max(run))
     return _trained(run).logits(ids).astype(np.float32)
 
@@ -90,15 +90,15 @@ def logits(run: Run, texts: Sequence[str]) -> np.ndarray:
 def _check(settings: FastSettings) -> None:
     if settings.tokens_max * settings.row_words_max > SUMMANDS_MAX:
         raise UserError(
-            f"use fast.tokens_max {settings.tokens_max}: with rows of {settings.row_words_max} words at most "
-            f"{SUMMANDS_MAX // settings.row_words_max} tokens can be added up exactly"
+            f"use fast.tokens_max {settings.tokens_max}: with fast.row_words_max {settings.row_words_max}, at "
+            f"most {SUMMANDS_MAX // settings.row_words_max} tokens can be summed exactly"
         )
     if settings.unlabelled is not None and settings.teacher is None:
-        raise UserError("use fast.unlabelled: texts without labels need a fast.teacher")
+        raise UserError("use fast.unlabelled: unlabelled texts need a fast.teacher")
 
 
 def _about(run: Run, parts: Parts) -> dict:
-    """What must be the same for a run to go on."""
+    """What must not change between start and resume."""
     settings = run.settings.fast
     return {
         "seed": run.settings.run.seed, "fast": run.settings.dump()["fast"], "labels": list(parts.labels),
@@ -108,7 +108,7 @@ def _about(run: Run, parts: Parts) -> dict:
 
 
 def _tokenizer(run: Run, parts: Parts) -> Tokenizer:
-    """That of the run where it was begun, else a new one."""
+    """The tokenizer of the run if it has one, else a new one."""
     settings = run.settings.fast
     if (run.train / "tokenizer.json").is_file():
         return _saved_tokenizer(run)
@@ -121,7 +121,7 @@ def _tokenizer(run: Run, parts: Parts) -> Tokenizer:
 
 
 def _task(run: Run, parts: Parts, tokenizer: Tokenizer) -> Task:
-    """Train texts; with a teacher, invented and unlabelled ones behind them, and its answers to all."""
+    """The training texts; with a teacher, also augmented and unlabelled texts, and its predictions for all."""
     settings = run.settings.fast
     texts, soft = [example.text for example in parts.train], None
     if settings.teacher is not None:
@@ -144,7 +144,7 @@ def _task(run: Run, parts: Parts, tokenizer: Tokenizer) -> Task:
 
 
 def _start(run: Run, parts: Parts, tokenizer: Tokenizer, task: Task) -> Network:
-    """The network before the first step: vectors of words as the base has them, of rows zero, a random head."""
+    """The initial network: token vectors from the base model, zero vectors for n-grams, a random head."""
     settings, seed = run.settings.fast, run.settings.run.seed
     size = tokenizer.get_vocab_size()
     flat = rows.Flat.of(task.ids[: len(parts.train)])
@@ -192,12 +192,12 @@ def _saved_tokenizer(run: Run) -> Tokenizer:
 
 
 def _tokens_max(run: Run) -> int:
-    """What the package is told to read of a text."""
+    """Tokens of a text that the package reads."""
     return min(run.settings.export.tokens_max or run.settings.fast.tokens_max, run.settings.fast.tokens_max)
 
 
 def _config(run: Run, parts: Parts, tokenizer: Tokenizer) -> dict:
-    """Hugging Face's layout, as far as a classifier needs it."""
+    """config.json in the Hugging Face layout, with what a classifier needs."""
     kind = "multi_label_classification" if parts.is_multi_label else "single_label_classification"
     return {
         "model_type": "labelstream-fast",

@@ -1,9 +1,10 @@
-"""The vectors that words begin with: what a base encoder says of each word alone.
+"""Initial token vectors: the output of a base encoder for each token alone.
 
-A word alone through the whole encoder gives a better vector than its row of the embedding table (Tulkens and van
-Dongen 2024, "Model2Vec"): on Banking77 a linear model on them has 88.1 instead of 86.7 % (held out). Only words of
-train and the commonest are sent through it; for all others a linear map from the table's rows is fitted to these. The
-vectors are turned to their principal axes, the first ones kept, and weighted by the rarity of the word in train.
+A token alone through the whole encoder gives a better vector than its row of the embedding table (Tulkens and van
+Dongen 2024, "Model2Vec"): on Banking77 a linear model on them reaches 88.1 instead of 86.7 % (held out). The encoder
+runs only on tokens of the training texts and on frequent ones; a linear map from the embedding table, fitted to these,
+gives all others. The vectors are reduced to their first principal components and weighted by inverse document
+frequency.
 """
 
 import hashlib
@@ -24,11 +25,11 @@ from .network import read_arrays, write_arrays
 
 WORDS_AT_ONCE = 256
 COMMON_WORDS = 6000
-"""First words of a base's vocabulary that are sent through it besides those of train: they are the commonest."""
+"""First tokens of the base's vocabulary, the most frequent: the encoder runs on them, too."""
 RIDGE = 1e-3
-"""Of the linear map, as a share of the mean square of a row's numbers."""
+"""Ridge penalty of the linear map, as a share of the mean square of the table."""
 RANDOM_SCALE = 0.3
-"""Standard deviation of a vector that begins at random."""
+"""Standard deviation of random initial vectors."""
 
 
 def at_random(words: int, dimensions: int, seed: int) -> np.ndarray:
@@ -38,9 +39,9 @@ def at_random(words: int, dimensions: int, seed: int) -> np.ndarray:
 
 
 def of_base(base: Base, counts: np.ndarray, texts: int, dimensions: int, cache: Path, threads: int) -> np.ndarray:
-    """[words, dimensions] f32 with standard deviation 1 over the words of train.
+    """[words, dimensions] f32 with standard deviation 1 over the tokens of the training texts.
 
-    `counts` [words] says in how many of the `texts` texts each word is.
+    `counts` [words] are document frequencies among `texts` texts.
     """
     seen = counts > 0
     alone = _alone(base, seen, cache, threads)
@@ -54,7 +55,8 @@ def of_base(base: Base, counts: np.ndarray, texts: int, dimensions: int, cache: 
 
 
 def _alone(base: Base, seen: np.ndarray, cache: Path, threads: int) -> np.ndarray:
-    """[words, width of the base] f32: the base's answer to each word alone, or the linear map's. Kept in `cache`."""
+    """[words, width of the base] f32: the base's output for each token alone, or the linear map's; cached in
+    `cache`."""
     config, weights = base.config(), _weights(base)
     table = weights["embeddings.word_embeddings.weight"]
     chosen = np.flatnonzero(seen | (np.arange(len(seen)) < COMMON_WORDS))
@@ -80,7 +82,7 @@ def _answers(config: dict, weights: dict[str, np.ndarray], chosen: np.ndarray, t
         session = open_session(Path(folder) / "model.onnx", threads)
     rows = []
     first, last = config.get("cls_token_id", 101), config.get("sep_token_id", 102)
-    with Progress("words of the base", len(chosen), "words") as progress:
+    with Progress("token vectors", len(chosen), "tokens") as progress:
         for start in range(0, len(chosen), WORDS_AT_ONCE):
             ids = np.array([[first, word, last] for word in chosen[start : start + WORDS_AT_ONCE]])
             feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
@@ -93,7 +95,7 @@ def _weights(base: Base) -> dict[str, np.ndarray]:
     """The encoder's weights by the names of `bert_graph`, without a head."""
     kind = base.config().get("model_type")
     if kind != "bert":
-        raise UserError(f"begin with the words of {base.folder}: model_type {kind!r} is not 'bert'")
+        raise UserError(f"take the token vectors of {base.folder}: model_type {kind!r} is not 'bert'")
     weights = {}
     for name, value in base.weights(load_file).items():
         name = name.removeprefix("bert.")

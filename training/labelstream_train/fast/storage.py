@@ -1,8 +1,8 @@
-"""Vectors as small whole numbers, such that adding them up is exact.
+"""Stores vectors as int8 such that their sums are exact.
 
-One unit for each column, and for each row a power of two: value = unit * 2^e * q with q in -127..=127. A sum down a
-column is a whole multiple of its unit below 2^24, which 32-bit floats hold exactly. So the sum does not depend on
-order, padding, batch or processor: a text's pooled vector has the same bits everywhere.
+Each column has a unit and each row a power of two: value = unit * 2^e * q with q in -127..=127. A sum down a column is
+an integer multiple of its unit below 2^24, which 32-bit floats hold exactly. So the sum does not depend on order,
+padding, batch or processor: a text's pooled vector has the same bits everywhere.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ import numpy as np
 
 INT8_MAX = 127
 EXPONENT_MAX = 6
-"""2^6: the rows with the smallest numbers still use a whole q. Larger would let sums of few tokens pass 2^24."""
+"""Largest e. It keeps precision for rows of small numbers; with a larger one, sums of few tokens would exceed 2^24."""
 SUMMANDS_MAX = 2**24 // (INT8_MAX * 2**EXPONENT_MAX)
-"""2064: so many rows of the table can be added up exactly."""
+"""2064: how many rows can be summed exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Stored:
 
     @classmethod
     def of(cls, vectors: np.ndarray) -> "Stored":
-        """The nearest such numbers to `vectors` [rows, dimensions]; a row of zeros stays one."""
+        """The nearest stored values to `vectors` [rows, dimensions]; a zero row stays zero."""
         columns = np.maximum(np.abs(vectors).max(axis=0, initial=0.0), 1e-30).astype(np.float64)
         units = (columns / (INT8_MAX * 2.0**EXPONENT_MAX)).astype(np.float32)
         steps = vectors / units
@@ -36,5 +36,5 @@ class Stored:
         return cls(values, (2**exponents).astype(np.int8), units)
 
     def vectors(self) -> np.ndarray:
-        """[rows, dimensions] f32: what the numbers stand for."""
+        """[rows, dimensions] f32: the stored values."""
         return (self.values * self.factors[:, None].astype(np.float32)) * self.units

@@ -1,1 +1,1 @@
-"""The rules that a package must meet before it may enter a registry."""
+"""The rules that a package must pass before it may be registered."""

@@ -1,4 +1,4 @@
-"""The package in use against the new one, on the same test texts, each scored by its own files."""
+"""Compares the package in use (champion) with the new one on the same test texts, each run from its own files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,10 @@ from . import changes
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A comparison and what it was made of; `changes` as `changes.measure` gives them.
+    """A comparison and its inputs; `changes` is the result of `changes.measure`.
 
-    `lost` are labels that only the champion knows, `gained` those that only the new package knows; `left_out` counts
-    test texts with a label that the champion does not know.
+    `lost` are labels that only the champion has, `gained` those that only the new package has; `left_out` counts test
+    texts with a label that the champion does not have.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Match:
     changes: dict[str, Any] | None = None
 
     def facts(self) -> dict[str, Any]:
-        """As it stands in verdict.json."""
+        """As in verdict.json."""
         return {
             "name": self.name,
             "version": self.version,
@@ -53,13 +53,13 @@ def match(
 ) -> Match:
     """Scores the test texts with both packages.
 
-    Texts whose labels the champion does not know are left out: it could only be wrong there. Each package may guess
-    any label that it knows, so one that the other lacks counts as a wrong guess. Raises `UserError` when one gives
-    each text one label and the other gives several.
+    Texts with a label that the champion does not have are left out: it could only be wrong. Each package may predict
+    any of its labels, so a label that the other lacks is a wrong prediction. Raises `UserError` if one package is
+    multi-label and the other is not.
     """
     new, old = Scorer(package, threads=threads), Scorer(champion, threads=threads)
     if new.is_multi_label != old.is_multi_label:
-        raise UserError(f"compare {package} with the champion {champion}: only one of them gives a text several labels")
+        raise UserError(f"compare {package} with the champion {champion}: only one of them is multi-label")
     known, settings = set(old.labels), settings or EvaluateSettings()
     shared = [example for example in parts.test if known.issuperset(example.labels)]
     labels = sorted(known | set(new.labels))
@@ -102,18 +102,18 @@ def _truth(places: list[list[int]], labels: int, is_multi_label: bool) -> np.nda
 
 
 def _in_columns(scorer: Scorer, texts: list[str], columns: dict[str, int]) -> np.ndarray:
-    """[texts, columns] probabilities; -1 where the package does not know the label, so that it is never given."""
+    """[texts, columns] probabilities; -1 for labels that the package does not have, so that it never predicts them."""
     scores = np.full((len(texts), len(columns)), -1.0)
     scores[:, [columns[label] for label in scorer.labels]] = scorer.probabilities(texts)
     return scores
 
 
 def _thresholds(scorer: Scorer, columns: dict[str, int]) -> np.ndarray:
-    """The score from which each column is given, for packages that give several; a single label is the best one."""
+    """The threshold of each column, for multi-label packages; otherwise the best label counts."""
     own = dict(zip(scorer.labels, scorer.floors, strict=True))
     return np.array([own.get(label, 1.0) for label in columns], np.float32)
 
 
 def _sources(about: dict[str, Any]) -> list[str]:
-    """What tells the training data of packages apart."""
+    """Identifies the training data of a package."""
     return sorted(str(each.get("sha256")) for each in about.get("data") or [])

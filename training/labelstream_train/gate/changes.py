@@ -1,7 +1,7 @@
-"""What a new package does otherwise than the one in use: by label, and text by text.
+"""What a new package changes compared with the one in use: by label, and text by text.
 
-Written to OUT/gate/comparison.json for the report page. The gate's rule asks about all texts at once
-(`evaluate.compare`); here a reader sees who pays for a gain.
+Written to OUT/gate/comparison.json for the report page. The gate's rule is about all texts together
+(`statistics.compare`); here a reader sees which labels lose.
 """
 
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ def measure(answers: Answers, examples: Sequence[Example], texts_max: int, draws
     """{labels: [{label, n, before, after, difference: estimate, p, p_adjusted}], texts: {changed, fixed, broken},
     fixed, broken: [{text, truth, before, after}]}.
 
-    `difference` is of a label's F1, in pairs; p is McNemar's of whether the label was rightly given or left out, and
-    p_adjusted is corrected for looking at every label (Benjamini and Hochberg). `fixed` are texts that only the new
-    package has right, `broken` those that only the old one had; at most `texts_max` of each, personal data masked.
+    `difference` is the paired difference of a label's F1; p is McNemar's on right decisions about the label, and
+    p_adjusted is corrected for the number of labels (Benjamini and Hochberg). `fixed` are texts that only the new
+    package gets right, `broken` those that only the old one did; at most `texts_max` of each, personal data masked.
     """
     wanted, before, after = answers.wanted, answers.before, answers.after
     right = [(each == wanted).all(axis=1) for each in (before, after)]

@@ -1,4 +1,4 @@
-"""Every rule of the file, judged: which figure it needs, where that stands, and what is said when it is absent."""
+"""Judges every rule of the file: which metric it needs, where to find it, and what to say if it is absent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from ..package import serving
 from ..package.verdict import Outcome
 from . import worst
 from .champion import Match
-from .figures import Figure, Report
+from .measurements import Measurement, Report
 from .outcome import at_least, at_most, missing, number
 from .rules import Bytes, Ceiling, Champion, Floor, GoldenTexts, Milliseconds, OutOfScope, Rule, Rules
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is judged. `match` is None without a champion, and `no_match` says why; `program` may be absent."""
+    """The inputs of the rules. `match` is None without a champion, and `no_match` says why; `program` may be absent."""
 
     package: Path
     evaluation: Report
@@ -26,11 +26,11 @@ class Case:
 
 
 def judge(rules: Rules, case: Case) -> tuple[Outcome, ...]:
-    """One outcome for each rule of the file, in a fixed order; a rule that nobody judges is our own mistake."""
+    """One outcome per rule of the file, in a fixed order; a rule without a judge is a bug of ours."""
     return tuple(_JUDGES[name](case, rule) for name, rule in rules.asked().items())
 
 
-def _floor(name: str, words: str, find: Callable[..., Figure | None]) -> Callable[[Case, Floor], Outcome]:
+def _floor(name: str, words: str, find: Callable[..., Measurement | None]) -> Callable[[Case, Floor], Outcome]:
     def judged(case: Case, rule: Floor) -> Outcome:
         figure = find(case, rule)
         return missing(name, rule, f"no report has {words}") if figure is None else at_least(name, words, figure, rule)
@@ -39,7 +39,7 @@ def _floor(name: str, words: str, find: Callable[..., Figure | None]) -> Callabl
 
 
 def _ceiling(
-    name: str, words: str, find: Callable[..., Figure | None]
+    name: str, words: str, find: Callable[..., Measurement | None]
 ) -> Callable[[Case, Ceiling | Milliseconds], Outcome]:
     def judged(case: Case, rule: Ceiling | Milliseconds) -> Outcome:
         figure = find(case, rule)
@@ -48,25 +48,25 @@ def _ceiling(
     return judged
 
 
-def _estimate(*keys: str) -> Callable[..., Figure | None]:
-    return lambda case, *_: case.evaluation.figure(*keys)
+def _estimate(*keys: str) -> Callable[..., Measurement | None]:
+    return lambda case, *_: case.evaluation.measurement(*keys)
 
 
-def _stored(name: str, of_fp32: float) -> Callable[..., Figure | None]:
-    """A figure of the storage that ships, against fp32; what ships as fp32 is equal to itself."""
+def _stored(name: str, of_fp32: float) -> Callable[..., Measurement | None]:
+    """A metric of the shipped storage against fp32; fp32 itself is exact."""
 
-    def found(case: Case, *_: object) -> Figure | None:
+    def found(case: Case, *_: object) -> Measurement | None:
         storage = case.export.at("storage")
         if storage is None:
             return None
         if case.export.text(storage, ("storage",)) == "fp32":
-            return Figure.exact(of_fp32, "weights that ship as fp32")
+            return Measurement.exact(of_fp32, "weights shipped as fp32")
         return case.export.with_interval(storage, name)
 
     return found
 
 
-def _p99(case: Case, rule: Milliseconds) -> Figure | None:
+def _p99(case: Case, rule: Milliseconds) -> Measurement | None:
     rows = [
         row for row in case.evaluation.rows("speed", "single") or [] if row.get("threads") == 1 and row.get("tokens")
     ]
@@ -74,20 +74,20 @@ def _p99(case: Case, rule: Milliseconds) -> Figure | None:
         return None
     rows.sort(key=lambda row: (row["tokens"] < rule.tokens, abs(row["tokens"] - rule.tokens)))
     what = f"{rows[0]['tokens']} tokens on one thread"
-    return case.evaluation.as_figure(rows[0].get("p99_ms") or {}, ("speed", "single", "p99_ms"), what)
+    return case.evaluation.as_measurement(rows[0].get("p99_ms") or {}, ("speed", "single", "p99_ms"), what)
 
 
-def _out_of_scope(case: Case, rule: OutOfScope) -> Figure | None:
+def _out_of_scope(case: Case, rule: OutOfScope) -> Measurement | None:
     for row in case.evaluation.rows("out_of_scope", "scores") or []:
         if row.get("name") == rule.score and row.get("auroc") is not None:
-            return case.evaluation.as_figure(row["auroc"], ("out_of_scope", "scores", "auroc"))
+            return case.evaluation.as_measurement(row["auroc"], ("out_of_scope", "scores", "auroc"))
     return None
 
 
 def _package_bytes(case: Case, rule: Bytes) -> Outcome:
     """Exact, so without an interval."""
     size = sum(path.stat().st_size for path in case.package.rglob("*") if path.is_file())
-    sentence = f"the package has {number(size)} bytes; at most {number(rule.max)} are allowed"
+    sentence = f"the package has {number(size)} bytes; the limit is {number(rule.max)}"
     return Outcome("package_bytes", size, None, rule.max, size <= rule.max, sentence)
 
 
@@ -97,21 +97,21 @@ def _champion(case: Case, rule: Champion) -> Outcome:
         return missing(name, rule, case.no_match)
     said = []
     if match.lost:
-        said.append(f"it no longer knows {len(match.lost)} of the champion's labels: {', '.join(match.lost[:5])}")
+        said.append(f"it lacks {len(match.lost)} of the champion's labels: {', '.join(match.lost[:5])}")
     if match.gained:
-        said.append(f"it knows {len(match.gained)} labels that the champion does not: {', '.join(match.gained[:5])}")
+        said.append(f"it has {len(match.gained)} labels that the champion lacks: {', '.join(match.gained[:5])}")
     if match.left_out:
-        said.append(f"{match.left_out} test texts of labels unknown to the champion were left out")
+        said.append(f"{match.left_out} test texts with labels that the champion lacks were left out")
     if match.saw_other_data:
-        said.append("the champion learned from other data and may have seen these test texts")
+        said.append("the champion was trained on other data and may have seen these test texts")
     who, found = f"champion {match.name} {match.version}", match.comparison
     if found is None:
-        return Outcome(name, None, None, rule.margin, False, "; ".join([f"{who}: no test text to compare on", *said]))
+        return Outcome(name, None, None, rule.margin, False, "; ".join([f"{who}: no test texts to compare on", *said]))
     gap = getattr(found, f"{rule.figure}_difference")
     passed = found.not_worse(rule.margin, f"{rule.figure}_difference")
     verdict = "a loss of" if passed else "a loss of at least"
-    asked = f"{rule.figure.replace('_', ' ')} differs by {number(gap.value)}; {verdict} {number(rule.margin)} is "
-    asked += "excluded" if passed else "not excluded"
+    stated = f"{rule.figure.replace('_', ' ')} differs by {number(gap.value)}; {verdict} {number(rule.margin)} is "
+    stated += "excluded" if passed else "not excluded"
     if match.lost and rule.labels == "same_or_more":
         passed = False
     return Outcome(
@@ -120,7 +120,7 @@ def _champion(case: Case, rule: Champion) -> Outcome:
         [gap.low, gap.high],
         rule.margin,
         passed,
-        "; ".join([f"{who}: {found.sentence()}", asked, *said]),
+        "; ".join([f"{who}: {found.sentence()}", stated, *said]),
     )
 
 
@@ -146,11 +146,13 @@ _JUDGES: dict[str, Callable[[Case, Rule], Outcome]] = {
     "slice_gap": lambda case, rule: worst.slice_gap(case.evaluation, rule),
     "robustness_drop": lambda case, rule: worst.robustness_drop(case.evaluation, rule),
     "out_of_scope_auroc": _floor("out_of_scope_auroc", "AUROC of out-of-scope texts", _out_of_scope),
-    "bias_flip_rate": _ceiling("bias_flip_rate", "share of flips by identity words", _estimate("bias", "flip_rate")),
+    "bias_flip_rate": _ceiling(
+        "bias_flip_rate", "rate of label flips by identity terms", _estimate("bias", "flip_rate")
+    ),
     "int8_agreement": _floor("int8_agreement", "agreement of the stored weights with fp32", _stored("agreement", 1.0)),
-    "int8_accuracy_loss": _ceiling("int8_accuracy_loss", "accuracy lost by storing", _stored("accuracy_loss", 0.0)),
+    "int8_accuracy_loss": _ceiling("int8_accuracy_loss", "accuracy lost to the storage", _stored("accuracy_loss", 0.0)),
     "package_bytes": _package_bytes,
-    "p99_ms": _ceiling("p99_ms", "p99 of one text's milliseconds", _p99),
+    "p99_ms": _ceiling("p99_ms", "p99 latency of one text, ms", _p99),
     "champion": _champion,
     "golden_texts": _golden,
 }

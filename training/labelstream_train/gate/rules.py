@@ -1,7 +1,7 @@
-"""The file of rules: what may be asked of a package, read strictly, so that no rule is skipped by a typing error.
+"""The file of rules for a package, read strictly, so that no typo disables a rule.
 
-TOML, one table a rule. Each rule takes `optional = true`: then a figure that was not measured passes, and the
-verdict says that it was skipped; without it a missing figure fails.
+TOML, one table per rule. With `optional = true`, a rule whose metric was not measured passes, and the verdict says that
+it was skipped; otherwise it fails.
 """
 
 import re
@@ -18,11 +18,11 @@ DEFAULT = Path(__file__).with_name("default_rules.toml")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 End = Literal["value", "low", "high"]
-"""Which end of the 95 % interval a limit is held against: `value` is the figure itself."""
+"""Which end of the 95 % interval a limit applies to; `value`: the metric itself."""
 
 
 class Rule(BaseModel):
-    """Numbers are numbers and truths are truths: text that looks like one is an error."""
+    """Strict types: text that looks like a number or a truth value is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -30,28 +30,29 @@ class Rule(BaseModel):
 
 
 class Floor(Rule):
-    """The figure must be at least `min`."""
+    """The metric must be at least `min`."""
 
     min: Share
     use: End = "value"
 
 
 class Ceiling(Rule):
-    """The figure must be at most `max`."""
+    """The metric must be at most `max`."""
 
     max: Share
     use: End = "value"
 
 
 class ClassRecall(Rule):
-    """No label's recall may surely be below `min`; labels with fewer than `support_min` test texts are not judged."""
+    """No label's recall may be significantly below `min`; labels with fewer than `support_min` test texts are not
+    judged."""
 
     min: Share
     support_min: Annotated[int, Field(ge=1)] = 20
 
 
 class SliceGap(Rule):
-    """No slice may lag behind all texts by more than `max`; those of fewer than `support_min` texts are not judged."""
+    """No slice may be worse than all texts by more than `max`; slices below `support_min` texts are not judged."""
 
     max: Share
     support_min: Annotated[int, Field(ge=1)] = 30
@@ -60,24 +61,24 @@ class SliceGap(Rule):
 
 def _known(names: list[str]) -> list[str]:
     if unknown := sorted(set(names) - set(PERTURBATIONS)):
-        raise ValueError(f"no disturbance is called {unknown[0]!r}; expected some of {', '.join(PERTURBATIONS)}")
+        raise ValueError(f"there is no perturbation {unknown[0]!r}; expected some of {', '.join(PERTURBATIONS)}")
     return names
 
 
 class RobustnessDrop(Ceiling):
-    """No disturbance may cost more than `max` of the accuracy, except those in `leave_out`."""
+    """No perturbation may cost more than `max` of the accuracy, except those in `leave_out`."""
 
     leave_out: Annotated[list[str], AfterValidator(_known)] = []
 
 
 class OutOfScope(Floor):
-    """`score` is what tells texts apart: the classifier's own score, or another one of the report."""
+    """`score` separates the texts: the classifier's own score, or another one of the report."""
 
     score: Literal["score", "entropy", "margin", "energy"] = "score"
 
 
 class Champion(Rule):
-    """The figure may be worse than the champion's by less than `margin`, sure with the 95 % interval."""
+    """The 95 % interval must exclude that the metric is worse than the champion's by `margin` or more."""
 
     margin: Annotated[float, Field(gt=0, le=1)]
     figure: Literal["accuracy", "macro_f1", "micro_f1"] = "accuracy"
@@ -85,13 +86,13 @@ class Champion(Rule):
 
 
 class Bytes(Rule):
-    """The whole package in bytes."""
+    """The size of the package in bytes."""
 
     max: Annotated[int, Field(ge=1)]
 
 
 class Milliseconds(Rule):
-    """The latency of one text on one thread: of the shortest measured one with at least `tokens`, or the longest."""
+    """The latency of one text on one thread: the shortest measured text with at least `tokens`, or the longest."""
 
     max: Annotated[float, Field(gt=0)]
     use: End = "value"
@@ -105,7 +106,7 @@ class GoldenTexts(Rule):
 
 
 class Rules(BaseModel):
-    """Every rule there is; one that the file leaves out asks nothing."""
+    """All rules; those that the file leaves out do not apply."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -131,7 +132,7 @@ class Rules(BaseModel):
 
 
 def read(path: Path) -> Rules:
-    """The rules of a file; an error names the file, the line and what was expected there, for each fault."""
+    """Reads the rules of a file; an error names file, line and expectation of each mistake."""
     try:
         text = path.read_text(encoding="utf-8")
         rules = Rules.model_validate(tomllib.loads(text))
@@ -145,15 +146,15 @@ def read(path: Path) -> Rules:
 
 
 def _fault(path: Path, text: str, error: dict) -> str:
-    """One fault in one sentence, like `rules.toml:4: [accuracy] min: input should be a valid number, found "0.8"`."""
+    """One mistake in one sentence, like `rules.toml:4: [accuracy] min: input should be a valid number, found "0.8"`."""
     where = [str(each) for each in error["loc"]]
     rule, key = where[0], ".".join(where[1:])
     place = f"{path}:{_line(text, where)}: [{rule}]" + (f" {key}" if key else "")
     if error["type"] == "missing":
-        return f"{place}: is missing, and the rule needs it"
+        return f"{place}: it is missing, but the rule requires it"
     if error["type"] == "extra_forbidden":
         known = Rules.model_fields if not key else _keys(rule)
-        return f"{place}: is no {'key of this rule' if key else 'rule'}; expected one of {', '.join(known)}"
+        return f"{place}: unknown {'key' if key else 'rule'}; expected one of {', '.join(known)}"
     if error["type"] in ("model_type", "model_attributes_type"):
         return f"{place}: expected a table, found {error['input']!r}"
     return f"{place}: {error['msg'].removeprefix('Value error, ').lower()}, found {error['input']!r}"
@@ -166,7 +167,7 @@ def _keys(rule: str) -> list[str]:
 
 
 def _line(text: str, where: list[str]) -> int:
-    """The line (from 1) of a key, or of its table where the key is not there or is written inline."""
+    """The line (from 1) of a key, or of its table if the key is absent or inline."""
     table_at = key_at = None
     inside = False
     for number, line in enumerate(text.splitlines(), start=1):

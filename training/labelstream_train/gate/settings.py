@@ -6,11 +6,11 @@ from ..section import Section
 
 
 class GateSettings(Section):
-    """Which rules a package must meet, and which package it must not be worse than."""
+    """The rules that a package must pass, and the package that it must match."""
 
     rules: Path | None = None
-    """TOML file of rules; the default file of this package when it is not set."""
+    """TOML file of rules; default: the built-in rules."""
 
     champion: str | None = None
-    """Package in use that the new one is compared with: a folder, or `models:/NAME@champion` of the registry.
-    Empty for none."""
+    """Package in use, with which the new one is compared: a folder, or `models:/NAME@champion` of the registry;
+    default: none."""

@@ -1,28 +1,28 @@
 """The stage `gate`: judges OUT/package by the rules and writes OUT/gate/verdict.json, passed or not."""
 
-import hashlib
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+from ..digests import sha256
 from ..errors import Refused, UserError
 from ..package import manifest, serving
 from ..package.verdict import Verdict, file_digests, table
 from ..run import Run
 from . import champion, judge, rules
-from .figures import Report
+from .measurements import Report
 
 MODELS = "models:/"
 
 
 def gate(run: Run) -> None:
-    """Raises `Refused` when a rule fails, after the verdict is written; `UserError` when it cannot be judged."""
+    """Writes the verdict, then raises `Refused` if a rule failed; `UserError` if a rule cannot be judged."""
     path = run.settings.gate.rules or rules.DEFAULT
     wanted = rules.read(path)
     verdict_path = run.gate / "verdict.json"
     for name in ("verdict.json", "comparison.json", "report.html"):
-        (run.gate / name).unlink(missing_ok=True)  # whatever happens now, no older verdict stands
+        (run.gate / name).unlink(missing_ok=True)  # an error below must not leave an older verdict
     files = file_digests(run.package)
     evaluation, export = Report.read(run.evaluate / "report.json"), Report.read(run.out / "export.json")
     _check_same_package(evaluation, run.package)
@@ -33,7 +33,7 @@ def gate(run: Run) -> None:
         manifest.package_digest(run.package),
         files,
         path.name,
-        hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256(path),
         None if match is None else match.facts(),
         judge.judge(wanted, case),
     )
@@ -56,8 +56,8 @@ def _write_comparison(run: Run, compared: dict[str, Any]) -> None:
 
 
 def _write_page(run: Run, verdict: Verdict, compared: dict[str, Any] | None) -> None:
-    """The page of `evaluate` with the verdict. It is the gate's own file, as DVC gives each file to one stage; a report
-    of a few figures only, as tests make, has no page."""
+    """Writes the page of `evaluate` with the verdict, to a file of its own, as DVC allows one stage per file. Reports
+    with only a few metrics, which tests make, get no page."""
     from ..evaluate import report, sections
 
     if (run.evaluate / "report.html").is_file():
@@ -66,7 +66,7 @@ def _write_page(run: Run, verdict: Verdict, compared: dict[str, Any] | None) -> 
 
 
 def _check_same_package(evaluation: Report, package: Path) -> None:
-    """The report must be of the files that are there, by the digest that names a package."""
+    """Checks by digest that the report is about the current package."""
     if not evaluation.content:
         raise UserError(f"read {evaluation.path}: run `evaluate` first")
     if evaluation.at("package", "digest") != manifest.package_digest(package):
@@ -74,10 +74,10 @@ def _check_same_package(evaluation: Report, package: Path) -> None:
 
 
 def _match(run: Run) -> tuple[champion.Match | None, str]:
-    """The comparison with the champion, or why there is none."""
+    """The comparison with the champion, or the reason why there is none."""
     named = run.settings.gate.champion
     if not named:
-        return None, "no champion is named; name one by --champion"
+        return None, "no champion is set; set one with --champion"
     folder = run.gate / "champion"
     try:
         if not named.startswith(MODELS):
@@ -88,19 +88,19 @@ def _match(run: Run) -> tuple[champion.Match | None, str]:
                 return None, f"{named} does not exist yet"
             package = found
         if not (package / manifest.NAME).is_file():
-            raise UserError(f"read the champion {named}: {package} is no package with {manifest.NAME}")
+            raise UserError(f"read the champion {named}: {package} has no {manifest.NAME}")
         return champion.match(run.package, package, run.parts(), run.settings.run.threads, run.settings.evaluate), ""
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fetch(reference: str, run: Run, folder: Path) -> Path | None:
-    """The package that NAME@ALIAS names in the registry; None where there is no such version."""
+    """The package of NAME@ALIAS in the registry; None if there is no such version."""
     from ..register.registry import connect, download, talking_to, version_of
 
     registry = run.settings.register.registry
     if registry is None:
-        raise UserError(f"read the champion {MODELS}{reference}: name the registry by --registry http://HOST:PORT")
+        raise UserError(f"read the champion {MODELS}{reference}: name the registry with --registry http://HOST:PORT")
     name, at, alias = reference.partition("@")
     if not (name and at and alias):
         raise UserError(f"read the champion {MODELS}{reference}: expected {MODELS}NAME@ALIAS")

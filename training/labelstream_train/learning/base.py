@@ -4,7 +4,6 @@ A base model is three files in the Hugging Face layout: config.json, model.safet
 Only a hub name downloads anything, into the hub library's own cache; HF_ENDPOINT names another hub.
 """
 
-import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from .. import installed
+from ..digests import sha256
 from ..errors import UserError
 from ..json_file import read_object
 
@@ -52,8 +52,7 @@ class Base:
 
     def weights_sha256(self) -> str:
         """Hex digest of model.safetensors: the model card names the base model by it."""
-        with (self.folder / "model.safetensors").open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(self.folder / "model.safetensors")
 
     def tokenizer(self) -> "Tokenizer":
         """The tokenizer without padding and truncation: the caller sets both."""

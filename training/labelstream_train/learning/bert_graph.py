@@ -1,9 +1,9 @@
-"""Writes the network of `encoder` as an ONNX graph, with weights as fp32 or stored as int8.
+"""Builds the network of `encoder` as an ONNX graph, with weights in fp32 or stored as int8.
 
-The graph is built node by node instead of traced: the same weights always give the same bytes, there
-are no leftovers of a tracer, and each weight can be stored as we choose. `export` proves that it equals
-the torch model. Inputs are `input_ids`, `attention_mask` and `token_type_ids` ([batch, seq] i64), the
-output is `logits` ([batch, labels] f32); batch and seq are free.
+The graph is built node by node, not traced: the same weights always give the same bytes, nothing of a tracer is left in
+it, and each weight can be stored as we choose. `export` checks that it equals the torch model. Inputs are `input_ids`,
+`attention_mask` and `token_type_ids` ([batch, seq] i64), the output is `logits` ([batch, labels] f32); batch and seq
+are free.
 
 Stored as int8 (symmetric, -127..=127), a matrix has one scale per output column and a DequantizeLinear
 behind it. With the session entry `session.disable_quant_qdq=1` ONNX Runtime folds that once at load,
@@ -23,7 +23,8 @@ from ..package.nodes import Nodes
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 INT8_MAX = 127
 MASKED_SCORE = -10_000.0
-"""As in `encoder`: the exponential of a padded key's score is exactly 0."""
+"""Added to the attention score of a padded key: its exponential is exactly 0 in 32 bits, and it does not overflow in 16
+bits, in which `encoder.network` may compute it."""
 
 
 def build(weights: dict[str, np.ndarray], layers: int, heads: int, epsilon: float, int8: bool) -> onnx.ModelProto:
@@ -50,7 +51,7 @@ def store_int8(matrix: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Graph(Nodes):
-    """The pieces of the encoder, in the order of the flow."""
+    """The parts of the graph, in the order of the data flow."""
 
     def __init__(self, weights: dict[str, np.ndarray], heads: int, epsilon: float, int8: bool):
         super().__init__()
@@ -129,9 +130,9 @@ class _Graph(Nodes):
     def head(self, states: str, mask: str) -> tuple[str, str]:
         """Mean over the real tokens times the head's weight, and its bias; kept in fp32: it is small.
 
-        The sum over tokens is a product with the mask, so that padding does not move its last bit: ONNX
-        Runtime's matrix product adds up in the order of the tokens, while ReduceSum and the product of a
-        single row regroup with the length. Hence two equal rows of the mask, of which one is used.
+        The sum over tokens is a product with the mask, so that padding does not change the last bit: ONNX Runtime's
+        matrix product adds in token order, while ReduceSum and the product of a single row regroup by length. Hence
+        two equal rows of the mask, of which one is used.
         """
         row = self.node("Unsqueeze", mask, self.integers(1))
         sums = self.node("MatMul", self.node("Concat", row, row, axis=1), states)

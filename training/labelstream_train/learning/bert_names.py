@@ -1,4 +1,4 @@
-"""What the parts of a BERT are called by Hugging Face and by our network and its graph. No torch."""
+"""The names of a BERT's weights: Hugging Face's -> those of our network and graph."""
 
 BERT_NAMES = (
     ("encoder.layer.", "layers."),

@@ -1,4 +1,4 @@
-"""The learning curve of a training, OUT/train/curve.csv: one row an epoch, for the report, DVC and any spreadsheet."""
+"""The learning curve of a training, OUT/train/curve.csv: one row per epoch, for the report, DVC and spreadsheets."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ COLUMNS = ("epoch", "train_loss", "held_out_quality", "held_out_log_loss", "chos
 
 
 def write(folder: Path, history: Sequence[dict[str, Any]], chosen: int) -> None:
-    """`history` as the tiers keep it; `chosen` is the epoch whose weights the package has."""
+    """Writes the `history` of a tier; `chosen` is the epoch whose weights the package has."""
     rows = [
         (found["epoch"], f"{row['loss']:.6g}", f"{found['quality']:.6g}", f"{found['nll']:.6g}",
          int(found["epoch"] == chosen))
@@ -26,7 +26,7 @@ def write(folder: Path, history: Sequence[dict[str, Any]], chosen: int) -> None:
 
 
 def read(folder: Path) -> list[dict[str, float]]:
-    """Its rows; none where the package came without its training, or from before curves were written."""
+    """The rows; empty if the package has no training folder, or an older one without the file."""
     try:
         with (folder / NAME).open(encoding="utf-8", newline="") as file:
             return [{name: float(row[name]) for name in COLUMNS} for row in csv.DictReader(file)]

@@ -1,17 +1,18 @@
-"""What chooses an epoch: figures on the held-out texts, and which epoch they name. Needs no torch."""
+"""Metrics of each epoch on the held-out texts, and the choice of the best epoch. Needs no torch."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import log_softmax
 
 QUALITIES = ("accuracy", "mean_average_precision")
 
 
 def figures(logits: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """`nll` (nats a text, or a label when multi-label) and the quality: higher is better.
+    """`nll` (nats per text, or per label when multi-label) and the quality, of which higher is better.
 
-    The quality is accuracy; when multi-label (`truth` is [texts, labels]) the mean average precision of the
+    The quality is accuracy; when multi-label (`truth` is [texts, labels]), the mean average precision of the
     labels that occur, which needs no threshold.
     """
     logits = logits.astype(np.float64)
@@ -19,26 +20,24 @@ def figures(logits: np.ndarray, truth: np.ndarray) -> dict[str, float]:
         nll = float((np.logaddexp(0.0, logits) - truth * logits).mean())
         each = [average_precision(logits[:, label], truth[:, label]) for label in np.flatnonzero(truth.any(axis=0))]
         return {"mean_average_precision": float(np.mean(each)) if each else 0.0, "nll": nll}
-    raised = logits - logits.max(axis=1, keepdims=True)
-    log_shares = raised - np.log(np.exp(raised).sum(axis=1, keepdims=True))
-    nll = float(-log_shares[np.arange(len(truth)), truth].mean())
+    nll = float(-log_softmax(logits, axis=1)[np.arange(len(truth)), truth].mean())
     return {"accuracy": float((logits.argmax(axis=1) == truth).mean()), "nll": nll}
 
 
 def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Mean, over the texts that have the label, of the precision at their rank; equal scores keep their order."""
+    """Mean precision at the rank of each text that has the label; equal scores keep their order."""
     hits = truth[np.argsort(-scores, kind="stable")] > 0
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
     return float(precision[hits].mean())
 
 
 def quality_name(row: dict) -> str:
-    """Which quality a row of the history has."""
+    """The name of the quality in a row of the history."""
     return next(name for name in QUALITIES if f"plain_{name}" in row)
 
 
 def of_epochs(history: Sequence[dict]) -> list[dict]:
-    """{epoch, weights, quality, nll} of each epoch: of plain and averaged weights the better, at a tie by NLL."""
+    """{epoch, weights, quality, nll} of each epoch: the better of plain and averaged weights; ties by NLL."""
     found = []
     for row in history:
         quality = quality_name(row)
@@ -54,10 +53,10 @@ def of_epochs(history: Sequence[dict]) -> list[dict]:
 def choose(history: Sequence[dict], texts: int) -> dict:
     """The latest epoch whose held-out accuracy is within one standard error of the best epoch's.
 
-    A few hundred held-out texts cannot tell epochs apart that differ by two or three of them, and picking
-    the luckiest favours the noisy middle of a run; the later one has the smaller learning rate behind it
-    (the one-standard-error rule: Breiman et al. 1984, section 3.4.3). `texts` is the number held out.
-    Mean average precision has no such simple error: there the best epoch is taken, the latest at a tie.
+    This is the one-standard-error rule (Breiman et al. 1984, section 3.4.3): a few hundred held-out texts cannot tell
+    epochs apart that differ by two or three texts. The best one may only be lucky; a later one was trained at a smaller
+    learning rate. `texts` is the number held out. Mean average precision has no such simple error: there the best
+    epoch is chosen, the latest of equal ones.
     """
     found = of_epochs(history)
     top = max(each["quality"] for each in found)

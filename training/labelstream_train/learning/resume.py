@@ -12,7 +12,7 @@ def same_run(path: Path, wanted: dict[str, Any]) -> None:
     """Writes `wanted` to `path`; if a training with other values was started there, the error names them."""
     wanted = json.loads(json.dumps(wanted))
     if path.is_file():
-        known = _flat(json.loads(path.read_text(encoding="utf-8")))
+        known = _flat(json_file.read_object(path))
         changed = [
             f"{key} ({known.get(key)!r} -> {value!r})"
             for key, value in _flat(wanted).items()

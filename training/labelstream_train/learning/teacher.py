@@ -1,8 +1,7 @@
-"""The answers of earlier models, for a new one to learn from. Needs no torch.
+"""Predictions of earlier models (teachers), for distillation. Needs no torch.
 
-A teacher is a model package, a run folder that was exported, or any folder with model.onnx, tokenizer.json
-and config.json. Its logits on the given texts are computed once and kept in a cache, named by the digests of
-the model and of the texts.
+A teacher is a model package, an exported run folder, or any folder with model.onnx, tokenizer.json and config.json. Its
+logits on the given texts are computed once and cached by the digests of the model and of the texts.
 """
 
 import hashlib
@@ -14,8 +13,10 @@ import numpy as np
 
 from .. import atomic_file
 from ..errors import UserError
+from ..package.calibration import sigmoid
 from ..package.scorer import Scorer
 from ..progress import Progress
+from ..statistics.metrics import softmax
 
 TEXTS_AT_ONCE = 1024
 MODEL_FILES = ("model.onnx", "tokenizer.json", "config.json")
@@ -23,11 +24,8 @@ MODEL_FILES = ("model.onnx", "tokenizer.json", "config.json")
 
 def soft_labels(logits: np.ndarray, temperature: float, is_multi_label: bool) -> np.ndarray:
     """[texts, labels] f32: mean over teachers ([teachers, texts, labels] logits) of probabilities at `temperature`."""
-    scaled = logits.astype(np.float64) / temperature
-    if is_multi_label:
-        return (0.5 * (1.0 + np.tanh(scaled / 2.0))).mean(axis=0).astype(np.float32)
-    raised = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return (raised / raised.sum(axis=-1, keepdims=True)).mean(axis=0).astype(np.float32)
+    probabilities = sigmoid if is_multi_label else softmax
+    return probabilities(logits, temperature).mean(axis=0).astype(np.float32)
 
 
 def teacher_logits(
@@ -38,7 +36,7 @@ def teacher_logits(
 
 
 def find(teacher: str) -> Path:
-    """The folder with the model files of a teacher; of a run, the unrounded model where there is one."""
+    """The folder with the model files of a teacher; in a run folder, the fp32 model if there is one."""
     place = Path(teacher)
     for folder in (place / "fp32", place / "package", place):
         if all((folder / file).is_file() for file in MODEL_FILES):
@@ -58,7 +56,7 @@ def _logits(folder: Path, labels: Sequence[str], texts: Sequence[str], cache: Pa
     scorer = Scorer(folder, _manifest(folder), threads)
     if set(scorer.labels) != set(labels):
         differing = sorted(set(scorer.labels) ^ set(labels))
-        raise UserError(f"use the teacher {folder}: its labels are not those of the data, differing: {differing[:5]}")
+        raise UserError(f"use the teacher {folder}: its labels differ from those of the data: {differing[:5]}")
     columns = [scorer.labels.index(label) for label in labels]
     key = json.dumps([digest(folder), scorer.tokens_max, list(labels), list(texts)], ensure_ascii=False)
     path = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
@@ -80,5 +78,5 @@ def _save(path: Path, logits: np.ndarray) -> None:
 
 
 def _manifest(folder: Path) -> dict | None:
-    """Where there is no labelstream.json, the input is as long as the model takes."""
+    """Without labelstream.json, the input may be as long as the model takes."""
     return None if (folder / "labelstream.json").is_file() else {}

@@ -1,1 +1,1 @@
-"""Model packages: writing them, running them as the classifier does, proving that both agree."""
+"""Model packages: writes them, and runs them as the classifier does."""

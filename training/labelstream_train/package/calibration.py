@@ -1,14 +1,13 @@
-"""Makes scores mean what they say: one temperature, fitted on held-out texts, and what is known of the scores then.
+"""Calibrates scores with one temperature, fitted on held-out texts, and summarises the calibrated scores.
 
-The curves are for whoever decides by the score or the margin of an answer: a threshold for abstaining today, a
-cascade that asks a slower model where a fast one is unsure tomorrow.
+The curves are for decisions by score or margin: a threshold for abstaining, or a cascade that passes unsure texts on to
+a slower model.
 
 Arrays: `logits` and `probabilities` [texts, labels]; `truth` [texts] label ids, or [texts, labels] of 0 and 1 when
 multi-label.
 """
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -35,14 +34,22 @@ def binary_nll(logits: np.ndarray, truth: np.ndarray, temperature: float) -> flo
 
 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray, is_multi_label: bool) -> float:
-    """The temperature with the lowest negative log-likelihood, four digits: a few hundred texts know no more.
+    """The temperature with the lowest negative log-likelihood, to four digits: a few hundred texts support no more.
 
-    Golden-section search on the logarithm; both likelihoods are convex in the inverse of the temperature, hence
-    unimodal in it (Guo et al. 2017, section 4.2).
+    Both likelihoods are convex in the inverse of the temperature, hence unimodal in its logarithm (Guo et al. 2017,
+    section 4.2), which is searched.
     """
-    if not is_multi_label:
-        return round(metrics.fit_temperature(logits, truth), 4)
-    return round(_golden_section(lambda logarithm: binary_nll(logits, truth, math.exp(logarithm))), 4)
+    from scipy.optimize import minimize_scalar  # not needed to run a package
+
+    def loss(logarithm: float) -> float:
+        temperature = math.exp(logarithm)
+        if is_multi_label:
+            return binary_nll(logits, truth, temperature)
+        return metrics.nll(metrics.softmax(logits, temperature), truth)
+
+    low, high = map(math.log, TEMPERATURES)
+    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+    return round(math.exp(found.x), 4)
 
 
 def ece(probabilities: np.ndarray, truth: np.ndarray, is_multi_label: bool) -> float:
@@ -59,7 +66,7 @@ def ece(probabilities: np.ndarray, truth: np.ndarray, is_multi_label: bool) -> f
 
 def describe(probabilities: np.ndarray, plain: np.ndarray, truth: np.ndarray, is_right: np.ndarray) -> dict:
     """`calibration` of labelstream.json. `plain` are the probabilities without the temperature; `is_right` [texts] says
-    whether the package's answer is exactly the truth."""
+    whether the package's answer is right."""
     is_multi_label = np.ndim(truth) == 2
     ranked = np.sort(probabilities, axis=1)
     described = {
@@ -75,10 +82,10 @@ def describe(probabilities: np.ndarray, plain: np.ndarray, truth: np.ndarray, is
 
 
 def curve(scores: np.ndarray, is_right: np.ndarray) -> list[dict[str, float]]:
-    """How many texts reach a score, and how many of those have the right answer, at the score's quantiles.
+    """The share of texts that reach a score, and the accuracy of those, at quantiles of the score.
 
     Each point is {at_least, coverage, accuracy}, ascending in `at_least`; the first has coverage 1. `at_least` is
-    rounded down, so that the texts counted do reach it.
+    rounded down, so that all counted texts reach it.
     """
     points: list[dict[str, float]] = []
     for quantile in np.linspace(0.0, 1.0, CURVE_POINTS, endpoint=False):
@@ -90,15 +97,6 @@ def curve(scores: np.ndarray, is_right: np.ndarray) -> list[dict[str, float]]:
             {"at_least": at_least, "coverage": _digits(inside.mean()), "accuracy": _digits(is_right[inside].mean())}
         )
     return points
-
-
-def _golden_section(loss: Callable[[float], float]) -> float:
-    ratio = (math.sqrt(5) - 1) / 2
-    low, high = (math.log(end) for end in TEMPERATURES)
-    while high - low > 1e-5:
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        low, high = (low, right) if loss(left) < loss(right) else (left, high)
-    return math.exp((low + high) / 2)
 
 
 def _digits(share: float) -> float:

@@ -1,6 +1,6 @@
-"""Whether the files compute what was trained, and what each way of storing them costs.
+"""Checks that the exported model equals the trained one, and measures what each storage costs.
 
-The fp32 model is held against the training framework; the others are held against the fp32 model.
+The fp32 model is compared with the training framework, the other storages with the fp32 model.
 """
 
 import time
@@ -41,26 +41,26 @@ class Answers:
 
 
 def logit_difference(found: np.ndarray, expected: np.ndarray, folder: Path) -> float:
-    """Largest difference of two arrays of logits; more than rounding is our own error, and no package is made."""
+    """Largest difference of two arrays of logits; more than rounding is a bug of ours, and stops the export."""
     difference = float(np.abs(found - expected).max(initial=0.0))
     if not difference <= LOGIT_DIFFERENCE_MAX:
-        raise AssertionError(f"the model in {folder} differs by {difference} from what was trained")
+        raise AssertionError(f"the model in {folder} differs by {difference} from the trained model")
     return difference
 
 
 def answers(scorer: Scorer, texts: Texts) -> Answers:
-    """What a storage says of all texts."""
+    """The logits of a storage for all texts."""
     return Answers(scorer.logits(texts.held_out), scorer.logits(texts.test))
 
 
 def costs(folder: Path, manifest: dict, texts: Texts) -> dict[str, float | int]:
     """Bytes of the model, seconds to load it, milliseconds a text of batches, and how far a text's logits move in a
-    padded batch of 32. Times are the processor's, on one thread, so that other programs count little."""
+    padded batch of 32. Times are CPU time of one thread, which other programs affect little."""
     began = time.process_time()
     scorer = Scorer(folder, manifest, threads=1)
     loaded = time.process_time() - began
     some = list(texts.held_out[:SPEED_TEXTS_MAX])
-    scorer.logits(some[:8])  # the first runs allocate
+    scorer.logits(some[:8])  # warm-up
     began = time.process_time()
     scorer.logits(some)
     per_text = (time.process_time() - began) / len(some)
@@ -76,8 +76,8 @@ def agreement(scorer: Scorer, fp32: Answers, other: Answers, texts: Texts) -> di
     """How often the labels of two storages are the same, how far a probability moves, and the accuracy lost on test.
 
     `agreement` is over held-out and test texts together. `accuracy_loss` is fp32's share of exactly right answers
-    minus the other's: below 0 when the other is better. Both have their 95 % intervals: one text of forty is a
-    loss of 2.5 points that says nothing.
+    minus the other's: below 0 when the other is better. Both have 95 % intervals: one text of forty is a
+    loss of 2.5 points, which means nothing.
     """
     pairs = [(fp32.held_out, other.held_out), (fp32.test, other.test)]
     probabilities = [tuple(scorer.probabilities_of(each) for each in pair) for pair in pairs]
@@ -99,7 +99,7 @@ def agreement(scorer: Scorer, fp32: Answers, other: Answers, texts: Texts) -> di
 
 
 def best(scorer: Scorer, probabilities: np.ndarray) -> np.ndarray:
-    """[texts, labels] bool: the labels given; without multi-label the best one, also where a floor abstains."""
+    """[texts, labels] bool: the predicted labels; single-label: the best one, even below the abstain threshold."""
     if scorer.is_multi_label:
         return scorer.given(probabilities)
     return np.arange(probabilities.shape[1]) == probabilities.argmax(axis=1)[:, None]

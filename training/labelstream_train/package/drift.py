@@ -1,7 +1,7 @@
-"""The drift reference of a package: `labelstream drift calibrate` over what the package says of known texts.
+"""The drift reference of a package: `labelstream drift calibrate` over its predictions for known texts.
 
-The texts are labelled here, as the classifier would label them, written as labelled events into a temporary folder, and
-counted by the program. What ships are counts: no text, and no word that could be read.
+The texts are labelled here as the classifier would label them, written as labelled events to a temporary folder, and
+counted by the program. Only counts ship: no texts and no readable words.
 """
 
 import json
@@ -20,12 +20,12 @@ from .scorer import CHARACTERS_PER_TOKEN, Scorer
 TOP = 5
 SECONDS_MAX = 600
 START_MS = 1_704_067_200_000
-"""The events' made-up time, 2024-01-01 UTC and the hour after it: one window, as the texts have no order."""
+"""Artificial time of the events, the hour from 2024-01-01 UTC: one window, as the texts have no order."""
 HOUR_MS = 3_600_000
 
 
 def write_reference(program: Path, folder: Path, texts: Sequence[str]) -> dict[str, Any]:
-    """Writes drift.profile beside the package's other files and lists it in the manifest; returns what is listed."""
+    """Writes drift.profile beside the package's other files and lists it in the manifest; returns its entry."""
     name = manifest.read(folder).get("name") or folder.name
     profile = (folder / manifest.DRIFT_PROFILE).resolve()  # the program runs in another folder
     with tempfile.TemporaryDirectory() as scratch:
@@ -54,7 +54,7 @@ def write_reference(program: Path, folder: Path, texts: Sequence[str]) -> dict[s
 
 
 def events(folder: Path, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Labelled events (schemas/json/labeled-event.schema.json) of texts; blank ones have none and are left out."""
+    """Labelled events (schemas/json/labeled-event.schema.json) of texts; blank texts are left out."""
     scorer, about = Scorer(folder), manifest.read(folder)
     model = {
         "name": about.get("name") or folder.name,
@@ -92,7 +92,7 @@ def answer(scorer: Scorer, row: np.ndarray, given: np.ndarray) -> dict[str, Any]
 
 
 def signals(scorer: Scorer, text: str, row: np.ndarray) -> dict[str, Any]:
-    """Facts about a text and its scores, as the classifier counts them (engine/src/signals.rs, tokens.rs)."""
+    """Signals of a text and its scores, as the classifier computes them (engine/src/signals.rs, tokens.rs)."""
     read = text[: scorer.tokens_max * CHARACTERS_PER_TOKEN]
     tokens = scorer.tokens_uncut(read)
     own = len(tokens) if read == text else (len(tokens) * len(text) + len(read) // 2) // len(read)
@@ -116,7 +116,7 @@ def signals(scorer: Scorer, text: str, row: np.ndarray) -> dict[str, Any]:
 
 
 def _calibrate(command: Sequence[str | Path], folder: Path) -> None:
-    """Runs away from the user's folder, so that no settings file of theirs has a say."""
+    """Runs outside the user's folder, so that no settings file there takes effect."""
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
     except (OSError, subprocess.TimeoutExpired) as cause:

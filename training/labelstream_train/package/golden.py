@@ -1,11 +1,10 @@
-"""Golden scores: what a package must answer, so that another implementation can prove it agrees.
+"""Golden scores: the answers of a package, with which another implementation can prove that it agrees.
 
 `python -m labelstream_train golden --package DIR --out FILE` computes, for texts written for this
 purpose (none is from a data set), the token ids and the most likely labels' probabilities with
 onnxruntime and tokenizers. A long text is kept as a piece and a count: `text` = piece * repeat.
 """
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -14,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from ..data.personal import mask
+from ..digests import sha256
 from .scorer import Scorer
 
 TOP = 5
 TOLERANCE = 1e-3
-"""Accepted change of a probability: another CPU adds up in another order (1e-6), no more than that."""
+"""Accepted change of a probability; other CPUs sum in another order, which changes about 1e-6."""
 
 PACKAGE_TEXTS = (
     "My new card was posted two weeks ago and still has not turned up.",
@@ -34,7 +34,7 @@ PACKAGE_TEXTS = (
     "What do I need to show to prove who I am?",
     "I'd like to close my account, I am not happy with your service.",
 )
-"""Of the default package: put into labelstream.json; a loader scores them before the package goes into use."""
+"""Golden texts of the default package, in labelstream.json; a loader scores them before it uses the package."""
 
 _EDGES_OF_EVERY_PACKAGE = (
     "emoji between words",
@@ -45,14 +45,14 @@ _EDGES_OF_EVERY_PACKAGE = (
     "word of 101 letters, unknown",
     "long, question at the end is cut",
 )
-"""Go into any package beside texts of its own: together they use every step of a tokenizer."""
+"""Golden texts of every package, beside its own: together they exercise every step of a tokenizer."""
 
 CHARACTERS_MAX = 500
-"""Longest text of the data that becomes a golden text: labelstream.json is read by people, too."""
+"""Longest text of the data that becomes a golden text, as people read labelstream.json, too."""
 
 SURE = 0.02
-"""A golden text's best score must lie this far from the second best and from any threshold: on another CPU scores move
-by 1e-6, and a tie would turn."""
+"""Least distance of a golden text's best score from the second best and from thresholds: other CPUs change scores by
+1e-6, which must not change the label."""
 
 _EDGES: tuple[tuple[str, str, int], ...] = (
     ("empty", "", 1),
@@ -117,7 +117,8 @@ _EDGES: tuple[tuple[str, str, int], ...] = (
 
 
 def package_scores(scorer: Scorer, texts: Sequence[str]) -> list[dict]:
-    """The entries of `golden` in labelstream.json: text, label (null where none is given), score. Each scored alone."""
+    """The entries of `golden` in labelstream.json: text, label (null if the package abstains), score. Each is scored
+    alone."""
     found = []
     for text in texts:
         row = scorer.probabilities([text])
@@ -127,10 +128,10 @@ def package_scores(scorer: Scorer, texts: Sequence[str]) -> list[dict]:
 
 
 def choose(scorer: Scorer, texts: Sequence[str], count: int) -> list[str]:
-    """`count` of the texts, of different labels and lengths, then edge cases: emoji, scripts, a word too long, a cut.
+    """`count` texts of different labels and lengths, then edge cases: emoji, scripts, a long word, truncation.
 
-    Texts are taken at even steps through their lengths, each next one of the rarest label so far. Left out are those
-    too near to another answer, and those with what looks like personal data: a package is passed on.
+    Picks texts at even steps of length, each of the least used label so far. Skips texts near a decision boundary, and
+    texts that may contain personal data, as packages are passed on.
     """
     short = sorted({text for text in texts if _may_be_shown(text)}, key=lambda text: (len(text), text))
     rows = scorer.probabilities(short) if short else np.zeros((0, len(scorer.labels)))
@@ -152,7 +153,7 @@ def _may_be_shown(text: str) -> bool:
 
 
 def is_sure(scorer: Scorer, probabilities: np.ndarray) -> np.ndarray:
-    """[texts] bool: no other machine could give another label."""
+    """[texts] bool: whether every machine gives the same label."""
     near_floor = np.abs(probabilities - scorer.floors) < SURE
     ranked = np.sort(probabilities, axis=1)
     tied = ranked[:, -1] - ranked[:, -2] < SURE if ranked.shape[1] > 1 else np.zeros(len(ranked), bool)
@@ -166,11 +167,10 @@ def document(package: Path) -> dict:
     """The whole golden file of a package, each text scored alone."""
     scorer = Scorer(package, threads=1)
     cases = [("support", text, 1) for text in PACKAGE_TEXTS] + list(_EDGES)
-    model = (package / "model.onnx").read_bytes()
     return {
         "package": scorer.manifest["name"],
         "version": scorer.manifest["version"],
-        "model_sha256": hashlib.sha256(model).hexdigest(),
+        "model_sha256": sha256(package / "model.onnx"),
         "tokens_max": scorer.tokens_max,
         "temperature": scorer.temperature,
         "tolerance": TOLERANCE,
@@ -184,7 +184,7 @@ def text_of(case: dict) -> str:
 
 
 def differences(package: Path, expected: dict) -> list[str]:
-    """What a package answers otherwise than a golden file says; empty when it agrees.
+    """Where the answers of a package differ from a golden file; empty if they agree.
 
     All cases go through one padded batch run, so this also shows that padding changes nothing.
     """
@@ -204,7 +204,7 @@ def differences(package: Path, expected: dict) -> list[str]:
 
 
 def write(package: Path, file: Path) -> None:
-    """Writes the golden file, one case a line, so that a change is readable in a diff."""
+    """Writes the golden file, one case per line, for readable diffs."""
     whole = document(package)
     cases = whole.pop("cases")
     head = json.dumps(whole, ensure_ascii=True)[:-1]

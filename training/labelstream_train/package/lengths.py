@@ -1,9 +1,8 @@
-"""Measures whether a package still answers well on texts longer than it was trained on.
+"""Measures how accurate a package is on texts longer than those it was trained on.
 
-Each text is wrapped in small talk that says nothing about its intent, before or after it, up to about
-110 tokens, and scored with the input cut at several lengths. Head truncation keeps a text that comes
-first at any cut, so that row shows what extra tokens disturb; a text that comes last is lost by a short
-cut, so that row shows what a longer cut wins.
+Each text gets neutral small talk before or after it, up to about 110 tokens, and is scored with the input truncated to
+several lengths. Truncation always keeps a text that comes first: that row shows the harm of extra tokens. It drops a
+text that comes last unless the limit is long: that row shows the gain of a longer limit.
 """
 
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ SMALL_TALK = (
 
 
 def measure(package: Path, file: Path, examples: list[Example]) -> Iterator[dict]:
-    """Accuracy for each place of the text and each cut (tokens, specials included)."""
+    """Accuracy by position of the text and by limit (tokens, special tokens included)."""
     talk = " ".join(SMALL_TALK)
     places = {
         "alone": lambda text: text,
@@ -36,7 +35,7 @@ def measure(package: Path, file: Path, examples: list[Example]) -> Iterator[dict
     }
     scorer = Scorer(package)
     if scorer.is_multi_label:
-        raise UserError(f"measure lengths on {file}: {package} gives several labels a text, and this counts one")
+        raise UserError(f"measure lengths on {file}: {package} is multi-label; this needs a single-label package")
     truth = truth_of(scorer.labels, False, examples)
     for place, wrap in places.items():
         for cut in CUTS:

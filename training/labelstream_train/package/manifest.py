@@ -1,7 +1,6 @@
-"""labelstream.json: writes it, reads it, adds figures to it, and names a package as the classifier does.
+"""labelstream.json: reads and writes it, adds metrics to it, and computes a package's digest as the classifier does.
 
-The classifier (`engine/src/package/manifest.rs`) refuses fields that it does not know, so a new field here needs
-one there.
+The classifier (`engine/src/package/manifest.rs`) refuses unknown fields, so a new field must be added there, too.
 """
 
 import hashlib
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import json_file
+from ..digests import sha256
 
 NAME = "labelstream.json"
 MODEL_FILES = ("model.onnx", "tokenizer.json", "config.json")
@@ -22,7 +22,8 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def write(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Writes it whole or not at all. `drift_reference` comes last: the digest of a package leaves it out."""
+    """Writes labelstream.json, whole or not at all. `drift_reference` comes last, as the digest of a package excludes
+    it."""
     ordered = {key: value for key, value in manifest.items() if key != "drift_reference"}
     if manifest.get("drift_reference") is not None:
         ordered["drift_reference"] = manifest["drift_reference"]
@@ -30,7 +31,7 @@ def write(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def update_metrics(folder: Path, metrics: Mapping[str, float]) -> None:
-    """Adds figures to `metrics`, five digits each; one of the same name is replaced. Changes the package's digest."""
+    """Adds or replaces entries of `metrics`, to five digits. Changes the package's digest."""
     manifest = read(folder)
     manifest["metrics"] = manifest.get("metrics", {}) | {name: rounded(value) for name, value in metrics.items()}
     write(folder, manifest)
@@ -38,12 +39,11 @@ def update_metrics(folder: Path, metrics: Mapping[str, float]) -> None:
 
 def file_digest(path: Path) -> dict[str, Any]:
     """{sha256, bytes} of a file, as `files` and `drift_reference` list it."""
-    content = path.read_bytes()
-    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    return {"sha256": sha256(path), "bytes": path.stat().st_size}
 
 
 def package_digest(folder: Path) -> str:
-    """What the classifier names the package by: equal digests give equal scores.
+    """The classifier's id of the package: equal digests give equal scores.
 
     The SHA-256 of `sha256sum`'s lines for config.json, labelstream.json without its drift reference, model.onnx and
     tokenizer.json. The manifest must be one that `write` wrote.
@@ -58,11 +58,11 @@ def package_digest(folder: Path) -> str:
 
 
 def rounded(value: float) -> float:
-    """Five significant digits; counts stay whole."""
+    """Five significant digits; integers stay exact."""
     return value if isinstance(value, int) else float(f"{value:.5g}")
 
 
 def _without_reference(content: bytes) -> bytes:
-    """The file as `write` made it before the member was added behind the others."""
+    """The file as `write` wrote it before `drift_reference` was added at its end."""
     start = content.rfind(b',\n "drift_reference": {')
     return content if start < 0 else content[:start] + b"\n}\n"

@@ -1,4 +1,4 @@
-"""Collects the nodes and constants of an ONNX graph: what the graphs of both tiers are built from."""
+"""Builds an ONNX graph from nodes and constants, for both tiers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,26 +12,26 @@ OPSET = 17
 
 
 class Nodes:
-    """A graph under way; each method adds a piece and returns the name of its output."""
+    """A graph under construction; each method adds something and returns the name of its output."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
 
     def node(self, kind: str, *inputs: str, **attributes: object) -> str:
-        """One operator, called after its kind and place."""
+        """Adds an operator, named after its type and position."""
         name = f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         return name
 
     def constant(self, name: str, value: np.ndarray) -> str:
-        """An array; the first one of a name stays."""
+        """Adds an array, unless there is one of this name."""
         if name not in self.constants:
             self.constants[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
         return name
 
     def integers(self, *values: int) -> str:
-        """A row of 64-bit integers."""
+        """Adds a vector of 64-bit integers."""
         return self.constant("integers_" + "_".join(map(str, values)), np.array(values, np.int64))
 
     def finish(self, name: str, last: Sequence[str], inputs: Sequence[str], labels: int) -> onnx.ModelProto:

@@ -1,4 +1,4 @@
-"""What Python says of a package's texts, for another implementation to be held against: one JSON object a line.
+"""Python's answers to many texts, to compare another implementation with: one JSON object per line.
 
 `python -m labelstream_train.package.parity PACKAGE OUT --texts 10000` draws the texts (`parity_texts`), scores them,
 and writes {kind, text, label, given, scores, signals}: `scores` [labels] in the order of config.json, `given` the
@@ -19,11 +19,11 @@ from .drift import signals
 from .scorer import Scorer
 
 DIGITS = 9
-"""Significant digits that give a 32-bit number back to the last bit."""
+"""Significant digits that preserve a 32-bit float exactly."""
 
 
 def rows(package: Path, drawn: Sequence[tuple[str, str]], threads: int) -> Iterator[dict[str, Any]]:
-    """One object a text; see the head of this file."""
+    """One object per text, as described at the top of this file."""
     scorer = Scorer(package, threads=threads)
     scores = scorer.probabilities([text for _, text in drawn])
     for (kind, text), row, given in zip(drawn, scores, scorer.given(scores), strict=True):
@@ -39,14 +39,14 @@ def rows(package: Path, drawn: Sequence[tuple[str, str]], threads: int) -> Itera
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Writes the file and says how many texts of each kind it has."""
+    """Writes the file and prints how many texts of each kind it has."""
     parser = argparse.ArgumentParser(prog="python -m labelstream_train.package.parity", description=__doc__)
     parser.add_argument("package", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--texts", type=int, default=10_000, help="how many [10000]")
-    parser.add_argument("--seed", type=int, default=1, help="of the texts [1]")
-    parser.add_argument("--datasets", type=Path, help="folder of data sets; without it, sentences are made up")
-    parser.add_argument("--threads", type=int, default=0, help="0: all cores [0]")
+    parser.add_argument("--texts", type=int, default=10_000, help="number of texts [10000]")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the texts [1]")
+    parser.add_argument("--datasets", type=Path, help="folder of data sets; default: generated sentences")
+    parser.add_argument("--threads", type=int, default=0, help="number of threads; 0: all cores [0]")
     given = parser.parse_args(arguments)
     drawn = list(parity_texts.draw(given.texts, given.seed, given.datasets))
     with given.out.open("w", encoding="utf-8") as lines:

@@ -1,8 +1,8 @@
-"""Texts that two implementations of a tokenizer and a model should agree on: real messages, and what breaks programs.
+"""Texts on which two implementations of a tokenizer and a model must agree: real messages, and edge cases.
 
-Real ones come from data sets where they are present, else sentences are put together from a short list of words. The
-rest is drawn from a seed: the same seed and data give the same texts. Each has a `kind`, so that a difference can be
-seen to belong to emoji, to long texts, and so on.
+Real messages come from data sets if there are any, else sentences are generated from a short list of words. The rest is
+random: the same seed and data give the same texts. Each has a `kind`, which shows whether a difference is about emoji,
+long texts, and so on.
 """
 
 import gzip
@@ -13,7 +13,7 @@ from pathlib import Path
 
 DATASETS = ("throughput_mix/stream.jsonl.gz", "banking77/test.jsonl.gz", "goemotions/test.jsonl.gz")
 REAL_SHARE = 0.5
-"""Of the texts; the rest is spread evenly over the other kinds."""
+"""Share of real texts; the rest is spread evenly over the other kinds."""
 
 LONG_BYTES = 20_000
 
@@ -40,7 +40,7 @@ SURROGATES = range(0xD800, 0xE000)
 
 
 def draw(count: int, seed: int, datasets: Path | None) -> Iterator[tuple[str, str]]:
-    """(kind, text) `count` times, in mixed order. `datasets` is the folder of data sets, if there is one."""
+    """`count` pairs (kind, text), in random order. `datasets` is the folder of data sets, if there is one."""
     dice = random.Random(seed)
     made = _makers(dice)
     real = round(count * REAL_SHARE)
@@ -52,7 +52,7 @@ def draw(count: int, seed: int, datasets: Path | None) -> Iterator[tuple[str, st
 
 
 def sentence(dice: random.Random) -> str:
-    """3 to 30 words of English support talk."""
+    """3 to 30 words as in English support messages."""
     return " ".join(dice.choices(WORDS, k=dice.randint(3, 30)))
 
 
@@ -75,7 +75,7 @@ def _texts(file: Path) -> list[str]:
 
 def _makers(dice: random.Random) -> dict[str, Callable[[], str]]:
     def among(pieces: Callable[[], str]) -> str:
-        """A sentence with such pieces between and inside its words."""
+        """A sentence with such characters between and inside its words."""
         words = sentence(dice).split()
         for _ in range(dice.randint(1, 6)):
             place = dice.randrange(len(words))
@@ -93,7 +93,7 @@ def _makers(dice: random.Random) -> dict[str, Callable[[], str]]:
         )
 
     def long() -> str:
-        """20 kB: one sentence over and over, real talk, one script, or spaces around it."""
+        """About 20 kB: a repeated sentence, real words, one script, or spaces around a sentence."""
         way = dice.randrange(4)
         if way == 0:
             return _filled(sentence(dice) + ". ")

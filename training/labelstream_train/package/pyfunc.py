@@ -1,7 +1,7 @@
 """A package as MLflow's `python_function`: what `mlflow models predict` and `mlflow.pyfunc.load_model` load.
 
-It is shipped beside the package with the few modules that it imports (`MODULES`), so that whoever loads it needs numpy,
-onnxruntime, tokenizers and pandas, and not this project.
+It ships beside the package with the few modules that it imports (`MODULES`), so that loading it needs numpy,
+onnxruntime, tokenizers and pandas, but not this project.
 """
 
 from pathlib import Path
@@ -17,13 +17,13 @@ MODULES = (
 
 
 class Model:
-    """Texts in, labels out: a column `text`, or the first one there is."""
+    """Texts in, labels out; reads the column `text`, else the first one."""
 
     def __init__(self, folder: Path):
         self.scorer = Scorer(folder)
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
-        """A data frame with `label` (none where the package abstains; multi-label: `labels`, a list) and `score`."""
+        """A data frame with `label` (None if the package abstains; multi-label: `labels`, a list) and `score`."""
         import pandas
 
         probabilities = self.scorer.probabilities(_texts(model_input))

@@ -1,7 +1,7 @@
 """The fp32 model with matrix products and tables in 8 bits: `int8_dynamic`, made by ONNX Runtime's own tool.
 
-Activations are quantised as they come, with one scale for a whole batch; so scores depend on the other texts of the
-batch, and the classifier runs such a model one text at a time unless it is told not to.
+Activations are quantised on the fly with one scale per batch, so scores depend on the other texts of the batch. By
+default the classifier runs such a model one text at a time.
 """
 
 import contextlib
@@ -18,10 +18,10 @@ QUANTISED = {"DynamicQuantizeLinear", "MatMulInteger", "DynamicQuantizeMatMul", 
 
 
 def write_dynamic(fp32: Path, folder: Path) -> bool:
-    """Writes into `folder` what the package in `fp32` is in 8 bits; False when there was no matrix product to change.
+    """Writes the quantised package of `fp32` to `folder`; returns False if there is no matrix product to quantise.
 
-    Weights have one scale a column. They take 7 bits where 8 could overflow in sums of 16 bits: on x86 processors
-    without VNNI instructions (`reduce_range`).
+    Weights have one scale per column. They take 7 bits (`reduce_range`) where 8 could overflow 16-bit sums: on x86
+    processors without VNNI instructions.
     """
     folder.mkdir(parents=True, exist_ok=True)
     model = folder / "model.onnx"
@@ -40,7 +40,7 @@ def write_dynamic(fp32: Path, folder: Path) -> bool:
 
 
 def has_vnni() -> bool:
-    """Whether products of 8 bits are summed in 32 bits here: VNNI on x86, always elsewhere."""
+    """Whether this processor sums 8-bit products in 32 bits: with VNNI on x86, always elsewhere."""
     if platform.machine().lower() not in {"x86_64", "amd64"}:
         return True
     try:
@@ -52,7 +52,7 @@ def has_vnni() -> bool:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The tool advises, through the root logger, a preparation that only convolutions and unknown shapes need."""
+    """Silences the tool's advice in the root logger, which only concerns convolutions and unknown shapes."""
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.ERROR)

@@ -1,7 +1,7 @@
 """Runs a model package as the classifier does: tokenizer, ONNX Runtime, temperature, thresholds. No torch.
 
-A text is cut at its head to `tokens_max` tokens with specials, batches are padded to their longest text,
-and the session entry `session.disable_quant_qdq=1` makes weights stored as int8 compute in fp32.
+Texts are truncated at the end to `tokens_max` tokens, special tokens included; batches are padded to their longest
+text; and the session entry `session.disable_quant_qdq=1` makes weights stored as int8 compute in fp32.
 """
 
 import json
@@ -18,22 +18,22 @@ from ..statistics import metrics
 from .calibration import sigmoid
 
 BATCH_TOKENS_MAX = 1024
-"""Padded tokens computed at once. More buys no speed on a CPU and costs memory."""
+"""Padded tokens per batch. More takes memory and gains no speed on a CPU."""
 
 CHARACTERS_PER_TOKEN = 64
-"""Characters read for each of the tokens that the model may see, as the classifier does (engine/src/tokens.rs): so
-work is bounded, and a text beginning with thousands of spaces is cut at the same place."""
+"""Characters read per token that the model may see, as in the classifier (engine/src/tokens.rs): this bounds the work,
+and truncates a text that starts with thousands of spaces at the same place."""
 
 DYNAMIC = b"DynamicQuantizeLinear"
-"""The operator of a model whose scores depend on the other texts of a batch; the classifier gives it one at a time."""
+"""An operator that makes scores depend on the other texts of a batch; such a model gets one text at a time."""
 
 MULTI_LABEL = "multi_label_classification"
 SIGMOID_THRESHOLD = 0.5
-"""Over this a label of a multi-label package is given, unless it has a threshold of its own."""
+"""Threshold of a multi-label package's labels without one of their own."""
 
 
 class Scorer:
-    """One model in memory. `manifest` is labelstream.json; while a package is made, only a part of it."""
+    """One model in memory. `manifest` is labelstream.json, or a part of it during the export."""
 
     def __init__(self, folder: Path, manifest: dict | None = None, threads: int = 0):
         self.folder = folder
@@ -56,12 +56,12 @@ class Scorer:
         self.inputs = {each.name for each in self.session.get_inputs()}
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, specials included, at most `tokens_max`."""
+        """At most `tokens_max` token ids of each text, special tokens included."""
         read = self.tokens_max * CHARACTERS_PER_TOKEN
         return [coded.ids for coded in self.tokenizer.encode_batch([text[:read] for text in texts])]
 
     def tokens_uncut(self, text: str) -> list[int]:
-        """The ids of the text's own tokens, all of them."""
+        """The ids of all of the text's own tokens, without special ones."""
         self.tokenizer.no_truncation()
         ids = self.tokenizer.encode(text, add_special_tokens=False).ids
         self.tokenizer.enable_truncation(self.tokens_max)
@@ -88,18 +88,17 @@ class Scorer:
         return self.session.run(["logits"], feed)[0]
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """[texts, labels] after temperature; each row adds up to 1, except of a multi-label package."""
+        """[texts, labels] after temperature; rows sum to 1 unless the package is multi-label."""
         return self.probabilities_of(self.logits(texts))
 
     def probabilities_of(self, logits: np.ndarray) -> np.ndarray:
-        """[texts, labels] f64 of logits: softmax, or the sigmoid of each label on its own."""
+        """[texts, labels] f64 from logits: softmax, or a sigmoid per label if multi-label."""
         return (sigmoid if self.is_multi_label else metrics.softmax)(logits, self.temperature)
 
     def given(self, probabilities: np.ndarray) -> np.ndarray:
-        """[texts, labels] bool: the labels that the classifier gives; none where it abstains.
+        """[texts, labels] bool: the labels that the classifier assigns; none if it abstains.
 
-        Compared in 32 bits, as the classifier does. Without multi-label at most one a text: the best, the first of
-        equals.
+        Compares in 32 bits, as the classifier does. Single-label: at most one per text, the best (of equals the first).
         """
         scores = np.asarray(probabilities, dtype=np.float32)
         reached = scores >= self.floors
@@ -110,7 +109,7 @@ class Scorer:
         return best & reached
 
     def answers(self, probabilities: np.ndarray) -> list[tuple[str | None, float]]:
-        """Each text's label and its score; where none is given, None and the best score."""
+        """Each text's label and its score; None and the best score if it abstains."""
         found: list[tuple[str | None, float]] = []
         for row, given in zip(probabilities, self.given(probabilities), strict=True):
             place = int(np.where(given, row, -1.0).argmax()) if given.any() else int(row.argmax())
@@ -119,7 +118,7 @@ class Scorer:
 
 
 def open_session(model: Path, threads: int = 0) -> onnxruntime.InferenceSession:
-    """A CPU session as the classifier opens it; `threads` 0 takes all cores."""
+    """A CPU session with the classifier's options; `threads` 0: all cores."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -132,21 +131,21 @@ def open_session(model: Path, threads: int = 0) -> onnxruntime.InferenceSession:
 
 
 def _floors(thresholds: dict, labels: Sequence[str], is_multi_label: bool) -> np.ndarray:
-    """The lowest score [labels] f32 at which each label is given."""
+    """The threshold of each label, [labels] f32."""
     usual = SIGMOID_THRESHOLD if is_multi_label else 0.0
     own = [thresholds.get("per_label", {}).get(label, usual) for label in labels]
     return np.maximum(np.array(own, np.float32), np.float32(thresholds.get("abstain_below") or 0.0))
 
 
 def _unknown_id(tokenizer: Tokenizer) -> int | None:
-    """The id of the piece that stands for unknown words, where the tokenizer has one."""
+    """The id of the token for unknown words, if the tokenizer has one."""
     model = json.loads(tokenizer.to_str())["model"]
     piece = model.get("unk_token")
     return tokenizer.token_to_id(piece) if piece else model.get("unk_id")
 
 
 def _batches(lengths: list[int]) -> list[list[int]]:
-    """Indices by length, cut so that longest x count stays within `BATCH_TOKENS_MAX`."""
+    """Indices sorted by length, in batches whose longest x count stays within `BATCH_TOKENS_MAX`."""
     batches, open_batch = [], []
     for place in sorted(range(len(lengths)), key=lambda index: lengths[index]):
         if open_batch and lengths[place] * (len(open_batch) + 1) > BATCH_TOKENS_MAX:

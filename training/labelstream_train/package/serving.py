@@ -1,4 +1,4 @@
-"""The golden texts of a package, asked of the program that will serve it: `labelstream model check`."""
+"""The program that serves packages: finds it, and has it check a package with `labelstream model check`."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).parents[3]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Whether the program took the package, how many golden texts it has, and what the program said."""
+    """Whether the program accepted the package, the number of golden texts, and the program's message."""
 
     passed: bool
     texts: int
@@ -23,12 +23,12 @@ class Check:
 
 
 def program(wanted: str) -> Path | None:
-    """The program named in the settings; else of LABELSTREAM, the PATH, or a build in this checkout; else none."""
+    """The program of the settings, else of LABELSTREAM, of the PATH, or of a build in this checkout; else None."""
     named = wanted or os.environ.get("LABELSTREAM", "")
     if named:
         found = shutil.which(named)
         if found is None:
-            raise UserError(f"run {named}: it is not a program")
+            raise UserError(f"run {named}: there is no such program")
         return Path(found)
     if found := shutil.which("labelstream"):
         return Path(found)
@@ -38,7 +38,7 @@ def program(wanted: str) -> Path | None:
 
 
 def identity(wanted: str) -> str:
-    """Which program there is, as far as what it makes depends on it: its version, or that it is absent."""
+    """The version of the program, on which its results depend, or `absent`."""
     found = program(wanted)
     return "absent" if found is None else _version(found, found.stat().st_mtime_ns)
 
@@ -53,7 +53,7 @@ def _version(binary: Path, changed_ns: int) -> str:
 
 
 def check(binary: Path, package: Path, seconds_max: float) -> Check:
-    """Runs the program on the package. Its last line on stderr says why it refused, the report what it found."""
+    """Runs the program on the package. The last line on stderr is its reason to refuse; stdout has its report."""
     texts = len(manifest.read(package).get("golden") or [])
     try:
         done = subprocess.run(
@@ -67,4 +67,4 @@ def check(binary: Path, package: Path, seconds_max: float) -> Check:
     said = rows[0].removeprefix("golden texts").strip() if rows else ""
     if done.returncode != 0:
         said = f"{done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no reason given'} {said}".strip()
-    return Check(done.returncode == 0, texts, said or "no word about golden texts")
+    return Check(done.returncode == 0, texts, said or "no line about golden texts")

@@ -1,4 +1,4 @@
-"""Where training data comes from and on which terms: `data` in labelstream.json."""
+"""Sources and licences of the training data: `data` in labelstream.json."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ..data.settings import DataSettings
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A data set that we know: `sha256` is that of its train file as it lies on disk."""
+    """A known data set; `sha256` is that of its train file on disk."""
 
     name: str
     licence: str
@@ -26,7 +26,7 @@ BANKING77 = Source(
     ),
     sha256="b1bef7c8ffb3edc2446ef99d4e8e6a4395595d5aafc10106aa8893e09c2969f8",
 )
-"""What the default package is made from."""
+"""The data set of the default package."""
 
 CLINC150 = Source(
     name="clinc150",
@@ -51,14 +51,14 @@ KNOWN = {source.sha256: source for source in (BANKING77, CLINC150, GOEMOTIONS)}
 
 
 def known(facts: Mapping[str, Any]) -> Source | None:
-    """The known data set of which a file was read, by digest."""
+    """The known data set that a file belongs to, by digest."""
     return next((KNOWN[file["sha256"]] for file in facts.get("files", ()) if file["sha256"] in KNOWN), None)
 
 
 def entry(facts: Mapping[str, Any], settings: DataSettings) -> dict[str, Any]:
-    """The data as labelstream.json lists it: what the settings say, else what is known of the files, else their name.
+    """The data's entry in labelstream.json: from the settings, else from known data sets, else the file name.
 
-    `sha256` is that of the only file, or the fingerprint over all of them.
+    `sha256` is that of the only file, or the fingerprint of all files.
     """
     found, said = known(facts), facts.get("data", {})
     files = facts.get("files", [])

@@ -1,12 +1,11 @@
-"""The stage `export`: what was trained becomes a package, and export.json proves that it computes the same.
+"""The stage `export`: turns the trained model into a package, and records in export.json that both agree.
 
-In order: write the model as fp32, int8 and int8_dynamic; fp32 must equal the training framework, the others are
-compared with it; take the chosen one; fit the temperature and thresholds on the held-out texts with the very files that
-ship; write labelstream.json with golden texts and, where the `labelstream` program is found, the drift reference.
-The test texts choose nothing here.
+In order: write the model as fp32, int8 and int8_dynamic; compare fp32 with the training framework and the others with
+fp32; take the chosen storage; fit the temperature and thresholds on the held-out texts with the files that ship; write
+labelstream.json with golden texts and, if the `labelstream` program is found, the drift reference. Nothing is chosen on
+the test texts.
 """
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,12 +21,9 @@ from ..run import Run
 from . import calibration, compare, drift, golden, manifest, quantise, source, thresholds
 from .scorer import Scorer
 from .serving import program
+from .settings import ENCODER_TOKENS_MAX, Storage
 
-TOKENS_MAX = 128
-"""Longest input of a package where the settings name none. The encoder is trained on 64, but longer messages keep their
-accuracy when up to 128 tokens are read (`lengths` measures it) and lose their end when cut at 64."""
-
-Storages = dict[tiers.Storage, Path]
+Storages = dict[Storage, Path]
 
 
 def export(run: Run) -> None:
@@ -69,17 +65,19 @@ def write_storages(run: Run) -> Storages:
 
 
 def tokens_max(run: Run, folder: Path) -> int:
-    """Of the settings, else the tier's; never more than the model has positions for."""
+    """From the settings, else the tier's default; at most the model's positions."""
     settings = run.settings
-    wanted = settings.export.tokens_max or (settings.fast.tokens_max if settings.run.tier == "fast" else TOKENS_MAX)
-    positions = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("max_position_embeddings")
+    wanted = settings.export.tokens_max or (
+        settings.fast.tokens_max if settings.run.tier == "fast" else ENCODER_TOKENS_MAX
+    )
+    positions = json_file.read_object(folder / "config.json").get("max_position_embeddings")
     return min(wanted, positions or wanted)
 
 
 def measure(run: Run, parts: Parts, storages: Storages, limits: Mapping[str, Any]) -> dict[str, Any]:
-    """Parity with the training framework, and what each storage costs and changes.
+    """Parity with the training framework, and the cost of each storage.
 
-    Compared before calibration, at temperature 1 and without thresholds: those belong to one of the storages.
+    Compares before calibration, at temperature 1 and without thresholds, as those are fitted to one storage.
     """
     count = run.settings.export.compare_texts_max
     held_out, test = (_some(part, count) for part in (parts.held_out, parts.test))
@@ -101,7 +99,7 @@ def measure(run: Run, parts: Parts, storages: Storages, limits: Mapping[str, Any
 
 
 def tune(folder: Path, limits: Mapping[str, Any], parts: Parts, run: Run, report: dict[str, Any]) -> dict[str, Any]:
-    """`temperature`, `thresholds` and `calibration` from the held-out texts; how they came about goes into `report`."""
+    """`temperature`, `thresholds` and `calibration` from the held-out texts; adds to `report` how they were chosen."""
     settings = run.settings.export
     scorer = Scorer(folder, dict(limits), threads=run.settings.run.threads)
     logits = scorer.logits([example.text for example in parts.held_out])
@@ -130,7 +128,7 @@ def tune(folder: Path, limits: Mapping[str, Any], parts: Parts, run: Run, report
 
 
 def golden_texts(run: Run, parts: Parts, tuned: Mapping[str, Any]) -> list[str]:
-    """The default package keeps its own; others get some of the held-out texts, and edge cases."""
+    """The default package has its own golden texts; others get held-out texts and edge cases."""
     if source.known(parts.facts) == source.BANKING77:
         return list(golden.PACKAGE_TEXTS)
     scorer = Scorer(run.package, dict(tuned), threads=run.settings.run.threads)
@@ -144,7 +142,7 @@ def summary(report: Mapping[str, Any]) -> str:
         row = report[name]
         line = f"{name:<13} {row['bytes'] / 1e6:7.1f} MB  load {row['load_seconds']:.2f} s"
         line += f"  {row['milliseconds_per_text']:.2f} ms/text"
-        line += f"  alone against batch {row['alone_logit_difference_max']:.1e}"
+        line += f"  alone vs. batch {row['alone_logit_difference_max']:.1e}"
         if "agreement" in row:
             line += f"  same labels {100 * row['agreement']:.2f} %"
             line += f", probabilities within {row['probability_difference_max']:.4f}"
@@ -157,13 +155,13 @@ def summary(report: Mapping[str, Any]) -> str:
 
 
 def _drift_reference(run: Run, parts: Parts) -> str:
-    """What became of it, in words: a package without one is whole, and its users can calibrate their own."""
+    """Writes the drift reference if possible; returns the outcome in words. A package is complete without one."""
     settings = run.settings.export
     if not settings.drift_reference:
-        return "left out, as export.drift_reference is false"
+        return "left out: export.drift_reference is false"
     binary = program(settings.labelstream)
     if binary is None:
-        return "left out: the labelstream program was not found; name it by export.labelstream or LABELSTREAM"
+        return "left out: the labelstream program was not found; set export.labelstream or LABELSTREAM"
     texts = [example.text for example in (*parts.held_out, *parts.test)]
     try:
         listed = drift.write_reference(binary, run.package, texts)
@@ -174,7 +172,7 @@ def _drift_reference(run: Run, parts: Parts) -> str:
 
 
 def _figures(report: Mapping[str, Any]) -> dict[str, float]:
-    """What of the report goes into `metrics`: the distance from training, and that of what ships from fp32."""
+    """The parts of the report for `metrics`: the difference from training, and of the storage from fp32."""
     storage = report["storage"]
     compared = ("agreement", "probability_difference_max", "accuracy_loss")
     found = {f"{storage}_{name}": report[storage][name] for name in compared if name in report[storage]}
@@ -195,7 +193,7 @@ def _some(examples: tuple[Example, ...], count_max: int) -> list[Example]:
 
 
 def _copy(storage: Path, package: Path) -> None:
-    """A package anew: what an earlier export left would not fit the new model."""
+    """Empties the package folder: files of an earlier export do not fit the new model."""
     if package.exists():
         shutil.rmtree(package)
     package.mkdir(parents=True)

@@ -1,8 +1,8 @@
-"""Below which score a label is not given: `thresholds` of labelstream.json, chosen on held-out texts.
+"""Chooses `thresholds` of labelstream.json on held-out texts: below its threshold, a label is not assigned.
 
-Single label: one floor under the best score, from the precision or the coverage that the user wants. Multi-label: one
-threshold a label, for the best F1. A rare label's best threshold is mostly chance, so each is drawn towards the
-threshold that is best for all labels together, and cross-validation has to agree that it helps at all.
+Single-label: one minimum for the best score, from the precision or coverage that the user wants. Multi-label: one
+threshold per label, for the best F1. The best threshold of a rare label is mostly chance, so each is shrunk towards the
+best common threshold, and is used only if cross-validation shows a gain.
 """
 
 import math
@@ -15,16 +15,16 @@ from ..statistics import metrics
 from .settings import ExportSettings
 
 PLAIN = 0.5
-"""What the classifier takes for a multi-label package without thresholds."""
+"""The classifier's default threshold for multi-label packages."""
 
 FOLDS = 5
 DIGITS = 4
-"""Of a threshold; one more would tell held-out texts apart and nothing else."""
+"""Decimals of a threshold; more would only fit single held-out texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class PerLabel:
-    """`thresholds` [labels]; `macro_f1` of each candidate on texts that did not choose it, five folds."""
+    """`thresholds` [labels]; `macro_f1` of each candidate by five-fold cross-validation."""
 
     thresholds: np.ndarray
     chosen: str
@@ -32,16 +32,15 @@ class PerLabel:
 
 
 def for_coverage(scores: np.ndarray, coverage: float) -> float:
-    """The score [texts] that `coverage` of the texts reach, rounded down to four digits."""
+    """The score that `coverage` of the texts reach, rounded down to four digits."""
     place = min(len(scores), max(1, math.ceil(coverage * len(scores))))
     return _floor(float(np.sort(scores)[::-1][place - 1]))
 
 
 def for_precision(scores: np.ndarray, is_right: np.ndarray, precision: float) -> float:
-    """The lowest score over which the answer is right in `precision` of the texts, for the lower end of the interval.
+    """The lowest score above which the lower end of the precision's 95 % interval is at least `precision`.
 
-    With the plain share instead of the 95 % interval's lower end, chance would choose the floor: the best of many
-    shares lies above what new texts give.
+    The plain precision would be too optimistic: the best of many thresholds is partly luck.
     """
     order = np.argsort(-scores, kind="stable")
     right = np.cumsum(is_right[order])
@@ -57,14 +56,14 @@ def for_precision(scores: np.ndarray, is_right: np.ndarray, precision: float) ->
             floor = float(scores[order[count - 1]])
     if floor is None:
         raise UserError(
-            f"set export.abstain_precision = {precision}: no score on the {len(order)} held-out texts shows more than "
-            f"{best:.3f} for sure; ask for less, or hold out more texts"
+            f"set export.abstain_precision = {precision}: the {len(order)} held-out texts cannot show more than "
+            f"{best:.3f} at any score; lower it, or hold out more texts"
         )
     return _floor(floor)
 
 
 def floor_of_best(scores: np.ndarray, is_right: np.ndarray, settings: ExportSettings) -> float | None:
-    """`abstain_below` as the settings want it, from the best scores [texts]; None where they want none."""
+    """`abstain_below` for the settings, from the best scores [texts]; None if they set none."""
     if settings.abstain_coverage is not None:
         return for_coverage(scores, settings.abstain_coverage)
     if settings.abstain_precision is not None:
@@ -76,8 +75,8 @@ def per_label(probabilities: np.ndarray, truth: np.ndarray, texts_min: int, weig
     """Thresholds from probabilities and 0-1 truth, both [texts, labels].
 
     A label with n >= `texts_min` texts and best threshold t gets (n t + weight g) / (n + weight), where g is the one
-    threshold with the best macro-F1; the others get g. That is held against g for all and 0.5 for all by macro-F1 over
-    five folds; a simpler one wins unless the other is better there.
+    threshold with the best macro-F1; the others get g. Compares that with g for all and 0.5 for all by macro-F1 over
+    five folds; the simpler one wins ties.
     """
     choices = {
         "0.5": lambda p, y: np.full(p.shape[1], PLAIN),
@@ -93,13 +92,13 @@ def per_label(probabilities: np.ndarray, truth: np.ndarray, texts_min: int, weig
             if inside.any() and not inside.all():
                 given[inside] = probabilities[inside] >= choose(probabilities[~inside], truth[~inside])
         figures[name] = macro_f1(given, truth)
-    chosen = max(choices, key=lambda name: figures[name])  # the first of equals, which is the simplest
+    chosen = max(choices, key=lambda name: figures[name])  # of equals the first, which is the simplest
     thresholds = choices[chosen](probabilities, truth)
     return PerLabel(np.round(thresholds, DIGITS), chosen, {name: round(value, 5) for name, value in figures.items()})
 
 
 def macro_f1(given: np.ndarray, truth: np.ndarray) -> float:
-    """Mean over labels of 2 tp / (2 tp + fp + fn); a label neither present nor given is left out."""
+    """Mean over labels of 2 tp / (2 tp + fp + fn); labels neither present nor predicted are left out."""
     present = np.asarray(truth) > 0.5
     hits = (given & present).sum(axis=0)
     total = given.sum(axis=0) + present.sum(axis=0)
@@ -108,7 +107,7 @@ def macro_f1(given: np.ndarray, truth: np.ndarray) -> float:
 
 
 def common(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """The one threshold of 0.05, 0.06, ... 0.95 with the best macro-F1; of equals, the one nearest to 0.5."""
+    """The one threshold of 0.05, 0.06, ... 0.95 with the best macro-F1; of equals the nearest to 0.5."""
     candidates = np.arange(5, 96) / 100
     figures = [macro_f1(probabilities >= candidate, truth) for candidate in candidates]
     best = max(figures)
@@ -116,7 +115,7 @@ def common(probabilities: np.ndarray, truth: np.ndarray) -> float:
 
 
 def best_of_label(scores: np.ndarray, present: np.ndarray) -> float:
-    """The threshold with the best F1 of one label [texts]: between the last score given and the next one."""
+    """The threshold with the best F1 of one label: the middle between two neighbouring scores."""
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order], np.cumsum(present[order] > 0.5)
     f1 = 2 * hits / (np.arange(1, len(order) + 1) + hits[-1])
@@ -137,5 +136,5 @@ def _shrunken(probabilities: np.ndarray, truth: np.ndarray, texts_min: int, weig
 
 
 def _floor(score: float) -> float:
-    """Rounded down, so that the text with this very score still reaches it."""
+    """Rounds down, so that a text with this exact score still reaches it."""
     return math.floor(score * 10**DIGITS) / 10**DIGITS

@@ -1,12 +1,12 @@
-"""The verdict on a package: one outcome a rule, written to verdict.json and bound to the package's very bytes."""
+"""The verdict on a package: one outcome per rule, in verdict.json, bound to the digests of the package's files."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import json_file
+from ..digests import sha256
 from ..errors import UserError
 
 SCHEMA = 1
@@ -14,8 +14,8 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one rule said. `limit` is none where the rule is a yes or no; `skipped` is an optional rule
-    whose figure was not measured: it counts as passed."""
+    """The outcome of one rule. `limit` is None for rules without one; `skipped` means that the rule is optional and its
+    figure was not measured: it counts as passed."""
 
     name: str
     value: float | None
@@ -43,7 +43,7 @@ class Verdict:
         return all(each.passed for each in self.rules)
 
     def write(self, path: Path) -> None:
-        """Writes it whole or not at all."""
+        """Writes verdict.json, whole or not at all."""
         content = {"schema": SCHEMA, "passed": self.passed} | asdict(self)
         json_file.write(path, content, allow_nan=False)
 
@@ -60,7 +60,7 @@ class Verdict:
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as cause:
             raise UserError(f"read {path}: expected a verdict as `gate` writes it: {cause}") from cause
         if schema != SCHEMA or not verdict.rules or passed is not verdict.passed:
-            raise UserError(f"read {path}: its rules do not add up to `passed`; run `gate` again")
+            raise UserError(f"read {path}: its rules contradict `passed`; run `gate` again")
         return verdict
 
 
@@ -69,7 +69,7 @@ def file_digests(folder: Path) -> dict[str, str]:
     if not folder.is_dir():
         raise UserError(f"read {folder}: there is no package; run `export` first")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
 
 
 def table(rules: tuple[Outcome, ...]) -> str:

@@ -1,4 +1,4 @@
-"""`promote` and `rollback`: which registered version serves."""
+"""`promote` and `rollback`: choose which registered version serves."""
 
 import argparse
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from .promote import Moved
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds both commands to those of the command line."""
     moves = {
-        "promote": (promote.promote, "make the challenger the champion, and keep the champion as `previous`"),
+        "promote": (promote.promote, "make the challenger the champion; the old champion becomes `previous`"),
         "rollback": (promote.rollback, "make the previous champion the champion again"),
     }
     for name, (move, text) in moves.items():
@@ -19,7 +19,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         command.add_argument("--model-name", required=True, metavar="NAME", help="name of the registered model")
         if name == "promote":
             command.add_argument(
-                "--allow-rejected", action="store_true", help="also a version that was rolled back from"
+                "--allow-rejected", action="store_true", help="also promote a version that was rolled back"
             )
         command.set_defaults(act=_act(move))
 

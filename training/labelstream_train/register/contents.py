@@ -1,10 +1,11 @@
-"""What is told to the registry about a package: settings, figures, tags, files and a description."""
+"""What the registry stores about a package: settings, metrics, tags, files and a description."""
 
 import json
 import subprocess
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from .. import json_file
 from ..package import manifest
 from ..package.verdict import Verdict
 from ..recipe import recipe
@@ -19,18 +20,18 @@ DIGEST_TAG = "labelstream.digest"
 GATE_TAG = "labelstream.gate"
 
 PARAMS_AT_ONCE = 100
-"""What one request of MLflow's REST API may hold (its limit for parameters in a batch)."""
+"""Largest batch of parameters in a request to MLflow's REST API."""
 VALUE_CHARS_MAX = 6000
-"""Longest value of a parameter; the whole settings are an artifact as well."""
+"""Longest value of a parameter; the full settings are also an artifact."""
 DIGEST_CHARS = 32
-"""MLflow takes up to 36; the whole digest is in the profile."""
+"""Digits of a data set's digest: MLflow allows up to 36; the profile has all of it."""
 CONTEXTS = {"train": "training"}
-"""Part -> MLflow's word for it, where it has one of its own."""
+"""Part -> MLflow's own word for it, if it has one."""
 HEADLINE = ("accuracy", "macro_f1", "micro_f1", "calibration_error")
 
 
 def tags(run: Run, verdict: Verdict) -> dict[str, str]:
-    """Tags of the model version, which its run has, too. All values are text; one that is not known is left out."""
+    """Tags of the model version and its run. All values are text; unknown ones are left out."""
     about = manifest.read(run.package)
     known = {
         DIGEST_TAG: verdict.package_digest,
@@ -47,14 +48,14 @@ def tags(run: Run, verdict: Verdict) -> dict[str, str]:
 
 
 def run_tags(run: Run) -> dict[str, str]:
-    """Tags of the run alone, by which MLflow's page shows where it comes from."""
+    """Tags of the run only: MLflow's page shows its source by them."""
     commit = _git_commit()
     named = {"mlflow.source.name": "labelstream-train", "mlflow.source.type": "LOCAL"}
     return named | ({"mlflow.source.git.commit": commit.split()[0]} if commit else {})
 
 
 def log(client: "MlflowClient", run_id: str, run: Run) -> None:
-    """Parameters, metrics, and every file but the package."""
+    """Logs parameters, metrics, and every file except the package."""
     from mlflow.entities import Metric, Param
 
     params = [Param(name, value[:VALUE_CHARS_MAX]) for name, value in _settings(run)]
@@ -77,7 +78,7 @@ def log(client: "MlflowClient", run_id: str, run: Run) -> None:
 
 
 def inputs(run: Run) -> "list[DatasetInput]":
-    """The files that the package was made of, each with the part that it was, its rows and its digest."""
+    """The data files behind the package, each with its part, rows and digest."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     return [
@@ -97,8 +98,8 @@ def inputs(run: Run) -> "list[DatasetInput]":
 
 
 def figures(run: Run) -> dict[str, float]:
-    """Figures of the report with the ends of their intervals, and those of the package as `package.NAME`."""
-    report = json.loads((run.evaluate / "report.json").read_text(encoding="utf-8"))
+    """Metrics of the report with their intervals, and those of the package as `package.NAME`."""
+    report = json_file.read_object(run.evaluate / "report.json", made_by="evaluate")
     found = {}
     for name, estimate in (report.get("estimates") or {}).items():
         for key, suffix in (("value", ""), ("low", ".low"), ("high", ".high")):
@@ -108,7 +109,7 @@ def figures(run: Run) -> dict[str, float]:
 
 
 def description(run: Run, verdict: Verdict) -> str:
-    """A few lines for whoever looks at the model version: what it is, how good, and that it passed."""
+    """A few lines for readers of the model version: what it is, how good, and that it passed its gate."""
     about, found = manifest.read(run.package), figures(run)
     lines = [f"{about.get('name')} {about.get('version')}, {run.settings.run.tier} tier, {about.get('licence')}"]
     for name in (name for name in HEADLINE if name in found):
@@ -126,7 +127,7 @@ def description(run: Run, verdict: Verdict) -> str:
 
 
 def _settings(run: Run) -> Iterator[tuple[str, str]]:
-    """`section.key` and value of every setting that decides the package; the registry's own are left out."""
+    """`section.key` and value of every setting that affects the package; without the registry's own."""
     for section, keys in run.settings.dump().items():
         for key, value in keys.items() if section != "register" else ():
             yield f"{section}.{key}", _text(value)
@@ -137,13 +138,13 @@ def _text(value: Any) -> str:
 
 
 def _data(entry: dict[str, Any]) -> str:
-    """Name and licence of a data set; what is not known is left out."""
+    """Name and licence of a data set, as far as they are known."""
     name, licence = entry.get("name") or "unnamed", entry.get("licence")
     return f"{name} ({licence})" if licence else str(name)
 
 
 def _git_commit() -> str | None:
-    """Of the folder that the command was started in; says when files there differ from it."""
+    """The git commit of the current folder, with a note if files differ from it."""
     commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
     return None if commit is None else f"{commit} (with changes)" if changes else commit
 

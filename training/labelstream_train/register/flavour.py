@@ -1,7 +1,7 @@
-"""The files that make a package a model of MLflow's own kind: MLmodel, its environment, and the code that loads it.
+"""The files that turn a package into an MLflow model: MLmodel, its environment, and the code that loads it.
 
-They lie beside the package's files and are no part of it: its digest and the program that serves it do not know them.
-Written by hand and not by MLflow, whose client for servers (`mlflow-skinny`) has no pandas, which its writer needs.
+They lie beside the package's files but are not part of it: its digest and the program that serves it ignore them. We
+write them ourselves because MLflow's writer needs pandas, which its client (`mlflow-skinny`) does not install.
 """
 
 import importlib.metadata
@@ -32,7 +32,7 @@ def write(package: Path, folder: Path) -> None:
 
 
 def _model(package: Path) -> dict:
-    """MLmodel is YAML, of which JSON is a part."""
+    """The content of MLmodel; it is YAML, of which JSON is a subset."""
     outputs = [{"type": "string", "name": "label", "required": False}, {"type": "double", "name": "score"}]
     if Scorer(package, threads=1).is_multi_label:
         outputs.append({"type": "array", "items": {"type": "string"}, "name": "labels"})

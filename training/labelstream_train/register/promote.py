@@ -1,7 +1,7 @@
-"""Which version serves: the aliases `champion`, `challenger` and `previous` of a registered model.
+"""Moves the aliases `champion`, `challenger` and `previous` of a registered model: the champion serves.
 
-A stream follows `models:/NAME@champion`, so moving that alias is the whole release, and moving it back the whole
-rollback. MLflow cannot move two aliases at once; the order here is such that `champion` is right at any moment.
+A stream follows `models:/NAME@champion`, so moving that alias is the release, and moving it back is the rollback.
+MLflow cannot move two aliases at once; the order here keeps `champion` right at any moment.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 REJECTED_TAG = "labelstream.rejected"
-"""When a version was rolled back from, ISO 8601: it does not serve again unasked."""
+"""The time (ISO 8601) at which a version was rolled back: it is not promoted again by accident."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Versions after the command; `previous` is None where there was no champion before."""
+    """The versions after the command; `previous` is None if there was no champion before."""
 
     champion: int
     previous: int | None
@@ -30,10 +30,10 @@ class Moved:
 
 
 def promote(registry: str, model_name: str, allow_rejected: bool = False) -> Moved:
-    """Makes the challenger's version the champion, and the champion until now the previous one.
+    """Makes the challenger's version the champion, and the old champion `previous`.
 
-    Again with the same challenger it changes nothing. Raises `Refused` for a version without the tag that
-    `register` gives to a package which passed its gate, and for one that was rolled back from, unless `allow_rejected`.
+    Repeating it with the same challenger changes nothing. Raises `Refused` for a version without the tag that
+    `register` sets for packages that passed their gate, and for one that was rolled back, unless `allow_rejected`.
     """
     client = connect(registry)
     with talking_to(registry, f"promote {model_name}"):
@@ -47,8 +47,8 @@ def promote(registry: str, model_name: str, allow_rejected: bool = False) -> Mov
         if rejected := challenger.tags.get(REJECTED_TAG):
             if not allow_rejected:
                 raise Refused(
-                    f"promote {model_name}: version {challenger.version} was rolled back from at {rejected}; register "
-                    "another package, or promote it all the same by --allow-rejected"
+                    f"promote {model_name}: version {challenger.version} was rolled back at {rejected}; register "
+                    "another package, or promote this one with --allow-rejected"
                 )
             client.delete_model_version_tag(model_name, challenger.version, REJECTED_TAG)
         old = version_of(client, model_name, CHAMPION)
@@ -62,9 +62,9 @@ def promote(registry: str, model_name: str, allow_rejected: bool = False) -> Mov
 
 
 def rollback(registry: str, model_name: str) -> Moved:
-    """Makes the previous version the champion again, and the champion the previous one, marked as rejected.
+    """Makes the previous version the champion again; the champion becomes `previous`, marked as rejected.
 
-    Raises `Refused` when the previous version is one that was rejected: a second call does not bring it back.
+    Raises `Refused` if the previous version was itself rejected, so a second call does not bring it back.
     """
     client = connect(registry)
     with talking_to(registry, f"roll back {model_name}"):
@@ -74,16 +74,18 @@ def rollback(registry: str, model_name: str) -> Moved:
             raise UserError(f"roll back {model_name}: it has no version with the alias `{missing}`")
         if champion.version == previous.version:
             raise UserError(
-                f"roll back {model_name}: version {champion.version} is champion and previous, nothing to go back to"
+                f"roll back {model_name}: version {champion.version} is champion and previous, nothing to roll back to"
             )
         if rejected := previous.tags.get(REJECTED_TAG):
             raise Refused(
-                f"roll back {model_name}: version {previous.version}, the previous one, was itself rolled back from at "
-                f"{rejected}; version {champion.version} stays. To serve it all the same: make it the challenger "
+                f"roll back {model_name}: version {previous.version}, the previous one, was itself rolled back at "
+                f"{rejected}; version {champion.version} stays. To serve it anyway, make it the challenger "
                 "(`register`), then `promote --allow-rejected`"
             )
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        client.set_model_version_tag(model_name, champion.version, REJECTED_TAG, now)  # first: a cut leaves it right
+        client.set_model_version_tag(
+            model_name, champion.version, REJECTED_TAG, now
+        )  # first, so that a kill in between leaves a right state
         client.set_registered_model_alias(model_name, CHAMPION, previous.version)
         client.set_registered_model_alias(model_name, PREVIOUS, champion.version)
         return Moved(int(previous.version), int(champion.version), True)

@@ -1,8 +1,8 @@
-"""One MLflow server as a registry: its client with bounded waits, and its errors as sentences.
+"""An MLflow server as a registry: a client with short timeouts, and its errors as sentences.
 
 User name, password and token come from the environment (`MLFLOW_TRACKING_USERNAME`, `MLFLOW_TRACKING_PASSWORD`,
-`MLFLOW_TRACKING_TOKEN`), read by MLflow's client. Only `mlflow-skinny` is needed. MLflow's own waits would let a
-dead server hang a command for minutes.
+`MLFLOW_TRACKING_TOKEN`), read by MLflow's client. Only `mlflow-skinny` is needed. With MLflow's own
+timeouts, a dead server would hang a command for minutes.
 """
 
 import logging
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 30
 RETRIES_MAX = 2
-"""Tries after the first one, for a server that restarts."""
+"""Retries, for a server that restarts."""
 
 UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""What the server says to the name of a model, and to an alias, that it does not have."""
+"""The server's error codes for an unknown model and an unknown alias."""
 
 
 def connect(uri: str, timeout_s: int = TIMEOUT_S, retries_max: int = RETRIES_MAX) -> "MlflowClient":
-    """A client of the server at `uri`; nothing is sent yet. The environment's own limits win."""
+    """A client for the server at `uri`; sends nothing yet. Limits in the environment take precedence."""
     if wrong := address.fault(uri):
         raise UserError(f"use the registry {wrong}")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(timeout_s))
@@ -46,7 +46,7 @@ def connect(uri: str, timeout_s: int = TIMEOUT_S, retries_max: int = RETRIES_MAX
 
 @contextmanager
 def talking_to(uri: str, doing: str) -> Iterator[None]:
-    """Turns the client's errors into one line that names the server and what was asked of it."""
+    """Turns the client's errors into one line that names the server and the operation."""
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
 
@@ -59,12 +59,12 @@ def talking_to(uri: str, doing: str) -> Iterator[None]:
                 "it refuses these credentials; set MLFLOW_TRACKING_USERNAME and _PASSWORD, or MLFLOW_TRACKING_TOKEN"
             )
         elif "Max retries exceeded" in reason or isinstance(cause, RequestException):
-            reason = f"it does not answer ({_innermost(cause)}); is the address right and the server up?"
+            reason = f"it does not answer ({_innermost(cause)}); check the address and that the server is running"
         raise UserError(f"{doing} at the registry {uri}: {reason[:400]}") from cause
 
 
 def version_of(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":
-    """The model version that an alias names; None where the model or the alias does not exist."""
+    """The model version of an alias; None if the model or the alias does not exist."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -76,7 +76,7 @@ def version_of(client: "MlflowClient", name: str, alias: str) -> "ModelVersion |
 
 
 def download(client: "MlflowClient", version: "ModelVersion", folder: Path) -> Path:
-    """The artifacts of a model version, a package, into `folder`; returns where they are."""
+    """Downloads the package of a model version into `folder`; returns its path."""
     from mlflow.artifacts import download_artifacts
 
     source = client.get_model_version_download_uri(version.name, str(version.version))
@@ -85,12 +85,12 @@ def download(client: "MlflowClient", version: "ModelVersion", folder: Path) -> P
 
 
 def status_of(error: BaseException) -> str:
-    """How MLflow calls the end of a run that this ended: what a person or the clock stopped was killed."""
+    """MLflow's status for a run that ended with this exception; KILLED if the user or the time limit stopped it."""
     return "KILLED" if isinstance(error, Stopped | KeyboardInterrupt | SystemExit) else "FAILED"
 
 
 def _innermost(error: BaseException) -> str:
-    """The last few words of the first cause, like `Connection refused`."""
+    """The last words of the innermost cause, such as `Connection refused`."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return " ".join(str(error).split())[-120:]

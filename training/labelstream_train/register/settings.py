@@ -9,29 +9,29 @@ from ..section import Section
 
 
 class RegisterSettings(Section):
-    """Where a package that passed its gate is registered. User name, password and token come from the
+    """The registry for packages that passed their gate. User name, password and token come from the
     environment (`MLFLOW_TRACKING_USERNAME`, `MLFLOW_TRACKING_PASSWORD`, `MLFLOW_TRACKING_TOKEN`)."""
 
     registry: str | None = None
-    """Address of an MLflow server, `http://127.0.0.1:5000`; without one, nothing is registered."""
+    """Address of an MLflow server, for example `http://127.0.0.1:5000`; default: do not register."""
 
     model_name: str | None = Field(default=None, pattern=r"^[^/:@\s]{1,200}$")
-    """Name of the registered model; the package's own name when it is not set."""
+    """Name of the registered model; default: the package's name."""
 
     alias: str = Field(default="challenger", pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")
-    """Alias that the registered version gets."""
+    """Alias of the registered version."""
 
     experiment: str = Field(default="labelstream", min_length=1, max_length=200)
-    """MLflow experiment that the run is logged under; made when it is missing."""
+    """MLflow experiment of the run; created if missing."""
 
     flavour: Literal["none", "pyfunc"] = "none"
-    """`pyfunc`: MLmodel and its code lie beside the package's files, so that `mlflow models predict` can load it."""
+    """`pyfunc`: also register MLmodel and its code, so that `mlflow models predict` can load the package."""
 
     timeout_s: int = Field(default=30, ge=1, le=600)
-    """Longest wait for one answer of the server, seconds."""
+    """Timeout of a request to the server, seconds."""
 
     retries_max: int = Field(default=2, ge=0, le=10)
-    """How often a request is tried again when the server does not answer."""
+    """Retries of a request if the server does not answer."""
 
     @field_validator("registry")
     @classmethod

@@ -1,8 +1,8 @@
-"""The stage `register`: puts a package that passed its gate into a registry, as a version with an alias.
+"""The stage `register`: adds a package that passed its gate to a registry, as a version with an alias.
 
-Nothing is sent before the verdict was found to be of exactly these files. The alias is set last, so that nobody
-who follows it ever sees half a package; a run that was cut short stays in the experiment, marked as
-FAILED or KILLED, at the latest by the next command on the same folder.
+It first checks that the verdict is about exactly these files. It sets the alias last, so that nobody who follows it
+ever sees half a package. An interrupted run stays in the experiment, marked as FAILED or KILLED, at the latest by the
+next command on the same folder.
 """
 
 import sys
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 PACKAGE = "package"
-"""The artifact folder with the package's files directly inside: what `models:/NAME@ALIAS` loads."""
+"""The artifact folder of the package's files, which `models:/NAME@ALIAS` loads."""
 
 
 def register(run: Run) -> None:
     """Registers OUT/package and writes OUT/register/registered.json.
 
-    A package that is registered already (the same digest) keeps its version, and only the alias is set.
+    If the package is already registered (same digest), only sets the alias.
     """
     wanted = run.settings.register
     if wanted.registry is None:
-        raise UserError("register: name a registry: --registry http://HOST:PORT, or `registry` under [register]")
+        raise UserError("register: no registry is set; use --registry http://HOST:PORT, or `registry` under [register]")
     verdict = passed(run)
     about = manifest.read(run.package)
     name = wanted.model_name or str(about.get("name") or run.out.name)
     if any(each in name for each in "/:@"):
-        raise UserError(f"register {name!r}: a model's name has no / : or @; give another one by --model-name")
+        raise UserError(f"register {name!r}: a model name must not contain / : or @; choose another with --model-name")
     client = connect(wanted.registry, wanted.timeout_s, wanted.retries_max)
     with talking_to(wanted.registry, f"register {name}"):
         _close_unfinished(client, run)
@@ -58,18 +58,18 @@ def register(run: Run) -> None:
         "is_new": is_new,
     }
     json_file.write(run.register / "registered.json", registered)
-    found = "registered as" if is_new else "was registered already as"
+    found = "registered as" if is_new else "was already registered as"
     uri = f"models:/{name}@{wanted.alias}"
     print(f"{about.get('name')} {found} {name} version {version.version}: {uri}", file=sys.stderr)
 
 
 def passed(run: Run) -> Verdict:
-    """The verdict on OUT/package; `Refused` when it failed, or is on other files than those that are there now."""
+    """The verdict on OUT/package; raises `Refused` if it failed, or if the files have changed since."""
     path = run.gate / "verdict.json"
     verdict = Verdict.read(path)
     if not verdict.passed:
         failed = ", ".join(each.name for each in verdict.rules if not each.passed)
-        raise Refused(f"register {run.package}: it has not passed its gate ({failed}); see {path}")
+        raise Refused(f"register {run.package}: it failed its gate ({failed}); see {path}")
     files = file_digests(run.package)
     if verdict.files != files or verdict.package_digest != manifest.package_digest(run.package):
         changed = sorted(
@@ -80,7 +80,7 @@ def passed(run: Run) -> Verdict:
 
 
 def _registered(client: "MlflowClient", name: str, digest: str) -> "ModelVersion | None":
-    """The newest ready version of this digest."""
+    """The newest ready version with this digest."""
     quoted = name.replace("'", "\\'")
     found = client.search_model_versions(f"name='{quoted}' and tags.`{contents.DIGEST_TAG}`='{digest}'")
     ready = [version for version in found if version.status == "READY"]
@@ -88,7 +88,7 @@ def _registered(client: "MlflowClient", name: str, digest: str) -> "ModelVersion
 
 
 def _new(client: "MlflowClient", run: Run, name: str, verdict: Verdict) -> "ModelVersion":
-    """Logs a run with everything, then makes a version that points at its package."""
+    """Logs a run with everything, then creates a version that points to its package."""
     wanted = run.settings.register
     experiment = client.get_experiment_by_name(wanted.experiment)
     experiment_id = experiment.experiment_id if experiment else client.create_experiment(wanted.experiment)
@@ -119,7 +119,7 @@ def _new(client: "MlflowClient", run: Run, name: str, verdict: Verdict) -> "Mode
 
 
 def _unfinished(run: Run) -> Path:
-    """Names the run of the server that is being made, so that the next command can close one that a kill left open."""
+    """The file that names the server's open run, so that the next command can close it after a kill."""
     return run.out / "tracking" / "register.json"
 
 
@@ -128,7 +128,7 @@ def _note_unfinished(run: Run, run_id: str) -> None:
 
 
 def _close_unfinished(client: "MlflowClient", run: Run) -> None:
-    """A run that was left open by a kill, or because the server was away when it failed."""
+    """Closes a run that was left open by a kill or an outage of the server."""
     path = _unfinished(run)
     if not path.is_file():
         return
@@ -138,7 +138,7 @@ def _close_unfinished(client: "MlflowClient", run: Run) -> None:
 
 
 def _check_upload(client: "MlflowClient", run_id: str, run: Run) -> None:
-    """Every file of the package is listed with its size: what a loader will see."""
+    """Checks that the registry lists every file of the package with its size."""
     listed, folders = {}, [PACKAGE]
     while folders:
         for entry in client.list_artifacts(run_id, folders.pop()):
@@ -163,7 +163,7 @@ def _ensure_model(client: "MlflowClient", name: str) -> None:
 
 
 def _close(client: "MlflowClient", run_id: str, status: str) -> bool:
-    """As well as the server lets us; the error that led here is the one to show."""
+    """Ends the run if the server answers; the error that led here is the one to report."""
     from mlflow.exceptions import MlflowException
 
     try:

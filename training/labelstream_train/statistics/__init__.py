@@ -1,1 +1,1 @@
-"""Numbers in, numbers out: figures of a classifier, their intervals, and tests on them."""
+"""Numbers in, numbers out: metrics of a classifier, their intervals, and significance tests."""

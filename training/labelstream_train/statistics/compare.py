@@ -1,7 +1,7 @@
-"""Champion against challenger on the same texts: paired, because the same texts are hard for both.
+"""Compares champion and challenger on the same texts: paired, because the same texts are hard for both.
 
-McNemar's test looks only at texts that one has right and the other wrong. The gate asks another question
-than "is there a difference": "is the challenger worse by more than MARGIN", which the intervals answer.
+McNemar's test uses only texts that one gets right and the other wrong. The gate does not ask "is there a difference"
+but "is the challenger worse by more than MARGIN", which the intervals answer.
 """
 
 from collections.abc import Sequence
@@ -36,16 +36,16 @@ class Comparison:
     def sentence(self) -> str:
         """What the comparison says, in one sentence."""
         gap = self.accuracy_difference
-        verdict = "better" if gap.low > 0 else "worse" if gap.high < 0 else "not told apart"
+        verdict = "better" if gap.low > 0 else "worse" if gap.high < 0 else "not significantly different"
         return (
             f"challenger {verdict}: accuracy {100 * gap.value:+.2f} points "
             f"(95 % interval {100 * gap.low:+.2f} to {100 * gap.high:+.2f}, {self.n} texts, "
-            f"{self.only_challenger_right} only the challenger has right, {self.only_champion_right} only the "
+            f"{self.only_challenger_right} right only for the challenger, {self.only_champion_right} only for the "
             f"champion; McNemar mid-p {self.p_mid:.3g})"
         )
 
     def as_dict(self) -> dict:
-        """As it stands in a verdict."""
+        """As in verdict.json."""
         return asdict(self)
 
 
@@ -59,8 +59,8 @@ def compare(
 ) -> Comparison:
     """Compares two models' probabilities [n, labels] with columns in the same order.
 
-    `truth` is [n] int, or [n, labels] of 0/1 when multi-label: then a label is given where its score is
-    at least its threshold (`champion_thresholds` where the champion's differ).
+    `truth` is [n] int, or [n, labels] of 0/1 when multi-label: then a label is assigned if its score is
+    at least its threshold (`champion_thresholds`, if the champion's differ).
     """
     if champion_scores.shape != challenger_scores.shape or len(truth) != len(champion_scores):
         raise ValueError("champion, challenger and truth must be of the same texts and labels")

@@ -22,7 +22,7 @@ def one_hot(truth: np.ndarray, labels: int) -> np.ndarray:
 
 
 def given(scores: np.ndarray, thresholds: float | Sequence[float], is_multi_label: bool) -> np.ndarray:
-    """[n, labels] bool: the labels that a model gives; its best one, or all that reach their threshold."""
+    """[n, labels] bool: the predicted labels: the best one, or all that reach their threshold."""
     if is_multi_label:
         return scores >= np.asarray(thresholds)
     return one_hot(scores.argmax(axis=1), scores.shape[1])

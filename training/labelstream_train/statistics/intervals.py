@@ -1,7 +1,7 @@
-"""A figure never stands alone: its value, a 95 % interval and the number of things it was counted on.
+"""Estimates: a value, its 95 % interval, and the number of things counted.
 
-Shares have Wilson's interval; differences of shares have closed forms; areas under a ROC curve have
-DeLong's; everything else is bootstrapped: seeded, stratified, and computed on many draws at once.
+Shares have Wilson's interval, differences of shares have closed forms, areas under a ROC curve have DeLong's. All else
+is bootstrapped: seeded, stratified, and computed on many draws at once.
 """
 
 import warnings
@@ -17,7 +17,7 @@ Z = float(norm.ppf(0.975))
 """Two-sided 95 %."""
 
 CELLS_MAX = 2_000_000
-"""Weights made at once, so that a bootstrap stays within about 100 MB."""
+"""Weights computed at once, which keeps a bootstrap within about 100 MB."""
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 """Weights [draws, items], how often each item was drawn -> values [draws] or [draws, k]."""
@@ -34,7 +34,7 @@ class Estimate:
     method: str
 
     def as_dict(self) -> dict[str, float | int | str]:
-        """As it stands in report.json."""
+        """As in report.json."""
         return asdict(self)
 
 
@@ -47,7 +47,7 @@ class Draws:
 
 
 def share(hits: int, count: int) -> Estimate:
-    """A proportion with Wilson's (1927) score interval, which stays inside 0..=1; of nothing: 0 to 1."""
+    """A proportion with Wilson's (1927) score interval, which stays inside 0..=1; if `count` is 0: 0 to 1."""
     if count == 0:
         return Estimate(float("nan"), 0.0, 1.0, 0, "none")
     value = hits / count
@@ -70,7 +70,7 @@ def paired_difference(before: np.ndarray, after: np.ndarray) -> Estimate:
     """Share of `after` minus share of `before` for the same things; [n] bool each.
 
     Adjusted Wald interval with one added to each kind of discordant pair (Bonett and Price 2012,
-    equation 2), so that no discordant pair still has a width.
+    equation 2), so that the interval has a width without discordant pairs.
     """
     count = len(before)
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
@@ -83,8 +83,8 @@ def paired_difference(before: np.ndarray, after: np.ndarray) -> Estimate:
 def auroc(positive: np.ndarray, negative: np.ndarray) -> Estimate:
     """Chance that a positive's score is above a negative's, ties half; DeLong (1988) on the logit scale.
 
-    When it is exactly 0 or 1, DeLong has no width: then the interval is that of a share of as many
-    trials as the smaller class has (Clopper and Pearson), which is wider than need be.
+    At exactly 0 or 1, DeLong's interval has no width: then it is that of a share with as many trials as the smaller
+    class has (Clopper and Pearson), which is conservative.
     """
     ups, downs = len(positive), len(negative)
     if min(ups, downs) == 0:
@@ -121,7 +121,7 @@ def weights(strata: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def replicates(statistic: Statistic, strata: np.ndarray, draws: Draws) -> np.ndarray:
-    """The statistic of each bootstrap sample: [repeats, k], made in pieces of bounded size."""
+    """The statistic of each bootstrap sample: [repeats, k], computed in chunks of bounded size."""
     step = max(1, CELLS_MAX // max(1, len(strata)))
     parts = []
     for piece, start in enumerate(range(0, draws.repeats, step)):
@@ -131,11 +131,11 @@ def replicates(statistic: Statistic, strata: np.ndarray, draws: Draws) -> np.nda
 
 
 def bootstrap(statistic: Statistic, strata: np.ndarray, draws: Draws, centred: bool = False) -> list[Estimate]:
-    """One figure for each value of the statistic, with the percentile interval of its replicates.
+    """One estimate per value of the statistic, with the percentile interval of its replicates.
 
-    `centred` takes the bootstrap's own bias off the interval first: an error that is a sum of absolute
-    values (calibration error) is larger in every sample than in its source, and a plain percentile
-    interval would lie above the value. Such an error cannot be negative, so its interval is cut at 0.
+    `centred` first subtracts the bootstrap's bias: an error that is a sum of absolute values (calibration error) is
+    larger in every sample than in its source, so a plain percentile interval would lie above the value. Such an error
+    cannot be negative, so its interval is clipped at 0.
     """
     count = len(strata)
     value = np.atleast_1d(np.asarray(statistic(np.ones((1, count), np.float32)))[0])
@@ -152,9 +152,9 @@ def bootstrap(statistic: Statistic, strata: np.ndarray, draws: Draws, centred: b
 
 
 def with_width(estimate: Estimate, trials: float) -> Estimate:
-    """`estimate`, a figure 0..=1, with Wilson's interval of so many trials where no draw differed from it.
+    """`estimate`, in 0..=1, with Wilson's interval of so many trials if no draw differed from it.
 
-    A bootstrap never leaves a figure that is 0 or 1: 15 of 15 right would seem certain for ever.
+    A bootstrap of a value of 0 or 1 has no width: 15 of 15 right would seem certain.
     """
     if not (estimate.high - estimate.low < 1e-9 and trials >= 1):
         return estimate
@@ -164,9 +164,9 @@ def with_width(estimate: Estimate, trials: float) -> Estimate:
 
 
 def quantile(values: np.ndarray, level: float) -> Estimate:
-    """A quantile with the order statistics that hold it with 95 % (binomial; no shape is assumed).
+    """A quantile with the order statistics that bracket it with 95 % (binomial, distribution-free).
 
-    With too few values for the upper bound it is the largest value, and the method says so.
+    With too few values, the upper bound is the largest value, and the method says so.
     """
     ordered = np.sort(values)
     count = len(ordered)

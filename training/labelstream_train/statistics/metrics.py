@@ -1,4 +1,4 @@
-"""Figures of a classifier from its logits or probabilities. Needs numpy only.
+"""Metrics of a classifier from its logits or probabilities. Needs numpy only.
 
 Arrays: `logits` and `probabilities` are [texts, labels] float, `truth` is [texts] int.
 """
@@ -44,8 +44,8 @@ def nll(probabilities: np.ndarray, truth: np.ndarray) -> float:
 def ece(probabilities: np.ndarray, truth: np.ndarray) -> float:
     """Expected calibration error of the top label, 0..=1 (Guo et al. 2017, equation 3).
 
-    Sum over bins of share * |accuracy - mean confidence|. An empty bin counts nothing; confidence 1
-    falls into the last bin.
+    Sum over bins of share * |accuracy - mean confidence|. Empty bins count nothing; confidence 1 is in
+    the last bin.
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
@@ -64,19 +64,3 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     centre = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     return centre - half, centre + half
-
-
-def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
-    """The temperature in 0.05..=20 with the lowest NLL, by golden-section search on its logarithm.
-
-    The NLL is unimodal in the temperature: it is convex in its inverse (Guo et al. 2017, section 4.2).
-    """
-    ratio = (math.sqrt(5) - 1) / 2
-    low, high = math.log(0.05), math.log(20.0)
-    while high - low > 1e-5:
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        if nll(softmax(logits, math.exp(left)), truth) < nll(softmax(logits, math.exp(right)), truth):
-            high = right
-        else:
-            low = left
-    return math.exp((low + high) / 2)

@@ -1,4 +1,4 @@
-"""How well a score puts the wanted above the rest, for many bootstrap draws at once. Ties count half."""
+"""How well a score ranks positives above negatives, for many bootstrap draws at once. Ties count half."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def statistic(scores: np.ndarray, wanted: np.ndarray) -> Statistic:
     """[draws, 3] of AUROC, average precision and false positive rate at 95 % true positives.
 
     `scores` [n], `wanted` [n] bool. Average precision is the step sum, as scikit-learn's: sum over thresholds of
-    (recall gained) * precision. A draw without both kinds is NaN.
+    (recall gained) * precision. A draw without positives or negatives is NaN.
     """
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]

@@ -1,1 +1,1 @@
-"""Searching settings with Optuna."""
+"""Hyperparameter search with Optuna."""

@@ -1,7 +1,7 @@
-"""What a trial is judged on: the held-out part, or with few held-out texts every text once, by cross-validation.
+"""What a trial is scored on: the held-out part, or, if that is small, all texts by cross-validation.
 
-Of 86 held-out texts one is more than a point of accuracy, so most trials are equal or apart by luck. With K folds a
-trial trains K times, each time on the other folds, and is judged on all texts together. The test part is never touched.
+One of 86 held-out texts is more than a point of accuracy, so most trials would tie or differ by luck. With K folds a
+trial trains K times, each time on the other folds, and is scored on all texts together. The test part is never used.
 """
 
 import hashlib
@@ -9,18 +9,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ..data import split
 from ..data.examples import Example
 from ..data.parts import Parts
-from ..data.split import normal
 
 HELD_OUT_ENOUGH = 300
-"""With so many held-out texts the standard error of an accuracy of 0.9 is 1.7 points; fewer are judged by folds."""
+"""With so many held-out texts an accuracy of 0.9 has a standard error of 1.7 points; with fewer, folds are used."""
 
 FOLDS = 5
 
 
 def count(parts: Parts, wanted: int) -> int:
-    """How many folds: as set; 0 decides. Data that was split by time keeps its newest part as the judge."""
+    """The number of folds: as set; 0 chooses. Data that was split by time is scored on its newest part."""
     if wanted:
         return wanted
     is_by_time = (parts.facts.get("split") or {}).get("by") == "time"
@@ -37,7 +37,7 @@ def cut(parts: Parts, folds: int) -> Iterator[Parts]:
         return
     known = (*parts.train, *parts.held_out)
     fold_of = _folds(known, folds)
-    places = [fold_of[_unit(example)] for example in known]
+    places = [fold_of[split.unit(example)] for example in known]
     for fold in range(folds):
         yield replace(
             parts,
@@ -47,11 +47,11 @@ def cut(parts: Parts, folds: int) -> Iterator[Parts]:
 
 
 def _folds(known: tuple[Example, ...], folds: int) -> dict[str, int]:
-    """Unit -> fold: each label's units in an order that is random and fixed, dealt out one after another."""
+    """Unit -> fold: deals out each label's units in turn, in a seeded random order."""
     by_label: dict[str, set[str]] = defaultdict(set)
     seen: set[str] = set()
     for example in known:
-        unit = _unit(example)
+        unit = split.unit(example)
         if unit not in seen:
             seen.add(unit)
             by_label[min(example.labels, default="")].add(unit)
@@ -61,7 +61,3 @@ def _folds(known: tuple[Example, ...], folds: int) -> dict[str, int]:
             found[unit] = place % folds
             place += 1
     return found
-
-
-def _unit(example: Example) -> str:
-    return f"group {example.group}" if example.group is not None else f"text {normal(example.text)}"

@@ -1,8 +1,8 @@
-"""What a run told its tracking server, kept in OUT/tracking until the server has all of it.
+"""A log in OUT/tracking of what a run sends to its tracking server, kept until the server has all of it.
 
-One file a run of the server, a JSON line an event: which run it is, each report, how it ended, that everything arrived.
-Sending a file again changes nothing: MLflow keeps one row for the same figure, step and time. So a server that was away
-costs nothing but a rerun of the command, and a process that was killed leaves a file without an end.
+One file per run, one JSON line per event: which run it is, each report, how it ended, that everything arrived. Sending
+a file twice is harmless: MLflow keeps one row per metric, step and time. So an outage of the server costs only a rerun
+of the command. A killed process leaves a file without an end.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Figures at a step (an epoch), and when they were measured, Unix time in ms."""
+    """Metrics of a step (an epoch), and when they were measured, Unix time in ms."""
 
     step: int
     figures: Mapping[str, float]
@@ -23,46 +23,46 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """`basis` names what was trained: a file with another basis is about another training."""
+    """One file. Its `basis` identifies the training: a file with another basis belongs to another training."""
 
     path: Path
 
     def begin(self, uri: str, basis: str, name: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-        """Starts the file anew, for a run that the server does not know yet."""
+        """Starts a new file, for a run that the server does not know yet."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text("", encoding="utf-8")
         known = {key: str(value) for key, value in params.items()}
         self._add({"uri": uri, "basis": basis, "name": name, "params": known, "tags": dict(tags)})
 
     def made(self, run_id: str) -> None:
-        """The server made the run."""
+        """Records that the server created the run."""
         self._add({"run_id": run_id})
 
     def report(self, report: Report) -> None:
-        """Adds one report."""
+        """Records one report."""
         self._add({"step": report.step, "figures": dict(report.figures), "time_ms": report.time_ms})
 
     def end(self, status: str) -> None:
-        """FINISHED, FAILED or KILLED."""
+        """Records the end: FINISHED, FAILED or KILLED."""
         self._add({"end": status})
 
     def arrived(self) -> None:
-        """The server has all that stands here."""
+        """Records that the server has everything."""
         self._add({"arrived": True})
 
     @property
     def head(self) -> dict[str, Any] | None:
-        """`uri`, `basis`, `name`, `params`, `tags`; None where there is no file."""
+        """`uri`, `basis`, `name`, `params`, `tags`; None without a file."""
         return next((event for event in self._events() if "uri" in event), None)
 
     @property
     def run_id(self) -> str | None:
-        """None where the server was away from the beginning."""
+        """The server's id of the run; None if the server never answered."""
         return next((event["run_id"] for event in self._events() if "run_id" in event), None)
 
     @property
     def status(self) -> str | None:
-        """How it ended last, None while it goes on."""
+        """How the run last ended; None while it runs."""
         ends = [event for event in self._events() if "end" in event or "step" in event]
         return ends[-1].get("end") if ends else None
 
@@ -77,7 +77,7 @@ class Journal:
         return [Report(each["step"], each["figures"], each["time_ms"]) for each in self._events() if "step" in each]
 
     def _events(self) -> Iterator[dict[str, Any]]:
-        """A line that a kill has torn is not read."""
+        """Skips a line that a kill cut short."""
         if not self.path.is_file():
             return
         for line in self.path.read_text(encoding="utf-8").splitlines():

@@ -1,8 +1,8 @@
-"""What a trial's model says of each text that it is judged on, and whether one trial is surely better than another.
+"""The result of a trial on each text, and whether one trial is significantly better than another.
 
-The best of many trials is better than the default by luck alone. A gain is shown when the 95 % interval of the paired
-difference, widened for the number of trials (Bonferroni), excludes none. Log loss is taken after the temperature is
-fitted, as export will do: otherwise less label smoothing would always look like a gain.
+The best of many trials beats the default by luck alone. A gain counts only if the 95 % interval of the paired
+difference, corrected for the number of trials (Bonferroni), excludes zero. Log loss is computed after fitting the
+temperature, as in the export: otherwise less label smoothing would always look like a gain.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ ALPHA = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """[texts] each, in the order of the folds. `right` is None for several labels a text: then log loss decides."""
+    """[texts] each, in the order of the folds. `right` is None when multi-label: then log loss decides."""
 
     right: np.ndarray | None
     loss: np.ndarray
@@ -38,14 +38,14 @@ class Outcome:
         return cls(logits.argmax(axis=1) == truth, loss)
 
     def save(self, path: Path) -> None:
-        """As one file."""
+        """Writes one file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {"loss": self.loss} | ({} if self.right is None else {"right": self.right})
         np.savez_compressed(path, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> "Outcome | None":
-        """What `save` wrote; None where there is nothing."""
+        """What `save` wrote; None if there is no file."""
         if not path.is_file():
             return None
         with np.load(path) as arrays:
@@ -53,9 +53,9 @@ class Outcome:
 
 
 def compare(default: Outcome, tuned: Outcome, trials: int) -> dict[str, Any]:
-    """Tuned minus default: `accuracy` (None for several labels a text) and `log_loss`, each with its interval.
+    """Tuned minus default: `accuracy` (None when multi-label) and `log_loss`, each with its interval.
 
-    `is_gain` when accuracy is surely higher, or not lower and log loss surely lower.
+    `is_gain`: accuracy is significantly higher, or not lower with a significantly lower log loss.
     """
     z = NormalDist().inv_cdf(1 - ALPHA / 2 / max(1, trials - 1))
     loss = tuned.loss - default.loss

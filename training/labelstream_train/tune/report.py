@@ -1,4 +1,4 @@
-"""What the search found: report.json for programs, report.html for people."""
+"""The report of the search: report.json for programs, report.html for people."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 WORDS = {"quality": "quality", "nll": "log loss"}
 MEANINGS = {
-    "quality": "accuracy; where a text has several labels, mean average precision. Higher is better.",
-    "log loss": "how little score the true labels get, in nats. Lower is better.",
-    "held out": "texts kept from training, by which trials are judged.",
-    "pruned": "ended early, because it was behind the others after as many epochs.",
+    "quality": "accuracy; mean average precision if a text can have several labels. Higher is better.",
+    "log loss": "the mean negative log probability of the true labels, in nats. Lower is better.",
+    "held out": "texts that training does not see; trials are scored on them.",
+    "pruned": "stopped early, because it was worse than the other trials after as many epochs.",
 }
 BAR_INCHES = 0.4
-"""Height of a bar of the figure of importances, inches."""
+"""Height of a bar in the importance plot, inches."""
 
 
 def write(run: Run, study: Study, against: dict[str, Any] | None, is_kept: bool) -> dict[str, Any]:
-    """Both files into OUT/tune; returns what they say."""
+    """Writes both files to OUT/tune; returns their content."""
     found = document(run, study) | {"against_default": against, "is_default_kept": is_kept}
     json_file.write(run.tune / "report.json", found)
     (run.tune / "report.html").write_text(html(found), encoding="utf-8")
@@ -36,17 +36,17 @@ def sentence(found: dict[str, Any]) -> str:
     best, against = found["best"], found["against_default"]
     kept = "the default settings are kept"
     if found["is_default_kept"] and against is None:
-        return f"no trial is better than the default settings (trial {best['trial']}): they are kept"
+        return f"no trial beats the default settings (trial {best['trial']}): they are kept"
     if against is None:
-        return f"trial {best['trial']} is the best; its gain over the default settings has no interval"
+        return f"trial {best['trial']} is the best; its gain over the default settings could not be tested"
     loss = against["log_loss"]
     said = [f"log loss {loss['value']:+.4f} (95 % interval {loss['low']:+.4f} to {loss['high']:+.4f})"]
     if (gain := against["accuracy"]) is not None:
         points = [100 * gain[key] for key in ("value", "low", "high")]
         said.insert(0, "accuracy {:+.1f} points (95 % interval {:+.1f} to {:+.1f})".format(*points))
     compared = f"trial {best['trial']} against the default settings, on {against['texts']} texts: {', '.join(said)}"
-    compared += f"; the intervals allow for {against['comparisons']} comparisons"
-    return compared + (f". No gain is shown: {kept}" if found["is_default_kept"] else ". It is used")
+    compared += f"; intervals corrected for {against['comparisons']} comparisons"
+    return compared + (f". No significant gain: {kept}" if found["is_default_kept"] else ". Its settings are used")
 
 
 def document(run: Run, study: Study) -> dict[str, Any]:
@@ -69,17 +69,17 @@ def html(found: dict[str, Any]) -> str:
     """The page: history, importances, all trials."""
     said = sentence(found)
     lead = (
-        f"{len(found['trials'])} trials of the {found['tier']} tier. {said[0].upper()}{said[1:]}. The best of many is "
-        f"chosen by luck as well: only the test texts, which no trial has seen, say how good it is."
+        f"{len(found['trials'])} trials of the {found['tier']} tier. {said[0].upper()}{said[1:]}. The best of many "
+        f"owes some of its score to luck: only the test texts, which no trial has seen, show how good it is."
     )
     sections = [_headline(found), Section("History", [_history(found)])]
     if found["importances"]:
-        sections.append(Section("What mattered", [_importances(found["importances"])]))
-    return page("Search for better settings", [*sections, _settings(found), _trials(found)], lead)
+        sections.append(Section("Importance of each key", [_importances(found["importances"])]))
+    return page("Hyperparameter search", [*sections, _settings(found), _trials(found)], lead)
 
 
 def _headline(found: dict[str, Any]) -> Section:
-    """The best figure beside that of the default settings, and what became of it."""
+    """The best score, that of the default settings, and which settings are used."""
     best, first, of = found["best"], found["trials"][0], WORDS[found["figure"]]
     figures: list[tuple[str, str, str, Tone]] = [
         (f"{best['figure']:.4f}", f"best {of}, held out", f"trial {best['trial']}", "quiet")
@@ -88,12 +88,12 @@ def _headline(found: dict[str, Any]) -> Section:
         figures.append((f"{first['figure']:.4f}", "the default settings", "trial 0", "quiet"))
     kept = found["is_default_kept"]
     figures.append(("kept" if kept else "replaced", "default settings",
-                    "no gain is shown" if kept else "a gain is shown", "warn" if kept else "good"))  # fmt: skip
+                    "no significant gain" if kept else "significant gain", "warn" if kept else "good"))  # fmt: skip
     return Section("", [Headline(figures), Terms(list(MEANINGS.items()))])
 
 
 def _settings(found: dict[str, Any]) -> Section:
-    """What the best trial has otherwise than the default."""
+    """The settings in which the best trial differs from the default."""
     first = found["trials"][0]
     default = first["values"] if first["trial"] == 0 else {}
     rows = [[key, default.get(key), value] for key, value in found["best"]["values"].items()]
@@ -109,11 +109,11 @@ def _trials(found: dict[str, Any]) -> Section:
         for trial in found["trials"]
     ]  # fmt: skip
     columns = ["trial", "", f"{WORDS[found['figure']]}, held out", "epochs", "seconds", *keys]
-    return Section("Trials", [Table(columns, rows, "All trials in their order")])
+    return Section("Trials", [Table(columns, rows, "All trials, in order")])
 
 
 def _figure(trial: Any) -> float | None:
-    """Of a pruned trial the last one it reported."""
+    """The score of a trial; of a pruned one, the last it reported."""
     if trial.value is not None:
         return trial.value
     steps = trial.intermediate_values
@@ -147,17 +147,17 @@ def _history(found: dict[str, Any]) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.legend()
 
-    return plot(paint, "Each trial's figure; of a pruned one, the last before it was ended.", "Figure of each trial")
+    return plot(paint, "Score of each trial; of a pruned trial, the last before it stopped.", "Score of each trial")
 
 
 def _importances(shares: dict[str, float]) -> Figure:
     def paint(axes: "Axes") -> None:
         keys = sorted(shares, key=lambda key: shares[key])
         axes.barh([plain(key) for key in keys], [100 * shares[key] for key in keys])
-        axes.set_xlabel("share of the variation between completed trials, %")
+        axes.set_xlabel("share of the variance between completed trials, %")
 
     caption = (
-        "How much each key matters: functional analysis of variance (Hutter et al. 2014) over the completed trials; "
-        "few trials say little."
+        "Importance of each key by functional analysis of variance (Hutter et al. 2014) over the completed trials; "
+        "few trials give a rough estimate only."
     )
     return plot(paint, caption, "Importance of each key", height=1.0 + BAR_INCHES * len(shares), has_names=True)

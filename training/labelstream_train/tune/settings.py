@@ -1,6 +1,6 @@
-"""The settings `[tune]`: how many trials, which keys they may change and between which values.
+"""The settings `[tune]`: how many trials, which keys they may change, and the range of each.
 
-Not tuned: the split, seeds, sizes of the input (`tokens_max`), and what only costs time without bound.
+Not tuned: the split, seeds, the input length (`tokens_max`), and keys where more only costs more time.
 """
 
 from typing import Any, Literal, Self
@@ -11,11 +11,11 @@ from ..section import Section
 
 
 class Range(Section):
-    """Either `choices`, or `low` and `high` (both included); whole numbers give whole numbers."""
+    """Either `choices`, or `low` and `high` (both included); integers give integers."""
 
     low: int | float | None = Field(None, description="Smallest value")
     high: int | float | None = Field(None, description="Largest value")
-    log: bool = Field(False, description="Equal ratios are equally likely, instead of equal differences")
+    log: bool = Field(False, description="Draw on a logarithmic scale")
     choices: tuple[bool | int | float | str, ...] = Field((), description="The only values")
 
     @model_validator(mode="after")
@@ -24,14 +24,14 @@ class Range(Section):
             raise ValueError("give either choices, or low and high")
         if not self.choices:
             if self.low is None or self.high is None or self.low > self.high:
-                raise ValueError("give low and high, low not above high")
+                raise ValueError("give low and high, with low <= high")
             if self.log and self.low <= 0:
-                raise ValueError("log needs a low above 0")
+                raise ValueError("log needs low > 0")
         return self
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A settings file has no word for None."""
+        """TOML cannot write None."""
         return {key: value for key, value in dump(self).items() if value is not None}
 
     def holds(self, value: Any) -> bool:
@@ -42,7 +42,7 @@ class Range(Section):
 
     @property
     def is_whole(self) -> bool:
-        """Whether only whole numbers are drawn."""
+        """Whether only integers are drawn."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
 
@@ -64,23 +64,23 @@ DEFAULT_SPACE: dict[str, dict[str, Range]] = {
         "weight_decay": Range(low=1e-4, high=0.3, log=True),
     },
 }
-"""Tier -> key of its section -> what it is drawn from, where the settings name no space."""
+"""Tier -> key of its section -> range, unless the settings give a space."""
 
 
 class TuneSettings(Section):
-    """0 trials: no tuning."""
+    """Hyperparameter search; off by default (0 trials)."""
 
-    trials: int = Field(0, ge=0, le=10_000, description="Trials that end, pruned ones included; 0 does not tune")
+    trials: int = Field(0, ge=0, le=10_000, description="Number of trials, including pruned ones; 0: no search")
     figure: Literal["quality", "nll"] = Field(
-        "quality", description="On the held-out texts: accuracy (multi-label: mean average precision), or NLL"
+        "quality", description="Metric on held-out texts: accuracy (multi-label: mean average precision), or NLL"
     )
-    pruner: Literal["median", "hyperband", "none"] = Field("median", description="What ends a hopeless trial early")
-    startup_trials: int = Field(5, ge=1, description="Trials drawn at random, and never pruned, at first")
+    pruner: Literal["median", "hyperband", "none"] = Field("median", description="How bad trials are stopped early")
+    startup_trials: int = Field(5, ge=1, description="First trials, drawn at random and never pruned")
     folds: int = Field(
-        0, ge=0, le=20, description="Trainings of a trial, each judged on another part of train; 1: on held-out; "
-        "0: 1 with 300 held-out texts or more, else 5"
+        0, ge=0, le=20, description="Cross-validation folds of a trial; 1: score on the held-out texts; 0: 1 with "
+        "300 held-out texts or more, else 5"
     )  # fmt: skip
-    jobs: int = Field(1, ge=1, le=64, description="Trials side by side, each in a process of its own")
+    jobs: int = Field(1, ge=1, le=64, description="Trials that run in parallel, each in its own process")
     space: dict[str, Range] = Field(
-        {}, description="Key of the tier's section -> what it is drawn from, {low, high, log} or {choices}; none: ours"
+        {}, description="Key of the tier's section -> range, {low, high, log} or {choices}; empty: the built-in space"
     )

@@ -1,4 +1,4 @@
-"""What a trial may change: the keys of the tier's section, checked before the first trial, and drawing from them."""
+"""The search space: keys of the tier's section, checked before the first trial, and drawing from their ranges."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def of(given: Settings) -> dict[str, Range]:
-    """Key -> range: as the settings say, else ours. A key or an end of a range that the tier refuses is an error."""
+    """Key -> range, from the settings or built in. A key or bound that the tier refuses is an error."""
     tier = given.run.tier
     space = dict(given.tune.space) or DEFAULT_SPACE[tier]
     known = given.dump()[tier]
@@ -29,12 +29,12 @@ def of(given: Settings) -> dict[str, Range]:
 
 
 def changed(given: Settings, values: Mapping[str, Any]) -> Settings:
-    """The settings of a trial: `values` in the tier's section, and no tuning."""
+    """The settings of a trial: with `values` in the tier's section, and without a search."""
     return settings.check(settings.merge(given.dump(), {given.run.tier: dict(values), "tune": {"trials": 0}}))
 
 
 def draw(trial: "Trial", space: Mapping[str, Range]) -> dict[str, Any]:
-    """One value of each key."""
+    """Draws one value for each key."""
     found: dict[str, Any] = {}
     for key, each in space.items():
         if each.choices:

@@ -1,8 +1,8 @@
-"""The stage `tune`: trains the tier with other settings again and again, and keeps the best ones if they are better.
+"""The stage `tune`: trains with other hyperparameters, and keeps the best ones if they are significantly better.
 
-Trial 0 is the settings as they are. OUT/tune then holds `best.toml` (which `train` takes; the given values where no
-gain was shown), `report.json` and `report.html`. The search can be killed at any moment: the trial under way goes on
-from its own checkpoint. Needs no torch but what the tier needs.
+Trial 0 uses the settings as given. OUT/tune then holds `best.toml` for `train` (the given values if there was no
+significant gain), `report.json` and `report.html`. The search can be killed at any time: the running trial resumes from
+its own checkpoint. Needs torch only if the tier does.
 """
 
 import shutil
@@ -23,10 +23,10 @@ PARENT = "mlflow_run"
 
 
 def tune(run: Run) -> None:
-    """Trials up to `tune.trials`; raises `Stopped` at the deadline, with everything saved."""
+    """Runs trials up to `tune.trials`; raises `Stopped` at the deadline, with everything saved."""
     wanted, tuned = run.settings.tune, space.of(run.settings)
     if not tuned:
-        raise UserError(f"tune the tier {run.settings.run.tier}: tune.space names no key")
+        raise UserError(f"tune the tier {run.settings.run.tier}: tune.space is empty")
     study = Study(run)
     parent = _parent(run, study)
     try:
@@ -53,7 +53,7 @@ def _search(run: Run, study: Study, parent: str | None, progress: Progress) -> N
 
 
 def _parent(run: Run, study: Study) -> tracking.Tracked | None:
-    """The study's run on the server: the one that was begun before, where there is one."""
+    """The study's run on the tracking server: the one of an earlier command, else a new one."""
     if run.settings.run.tracking is None:
         return None
     tracking.close_left_open(run, "trial ")
@@ -72,7 +72,7 @@ def _finish(run: Run, study: Study) -> None:
     best, default = study.best(), study.default()
     if best is None:
         errors = [trial.user_attrs[ERROR] for trial in study.ended() if ERROR in trial.user_attrs]
-        raise UserError(f"tune: none of {run.settings.tune.trials} trials came to its end: {(errors or ['-'])[0]}")
+        raise UserError(f"tune: none of {run.settings.tune.trials} trials completed: {(errors or ['-'])[0]}")
     against = _against_default(run, study)
     is_kept = (default is not None and best.number == default.number) or (
         against is not None and not against["is_gain"]
@@ -86,7 +86,7 @@ def _finish(run: Run, study: Study) -> None:
 
 
 def _against_default(run: Run, study: Study) -> dict[str, Any] | None:
-    """The best trial compared with the default; None where one of them, or what it said of each text, is not there."""
+    """The best trial compared with the default; None if either, or its result per text, is missing."""
     best, default = study.best(), study.default()
     if best is None or default is None or best.number == default.number:
         return None

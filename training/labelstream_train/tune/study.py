@@ -1,8 +1,8 @@
-"""The study in OUT/tune/study.db: which trials there were, which one to do next, and what each came to.
+"""The study in OUT/tune/study.db: all trials with their values and scores, and which trial is next.
 
-A trial that a kill or the deadline left behind is marked failed and put first in the queue with the same values,
-so the study loses nothing but its number. Each draw has a seed of its own, made of the run's and the count of
-drawn trials that ended: an interrupted study draws what an uninterrupted one does.
+A trial that a kill or the deadline interrupted is marked failed, and its values go first in the queue, so the study
+loses only its number. Each draw is seeded by the run's seed and the number of drawn trials that ended: an interrupted
+study draws the same values as an uninterrupted one.
 """
 
 import hashlib
@@ -18,16 +18,16 @@ from .settings import TuneSettings
 
 NAME = "labelstream"
 DEFAULT = "default"
-"""Attribute of the first trial, which changes nothing: the keys of its values that the space holds."""
+"""Attribute of the first trial, which uses the default values: its keys whose default lies in the space."""
 LOG_LOSS = "log_loss"
 ERROR = "error"
-"""Attribute of a trial whose values cannot be trained with: it counts as ended and is not repeated."""
+"""Attribute of a trial whose values training refuses: it counts as ended and is not repeated."""
 LOCK_WAIT_S = 120
-"""How long one process waits for the others to let go of the database; sqlite's own 5 s are too few on a busy disk."""
+"""How long a process waits for a locked database; SQLite's default of 5 s is too short on a busy disk."""
 
 
 def _storage(file: Path) -> optuna.storages.RDBStorage:
-    """The study's database, which several processes may write at once: a locked one is waited for."""
+    """The study's database; several processes may write to it, so each waits for its lock."""
     return optuna.storages.RDBStorage(
         f"sqlite:///{file.resolve()}", engine_kwargs={"connect_args": {"timeout": LOCK_WAIT_S}}
     )
@@ -60,7 +60,7 @@ class Study:
             self.optuna.enqueue_trial(known, user_attrs={DEFAULT: list(known)})
 
     def repeat(self, trial: FrozenTrial | optuna.Trial) -> None:
-        """Marks a trial that did not end as failed; its values are the next trial's."""
+        """Marks an interrupted trial as failed, and queues its values as the next trial."""
         self.optuna.tell(trial.number, state=TrialState.FAIL)
         if trial.params or DEFAULT in trial.user_attrs:
             kept = {key: value for key, value in trial.user_attrs.items() if key == DEFAULT}
@@ -80,39 +80,39 @@ class Study:
         return trial, space.draw(trial, self.space if known is None else {key: self.space[key] for key in known})
 
     def under_way(self) -> int:
-        """Trials that ended or are being trained, by any process."""
+        """The number of trials that have ended or are running, in any process."""
         running = self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return len(self.ended()) + len(running)
 
     def default(self) -> FrozenTrial | None:
-        """The completed trial of the settings as they were given."""
+        """The completed trial with the settings as given."""
         found = [trial for trial in self.completed() if DEFAULT in trial.user_attrs]
         return found[0] if found else None
 
     def completed(self) -> list[FrozenTrial]:
-        """All that came to their end."""
+        """All completed trials."""
         return self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
     def complete(self, trial: optuna.Trial, value: float, log_loss: float) -> None:
-        """The trial came to its end with this figure; `log_loss` decides between equal ones."""
+        """Records the score of a trial; `log_loss` decides between equal ones."""
         trial.set_user_attr(LOG_LOSS, log_loss)
         self.optuna.tell(trial, value)
 
     def prune(self, trial: optuna.Trial) -> None:
-        """The trial was ended early."""
+        """Records that the trial was stopped early."""
         self.optuna.tell(trial, state=TrialState.PRUNED)
 
     def give_up(self, trial: optuna.Trial, error: str) -> None:
-        """The trial's values cannot be trained with."""
+        """Records that training refuses the trial's values."""
         trial.set_user_attr(ERROR, error)
         self.optuna.tell(trial, state=TrialState.FAIL)
 
     def ended(self) -> list[FrozenTrial]:
-        """All trials that count: completed, pruned, given up; in their order."""
+        """All trials that count, in order: completed, pruned and failed ones."""
         return [trial for trial in self.optuna.get_trials(deepcopy=False) if is_ended(trial)]
 
     def best(self) -> FrozenTrial | None:
-        """The completed trial with the best figure; of equal ones that of the lowest log loss, then the first."""
+        """The completed trial with the best score; ties go to the lowest log loss, then to the first."""
         sign = -1.0 if self.figure == "quality" else 1.0
         return min(
             self.completed(), default=None,
@@ -120,12 +120,12 @@ class Study:
         )  # fmt: skip
 
     def note(self) -> str:
-        """What the progress line says: the best figure so far."""
+        """For the progress line: the best score so far."""
         best = self.best()
         return "" if best is None else f"best {self.figure} {best.value:.4f}"
 
     def importances(self) -> dict[str, float]:
-        """Key -> share of the variation that it explains, 0..=1; empty while too few trials completed."""
+        """Key -> share of the variance that it explains, 0..=1; empty if too few trials completed."""
         values = {trial.value for trial in self.optuna.get_trials(states=(TrialState.COMPLETE,))}
         if len(values) < 2 or len(self.space) < 2:
             return {}
@@ -141,15 +141,15 @@ def is_ended(trial: FrozenTrial) -> bool:
 
 
 def state(trial: FrozenTrial) -> Literal["completed", "pruned", "given up"]:
-    """Of a trial that ended, in words."""
+    """The state of an ended trial, in words."""
     if trial.state == TrialState.COMPLETE:
         return "completed"
     return "pruned" if trial.state == TrialState.PRUNED else "given up"
 
 
 def _pruner(settings: TuneSettings, steps: int | None) -> optuna.pruners.BasePruner:
-    """`median` ends what is worse than the median of earlier trials at the same step; `hyperband` (Li et al. 2018)
-    halves groups of trials again and again."""
+    """`median` stops trials below the median of earlier trials at the same step; `hyperband` (Li et al. 2018) halves
+    groups of trials repeatedly."""
     if settings.pruner == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=settings.startup_trials)
     if settings.pruner == "hyperband":

@@ -1,8 +1,8 @@
-"""Training and tuning as runs of an MLflow server: parameters at the start, figures at each report, an end at the end.
+"""Logs training and tuning as runs of an MLflow server: parameters at the start, metrics at each report, and the end.
 
-A server that does not answer at the start is an error; one that stops answering later costs one warning: what it
-missed stands in OUT/tracking, and is sent at the end, or by the next command on the same folder. A run that a kill left
-open is gone on with.
+If the server does not answer at the start, that is an error. If it stops answering later, that is one warning: what it
+missed stays in OUT/tracking and is sent at the end, or by the next command on the same folder. A run that a kill left
+open is resumed.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ AT_ONCE = 100
 
 @dataclass(slots=True)
 class Tracked:
-    """One run on the server; `run_id` is None while the server does not know it."""
+    """One run on the server; `run_id` is None until the server knows it."""
 
     client: "MlflowClient"
     run_id: str | None
@@ -39,17 +39,17 @@ class Tracked:
     is_lost: bool = field(default=False)
 
     def log(self, step: int, figures: Mapping[str, float]) -> None:
-        """Adds figures at a step (an epoch)."""
+        """Logs metrics of a step (an epoch)."""
         report = Report(step, {name: float(value) for name, value in figures.items()}, int(time.time() * 1000))
         self.journal.report(report)
         if not self.is_lost:
-            self._send(lambda: _log(self.client, str(self.run_id), [report]), "going on without it")
+            self._send(lambda: _log(self.client, str(self.run_id), [report]), "continuing without it")
 
     def end(self, status: str) -> None:
-        """FINISHED, FAILED or KILLED; a server that was lost on the way is tried once more, with all that it missed."""
+        """Ends the run: FINISHED, FAILED or KILLED. After an outage, tries once more to send everything missed."""
         self.journal.end(status)
         self._send(lambda: _send_rest(self.client, self.journal, self.experiment, self.is_lost),
-                   "the same command sends what is missing")  # fmt: skip
+                   "run the same command again to send what is missing")  # fmt: skip
 
     def _send(self, call: Callable[[], object], then: str) -> None:
         try:
@@ -63,8 +63,8 @@ class Tracked:
 def start(
     run: Run, name: str, params: Mapping[str, Any], parent: str | None = None, may_wait: bool = False
 ) -> Tracked | None:
-    """A run on the server that the settings name: the one that an earlier command left open, else a new one. None where
-    they name none. With `may_wait` a server that is away gets the run when it is back."""
+    """Opens a run on the server of the settings: the one that an earlier command left open, else a new one. None
+    without a server. With `may_wait`, an unreachable server gets the run later."""
     uri, journal = run.settings.run.tracking, Journal(run.out / "tracking" / f"{name.replace('/', '-')}.jsonl")
     if uri is None:
         return None
@@ -89,7 +89,7 @@ def start(
 
 
 def go_on(run: Run, run_id: str, journal: Journal) -> Tracked | None:
-    """A run that was started before; None where the settings name no server, or the server does not know it."""
+    """Resumes an earlier run; None without a server, or if the server does not know the run."""
     from mlflow.exceptions import MlflowException
 
     uri = run.settings.run.tracking
@@ -104,7 +104,7 @@ def go_on(run: Run, run_id: str, journal: Journal) -> Tracked | None:
 
 
 def complete(run: Run) -> None:
-    """Sends what a server missed while it was away; if it still is, a warning says that the next one tries."""
+    """Sends what the server missed during an outage; prints a warning if it still does not answer."""
     uri = run.settings.run.tracking
     for path in sorted((run.out / "tracking").glob("*.jsonl")) if uri else ():
         journal = Journal(path)
@@ -114,12 +114,12 @@ def complete(run: Run) -> None:
             with talking_to(str(uri), f"complete the run {path.stem}"):
                 _send_rest(connect(str(uri)), journal, run.settings.run.experiment, is_lost=True)
         except UserError as error:
-            print(f"warning: failed to {error}; the next command tries again", file=sys.stderr)
+            print(f"warning: failed to {error}; the next command will try again", file=sys.stderr)
             return
 
 
 def close_left_open(run: Run, prefix: str) -> None:
-    """Notes that the runs of this prefix which a kill left open were killed; `complete` tells the server."""
+    """Marks the runs with this prefix that a kill left open as killed, here and on the server."""
     for path in (run.out / "tracking").glob(f"{prefix}*.jsonl"):
         journal = Journal(path)
         if journal.status is None:
@@ -129,7 +129,7 @@ def close_left_open(run: Run, prefix: str) -> None:
 
 @contextmanager
 def following(run: Run, name: str) -> Iterator[Run]:
-    """`run` with reports that are logged, too: what the stage `train` trains with."""
+    """`run` whose reports are also logged to the server."""
     tier = run.settings.run.tier
     tracked = start(run, name, {f"{tier}.{key}": value for key, value in run.settings.dump()[tier].items()})
     if tracked is None:
@@ -149,7 +149,7 @@ def following(run: Run, name: str) -> Iterator[Run]:
 
 
 def _make(client: "MlflowClient", journal: Journal, experiment: str) -> str:
-    """Makes the run that a journal begins with, with its parameters."""
+    """Creates the run of a journal on the server, with its parameters."""
     from mlflow.entities import Param
 
     head = journal.head or {}
@@ -164,7 +164,7 @@ def _make(client: "MlflowClient", journal: Journal, experiment: str) -> str:
 
 
 def _send_rest(client: "MlflowClient", journal: Journal, experiment: str, is_lost: bool) -> None:
-    """What is missing, and the end."""
+    """Sends what is missing, and the end."""
     run_id = journal.run_id or _make(client, journal, experiment)
     if is_lost:
         _log(client, run_id, journal.reports())

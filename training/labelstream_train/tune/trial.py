@@ -1,4 +1,4 @@
-"""One trial: the tier trained with its values, on each fold, and what came of it."""
+"""One trial: trains the tier with the trial's values on each fold, and records the result."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from optuna import Trial
+from optuna import Trial, TrialPruned
 
 from ..data.parts import Parts
 from ..errors import Stopped, UserError
@@ -20,16 +20,16 @@ from ..tiers import tier
 from . import folds, space, tracking
 from .outcome import Outcome
 from .study import Study
-from .watch import Hopeless, Watch
+from .watch import Watch
 
 try:
     import fcntl
-except ImportError:  # Windows: two equal trials at the same time are then not told apart
+except ImportError:  # Windows: no lock, so two equal trials at once would share a folder
     fcntl = None  # type: ignore[assignment]
 
 
 def train(run: Run, study: Study, parent: str | None, given: tuple[Trial, dict[str, Any]] | None = None) -> None:
-    """The trial `given` (None: the next), to its end; raises `Stopped` at the deadline, with the trial queued again."""
+    """Runs the trial `given` (None: the next); at the deadline, queues it again and raises `Stopped`."""
     asked, values = given or study.ask()
     folder, lock = _folder(run, values)
     tracked = None
@@ -44,7 +44,7 @@ def train(run: Run, study: Study, parent: str | None, given: tuple[Trial, dict[s
         log_losses = [each.log_loss() for each in watches] if outcome is None else outcome.loss
         study.complete(asked, float(np.mean([each.best() for each in watches])), float(np.mean(log_losses)))
         status = "FINISHED"
-    except Hopeless:
+    except TrialPruned:
         study.prune(asked)
         status = "KILLED"
     except Stopped as stop:
@@ -64,12 +64,12 @@ def train(run: Run, study: Study, parent: str | None, given: tuple[Trial, dict[s
 
 
 def outcome_path(run: Run, number: int) -> Path:
-    """Where what a trial said of each text is kept."""
+    """The file with a trial's result per text."""
     return run.tune / "outcomes" / f"{number}.npz"
 
 
 def _folds(run: Run, folder: Path, values: Mapping[str, Any], watch_of: Any) -> tuple[list[Watch], Outcome | None]:
-    """Trains on each fold in turn. Without a tier's answers to each text there is no outcome."""
+    """Trains on each fold in turn. No outcome if the tier cannot give its logits."""
     parts = run.parts()
     answers = getattr(tier(run.settings.run.tier), "logits", None)
     number = 1 if answers is None else folds.count(parts, run.settings.tune.folds)
@@ -99,8 +99,8 @@ def _data(run: Run, place: Path, cut: Parts, is_whole: bool) -> None:
 
 
 def _folder(run: Run, values: Mapping[str, Any]) -> tuple[Path, IO[bytes]]:
-    """A run folder of these values, there again when a trial is repeated; another one where a trial of equal values is
-    in it. The open file is its lock."""
+    """The run folder for these values, which a repeated trial finds again; another one while an equal trial uses it.
+    The open file is its lock."""
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
     for number in range(1000):
         folder = run.tune / "trials" / (digest if number == 0 else f"{digest}-{number}")

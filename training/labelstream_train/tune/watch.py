@@ -1,4 +1,4 @@
-"""Hears what one trial reports while it trains, and ends it early when it is hopeless."""
+"""Receives the reports of a trial while it trains, and stops it early if it is pruned."""
 
 import json
 from collections.abc import Mapping
@@ -12,15 +12,11 @@ from ..errors import UserError
 from .tracking import Tracked
 
 
-class Hopeless(Exception):
-    """Ends a trial from within its training; caught where the trial was started."""
-
-
 @dataclass(slots=True)
 class Watch:
-    """Hears the reports of one trial: keeps them, passes them on, and ends it when it is hopeless.
+    """Receives the reports of one trial: stores them, logs them, and stops the trial if it is pruned.
 
-    Only the first fold is held against other trials; those after it are of a trial that was worth going on with.
+    Only the first fold is compared with other trials; a trial that survives it runs all its folds.
     """
 
     trial: optuna.Trial
@@ -36,10 +32,10 @@ class Watch:
                 file.write(json.dumps([step, dict(figures)]) + "\n")
         self._take(step, dict(figures))
         if self.fold == 0 and self.trial.should_prune():
-            raise Hopeless
+            raise optuna.TrialPruned
 
     def read(self) -> None:
-        """Takes what an interrupted try at the same values has reported; a torn last line is not taken."""
+        """Reads the reports of an interrupted attempt with the same values; drops a last line that a kill cut short."""
         if not self.path.is_file():
             return
         whole = self.path.read_text(encoding="utf-8").rpartition("\n")[0]
@@ -48,13 +44,13 @@ class Watch:
             self._take(step, figures)
 
     def best(self) -> float:
-        """The best figure of all steps: as `train` keeps the weights of the best epoch."""
+        """The best score of all steps, as `train` keeps the weights of the best epoch."""
         if not self.seen:
-            raise UserError("tune: the tier reported no figure")
+            raise UserError("tune: the tier reported no metric")
         return self._best()[self.figure]
 
     def log_loss(self) -> float:
-        """As reported at the best step."""
+        """The log loss at the best step."""
         return self._best().get("nll", 0.0)
 
     def _best(self) -> dict[str, float]:

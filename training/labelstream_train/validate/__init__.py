@@ -1,1 +1,1 @@
-"""What is wrong with the data, before an hour is spent on it."""
+"""Checks the data before any time is spent on training."""

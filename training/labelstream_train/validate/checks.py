@@ -1,4 +1,4 @@
-"""All checks of a data set, and the figures that its report shows besides."""
+"""Runs all checks of a data set, and computes the other numbers of the data report."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -21,23 +21,23 @@ LABELLED = ("train", "held_out", "test")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Findings, gravest first, and `figures` as they stand in report.json."""
+    """Findings, most severe first, and `figures` as in report.json."""
 
     findings: tuple[Finding, ...]
     figures: dict[str, Any]
 
     @property
     def errors(self) -> list[Finding]:
-        """Those for which the data is refused."""
+        """The findings for which the data is refused."""
         return [finding for finding in self.findings if finding.severity == "error"]
 
 
 def check(
     loaded: Loaded, parts: Parts | None, problem: str | None, settings: ValidateSettings, rules: Rules | None = None
 ) -> Checked:
-    """Checks what was read and how it was cut; `parts` is None where it could not be, for the reason `problem`.
+    """Checks the rows and the split; `parts` is None if the split failed, and `problem` says why.
 
-    `rules` are the gate's: what the data is too small for is said before training.
+    `rules` are the gate's: a finding tells before training which rules the data is too small for.
     """
     corpus = Corpus.of(loaded, parts)
     languages = Languages.detect(corpus, settings)
@@ -70,7 +70,7 @@ def check(
 
 def _split(corpus: Corpus, parts: Parts | None, problem: str | None) -> Iterator[Finding]:
     if problem is not None:
-        yield Finding("split.impossible", "error", 1, 1, f"the data cannot be split: {problem}", "fix what it names")
+        yield Finding("split.impossible", "error", 1, 1, f"the data cannot be split: {problem}", "fix that problem")
     if parts is not None:
         dropped = {reason: count for reason, count in parts.facts["dropped"].items() if reason != "rows_with_problems"}
         reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in dropped.items())
@@ -80,7 +80,7 @@ def _split(corpus: Corpus, parts: Parts | None, problem: str | None) -> Iterator
 
 
 def _gate(rules: Rules | None, parts: Parts | None) -> Iterator[Finding]:
-    """Counts are of what is missing: test texts as a rule."""
+    """Counts what is missing, usually test texts."""
     if rules is not None and parts is not None:
         for each in outlook.of_data(rules, parts):
             severity = "warning" if each.is_refusal else "info"
@@ -99,7 +99,7 @@ def _counts(corpus: Corpus, parts: Parts | None) -> dict[str, Any]:
 
 
 def _labels(parts: Parts | None) -> list[dict[str, Any]]:
-    """One object a label, the most frequent in train first."""
+    """One object per label, the most frequent in train first."""
     if parts is None:
         return []
     counts = {name: Counter(label for example in getattr(parts, name) for label in example.labels) for name in LABELLED}
@@ -114,7 +114,7 @@ def _labels(parts: Parts | None) -> list[dict[str, Any]]:
 
 
 def _texts(texts: list[str]) -> dict[str, Any]:
-    """The middle length of a label's texts, and the text that has it."""
+    """The median length of a label's texts, and a text of that length."""
     ordered = sorted(texts, key=lambda text: (len(text), text))
     middle = ordered[len(ordered) // 2] if ordered else None
     return {

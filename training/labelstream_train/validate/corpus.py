@@ -1,4 +1,4 @@
-"""All rows side by side, with the part that they were given in and the part that they were cut into."""
+"""All rows, each with the part of its file and the part that the split assigned."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from ..data.rows import Row
 from ..data.split import normal
 
 LEARNT_FROM = ("train", "validation", "held_out")
-"""Parts that training sees; what is in `test` must not be in them."""
+"""Parts that training sees; texts of `test` must not be in them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Usable rows, index by index: `given` is the part of their file (train, validation, test, out_of_scope), `cut`
-    that after splitting (train, held_out, test, out_of_scope), or None where the split dropped the row or failed."""
+    """Usable rows by index: `given` is the part of their file (train, validation, test, out_of_scope), `cut` the part
+    after the split (train, held_out, test, out_of_scope), None if the split dropped the row or failed."""
 
     rows: Sequence[Row]
     given: Sequence[str]
@@ -26,7 +26,7 @@ class Corpus:
 
     @classmethod
     def of(cls, loaded: Loaded, parts: Parts | None) -> "Corpus":
-        """Everything that was read. The split hands on the very examples that were read, so they are told by id."""
+        """All rows that were read. The split passes on the same example objects, so `id` identifies them."""
         cut = {} if parts is None else {id(example): name for name in PARTS for example in getattr(parts, name)}
         usable = [(part, row) for part, rows in loaded.rows().items() for row in rows if row.problem is None]
         return cls(
@@ -48,5 +48,5 @@ class Corpus:
         return places
 
     def is_labelled(self, place: int) -> bool:
-        """Whether the labels of this row mean anything: those of out-of-scope texts do not."""
+        """Whether the labels of this row count: those of out-of-scope texts do not."""
         return self.given[place] != "out_of_scope"

@@ -1,4 +1,4 @@
-"""What a check has found: one kind of fault, how often, where, and what to do about it."""
+"""A finding of a check: one kind of problem, how often, where, and what to do about it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ AREAS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`id` is AREA.FAULT and never changes; `count` of `total` (rows, unless `message` says otherwise) have it.
+    """`id` is AREA.FAULT and never changes; `count` of `total` rows (or what `message` names) have it.
 
     `examples` hold places (FILE:LINE) and shortened texts in which personal data is masked.
     """
@@ -36,22 +36,22 @@ class Finding:
 
     @property
     def share(self) -> float:
-        """`count` over `total`, 0 where there is nothing."""
+        """`count` / `total`; 0 if `total` is 0."""
         return self.count / self.total if self.total else 0.0
 
     @property
     def title(self) -> str:
         """The id in words, as a heading: `label.few_texts` is "Labels: few texts"."""
         area, _, fault = self.id.partition(".")
-        words = "nearly equal texts" if fault == "near" else fault.replace("_", " ")
+        words = "near duplicates" if fault == "near" else fault.replace("_", " ")
         return f"{AREAS.get(area, area.capitalize())}: {words}"
 
     def line(self) -> str:
-        """One line for a terminal or a log; no text of the data is in it, labels are."""
+        """One line for a terminal or a log, with labels but no texts of the data."""
         named = [str(each["place"]) for each in self.examples[:LINE_EXAMPLES] if "place" in each]
         named += [f"{each['label']!r} with {counted(each['texts'], 'text')}" for each in self.examples[:LINE_EXAMPLES]
                   if {"label", "texts"} <= each.keys()]  # fmt: skip
-        return f"{self.id}: {self.message}" + (f" (such as {', '.join(named)})" if named else "")
+        return f"{self.id}: {self.message}" + (f" (for example {', '.join(named)})" if named else "")
 
     def json(self) -> dict[str, Any]:
         """As in report.json."""
@@ -67,12 +67,12 @@ class Finding:
 
 
 def shown(row: Row, **more: Any) -> dict[str, Any]:
-    """A row as an example: place, the masked and shortened text, its labels, and whatever else is given."""
+    """A row as an example: place, masked and shortened text, labels, and `more`."""
     return {"place": row.place, "text": shorten(row.example.text), "labels": list(row.example.labels)} | more
 
 
 def settle(findings: Iterable[Finding], settings: ValidateSettings) -> list[Finding]:
-    """Applies the user's severities and limits; errors first, then by id. Findings that count nothing are dropped."""
+    """Applies the user's severities and limits; errors first, then by id. Drops findings with a count of 0."""
     settled = []
     for finding in findings:
         severity = settings.severity.get(finding.id, finding.severity)
@@ -82,7 +82,7 @@ def settle(findings: Iterable[Finding], settings: ValidateSettings) -> list[Find
 
 
 def _is_consequence(finding: Finding) -> bool:
-    """Rows that cannot be read come before what follows from it: no usable row, one label, nothing to split."""
+    """Unreadable rows come before their consequences: no usable row, one label, nothing to split."""
     return not finding.id.startswith("row.") or finding.id == "row.none_usable"
 
 
@@ -92,7 +92,7 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
 
 def percent(share: float) -> str:
-    """A share of 0..1 as a percentage that never rounds a few down to nothing."""
+    """A share of 0..1 as a percentage; small ones never round to 0."""
     return "under 0.1 %" if 0 < share < 0.001 else f"{share:.1%}".replace("%", " %")
 
 

@@ -1,4 +1,4 @@
-"""The labels: too few of them or of one, only on one side, badly spread, or written in two ways."""
+"""Checks the labels: too few, too few texts, only in one part, imbalanced, or spelled in several ways."""
 
 import re
 from collections import Counter, defaultdict
@@ -11,7 +11,7 @@ from .settings import ValidateSettings
 
 
 def check(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
-    """All findings about labels; counts are of labels, not of rows."""
+    """All findings about labels; they count labels, not rows."""
     learnt = _counts(corpus.given, corpus, LEARNT_FROM)
     tested = _counts(corpus.given, corpus, ("test",))
     total = len(learnt.keys() | tested.keys())
@@ -26,8 +26,8 @@ def check(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
             "info",
             int(most > least * settings.imbalance_max),
             total,
-            f"the largest label has {most / least:.0f} times the texts of the smallest",
-            "gather more texts of small labels, or set class weights; look at macro-F1, not at accuracy",
+            f"the largest label has {most / least:.0f} times as many texts as the smallest",
+            "collect more texts of small labels, or set class weights; judge by macro-F1, not by accuracy",
             _named({largest: most, smallest: least}, 2),
         )
 
@@ -57,8 +57,8 @@ def _too_few(learnt: Counter, total: int, settings: ValidateSettings) -> Iterato
         "error",
         len(single),
         total,
-        f"{counted(len(single), 'label')} with a single text, which cannot be learnt from and be held out",
-        "gather more texts, or give the text another label or none",
+        f"{counted(len(single), 'label')} with a single text, which cannot be both trained on and held out",
+        "collect more texts, or give the text another label or none",
         _named(single, settings.examples_max),
     )
     yield Finding(
@@ -66,8 +66,8 @@ def _too_few(learnt: Counter, total: int, settings: ValidateSettings) -> Iterato
         "warning",
         len(few) - len(single),
         total,
-        f"{counted(len(few) - len(single), 'label')} with fewer than {settings.label_texts_min} texts to learn from",
-        "gather more texts, or join labels that mean nearly the same",
+        f"{counted(len(few) - len(single), 'label')} with fewer than {settings.label_texts_min} training texts",
+        "collect more texts, or merge labels of similar meaning",
         _named({label: count for label, count in few.items() if label not in single}, settings.examples_max),
     )
     numbers = {label: count for label, count in learnt.items() if label.replace(".", "", 1).isdigit()}
@@ -77,8 +77,8 @@ def _too_few(learnt: Counter, total: int, settings: ValidateSettings) -> Iterato
         "warning",
         len(numbers) if all_numbers else 0,
         total,
-        "all labels are numbers" + ("" if len(numbers) < 100 else ", and there are a hundred or more"),
-        "check that --label names the right column; names make reports readable",
+        "all labels are numbers" + ("" if len(numbers) < 100 else ", and there are 100 or more of them"),
+        "check that --label names the right column; names make reports easier to read",
         _named(numbers, settings.examples_max),
     )
 
@@ -92,8 +92,8 @@ def _one_sided(learnt: Counter, tested: Counter, total: int, settings: ValidateS
         "error",
         len(unknown),
         total,
-        f"{counted(len(unknown), 'label')} of test that training never sees",
-        "give training texts of them, or drop them from test",
+        f"{counted(len(unknown), 'label')} of test without a training text",
+        "add training texts for them, or drop them from test",
         _named(unknown, settings.examples_max),
     )
     untested = {label: count for label, count in learnt.items() if label not in tested}
@@ -103,13 +103,13 @@ def _one_sided(learnt: Counter, tested: Counter, total: int, settings: ValidateS
         len(untested),
         total,
         f"{counted(len(untested), 'label')} without a text in test",
-        "nothing will be known about how well they are found; add texts to test",
+        "add test texts for them, or their metrics stay unknown",
         _named(untested, settings.examples_max),
     )
 
 
 def _spellings(known: Counter, total: int, settings: ValidateSettings) -> Iterator[Finding]:
-    """Labels that differ in nothing but case, spaces, dashes and underscores; 1.0 and 1 are one number."""
+    """Labels that differ only in case, spaces, dashes or underscores; 1.0 and 1 are one label."""
     by_form = defaultdict(list)
     for label in sorted(known):
         by_form[normal_label(label)].append(label)
@@ -119,14 +119,14 @@ def _spellings(known: Counter, total: int, settings: ValidateSettings) -> Iterat
         "error",
         len(doubled),
         total,
-        f"{counted(len(doubled), 'label')} that differ from another only in case, spaces or dashes",
+        f"{counted(len(doubled), 'label')} that differ from another one only in case, spaces or dashes",
         "write each label in one way",
         _named({label: known[label] for label in doubled}, settings.examples_max),
     )
 
 
 def _printed(known: Counter, total: int, settings: ValidateSettings) -> Iterator[Finding]:
-    """What a program prints of a value is no name of it: files were written without looking at the column's type."""
+    """Labels that are Python notation of a value: the program that wrote the file ignored the column's type."""
     found = {label: known[label] for label in known if re.fullmatch(r"b(['\"]).*\1|\[.*\]|\{.*\}", label, re.DOTALL)}
     yield Finding(
         "label.printed_value",
@@ -134,21 +134,21 @@ def _printed(known: Counter, total: int, settings: ValidateSettings) -> Iterator
         len(found),
         total,
         f"{counted(len(found), 'label')} that look like the printed form of bytes, a list or an object",
-        "write the name itself into the column (bytes: decode them; lists: --multi-label)",
+        "write plain names into the column (bytes: decode them; lists: --multi-label)",
         _named(found, settings.examples_max),
     )
 
 
 def rewritten(renamed: Mapping[str, str], total: int) -> Finding:
-    """Labels that are the same number, written in two ways."""
+    """Labels that are the same number, spelled in two ways."""
     pairs = ", ".join(f"{label} is {to}" for label, to in sorted(renamed.items())[:3])
     return Finding(
         "label.same_number",
         "info",
         len(renamed),
         max(1, total),
-        f"{counted(len(renamed), 'label')} written as 1 in some rows and as 1.0 in others, taken for the same: {pairs}",
-        "write them in one way; pandas writes 1.0 where the column has missing values",
+        f"{counted(len(renamed), 'label')} written as 1 in some rows and as 1.0 in others, treated as one: {pairs}",
+        "write them in one way; pandas writes 1.0 if the column has missing values",
     )
 
 

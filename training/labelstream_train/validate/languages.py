@@ -1,6 +1,6 @@
-"""Languages and scripts of the texts, by py3langid (BSD, 4 MB, offline) and by Unicode names.
+"""Detects the languages of the texts with py3langid (BSD, 4 MB, offline), and their scripts by Unicode names.
 
-Short texts have no recognisable language, and a guess that is not sure is none: shares are of the sure guesses.
+Short texts and uncertain guesses count as unknown; shares are of the certain guesses.
 """
 
 from collections import defaultdict
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Languages:
-    """ISO 639 code -> rows; script ("LATIN", "CYRILLIC", ...) -> rows; and how many rows had no sure language."""
+    """ISO 639 code -> rows; script ("LATIN", "CYRILLIC", ...) -> rows; and how many rows have no certain language."""
 
     languages: dict[str, list[Row]]
     scripts: dict[str, list[Row]]
@@ -33,7 +33,7 @@ class Languages:
         """Looks at the first 400 characters of every text."""
         identifier = _identifier()
         languages, scripts, unsure = defaultdict(list), defaultdict(list), 0
-        with Progress("recognising languages", len(corpus), "texts") as progress:
+        with Progress("detecting languages", len(corpus), "texts") as progress:
             for row in corpus.rows:
                 text = row.example.text[:400]
                 scripts[script(text)].append(row)
@@ -47,7 +47,7 @@ class Languages:
         return cls(dict(languages), dict(scripts), unsure)
 
     def check(self, settings: ValidateSettings) -> Iterator[Finding]:
-        """Languages and scripts besides the most frequent one."""
+        """Languages and scripts other than the most frequent one."""
         for name, found, severity in (("mixed", self.languages, "warning"), ("scripts", self.scripts, "info")):
             known = {key: rows for key, rows in found.items() if key != "none"}
             total = sum(map(len, known.values()))
@@ -61,14 +61,14 @@ class Languages:
                 len(rows),
                 total,
                 f"texts in several {'languages' if name == 'mixed' else 'scripts'}: {shares}",
-                "check that the base model knows them all and that test has them, too",
+                "check that the base model supports all of them, and that test contains them",
                 head(rows, settings.examples_max),
             )
 
 
 @cache
 def _identifier() -> "LanguageIdentifier":
-    """Reading the model takes longer than a thousand texts do, so it is read once."""
+    """The model, loaded once: loading takes longer than a thousand texts."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

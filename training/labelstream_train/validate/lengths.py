@@ -1,4 +1,4 @@
-"""How long the texts are, in characters and, where a tokenizer is at hand, in tokens."""
+"""Lengths of the texts, in characters and, with a tokenizer, in tokens."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ def characters(corpus: Corpus) -> np.ndarray:
 
 
 def tokens(corpus: Corpus, settings: ValidateSettings) -> np.ndarray | None:
-    """[rows] int64, specials included; None without a tokenizer. Texts are cut to 20 characters a token first."""
+    """[rows] int64, special tokens included; None without a tokenizer. First truncates to 20 characters per token."""
     file = None if settings.tokenizer is None else find(settings.tokenizer)
     if file is None:
         return None
@@ -44,7 +44,7 @@ def find(name: str) -> Path | None:
 
 
 def check(corpus: Corpus, counts: np.ndarray | None, settings: ValidateSettings) -> Iterator[Finding]:
-    """Texts whose end an encoder does not see."""
+    """Texts that the encoder truncates."""
     if counts is None:
         return
     rows = [corpus.rows[place] for place in np.flatnonzero(counts > settings.tokens_max)]
@@ -54,8 +54,8 @@ def check(corpus: Corpus, counts: np.ndarray | None, settings: ValidateSettings)
         "info",
         len(rows),
         len(corpus),
-        f"{counted(len(rows), 'text')} ({percent(share)}) of more than {settings.tokens_max} tokens",
-        "raise export.tokens_max where the end of a text matters, or use model.long_text when serving",
+        f"{counted(len(rows), 'text')} ({percent(share)}) with more than {settings.tokens_max} tokens",
+        "raise export.tokens_max if the end of a text matters, or set model.long_text when serving",
         head(rows, settings.examples_max),
     )
 

@@ -1,4 +1,4 @@
-"""Hints at personal data in the texts: how many, of which kind, where; never the values."""
+"""Hints of personal data in the texts: how many, of which kind, where; never the values."""
 
 from collections.abc import Iterator
 
@@ -10,18 +10,18 @@ from .settings import ValidateSettings
 
 NAMES = {
     "email": "an e-mail address",
-    "phone": "what looks like a phone number",
-    "iban": "a bank account number (IBAN, check digits right)",
-    "card": "a payment card number (check digit right)",
-    "ip": "an internet address",
-    "national_id": "a national identity or tax number (check digits right)",
+    "phone": "a possible phone number",
+    "iban": "a bank account number (IBAN, valid check digits)",
+    "card": "a payment card number (valid check digit)",
+    "ip": "an IP address",
+    "national_id": "a national identity or tax number (valid check digits)",
 }
 
 
 def check(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
-    """One finding for each kind that is there."""
+    """One finding per kind that occurs."""
     found = {kind: [] for kind in KINDS}
-    with Progress("searching personal data", len(corpus), "texts") as progress:
+    with Progress("searching for personal data", len(corpus), "texts") as progress:
         for row in corpus.rows:
             for kind in kinds(row.example.text, settings.national_ids):
                 found[kind].append(row)
@@ -33,6 +33,6 @@ def check(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
             len(rows),
             len(corpus),
             f"{counted(len(rows), 'text')} with {NAMES[kind]}",
-            "replace it by a placeholder before training, and check that the texts may be used for it",
+            "replace it by a placeholder before training, and check that you may train on these texts",
             head(rows, settings.examples_max),
         )

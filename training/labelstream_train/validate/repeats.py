@@ -1,6 +1,6 @@
-"""Equal and nearly equal texts: within a part, with other labels, and across parts, where they make test easy.
+"""Duplicates and near duplicates: within a part, with different labels, and across parts, where they leak into test.
 
-Equal means: the same but for case and white space, the rule by which the split keeps equal texts together.
+Duplicates are the same but for case and white space, as in the split, which keeps them together.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from .similar import pairs
 
 
 def check(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
-    """Exact ones first; near ones where settings want them."""
+    """Duplicates first; then near duplicates, if enabled."""
     same = [places for places in corpus.by_normal().values() if len(places) > 1]
     yield _duplicates(corpus, same, settings)
     yield _conflicts(corpus, same, settings)
@@ -28,7 +28,7 @@ def check(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
 
 
 def _duplicates(corpus: Corpus, same: Sequence[Sequence[int]], settings: ValidateSettings) -> Finding:
-    """Counts the rows beyond the first of each text in a part."""
+    """Counts repeated rows of a text within a part."""
     repeated = []
     for places in same:
         seen: set[str] = set()
@@ -42,13 +42,13 @@ def _duplicates(corpus: Corpus, same: Sequence[Sequence[int]], settings: Validat
         len(repeated),
         len(corpus),
         f"{counted(len(repeated), 'row repeats', 'rows repeat')} a text of the same part",
-        "nothing, where such texts are as frequent in live messages; else keep one of each",
+        "nothing, if such texts are as frequent in live messages; else keep one of each",
         _examples(corpus, repeated, settings),
     )
 
 
 def _conflicts(corpus: Corpus, same: Sequence[Sequence[int]], settings: ValidateSettings) -> Finding:
-    """Counts the rows of texts that stand there with different labels."""
+    """Counts the rows of texts that occur with different labels."""
     rows, pairs_shown = 0, []
     for places in same:
         labelled = [place for place in places if corpus.is_labelled(place)]
@@ -63,13 +63,13 @@ def _conflicts(corpus: Corpus, same: Sequence[Sequence[int]], settings: Validate
         rows,
         len(corpus),
         f"{counted(rows, 'row')} ({percent(share)}) of {counted(len(pairs_shown), 'text')} with different labels",
-        "decide for one label each; when both are right, the data is multi-label",
+        "choose one label for each; if both are right, the data is multi-label",
         _examples(corpus, pairs_shown, settings),
     )
 
 
 def _leakage(corpus: Corpus, same: Sequence[Sequence[int]], settings: ValidateSettings) -> Iterator[Finding]:
-    """Texts of test that training sees, and labelled texts that are also out of scope, as the files have them."""
+    """Test texts that are also in training, and labelled texts that are also out of scope, as the files have them."""
     leaks, scope = [], []
     for places in same:
         learnt = [place for place in places if corpus.given[place] in LEARNT_FROM]
@@ -83,8 +83,8 @@ def _leakage(corpus: Corpus, same: Sequence[Sequence[int]], settings: ValidateSe
         "error" if share > settings.leakage_share_max else "warning",
         len(leaks),
         total,
-        f"{counted(len(leaks), 'text')} of test ({percent(share)}) also in what training sees",
-        "nothing: the split drops them from train; but ask how they came into both",
+        f"{counted(len(leaks), 'text')} of test ({percent(share)}) also in training",
+        "nothing: the split drops them from train; but find out why they are in both",
         _examples(corpus, leaks, settings),
     )
     yield Finding(
@@ -93,14 +93,14 @@ def _leakage(corpus: Corpus, same: Sequence[Sequence[int]], settings: ValidateSe
         len(scope),
         sum(part == "out_of_scope" for part in corpus.given),
         f"{counted(len(scope), 'text')} both out of scope and labelled",
-        "decide which they are",
+        "decide which of the two they are",
         _examples(corpus, scope, settings),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Pairs of places in `corpus` whose texts are near duplicates but not equal; `compared` rows were looked at."""
+    """Pairs of places in `corpus` whose texts are near duplicates but not duplicates, among `compared` rows."""
 
     corpus: Corpus
     found: Sequence[tuple[int, int]]
@@ -108,7 +108,7 @@ class Near:
 
     @classmethod
     def search(cls, corpus: Corpus, settings: ValidateSettings) -> "Near":
-        """Looks at each distinct text once per part; at a sample of them where there are very many."""
+        """Compares each distinct text once per part; if there are very many, a sample of them."""
         first: dict[tuple[str, str, str | None], int] = {}
         for place, key in enumerate(zip(corpus.normals, corpus.given, corpus.cut, strict=True)):
             first.setdefault(key, place)
@@ -122,7 +122,7 @@ class Near:
         return cls(corpus, [pair for pair in found if len({corpus.normals[each] for each in pair}) == 2], compared)
 
     def duplicates(self, settings: ValidateSettings) -> Finding:
-        """Counts the texts that nearly repeat an earlier one of the same part."""
+        """Counts near duplicates of an earlier text of the same part."""
         inside = [(other, one) for one, other in self.found if self.corpus.given[one] == self.corpus.given[other]]
         count = len({place for place, _ in inside})
         return Finding(
@@ -130,13 +130,13 @@ class Near:
             "info",
             count,
             len(self.compared),
-            f"{counted(count, 'text nearly repeats', 'texts nearly repeat')} another of the same part",
-            "look at them: many from one template make a data set smaller than it seems",
+            f"{counted(count, 'text is a near duplicate', 'texts are near duplicates')} of another in the same part",
+            "look at them: texts from one template add little information",
             _examples(self.corpus, inside, settings),
         )
 
     def conflicts(self, settings: ValidateSettings) -> Finding:
-        """Counts the near duplicates with different labels; many are right, as one word can decide."""
+        """Counts near duplicates with different labels; many are right, because one word can decide."""
         apart = [
             (one, other)
             for one, other in self.found
@@ -149,13 +149,13 @@ class Near:
             "info",
             len(apart),
             len(self.compared),
-            f"{counted(len(apart), 'pair')} of nearly equal texts with different labels",
-            "read them: either one word makes the difference, or one label is wrong",
+            f"{counted(len(apart), 'pair')} of near duplicates with different labels",
+            "read them: either one word decides, or one label is wrong",
             _examples(self.corpus, apart, settings),
         )
 
     def leakage(self, settings: ValidateSettings) -> Iterator[Finding]:
-        """Counts the texts of test, as it was cut, that training nearly sees."""
+        """Counts test texts, after the split, that are near duplicates of training texts."""
         parts = self.corpus.cut
         leaks: dict[int, int] = {}
         for pair in self.found:
@@ -169,8 +169,8 @@ class Near:
             "error" if share > settings.near_leakage_share_max else "warning",
             len(leaks),
             total,
-            f"{counted(len(leaks), 'text')} of test ({percent(share)}) nearly equal to one that training sees",
-            "expect figures on test to flatter by about this share; split by group or time to avoid it",
+            f"{counted(len(leaks), 'text')} of test ({percent(share)}) are near duplicates of training texts",
+            "expect test metrics to be too good by up to this share; split by group or time to avoid it",
             _examples(self.corpus, list(leaks.items()), settings),
         )
 

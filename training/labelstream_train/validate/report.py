@@ -1,4 +1,4 @@
-"""The report about the data: report.json for programs, whose keys stay, and report.html for people."""
+"""The data report: report.json, with stable keys, for programs, and report.html for people."""
 
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from .finding import SEVERITIES, Finding, Severity, counted, percent
 FORMAT = 1
 TONES: dict[Severity, Tone] = {"error": "bad", "warning": "warn", "info": "quiet"}
 LABELS_DRAWN_MAX = 60
-LENGTHS = {"mean": "mean", "p50": "half are no longer than", "p95": "95 in 100 are no longer than",
-           "p99": "99 in 100 are no longer than", "max": "the longest"}  # fmt: skip
+LENGTHS = {"mean": "mean", "p50": "half are at most", "p95": "95 in 100 are at most",
+           "p99": "99 in 100 are at most", "max": "the longest"}  # fmt: skip
 """Key of `lengths` -> words."""
 
 
@@ -44,9 +44,9 @@ def html(checked: Checked, loaded: Loaded, name: str) -> str:
     """The page."""
     rows = checked.figures["counts"]["read"]
     if checked.errors:
-        verdict = f"Refused: {len(checked.errors)} kinds of errors in {rows:,} rows."
+        verdict = f"Refused: {len(checked.errors)} kind(s) of errors in {rows:,} rows."
     else:
-        verdict = f"No errors in {rows:,} rows; {len(checked.findings)} kinds of things to know."
+        verdict = f"No errors in {rows:,} rows; {len(checked.findings)} other findings."
     sections = [_headline(checked), _findings(checked), *map(_finding, checked.findings), _parts(checked, loaded)]
     if checked.figures["labels"]:
         sections.append(_labels(checked.figures["labels"]))
@@ -55,11 +55,11 @@ def html(checked: Checked, loaded: Loaded, name: str) -> str:
 
 
 def _headline(checked: Checked) -> Section:
-    """The verdict, and how much there is to learn from and to test with."""
+    """The verdict, and how many texts there are for training and testing."""
     errors, parts = len(checked.errors), checked.figures["counts"]["parts"]
     warnings = sum(each.severity == "warning" for each in checked.findings)
     others = len(checked.findings) - errors - warnings
-    below = f"{errors} kinds of errors, {warnings} of warnings, {others} to know"
+    below = f"{errors} kind(s) of errors, {warnings} of warnings, {others} of notes"
     figures: list[tuple[str, str, str, Tone]] = [
         ("refused" if errors else "accepted", "the data", below, "bad" if errors else "warn" if warnings else "good")
     ]
@@ -67,10 +67,8 @@ def _headline(checked: Checked) -> Section:
         smallest = min(checked.figures["labels"], key=lambda each: each["train"])
         fewest = f"the smallest, {smallest['label']}, has {counted(smallest['train'], 'text')}"
         figures.append((f"{len(checked.figures['labels']):,}", "labels", fewest, "quiet"))
-        figures.append(
-            (f"{parts['train']:,}", "texts to learn from", f"{parts['held_out']:,} more are held out", "quiet")
-        )
-        figures.append((f"{parts['test']:,}", "texts to test with", "no choice is made by them", "quiet"))
+        figures.append((f"{parts['train']:,}", "training texts", f"{parts['held_out']:,} more are held out", "quiet"))
+        figures.append((f"{parts['test']:,}", "test texts", "used for no choice", "quiet"))
     return Section("", [Headline(figures)])
 
 
@@ -80,9 +78,9 @@ def _findings(checked: Checked) -> Section:
          each.message)
         for each in checked.findings
     ]  # fmt: skip
-    meanings = Terms([("error", "the data is refused until it is fixed."),
-                      ("warning", "training goes on; look at it before you trust the figures."),
-                      ("info", "worth knowing, as a rule in order.")])  # fmt: skip
+    meanings = Terms([("error", "the data is refused until this is fixed."),
+                      ("warning", "training continues; look at it before you trust the metrics."),
+                      ("info", "worth knowing; usually fine.")])  # fmt: skip
     table = Table(("", "finding", "count", "share, %", "what"), rows)
     return Section("Findings", [meanings, table] if rows else ["None."])
 
@@ -93,7 +91,7 @@ def _finding(finding: Finding) -> Section:
         columns = list(dict.fromkeys(key for example in finding.examples for key in example))
         rows = [[_cell(example.get(column)) for column in columns] for example in finding.examples]
         parts.append(Table(columns, rows, f"{len(rows)} of {finding.count:,}; personal data masked, long texts cut"))
-    parts.append(f"Known to settings as `{finding.id}` (validate.severity).")
+    parts.append(f"Id for validate.severity: `{finding.id}`.")
     return Section(finding.title, parts)
 
 
@@ -109,11 +107,11 @@ def _parts(checked: Checked, loaded: Loaded) -> Section:
     return Section(
         "Files and parts",
         [
-            Table(("part", "file", "rows", "sha256, its start"), files, "As read"),
+            Table(("part", "file", "rows", "start of sha256"), files, "As read"),
             Table(
                 ("part", "texts"),
                 [(name.replace("_", " "), count) for name, count in parts.items()],
-                "As cut for training, after dropping overlaps",
+                "After the split, without overlaps",
             ),
         ],
     )
@@ -135,12 +133,12 @@ def _labels(labels: list[dict[str, Any]]) -> Section:
 
     caption = "Texts per label" + (f": the first {LABELS_DRAWN_MAX}" if len(labels) > LABELS_DRAWN_MAX else "")
     figure = plot(paint, caption, "bars: texts in train and test for each label", 7.0, 1 + 0.24 * len(drawn), True)
-    columns = ("label", "train texts", "held-out texts", "test texts", "median characters", "an example of train")
+    columns = ("label", "train texts", "held-out texts", "test texts", "median characters", "example from train")
     meanings = Terms([
-        ("train", "texts that are learnt from."),
-        ("held out", "texts that choose the epoch, the temperature and thresholds."),
-        ("test", "texts that choose nothing, and say how good the package is."),
-        ("median", "half of the label's texts are no longer."),
+        ("train", "texts that the model is trained on."),
+        ("held out", "texts that the epoch, temperature and thresholds are chosen on."),
+        ("test", "texts that nothing is chosen on: they measure the package."),
+        ("median", "half of the label's texts are at most this long."),
     ])  # fmt: skip
     rows = [[each["label"], each["train"], each["held_out"], each["test"], each["characters"], each["example"]]
             for each in labels]  # fmt: skip

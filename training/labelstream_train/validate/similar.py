@@ -1,8 +1,8 @@
-"""Finds nearly equal texts without comparing all with all.
+"""Finds near duplicates without comparing all pairs.
 
-MinHash (Broder 1997) over runs of 4 characters, banded (Leskovec, Rajaraman, Ullman, Mining of Massive Datasets,
-3.4), proposes pairs; each is then checked exactly, so that a pair that is returned is one, while with 16 bands of 4
-rows a pair at similarity 0.8 is missed once in 5,000. Similarity is Jaccard: common runs over all runs of both.
+MinHash (Broder 1997) over 4-character n-grams with banding (Leskovec, Rajaraman, Ullman, Mining of Massive Datasets,
+3.4) proposes pairs. Each is then checked exactly, so there are no false pairs; with 16 bands of 4 rows, a pair at
+similarity 0.8 is missed once in 5,000. Similarity is Jaccard: common n-grams over all n-grams of both.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from ..progress import Progress
 
 RUN = 4
-"""Characters in a run: with 3 unrelated short questions look alike, with 5 one mistyped letter hides a pair."""
+"""Characters of an n-gram. With 3, unrelated short questions look alike; with 5, one typo hides a pair."""
 
 FRAME = "\x02\x02"
-"""Before and after each text; spaces would be joined to one."""
+"""Padding around each text; spaces would be collapsed."""
 
 BANDS, BAND_ROWS = 16, 4
 BUCKET_MAX = 32
-"""Texts of one bucket that are all compared with each other; in a larger bucket only with the next few, so that
-a thousand texts of one template cost a thousand comparisons and not a million."""
+"""Largest bucket whose texts are all compared with each other. In a larger one each is compared with the next few only:
+a thousand texts of one template then cost thousands of comparisons, not a million."""
 
 NEXT = 4
 CHUNK = 4096
@@ -43,7 +43,7 @@ def pairs(texts: Sequence[str], similarity: float, seed: int = 0) -> tuple[np.nd
 
 
 def _runs(texts: Sequence[str]) -> csr_matrix:
-    """[texts, hashes] 0 or 1: which runs a text has. Frames give the shortest texts a run, too."""
+    """[texts, hashes] 0 or 1: the n-grams of each text. The padding gives the shortest texts one, too."""
     hashing = HashingVectorizer(
         analyzer="char", ngram_range=(RUN, RUN), n_features=2**31 - 1, binary=True, norm=None,
         alternate_sign=False, lowercase=False, dtype=np.int32,
@@ -52,9 +52,9 @@ def _runs(texts: Sequence[str]) -> csr_matrix:
 
 
 def _signatures(runs: csr_matrix, seed: int) -> np.ndarray:
-    """[texts, bands x rows] u32: the least hash of a text's runs under each of several hash functions.
+    """[texts, bands x rows] u32: the minimum hash of a text's n-grams under each of several hash functions.
 
-    Multiply-shift hashing (Dietzfelbinger and others 1997): the upper half of a * x + b modulo 2^64.
+    Multiply-shift hashing (Dietzfelbinger et al. 1997): the upper half of a * x + b modulo 2^64.
     """
     dice = np.random.default_rng(seed)
     factors = dice.integers(1, 2**63, BANDS * BAND_ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
@@ -72,7 +72,7 @@ def _signatures(runs: csr_matrix, seed: int) -> np.ndarray:
 
 
 def _proposed(signatures: np.ndarray) -> np.ndarray:
-    """[pairs, 2] distinct places of texts that agree in a whole band."""
+    """[pairs, 2] distinct places of texts that agree in a band."""
     found = [np.zeros((0, 2), np.int64)]
     for band in range(BANDS):
         rows = np.ascontiguousarray(signatures[:, band * BAND_ROWS : (band + 1) * BAND_ROWS])
@@ -89,7 +89,7 @@ def _proposed(signatures: np.ndarray) -> np.ndarray:
 
 
 def _compared(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which places of a bucket are compared: all with all, or in a large one each with the next few."""
+    """Which places of a bucket are compared: all pairs, or in a large bucket each with the next few."""
     if size <= BUCKET_MAX:
         return np.triu_indices(size, 1)
     first = np.repeat(np.arange(size), NEXT)

@@ -1,4 +1,4 @@
-"""The stage `validate`: reads the data, checks it, cuts it, reports, and refuses data with errors."""
+"""The stage `validate`: reads, checks and splits the data, writes the report, and refuses data with errors."""
 
 import sys
 
@@ -14,7 +14,7 @@ from .finding import counted
 
 
 def validate(run: Run) -> None:
-    """Writes OUT/validate always, and OUT/data unless the data is refused."""
+    """Always writes OUT/validate; writes OUT/data unless the data is refused."""
     settings = run.settings
     loaded = load(settings.data)
     _say_files(loaded)
@@ -33,16 +33,16 @@ def validate(run: Run) -> None:
         print(f"{finding.severity}: {finding.line()}{advice}", file=sys.stderr)
     if checked.errors or parts is None:
         kinds = counted(len(checked.errors), "kind")
-        raise Refused(f"accept the data: it has {kinds} of errors, see {run.validate / 'report.html'}")
+        raise Refused(f"accept the data: it has {kinds} of errors; see {run.validate / 'report.html'}")
     parts.write(run.data)
 
 
 def _say_files(loaded: Loaded) -> None:
-    """Which file was taken for which part: names decide it, and a name may not mean what was thought."""
+    """Prints which file became which part, as names decide and the user may have expected otherwise."""
     for each in loaded.files:
         print(f"{each['part']:<12}  {each['name']}: {counted(each['rows'], 'row')}", file=sys.stderr)
     for name in loaded.ignored:
-        print(f"{'not read':<12}  {name}: its name is no part's", file=sys.stderr)
+        print(f"{'not read':<12}  {name}: its name matches no part", file=sys.stderr)
 
 
 def _say_parts(parts: Parts, by: str) -> None:

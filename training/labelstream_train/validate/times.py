@@ -1,4 +1,4 @@
-"""Times and groups: the span of the texts, holes in it, texts from the future, groups on both sides of a split."""
+"""Checks times and groups: gaps in time, implausible times, and groups on both sides of the split."""
 
 import time
 from collections import Counter, defaultdict
@@ -11,11 +11,11 @@ from .finding import Finding, counted, head, percent, shown
 from .settings import ValidateSettings
 
 EARLIEST_MS = 631_152_000_000
-"""1990-01-01. Times before it are a wrong unit or an empty field more often than a message."""
+"""1990-01-01. An earlier time usually means a wrong unit or an empty field."""
 
 
 def check(corpus: Corpus, settings: ValidateSettings, now_ms: int | None = None) -> Iterator[Finding]:
-    """Findings where there are times or groups, none where there are not."""
+    """Findings about times and groups, if the data has any."""
     yield from _groups(corpus, settings)
     timed = sorted(
         (row for row in corpus.rows if row.example.time_ms is not None), key=lambda row: row.example.time_ms or 0
@@ -33,7 +33,7 @@ def day(time_ms: int) -> str:
 
 
 def _forms(timed: list, settings: ValidateSettings) -> Finding:
-    """Times of two forms in one column: one without an offset is taken for UTC, and may be hours off the others."""
+    """Times of several forms in one column: one without an offset counts as UTC, and may be hours off."""
     counts = Counter(row.time_form for row in timed if row.time_form is not None)
     usual = counts.most_common(1)[0][0] if counts else None
     others = [row for row in timed if row.time_form not in (None, usual)]
@@ -44,7 +44,7 @@ def _forms(timed: list, settings: ValidateSettings) -> Finding:
         len(others),
         len(timed),
         f"times are written in {len(counts)} forms: {said}",
-        "write them in one form; a time without an offset is taken for UTC",
+        "write them in one form; a time without an offset counts as UTC",
         head(others, settings.examples_max),
     )
 
@@ -74,8 +74,8 @@ def _gaps(timed: list, settings: ValidateSettings) -> Iterator[Finding]:
             "warning",
             len(wide),
             len(times),
-            f"{counted(len(wide), 'gap')} of at least {percent(settings.gap_share_min)} of the time without a text",
-            "check whether an export is missing; figures by time mean little across a gap",
+            f"{counted(len(wide), 'gap')} without a text, each at least {percent(settings.gap_share_min)} of the span",
+            "check for a missing export; metrics over time mean little across a gap",
             tuple({"from": day(start), "to": day(end)} for start, end in wide[: settings.examples_max]),
         )
 
@@ -94,8 +94,8 @@ def _order(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
             "warning",
             len(newer),
             len(times["learnt"]),
-            f"{counted(len(newer), 'text')} of train newer than the first of test ({day(start)})",
-            'let test be the newest part (split.by = "time"), as it is when the model is in use',
+            f"{counted(len(newer), 'text')} of train newer than the oldest of test ({day(start)})",
+            'test on the newest texts (split.by = "time"), as in production',
             head(newer, settings.examples_max),
         )
 
@@ -113,7 +113,7 @@ def _groups(corpus: Corpus, settings: ValidateSettings) -> Iterator[Finding]:
         "error",
         len(both),
         sum(map(len, tested.values())),
-        f"{counted(len(both), 'text')} of test from groups that training sees, too",
-        'keep each group on one side: split.by = "group"',
+        f"{counted(len(both), 'text')} of test from groups that are also in training",
+        'keep each group in one part: split.by = "group"',
         tuple(shown(row, other=shown(other)) for row, other in both[: settings.examples_max]),
     )
