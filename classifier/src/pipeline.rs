@@ -24,8 +24,9 @@ use engine::Client;
 use formats::Decoder;
 use ingest::batcher::Batcher;
 use kafka::source::{Source, SourceEvent};
-use schemas::{Batch, LabeledEvent, Origin, RawEvent, Recovery};
+use schemas::{Batch, Origin, RawEvent, Recovery};
 use service::stages::{Pulse, Work};
+use sink::labels::{Encoder, LabelRecord};
 use sink::publisher::Publisher;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +44,7 @@ pub struct Parts<S, P> {
     pub source: S,
     pub decoder: Decoder,
     pub model: Client,
+    pub encoder: Encoder,
     pub publisher: P,
 }
 
@@ -61,7 +63,7 @@ pub fn run<S: Source, P: Publisher + Send>(
     let reactor =
         || tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(PipelineError::Reactor);
     let (reads, labels) = (reactor()?, reactor()?);
-    let Parts { source, decoder, model, publisher } = parts;
+    let Parts { source, decoder, model, encoder, publisher } = parts;
     let (to_label, raw) = mpsc::channel(1);
     let (to_publisher, labeled) = mpsc::channel(1);
     let (has_room, publisher_free) = (Semaphore::new(0), Semaphore::new(0));
@@ -74,8 +76,7 @@ pub fn run<S: Source, P: Publisher + Send>(
             let _ends_the_others = ended.clone().drop_guard();
             let (pulse, has_room, publisher_free) = (&pulse(Stage::Label), &has_room, &publisher_free);
             labels.block_on(label::label(
-                decoder,
-                model,
+                label::Tools { decoder, model, encoder },
                 limits,
                 Desk { raw, to_publisher, has_room, publisher_free, pulse },
             ))
@@ -132,7 +133,7 @@ async fn read<S: Source>(
 
 fn publish<P: Publisher>(
     publisher: &mut P,
-    mut labeled: mpsc::Receiver<Batch<LabeledEvent>>,
+    mut labeled: mpsc::Receiver<Batch<LabelRecord>>,
     free: &Semaphore,
     progress: &Progress,
     pulse: &Pulse,
@@ -150,7 +151,7 @@ fn publish<P: Publisher>(
 }
 
 /// Where the first record of a labelled batch was read.
-fn first_of(batch: &Batch<LabeledEvent>) -> Option<Origin> {
-    let labeled = batch.items().iter().map(|item| &item.event.raw.origin);
+fn first_of(batch: &Batch<LabelRecord>) -> Option<Origin> {
+    let labeled = batch.items().iter().map(|item| &item.raw.origin);
     labeled.chain(batch.rejects().iter().map(|letter| &letter.raw.origin)).min().cloned()
 }

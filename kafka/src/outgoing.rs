@@ -35,6 +35,11 @@ impl Outgoing {
         schemas::content_bytes(self.key.as_deref(), self.payload.as_deref(), &self.headers)
     }
 
+    /// Bytes that it takes in memory.
+    pub fn held_bytes(&self) -> usize {
+        schemas::held_bytes(self.key.as_deref(), self.payload.as_deref(), &self.headers)
+    }
+
     /// The record for librdkafka; `place` comes back with its delivery report.
     pub(crate) fn record(&self, partition: i32, place: usize) -> BaseRecord<'_, [u8], [u8], usize> {
         let mut record = BaseRecord::with_opaque_to(&self.topic, place).partition(partition);

@@ -53,6 +53,11 @@ pub fn content_bytes(key: Option<&[u8]>, payload: Option<&[u8]>, headers: &[Head
     key.map_or(0, <[u8]>::len) + payload.map_or(0, <[u8]>::len) + headers
 }
 
+/// The content with what headers take beside it: what every bound on bytes counts.
+pub fn held_bytes(key: Option<&[u8]>, payload: Option<&[u8]>, headers: &[Header]) -> usize {
+    content_bytes(key, payload, headers) + HEADER_OVERHEAD * headers.len()
+}
+
 /// A record as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawEvent {
@@ -73,7 +78,7 @@ impl RawEvent {
 
     /// The content with what headers take beside it: what every bound on bytes counts.
     pub fn held_bytes(&self) -> usize {
-        self.content_bytes() + HEADER_OVERHEAD * self.headers.len()
+        held_bytes(self.key.as_deref(), self.payload.as_deref(), &self.headers)
     }
 }
 

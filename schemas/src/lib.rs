@@ -31,7 +31,7 @@ pub mod tombstone;
 pub use batch::{Batch, Generation, Ticket};
 pub use chain::chain;
 pub use dead_letter::{DeadLetter, Reason};
-pub use event::{Fields, Header, LabeledEvent, Origin, RawEvent, TextEvent, UserValue, content_bytes};
+pub use event::{Fields, Header, LabeledEvent, Origin, RawEvent, TextEvent, UserValue, content_bytes, held_bytes};
 pub use label::{Label, Labels, ModelId, Signals};
 pub use problem::Problem;
 pub use recovery::Recovery;

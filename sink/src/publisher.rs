@@ -2,33 +2,16 @@
 
 use kafka::error::TransactError;
 use kafka::transactor::Published;
-use schemas::{Batch, LabeledEvent, Recovery};
+use schemas::Batch;
 
-/// Why a batch could not be published.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    #[error(transparent)]
-    Transact(#[from] TransactError),
-    /// The labelled event could not be written as JSON.
-    #[error("publish: encode a labelled event")]
-    Encode(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl PublishError {
-    pub fn recovery(&self) -> Recovery {
-        match self {
-            Self::Transact(error) => error.recovery(),
-            Self::Encode(_) => Recovery::Exit,
-        }
-    }
-}
+use crate::labels::LabelRecord;
 
 /// Publishes all of a batch, with its offsets, or nothing of it.
 pub trait Publisher {
     /// Blocks until the batch is visible or known not to be.
     ///
     /// # Errors
-    /// [`Recovery::Rewind`]: the committed offsets say what of the batch is visible, all of it or nothing.
-    /// [`Recovery::Exit`]: what is left open is settled by the next start.
-    fn publish(&mut self, batch: Batch<LabeledEvent>) -> Result<Published, PublishError>;
+    /// [`Recovery::Rewind`](schemas::Recovery::Rewind): the committed offsets say what of the batch is visible, all of it
+    /// or nothing. [`Recovery::Exit`](schemas::Recovery::Exit): what is left open is settled by the next start.
+    fn publish(&mut self, batch: Batch<LabelRecord>) -> Result<Published, TransactError>;
 }

@@ -8,7 +8,7 @@ use kafka::consumer::KafkaSource;
 use kafka::lease::{Leases, Losses};
 use kafka::settings::{SourceConfig, UntilEnd};
 use schemas::ModelId;
-use sink::labels::KafkaPublisher;
+use sink::labels::{Encoder, KafkaPublisher};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::WorkerError;
@@ -36,7 +36,7 @@ impl Worker {
         let leases = source.leases();
         let publisher = KafkaPublisher::connect(config.sink(), config.identity(), leases.lease_fn())?;
         Ok(Self {
-            parts: Parts { source, decoder: config.decoder(), model, publisher },
+            parts: Parts { source, decoder: config.decoder(), model, encoder: Encoder::new(config.sink()), publisher },
             limits: config.limits(),
             supervision: config.supervision(),
             leases,

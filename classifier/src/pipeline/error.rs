@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::fmt;
 
+use formats::EncodeError;
+use kafka::error::TransactError;
 use kafka::source::SourceError;
 use schemas::Recovery;
 use service::supervision::panic_message;
-use sink::publisher::PublishError;
 
 use engine::error::LabelError;
 
@@ -42,7 +43,9 @@ pub enum PipelineError {
     #[error(transparent)]
     Label(#[from] LabelError),
     #[error(transparent)]
-    Publish(#[from] PublishError),
+    Encode(#[from] EncodeError),
+    #[error(transparent)]
+    Publish(#[from] TransactError),
     /// A bug of ours: the process must not go on with parts in an unknown state.
     #[error("run the {stage} stage: it panicked: {message}")]
     Panicked { stage: Stage, message: String },
@@ -59,7 +62,7 @@ impl PipelineError {
             Self::Source(error) => error.recovery(),
             Self::Label(error) => error.recovery(),
             Self::Publish(error) => error.recovery(),
-            Self::Panicked { .. } | Self::Reactor(_) | Self::TooManyRewinds { .. } => Recovery::Exit,
+            Self::Encode(_) | Self::Panicked { .. } | Self::Reactor(_) | Self::TooManyRewinds { .. } => Recovery::Exit,
         }
     }
 

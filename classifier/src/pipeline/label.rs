@@ -4,6 +4,9 @@
 //! free publisher gets all that may leave as one batch. The reader may hand over while there is room under way, so
 //! several batches are: one is published, others are labelled. Here records leave their batch; [`Order`] counts them, and
 //! [`Batch`] does again when they leave.
+//!
+//! What is answered is encoded at once, while the publisher is in the middle of a transaction. Encoded records count to
+//! the bytes under way.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,8 +17,9 @@ use engine::error::LabelError;
 use engine::{Answer, Caller, Client, News};
 use formats::Decoder;
 use ingest::unusual_times;
-use schemas::{Aside, Batch, Generation, LabeledEvent, Origin, RawEvent, TextEvent};
+use schemas::{Aside, Batch, Generation, Origin, RawEvent, TextEvent};
 use service::stages::{Pulse, Work, Working};
+use sink::labels::{Encoder, LabelRecord};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::limits::Limits;
@@ -27,12 +31,20 @@ use crate::labeled::labeled;
 const ANSWERS_AT_ONCE: usize = 256;
 
 type Reply = (u64, Result<Answer, LabelError>);
-type Outcome = Result<LabeledEvent, Aside>;
+type Outcome = Result<LabelRecord, Aside>;
+
+/// What turns records into texts, texts into labels, and labels into the records that leave.
+#[derive(Clone, Copy)]
+pub(super) struct Tools<'a> {
+    pub(super) decoder: &'a Decoder,
+    pub(super) model: &'a Client,
+    pub(super) encoder: &'a Encoder,
+}
 
 /// How the stage meets its neighbours.
 pub(super) struct Desk<'a> {
     pub(super) raw: mpsc::Receiver<Batch<RawEvent>>,
-    pub(super) to_publisher: mpsc::Sender<Batch<LabeledEvent>>,
+    pub(super) to_publisher: mpsc::Sender<Batch<LabelRecord>>,
     /// A permit each time that the reader may hand over.
     pub(super) has_room: &'a Semaphore,
     /// A permit each time that the publisher falls free.
@@ -44,14 +56,9 @@ pub(super) struct Desk<'a> {
 ///
 /// # Errors
 /// When the model, not a text, is to blame.
-pub(super) async fn label(
-    decoder: &Decoder,
-    model: &Client,
-    limits: Limits,
-    mut desk: Desk<'_>,
-) -> Result<(), PipelineError> {
+pub(super) async fn label(tools: Tools<'_>, limits: Limits, mut desk: Desk<'_>) -> Result<(), PipelineError> {
     let (answer, mut answers) = mpsc::channel(limits.records_under_way());
-    let mut stage = Stage::new(decoder, model, desk.pulse, answer);
+    let mut stage = Stage::new(tools, desk.pulse, answer);
     let (mut is_open, mut is_asked, mut publisher_is_free, mut publishing) =
         (true, false, false, Publishing::default());
     let mut replies = Vec::with_capacity(ANSWERS_AT_ONCE);
@@ -105,8 +112,7 @@ impl Publishing {
 }
 
 struct Stage<'a> {
-    decoder: &'a Decoder,
-    model: &'a Client,
+    tools: Tools<'a>,
     answer: mpsc::Sender<Reply>,
     /// Asks for the texts of this generation; those of an older one are cancelled.
     caller: Caller,
@@ -121,12 +127,11 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn new(decoder: &'a Decoder, model: &'a Client, pulse: &'a Pulse, answer: mpsc::Sender<Reply>) -> Self {
+    fn new(tools: Tools<'a>, pulse: &'a Pulse, answer: mpsc::Sender<Reply>) -> Self {
         let watched = Arc::new(AtomicU64::new(u64::MAX));
         Self {
-            caller: caller(model, &answer, pulse, &watched),
-            decoder,
-            model,
+            caller: caller(tools.model, &answer, pulse, &watched),
+            tools,
             answer,
             generation: Generation::default(),
             order: Order::new(),
@@ -154,7 +159,7 @@ impl<'a> Stage<'a> {
         if generation > self.generation {
             metrics::stale(self.order.clear());
             self.texts.clear();
-            self.caller = caller(self.model, &self.answer, self.pulse, &self.watched);
+            self.caller = caller(self.tools.model, &self.answer, self.pulse, &self.watched);
             self.generation = generation;
         }
         let started = Instant::now();
@@ -165,15 +170,15 @@ impl<'a> Stage<'a> {
         let (mut numbers, mut texts) = (Vec::new(), Vec::new());
         for record in records {
             let number = self.order.begin(record.origin.clone(), record.held_bytes(), started);
-            match self.decoder.decode(record) {
+            match self.tools.decoder.decode(record) {
                 Ok(event) => {
                     numbers.push(number);
                     texts.push(event);
                 }
-                Err(aside) => self.order.finish(number, Err(aside)),
+                Err(aside) => self.order.finish(number, Err(aside), 0),
             }
         }
-        unusual_times::watch(self.decoder, &texts, "decode.event_time_unit");
+        unusual_times::watch(self.tools.decoder, &texts, "decode.event_time_unit");
         metrics::decoded(started.elapsed());
         let known = self.caller.submit(numbers.iter().copied().zip(texts.iter().map(|event| event.text.as_str())));
         self.texts.extend(numbers.into_iter().zip(texts));
@@ -184,15 +189,22 @@ impl<'a> Stage<'a> {
         for (number, reply) in replies {
             // Without an event it is of an older generation.
             if let Some(event) = self.texts.remove(&number) {
-                let outcome = labeled(event, reply?, self.model.model());
-                self.order.finish(number, outcome.map_err(Aside::DeadLetter));
+                let (outcome, bytes) = match labeled(event, reply?, self.tools.model.model()) {
+                    Ok(labeled) => {
+                        let encoded = self.tools.encoder.encode(labeled)?;
+                        let bytes = encoded.record.held_bytes();
+                        (Ok(encoded), bytes)
+                    }
+                    Err(letter) => (Err(Aside::DeadLetter(letter)), 0),
+                };
+                self.order.finish(number, outcome, bytes);
             }
         }
         Ok(())
     }
 
     /// All that may leave now.
-    fn release(&mut self) -> Option<Batch<LabeledEvent>> {
+    fn release(&mut self) -> Option<Batch<LabelRecord>> {
         let Released { done, begun } = self.order.release()?;
         metrics::released(done.len(), begun.elapsed());
         Some(Batch::of(done, self.generation, origin).sift(|outcome| outcome))
@@ -229,7 +241,7 @@ fn caller(model: &Client, answer: &mpsc::Sender<Reply>, pulse: &Pulse, watched: 
 
 fn origin(outcome: &Outcome) -> &Origin {
     match outcome {
-        Ok(labeled) => &labeled.event.raw.origin,
+        Ok(labeled) => &labeled.raw.origin,
         Err(aside) => &aside.raw().origin,
     }
 }

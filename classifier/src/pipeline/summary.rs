@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use schemas::{Batch, Fate, LabeledEvent};
+use schemas::{Batch, Fate};
+use sink::labels::LabelRecord;
 
 /// What a batch holds, kept while the batch itself is given away.
 pub(crate) struct Summary {
@@ -15,8 +16,8 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    pub(crate) fn of(batch: &Batch<LabeledEvent>) -> Self {
-        let items = batch.items().iter().map(|item| &item.event.raw);
+    pub(crate) fn of(batch: &Batch<LabelRecord>) -> Self {
+        let items = batch.items().iter().map(|item| &item.raw);
         let rejects = batch.rejects().iter().map(|letter| &letter.raw);
         let tombstones = batch.tombstones().iter().map(|tombstone| &tombstone.raw);
         let oldest_timestamp_ms = items.chain(rejects).chain(tombstones).filter_map(|raw| raw.timestamp_ms).min();

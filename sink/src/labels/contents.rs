@@ -3,31 +3,29 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use formats::{Encoded, Layout};
 use kafka::clock::now_ms;
 use kafka::error::TransactError;
 use kafka::limits::TopicLimits;
 use kafka::outbox::{Instead, Outbox, Refused};
 use kafka::outgoing::Outgoing;
 use kafka::rule::Rule;
-use schemas::{Batch, DeadLetter, Fate, LabeledEvent, RawEvent, Reason};
+use schemas::{Batch, DeadLetter, Fate, RawEvent, Reason, Tombstone};
 
+use super::encoder::outgoing;
 use super::letter::{self, Composed, Form};
 use crate::metrics::{self, Counts};
-use crate::publisher::PublishError;
 
 /// Where records go.
 #[derive(Debug)]
 pub(super) struct Address {
     pub(super) output: Arc<str>,
     pub(super) dead_letters: Arc<str>,
-    pub(super) layout: Layout,
 }
 
 /// What a record stands for.
 enum Content<'a> {
-    /// A dead letter where its topic refuses it.
-    Label(&'a LabeledEvent),
+    /// Of this record: its dead letter where the topic refuses the label.
+    Label(&'a RawEvent),
     DeadLetter {
         letter: Cow<'a, DeadLetter>,
         form: Form,
@@ -44,27 +42,17 @@ pub(super) struct Contents<'a> {
 }
 
 impl<'a> Contents<'a> {
-    /// A batch as records, in the order of their partitions.
+    /// A batch as records, in the order of their partitions; `labels` are those of its items.
     pub(super) fn of(
-        batch: &'a Batch<LabeledEvent>,
+        batch: &'a Batch<RawEvent>,
+        labels: Vec<Outgoing>,
         address: &Address,
         limits: &TopicLimits,
-    ) -> Result<(Self, Outbox), PublishError> {
+    ) -> (Self, Outbox) {
         let mut outbox = Outbox::with_capacity(batch.records());
         let mut contents = Vec::with_capacity(batch.records());
-        for place in in_order(batch) {
-            let content = match place {
-                Place::Label(labeled) => {
-                    let Encoded { payload, headers } = formats::encode(labeled, address.layout)
-                        .map_err(|error| PublishError::Encode(Box::new(error)))?;
-                    outbox.push(outgoing(&address.output, &labeled.event.raw, Some(payload), headers));
-                    Content::Label(labeled)
-                }
-                Place::Tombstone(raw) => {
-                    outbox.push(outgoing(&address.output, raw, None, raw.headers.clone()));
-                    Content::Tombstone(raw)
-                }
-            };
+        for (content, record) in in_order(batch, labels, &address.output) {
+            outbox.push(record);
             contents.push(content);
         }
         let now_ms = now_ms();
@@ -75,7 +63,7 @@ impl<'a> Contents<'a> {
             outbox.push_fitted(record);
             contents.push(Content::DeadLetter { letter: Cow::Borrowed(letter), form, is_claim_check });
         }
-        Ok((Self { dead_letters: Arc::clone(&address.dead_letters), contents }, outbox))
+        (Self { dead_letters: Arc::clone(&address.dead_letters), contents }, outbox)
     }
 
     /// What takes the place of a record that its topic refuses: a labelled event becomes a dead letter, a dead letter takes
@@ -87,13 +75,10 @@ impl<'a> Contents<'a> {
         let Refused { place, record, rule, limits, now_ms } = *refused;
         let topic = &record.topic;
         let (letter, form) = match &self.contents[place] {
-            Content::Label(labeled) => {
-                let raw = labeled.event.raw.clone();
-                let sentence = format!("topic {topic} refuses the labelled event of {}: {rule}", raw.origin);
-                (Cow::Owned(DeadLetter::new(raw, reason(rule), sentence)), Form::default())
-            }
-            Content::Tombstone(raw) => {
-                let sentence = format!("topic {topic} refuses the tombstone of {}: {rule}", raw.origin);
+            Content::Label(raw) | Content::Tombstone(raw) => {
+                let is_label = matches!(self.contents[place], Content::Label(_));
+                let what = if is_label { "labelled event" } else { "tombstone" };
+                let sentence = format!("topic {topic} refuses the {what} of {}: {rule}", raw.origin);
                 (Cow::Owned(DeadLetter::new((*raw).clone(), reason(rule), sentence)), Form::default())
             }
             Content::DeadLetter { letter, form, .. } => {
@@ -132,39 +117,27 @@ impl<'a> Contents<'a> {
     }
 }
 
-/// A record of a topic under the key, the partition number and the time of the record that it stands for.
-fn outgoing(topic: &Arc<str>, raw: &RawEvent, payload: Option<Vec<u8>>, headers: Vec<schemas::Header>) -> Outgoing {
-    Outgoing {
-        topic: Arc::clone(topic),
-        partition: raw.origin.partition,
-        key: raw.key.clone(),
-        payload,
-        headers,
-        timestamp_ms: raw.timestamp_ms,
-    }
-}
-
 /// Why the record of a labelled event became a dead letter.
 fn reason(rule: Rule) -> Reason {
     if matches!(rule, Rule::Size { .. }) { Reason::OutputTooLarge } else { Reason::OutputRefused }
 }
 
-/// What goes to the output topic.
-enum Place<'a> {
-    Label(&'a LabeledEvent),
-    Tombstone(&'a RawEvent),
-}
-
 /// Labels and forwarded tombstones in the order of their partitions: the last record of a key is what a compacted topic
 /// keeps of it.
-fn in_order(batch: &Batch<LabeledEvent>) -> Vec<Place<'_>> {
-    let labels = batch.items().iter();
-    let mut places: Vec<_> = labels.map(|labeled| (&labeled.event.raw.origin, Place::Label(labeled))).collect();
+fn in_order<'a>(
+    batch: &'a Batch<RawEvent>,
+    labels: Vec<Outgoing>,
+    output: &Arc<str>,
+) -> impl Iterator<Item = (Content<'a>, Outgoing)> {
+    let labels = batch.items().iter().zip(labels);
+    let mut places: Vec<_> = labels.map(|(raw, record)| (&raw.origin, (Content::Label(raw), record))).collect();
     let forwarded = batch.tombstones().iter().filter(|tombstone| tombstone.fate == Fate::Forward);
     let before = places.len();
-    places.extend(forwarded.map(|tombstone| (&tombstone.raw.origin, Place::Tombstone(&tombstone.raw))));
+    places.extend(forwarded.map(|Tombstone { raw, .. }| {
+        (&raw.origin, (Content::Tombstone(raw), outgoing(output, raw, None, raw.headers.clone())))
+    }));
     if places.len() > before {
         places.sort_by_key(|(origin, _)| *origin);
     }
-    places.into_iter().map(|(_, place)| place).collect()
+    places.into_iter().map(|(_, place)| place)
 }

@@ -16,8 +16,7 @@ use kafka::transactor::Published;
 use kafka::transactor::config::{Compression, Guarantee};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use schemas::{Batch, Generation, LabeledEvent, RawEvent};
-use sink::labels::KafkaPublisher;
-use sink::publisher::PublishError;
+use sink::labels::{Encoder, KafkaPublisher};
 use sink::publisher::Publisher;
 use sink::settings::{SinkConfig, SinkSettings};
 use tests::admin;
@@ -227,7 +226,7 @@ impl Stage {
         let granted = Arc::clone(&leases);
         let lease: LeaseFn = Box::new(move |generation| get(&granted)?.lease(generation));
         let publisher = KafkaPublisher::connect(&config, identity, lease).expect("the broker answers");
-        TestPublisher { publisher, leases }
+        TestPublisher { encoder: Encoder::new(&config), publisher, leases }
     }
 
     /// Publishes all of the input in one batch; `large` must come out as the only dead letter.
@@ -254,6 +253,7 @@ impl Stage {
 }
 
 pub(crate) struct TestPublisher {
+    encoder: Encoder,
     publisher: KafkaPublisher,
     leases: SharedLeases,
 }
@@ -271,10 +271,8 @@ impl TestPublisher {
     }
 
     pub(crate) fn publish(&mut self, batch: Batch<LabeledEvent>) -> Result<Published, TransactError> {
-        self.publisher.publish(batch).map_err(|error| match error {
-            PublishError::Transact(error) => error,
-            PublishError::Encode(error) => panic!("{error}"),
-        })
+        let encoded = batch.try_map(|labeled| Ok(self.encoder.encode(labeled).expect("the tests write text")));
+        self.publisher.publish(encoded)
     }
 }
 

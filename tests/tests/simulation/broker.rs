@@ -4,11 +4,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use formats::labeled;
 use kafka::error::TransactError;
+use kafka::outgoing::Outgoing;
 use kafka::source::{Source, SourceError, SourceEvent};
 use kafka::transactor::Published;
-use schemas::{Batch, Generation, LabeledEvent, Origin, RawEvent, Recovery};
-use sink::publisher::PublishError;
+use schemas::{Batch, Generation, Origin, RawEvent, Recovery};
+use sink::labels::LabelRecord;
 use sink::publisher::Publisher;
 
 use crate::faults::{Faults, Kind, Seam};
@@ -24,7 +26,7 @@ pub(crate) struct State {
     /// Partitions were reset since the source last looked.
     lost: bool,
     pub(crate) labeled: Vec<Origin>,
-    /// Those of them whose label is that of another text.
+    /// Those of them that left with the label of another text or in the record of another event.
     pub(crate) mislabeled: Vec<Origin>,
     pub(crate) dead_letters: Vec<Origin>,
     pub(crate) tombstones: Vec<Origin>,
@@ -49,6 +51,7 @@ pub(crate) struct Broker {
     faults: Arc<Faults>,
     checks_generation: bool,
     swaps_answers: bool,
+    swaps_records: bool,
     ends: bool,
 }
 
@@ -56,7 +59,8 @@ impl Broker {
     pub(crate) fn new(input: Vec<Vec<RawEvent>>, faults: Arc<Faults>) -> Self {
         let empty = vec![0; input.len()];
         let state = State { input, committed: empty.clone(), positions: empty, ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)), faults, checks_generation: true, swaps_answers: false, ends: true }
+        let state = Arc::new(Mutex::new(state));
+        Self { state, faults, checks_generation: true, swaps_answers: false, swaps_records: false, ends: true }
     }
 
     /// The bug that generations exist for, planted: a zombie's batch is accepted.
@@ -67,6 +71,11 @@ impl Broker {
     /// The bug that answers have places for, planted: each run begins with the answer that the run before ended with.
     pub(crate) fn with_swapped_answers(self) -> Self {
         Self { swaps_answers: true, ..self }
+    }
+
+    /// The bug that a label carries its record for, planted: each leaves in the record of the event before it.
+    pub(crate) fn with_swapped_records(self) -> Self {
+        Self { swaps_records: true, ..self }
     }
 
     pub(crate) fn swaps_answers(&self) -> bool {
@@ -94,7 +103,7 @@ impl Broker {
         let mut state = self.state();
         state.new_generation();
         state.lost = false;
-        (FakeSource { broker: self.clone(), turn: 0 }, FakePublisher { broker: self.clone() })
+        (FakeSource { broker: self.clone(), turn: 0 }, FakePublisher { broker: self.clone(), last: None })
     }
 }
 
@@ -170,11 +179,23 @@ fn broken(reason: &str) -> SourceError {
 /// All or nothing, under the batch's own generation.
 pub(crate) struct FakePublisher {
     broker: Broker,
+    /// The record of the last event, for the planted bug that swaps them.
+    last: Option<Outgoing>,
+}
+
+impl FakePublisher {
+    fn maybe_swapped(&mut self, LabelRecord { raw, record }: LabelRecord) -> LabelRecord {
+        let own = record.clone();
+        let foreign = self.last.replace(record).filter(|_| self.broker.swaps_records);
+        LabelRecord { raw, record: foreign.unwrap_or(own) }
+    }
 }
 
 impl Publisher for FakePublisher {
-    fn publish(&mut self, batch: Batch<LabeledEvent>) -> Result<Published, PublishError> {
+    fn publish(&mut self, batch: Batch<LabelRecord>) -> Result<Published, TransactError> {
         let fault = self.broker.faults.call(Seam::Publish);
+        let batch = batch.try_map(|item| Ok(self.maybe_swapped(item)));
+
         let mut state = self.broker.state();
         match fault {
             Some(Kind::FailsBefore) => return Err(refused("before the commit")),
@@ -185,9 +206,10 @@ impl Publisher for FakePublisher {
         if self.broker.checks_generation && batch.ticket().generation() != state.generation {
             return Ok(Published::Stale);
         }
-        state.labeled.extend(batch.items().iter().map(|item| item.event.raw.origin.clone()));
-        let is_wrong = |item: &&LabeledEvent| item.labels.label.as_deref() != Some(expected_label(&item.event.text));
-        state.mislabeled.extend(batch.items().iter().filter(is_wrong).map(|item| item.event.raw.origin.clone()));
+        state.labeled.extend(batch.items().iter().map(|item| item.raw.origin.clone()));
+        state
+            .mislabeled
+            .extend(batch.items().iter().filter(|item| !is_right(item)).map(|item| item.raw.origin.clone()));
         state.dead_letters.extend(batch.rejects().iter().map(|letter| letter.raw.origin.clone()));
         state.tombstones.extend(batch.tombstones().iter().map(|tombstone| tombstone.raw.origin.clone()));
         for ((_, partition), next) in batch.ticket().next_offsets() {
@@ -198,6 +220,15 @@ impl Publisher for FakePublisher {
     }
 }
 
-fn refused(reason: &str) -> PublishError {
-    TransactError::Broker { what: "a batch".into(), reason: reason.into(), recovery: Recovery::Rewind }.into()
+/// The record that leaves has the label of its text, and is that of the record that was read.
+fn is_right(LabelRecord { raw, record }: &LabelRecord) -> bool {
+    let text = std::str::from_utf8(raw.payload.as_deref().expect("tombstones get no label")).expect("written as text");
+    let added = labeled::decode(record.payload.as_deref().expect("a label")).expect("a labelled event");
+    let source = (added.source.topic, added.source.partition, added.source.offset);
+    added.label.as_deref() == Some(expected_label(text))
+        && source == (raw.origin.topic.clone(), raw.origin.partition, raw.origin.offset)
+}
+
+fn refused(reason: &str) -> TransactError {
+    TransactError::Broker { what: "a batch".into(), reason: reason.into(), recovery: Recovery::Rewind }
 }

@@ -14,10 +14,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use classifier::pipeline::{Limits, Parts, Progress, Supervision, supervise};
+use formats::Layout;
 use ingest::batcher::BatchLimits;
 use proptest::prelude::*;
 use schemas::{Origin, RawEvent};
 use service::stages::{Stages, Watchdog};
+use sink::labels::Encoder;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, FakePublisher, FakeSource};
@@ -53,7 +55,8 @@ fn records() -> Vec<Vec<RawEvent>> {
 
 fn process(broker: &Broker, faults: &Arc<Faults>) -> Parts<FakeSource, FakePublisher> {
     let (source, publisher) = broker.join();
-    Parts { source, decoder: model::decoder(), model: model::client(broker, faults), publisher }
+    let encoder = Encoder::of("out", Layout::Merge);
+    Parts { source, decoder: model::decoder(), model: model::client(broker, faults), encoder, publisher }
 }
 
 fn limits() -> Limits {
@@ -101,7 +104,7 @@ fn holds(broker: &Broker, faults: &Faults) {
     assert_eq!(seen, every, "each record exactly once, under {faults:?}");
     assert!(state.dead_letters.len() >= DEAD_LETTERS, "{:?} under {faults:?}", state.dead_letters);
     assert_eq!(state.tombstones.len(), TOMBSTONES, "under {faults:?}");
-    assert_eq!(state.mislabeled, [], "the label of another text, under {faults:?}");
+    assert_eq!(state.mislabeled, [], "the label of another text or the record of another event, under {faults:?}");
     for partition in 0..PARTITIONS {
         let offsets: Vec<_> = state.labeled.iter().filter(|o| o.partition == partition).map(|o| o.offset).collect();
         assert!(offsets.is_sorted(), "order of partition {partition}: {offsets:?}, under {faults:?}");
@@ -177,6 +180,14 @@ fn notices_a_publisher_that_ignores_generations() {
 fn notices_answers_that_are_swapped_between_runs() {
     let faults = Arc::new(Faults::default());
     simulate(Broker::new(records(), Arc::clone(&faults)).with_swapped_answers(), &faults);
+}
+
+/// Only the encoded record says what leaves: it is held against the record that was read.
+#[test]
+#[should_panic(expected = "the label of another text")]
+fn notices_encoded_records_that_are_swapped() {
+    let faults = Arc::new(Faults::default());
+    simulate(Broker::new(records(), Arc::clone(&faults)).with_swapped_records(), &faults);
 }
 
 #[test]
