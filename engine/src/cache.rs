@@ -35,6 +35,11 @@ impl<V: Clone> Cache<V> {
         Some(value)
     }
 
+    /// Whether something is remembered under the key.
+    pub(crate) fn contains(&self, key: &TextKey) -> bool {
+        self.young.contains_key(key) || self.old.contains_key(key)
+    }
+
     /// Remembers an outcome, in place of older ones when full.
     pub(crate) fn insert(&mut self, key: TextKey, value: V) {
         if self.half == 0 {

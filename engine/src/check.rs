@@ -7,6 +7,7 @@ use schemas::ModelId;
 use schemas::package_files::MANIFEST;
 
 use crate::client::Client;
+use crate::engine::Engine;
 use crate::label::ProblemType;
 use crate::load::{self, GoldenResult, LoadError, Mismatches};
 use crate::package::Package;
@@ -63,7 +64,7 @@ pub fn check(config: &Config) -> Result<Report, LoadError> {
     let package = config.open()?;
     let notes = package.notes(config.tokens_max);
     let tokens_max = config.tokens(&package)?.tokens_max();
-    let started = load::start(&package, config)?;
+    let started = load::start(&Engine::new(config.queue()), &package, config)?;
     let rules = config.rules(package.rules(config.top_k));
     let (problem_type, temperature) = (rules.problem_type, rules.temperature);
     let (texts_per_second, tokens_per_text) = short_run(&started.client, &package, tokens_max)?;

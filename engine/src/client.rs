@@ -9,27 +9,18 @@ use std::sync::mpsc::sync_channel;
 use schemas::ModelId;
 
 use crate::answer::{Answer, Class, News, Tell, Waiter};
-use crate::error::LabelError;
-use crate::queue::Limits;
-use crate::workers::{Loaded, Threads};
+use crate::error::{LabelError, QueueFull};
+use crate::lane::SlotId;
+use crate::slot::Slot;
+use crate::threads::{Asked, Removal, Threads, To};
 
-/// Starts threads for these models, as many as the model with the most sessions has. There is one client per slot, in
-/// order; the engine ends when the last of them is dropped.
-///
-/// # Panics
-/// When a model has no session: an engine without one is a bug of its maker.
-pub fn start(models: Vec<Loaded>, limits: Limits) -> Vec<Client> {
-    let slots = models.iter().map(|model| model.slots.len()).sum();
-    let threads = Arc::new(Threads::start(models, limits));
-    (0..slots).map(|slot| Client { threads: Arc::clone(&threads), slot, class: Class::Stream }).collect()
-}
-
-/// Asks one slot of an engine, in one class. Cheap to clone; the engine ends with its last client.
+/// Asks one slot of an engine, in one class. Cheap to clone; the engine ends with the last of its handles and clients.
 #[derive(Clone)]
 pub struct Client {
-    threads: Arc<Threads>,
-    slot: usize,
-    class: Class,
+    pub(crate) threads: Arc<Threads>,
+    pub(crate) id: SlotId,
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) class: Class,
 }
 
 impl Client {
@@ -41,12 +32,19 @@ impl Client {
 
     /// The model that answers.
     pub fn model(&self) -> &Arc<ModelId> {
-        self.threads.slot(self.slot).model()
+        self.slot.model()
     }
 
     /// The labels that it can give.
     pub fn labels(&self) -> &[Arc<str>] {
-        self.threads.slot(self.slot).labels()
+        self.slot.labels()
+    }
+
+    /// Removes the slot from its engine, while the others go on. Whoever asks it from now on is told
+    /// [`LabelError::Removed`]. Returns when nothing of it is under way and, if no other slot needs its model, the model's
+    /// sessions are freed; so it waits for runs that have begun, and must not be called by a caller's `tell`.
+    pub fn remove(&self, removal: Removal) {
+        self.threads.remove(self.id, removal);
     }
 
     /// A caller that hears by `tell`, on the engine's threads: it must not block for long.
@@ -89,15 +87,35 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Asks for texts; waits while the class has more bytes under way than it may. What is known at once is returned and
-    /// not told again.
+    /// Asks for texts; waits while the class has as many bytes under way as it may, in the order of coming. What is known
+    /// at once is returned and not told again.
     pub fn submit<'a>(
         &self,
         texts: impl IntoIterator<Item = (u64, &'a str)>,
     ) -> Vec<(u64, Result<Answer, LabelError>)> {
-        let Client { threads, slot, class } = &self.client;
-        let waiter = |place| Waiter::new(self.id, *class, place, Arc::clone(&self.tell));
-        threads.submit(*slot, *class, texts.into_iter().map(|(place, text)| (waiter(place), place, text)))
+        self.client.threads.submit(self.to(), self.asked(texts))
+    }
+
+    /// Asks for texts as [`Self::submit`] does, without waiting: all of them are taken in, or none. Whoever waits came
+    /// earlier, so nothing is taken in before them.
+    ///
+    /// # Errors
+    /// When there is no room now. Texts whose answer is known or under way need none.
+    pub fn try_submit<'a>(
+        &self,
+        texts: impl IntoIterator<Item = (u64, &'a str)>,
+    ) -> Result<Vec<(u64, Result<Answer, LabelError>)>, QueueFull> {
+        self.client.threads.try_submit(self.to(), self.asked(texts))
+    }
+
+    fn to(&self) -> To<'_> {
+        let Client { id, slot, class, .. } = &self.client;
+        To { id: *id, slot, class: *class }
+    }
+
+    fn asked<'a>(&self, texts: impl IntoIterator<Item = (u64, &'a str)>) -> impl Iterator<Item = Asked<'a>> {
+        let waiter = |place| Waiter::new(self.id, self.client.class, place, Arc::clone(&self.tell));
+        texts.into_iter().map(move |(place, text)| (waiter(place), place, text))
     }
 }
 

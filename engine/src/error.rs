@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use schemas::Recovery;
 
@@ -38,6 +39,22 @@ impl fmt::Display for Known {
     }
 }
 
+/// A class has as much under way as it may, or others wait for room in it: nothing was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "take texts in: {texts} texts wait already, {bytes} bytes of at most {bytes_max}, and the last that was answered had \
+     waited {waited:?}"
+)]
+pub struct QueueFull {
+    /// Texts of the class under way.
+    pub texts: usize,
+    /// Bytes of these texts.
+    pub bytes: usize,
+    pub bytes_max: usize,
+    /// How long the text of the class that was answered last had been under way: about what the next one must wait.
+    pub waited: Duration,
+}
+
 /// Why labelling cannot go on.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LabelError {
@@ -52,16 +69,20 @@ pub enum LabelError {
     /// That was known before the call.
     #[error("label texts: the model is broken")]
     StillBroken,
+    /// Its slot was removed, or is being removed: ask another one.
+    #[error("label texts: the model was removed")]
+    Removed,
     /// It was closed, or one of its threads panicked.
     #[error("label texts: the engine has ended")]
     Ended,
 }
 
 impl LabelError {
-    /// Always exit: the same model would fail again, and a restart may find a device or memory that this process lost.
+    /// Always exit: the same model would fail again or is gone, and a restart may find a device or memory that this
+    /// process lost.
     pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Broken { .. } | Self::StillBroken | Self::Ended => Recovery::Exit,
+            Self::Broken { .. } | Self::StillBroken | Self::Removed | Self::Ended => Recovery::Exit,
         }
     }
 }

@@ -6,15 +6,17 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use schemas::ModelId;
 
-use crate::client::{Client, start};
+use crate::client::Client;
+use crate::engine::Engine;
 use crate::label::{ProblemType, Rules};
 use crate::model::{Model, ModelError, Scores, TokenBatch};
 use crate::queue::Limits;
 use crate::slot::{Pool, Prediction, Slot, SlotConfig};
+use crate::threads::Loaded;
 use crate::tokens::{LongText, TokenLimits, Tokens};
-use crate::workers::Loaded;
 
 pub(crate) const WORDS: [&str; 6] = ["good", "bad", "so", "poison", "nan", "panic"];
+pub(crate) const LIMITS: Limits = Limits { bytes_max: 1 << 20, passed_over_max: 2 };
 pub(crate) const POISON: i64 = 4;
 pub(crate) const NAN: i64 = 5;
 pub(crate) const PANIC: i64 = 6;
@@ -109,8 +111,7 @@ pub(crate) fn client(sessions: usize, cache_entries: usize, long_text: LongText)
 
 pub(crate) fn client_of(sessions: Vec<Fake>, cache_entries: usize, long_text: LongText) -> Client {
     let slot = slot("positive", cache_entries, long_text);
-    let limits = Limits { bytes_max: 1 << 20, passed_over_max: 2 };
-    start(vec![loaded(sessions, vec![slot])], limits).remove(0)
+    Engine::new(LIMITS).add(loaded(sessions, vec![slot])).remove(0)
 }
 
 pub(crate) fn loaded(sessions: Vec<Fake>, slots: Vec<Slot>) -> Loaded {

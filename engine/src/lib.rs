@@ -4,13 +4,14 @@
 //! Answers are per text and go back to whoever asked. Only here are `ort` and `tokenizers` imported; the engine knows
 //! nothing of Kafka, and nothing of where texts come from.
 //!
-//! A package becomes a client by [`load::load`]; any [`model::Model`] will do:
+//! A package becomes a client by [`load::load`], and joins an engine that runs by [`load::load_into`]; any [`model::Model`]
+//! will do:
 //!
 //! ```
 //! use engine::label::{ProblemType, Rules};
 //! use engine::model::{Model, ModelError, Scores, TokenBatch};
 //! use engine::tokens::{LongText, TokenLimits, Tokens};
-//! use engine::{Class, Limits, Loaded, News, Pool, Slot, SlotConfig};
+//! use engine::{Class, Engine, Limits, Loaded, News, Pool, Removal, Slot, SlotConfig};
 //!
 //! /// More good words than bad ones?
 //! struct Counts;
@@ -45,7 +46,8 @@
 //!     sessions: vec![Box::new(Counts), Box::new(Counts)],
 //!     slots: vec![Slot::new(id.into(), tokens, rules, config)],
 //! };
-//! let clients = engine::start(vec![model], Limits { bytes_max: 1 << 20, passed_over_max: 8 });
+//! let engine = Engine::new(Limits { bytes_max: 1 << 20, passed_over_max: 8 });
+//! let clients = engine.add(model);
 //!
 //! // Wait for the answers, in order ...
 //! let answers = clients[0].predict(&["good good", "so bad bad"])?;
@@ -61,6 +63,16 @@
 //! assert!(caller.submit([(7, "a good one")]).is_empty(), "not known yet");
 //! let (place, reply) = told.recv()?;
 //! assert_eq!((place, reply?.map(|prediction| prediction.labels.label.clone()).ok()), (7, Some(Some("praise".into()))));
+//!
+//! // Rather be refused than wait for room, with what is needed to say when to come back.
+//! match caller.try_submit([(8, "a bad one")]) {
+//!     Ok(known) => assert!(known.is_empty()),
+//!     Err(full) => println!("{} texts wait; come back in {:?}", full.texts, full.waited),
+//! }
+//!
+//! // Take the model out again once it has answered what it was asked; others go on meanwhile.
+//! clients[0].remove(Removal::Finish);
+//! assert!(matches!(clients[0].predict(&["good"]), Err(engine::error::LabelError::Removed)));
 //! # Ok(())
 //! # }
 //! ```
@@ -70,25 +82,30 @@ mod batching;
 mod cache;
 pub mod check;
 mod client;
+mod engine;
 pub mod error;
 #[cfg(test)]
 mod fake;
 pub mod label;
+mod lane;
 pub mod load;
 pub mod metrics;
 pub mod model;
 pub mod onnx;
 pub mod package;
 mod queue;
+mod room;
 mod session;
 pub mod settings;
 mod signals;
 mod slot;
+mod threads;
 pub mod tokens;
 mod workers;
 
 pub use answer::{Answer, Class, News};
-pub use client::{Caller, Client, start};
+pub use client::{Caller, Client};
+pub use engine::Engine;
 pub use queue::Limits;
 pub use slot::{Pool, Prediction, Slot, SlotConfig};
-pub use workers::Loaded;
+pub use threads::{Loaded, Removal};

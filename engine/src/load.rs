@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use metrics::gauge;
 use schemas::{Recovery, chain};
 
-use crate::client::{self, Client};
+use crate::answer::Class;
+use crate::client::Client;
+use crate::engine::Engine;
 use crate::error::LabelError;
 use crate::metrics::MODEL_INFO;
 use crate::model::{Model, ModelError, TokenBatch};
@@ -19,7 +21,7 @@ use crate::package::error::PackageError;
 use crate::package::manifest::Golden;
 use crate::settings::Config;
 use crate::slot::{Slot, SlotConfig};
-use crate::workers::Loaded;
+use crate::threads::{Loaded, Removal};
 
 /// Why there is no model.
 #[derive(Debug, thiserror::Error)]
@@ -108,15 +110,25 @@ pub fn load(config: &Config) -> Result<Client, LoadError> {
 /// # Errors
 /// As [`load`].
 pub fn load_with_facts(config: &Config) -> Result<Ready, LoadError> {
+    load_into(&Engine::new(config.queue()), config)
+}
+
+/// Adds the package of the settings to an engine that may be busy with others: call it on a thread of its own, where it
+/// loads and warms up for seconds. Golden texts are asked as [`Class::Background`], before anybody else can ask.
+///
+/// # Errors
+/// As [`load`]; the engine is left as it was.
+pub fn load_into(engine: &Engine, config: &Config) -> Result<Ready, LoadError> {
     let package = config.open()?;
     let notes = package.notes(config.tokens_max);
     for note in &notes {
         tracing::info!(model = package.id.name, note, "package");
     }
-    let started = start(&package, config)?;
+    let started = start(engine, &package, config)?;
     let mismatches: Vec<GoldenResult> = started.golden.into_iter().filter(|result| !result.is_good).collect();
     let model = Arc::clone(started.client.model());
     if !mismatches.is_empty() {
+        started.client.remove(Removal::Cancel);
         let mismatches = Mismatches(mismatches);
         return Err(LoadError::Golden { model: model.name.clone(), mismatches });
     }
@@ -130,19 +142,19 @@ pub fn load_with_facts(config: &Config) -> Result<Ready, LoadError> {
         warm_up_ms = started.warm_up.as_millis(),
         "model ready"
     );
-    gauge!(
+    let info = gauge!(
         MODEL_INFO,
         "name" => model.name.clone(),
         "version" => model.version.clone(),
         "digest" => model.digest.clone(),
         "provider" => config.provider.name()
-    )
-    .set(1.0);
+    );
+    started.client.slot.show(info);
     Ok(Ready { client: started.client, golden_texts: package.manifest.golden.len(), notes })
 }
 
-/// Loads the sessions, warms them up, and runs the golden texts by the package's own rules, in a slot of their own.
-pub(crate) fn start(package: &Package, config: &Config) -> Result<Started, LoadError> {
+/// Loads the sessions, warms them up, adds them to the engine, and runs the golden texts by the package's own rules, in a slot of their own.
+pub(crate) fn start(engine: &Engine, package: &Package, config: &Config) -> Result<Started, LoadError> {
     let limits = config.slot(package.graph);
     let tokens = config.tokens(package)?;
     let tokens_max = tokens.tokens_max();
@@ -169,9 +181,11 @@ pub(crate) fn start(package: &Package, config: &Config) -> Result<Started, LoadE
         slot = slot.knowing(&golden.text);
     }
     let sessions = sessions.into_iter().map(|session| Box::new(session) as Box<dyn Model>).collect();
-    let clients = client::start(vec![Loaded { sessions, slots: vec![golden, slot] }], config.queue());
+    let clients = engine.add(Loaded { sessions, slots: vec![golden, slot] });
     let [golden, client] = clients.try_into().unwrap_or_else(|_| unreachable!("one client for each of the two slots"));
-    let golden = predict_golden(&golden, package)?;
+    let answers = predict_golden(&golden.of_class(Class::Background), package);
+    golden.remove(Removal::Cancel);
+    let golden = answers.inspect_err(|_| client.remove(Removal::Cancel))?;
     Ok(Started { client, load, warm_up, golden })
 }
 

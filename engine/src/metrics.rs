@@ -22,7 +22,7 @@ pub const INFERENCE_SECONDS: &str = "labelstream_inference_seconds";
 pub const BISECTIONS: &str = "labelstream_bisections_total";
 /// Times that the model failed on `model.failures_max` texts in a row and labelled a known one. Counter.
 pub const ACQUITTALS: &str = "labelstream_acquittals_total";
-/// Always 1; its labels say which model is in use. Gauge.
+/// 1 while a model is in use, 0 once it was removed; its labels say which. Gauge.
 pub const MODEL_INFO: &str = "labelstream_model_info";
 
 /// Bucket bounds for [`RUN_TEXTS`].
@@ -49,5 +49,5 @@ pub fn describe() {
         Unit::Count,
         "times that a session failed on many texts in a row, then labelled a known one"
     );
-    describe_gauge!(MODEL_INFO, Unit::Count, "always 1; the labels say which model is in use");
+    describe_gauge!(MODEL_INFO, Unit::Count, "1 while the model of the labels is in use, 0 once it was removed");
 }

@@ -1,34 +1,21 @@
 //! What waits for the models, and what a free worker does next: a pure struct, without threads, clocks or models.
 //!
 //! A text waits to be tokenised, then its rows wait to be run. A run is cut from the rows that wait, around the oldest of
-//! them ([`batching::cut`]). A higher class goes first, but a class that was passed over [`Limits::passed_over_max`] times
+//! them ([`batching::cut`](crate::batching::cut)). A higher class goes first, but a class that was passed over [`Limits::passed_over_max`] times
 //! in a row has the next turn, so none starves. Identical texts of a class that are under way share one run; what the
-//! model said of recent ones comes from the slot's cache.
+//! model said of recent ones comes from the slot's cache. Whoever waits for room gets it in the order of coming.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::answer::{Answer, Class, Waiter};
-use crate::batching::{self, Budget};
-use crate::cache::{Cache, TextKey};
-use crate::error::{LabelError, TextError};
+use crate::cache::TextKey;
+use crate::error::{LabelError, QueueFull, TextError};
+use crate::lane::{JobId, Lane, LaneConfig, SlotId, Task, WaitingRow};
 use crate::model::ModelError;
+use crate::room::Room;
 use crate::tokens::{Encoded, TokenError};
-
-/// Texts that a worker tokenises before it looks for other work: about the time of one short run, so that an urgent text
-/// does not wait for a backlog to be tokenised, and several workers share one.
-const TOKENISE_TEXTS: usize = 16;
-
-/// Times that texts may be tokenised before rows of the same lane are run: enough for 128 rows to cut a run from, so that
-/// texts which keep coming do not keep those before them from being run.
-const TOKENISED_IN_A_ROW: u32 = 8;
-
-/// Rows among which a run is cut. On a stream of mixed lengths 128 rows give nearly all that sorting can save; rows
-/// beyond that only cost the time to sort them, and memory for their tokens.
-const WINDOW_ROWS: usize = 512;
-
-/// Names a text under way; older texts have smaller ones.
-pub(crate) type JobId = u64;
 
 /// The bounds of a queue.
 #[derive(Clone, Copy, Debug)]
@@ -37,15 +24,6 @@ pub struct Limits {
     pub bytes_max: usize,
     /// Tasks that may be taken before those of a class while it waits; then it has the next turn.
     pub passed_over_max: u32,
-}
-
-/// What the queue must know of a slot.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lane {
-    /// The model whose sessions run its rows.
-    pub(crate) model: usize,
-    pub(crate) budget: Budget,
-    pub(crate) cache_entries: usize,
 }
 
 /// What becomes of a text that is taken in.
@@ -58,34 +36,21 @@ pub(crate) enum Pushed {
     New,
 }
 
-/// What a free worker does next.
-#[derive(Debug)]
-pub(crate) enum Task {
-    Tokenise {
-        slot: usize,
-        texts: Vec<(JobId, Arc<str>)>,
-    },
-    /// Rows of one slot: the text, which of its windows, and its tokens.
-    Run {
-        slot: usize,
-        rows: Vec<(JobId, usize, Vec<u32>)>,
-        oldest: JobId,
-    },
-}
-
 /// A text of which all is known: what is left is to say it.
 pub(crate) struct Finished {
-    pub(crate) slot: usize,
+    pub(crate) class: Class,
     pub(crate) key: TextKey,
+    pub(crate) since: Instant,
     pub(crate) waiters: Vec<Waiter>,
     /// The tokens and the logits of each window, in order.
     pub(crate) found: Result<(Encoded, Vec<Vec<f32>>), Arc<TextError>>,
 }
 
 struct Job {
-    slot: usize,
+    slot: SlotId,
     class: Class,
     key: TextKey,
+    since: Instant,
     waiters: Vec<Waiter>,
     bytes: usize,
     text: Arc<str>,
@@ -96,71 +61,95 @@ struct Job {
     failure: Option<Arc<TextError>>,
 }
 
-/// What waits of one class for one slot; the oldest first.
-#[derive(Default)]
-struct Waiting {
-    texts: VecDeque<JobId>,
-    rows: VecDeque<WaitingRow>,
-    /// Tasks of tokenising since its last run.
-    tokenised: u32,
-}
-
-struct WaitingRow {
-    job: JobId,
-    window: usize,
-    tokens: Vec<u32>,
-}
-
-impl Waiting {
-    fn oldest(&self) -> Option<JobId> {
-        self.texts.front().copied().into_iter().chain(self.rows.iter().map(|row| row.job).min()).min()
-    }
-}
-
 pub(crate) struct Queue {
-    limits: Limits,
-    lanes: Vec<Lane>,
-    caches: Vec<Cache<Answer>>,
-    /// By model.
-    broken: Vec<bool>,
-    jobs: BTreeMap<JobId, Job>,
-    under_way: HashMap<(Class, usize, TextKey), JobId>,
-    /// By class and slot.
-    waiting: [Vec<Waiting>; Class::ALL.len()],
+    passed_over_max: u32,
+    pub(crate) room: Room,
+    lanes: BTreeMap<SlotId, Lane>,
     passed_over: [u32; Class::ALL.len()],
-    bytes: [usize; Class::ALL.len()],
-    next: JobId,
+    /// Models.
+    broken: BTreeSet<usize>,
+    jobs: BTreeMap<JobId, Job>,
+    under_way: HashMap<(Class, SlotId, TextKey), JobId>,
+    /// The last slot or text.
+    last: u64,
 }
 
 impl Queue {
-    pub(crate) fn new(lanes: Vec<Lane>, limits: Limits) -> Self {
-        let models = lanes.iter().map(|lane| lane.model + 1).max().unwrap_or(0);
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
-            limits,
-            caches: lanes.iter().map(|lane| Cache::new(lane.cache_entries)).collect(),
-            broken: vec![false; models],
+            passed_over_max: limits.passed_over_max,
+            room: Room::new(limits.bytes_max),
+            lanes: BTreeMap::new(),
+            passed_over: Default::default(),
+            broken: BTreeSet::new(),
             jobs: BTreeMap::new(),
             under_way: HashMap::new(),
-            waiting: Class::ALL.map(|_| lanes.iter().map(|_| Waiting::default()).collect()),
-            passed_over: Default::default(),
-            bytes: Default::default(),
-            next: 0,
-            lanes,
+            last: 0,
         }
     }
 
-    /// Whether a text of so many bytes may come in now.
-    pub(crate) fn has_room(&self, class: Class, bytes: usize) -> bool {
-        let held = self.bytes[class as usize];
-        held == 0 || held + bytes <= self.limits.bytes_max
+    /// Opens a slot.
+    pub(crate) fn add(&mut self, config: LaneConfig) -> SlotId {
+        self.last += 1;
+        self.lanes.insert(self.last, Lane::new(config));
+        self.last
+    }
+
+    /// Whether texts may come in for a slot.
+    pub(crate) fn is_open(&self, slot: SlotId) -> bool {
+        self.lanes.get(&slot).is_some_and(|lane| !lane.is_closed)
+    }
+
+    /// Takes no more texts in for a slot; what is under way is finished.
+    pub(crate) fn close(&mut self, slot: SlotId) {
+        if let Some(lane) = self.lanes.get_mut(&slot) {
+            lane.is_closed = true;
+        }
+    }
+
+    /// Drops what is under way for a slot: whoever waits for it has to be told.
+    pub(crate) fn clear(&mut self, slot: SlotId) -> Vec<Waiter> {
+        self.drop_where(|job| job.slot == slot)
+    }
+
+    /// Nothing of a slot is under way or in the hands of a worker.
+    pub(crate) fn is_idle(&self, slot: SlotId) -> bool {
+        self.lanes.get(&slot).is_none_or(|lane| lane.texts == 0 && lane.tasks == 0)
+    }
+
+    /// Forgets an idle slot.
+    pub(crate) fn remove_slot(&mut self, slot: SlotId) {
+        self.lanes.remove(&slot);
+    }
+
+    /// Whether a slot needs this model.
+    pub(crate) fn serves(&self, model: usize) -> bool {
+        self.lanes.values().any(|lane| lane.config.model == model)
+    }
+
+    /// Why these texts may not all come in now. Those that are known or under way need no room.
+    pub(crate) fn refusal<'a>(
+        &self,
+        slot: SlotId,
+        class: Class,
+        texts: impl Iterator<Item = (&'a TextKey, usize)>,
+    ) -> Option<QueueFull> {
+        let lane = self.lanes.get(&slot).filter(|lane| !lane.is_closed)?; // a removed slot has its own answer
+        let needs_room =
+            |key: &TextKey| !lane.cache.contains(key) && !self.under_way.contains_key(&(class, slot, *key));
+        let bytes: usize = texts.filter(|(key, _)| needs_room(key)).map(|(_, bytes)| bytes).sum();
+        (bytes > 0 && !self.room.may_enter(class, None, bytes)).then(|| self.room.full(class))
     }
 
     /// Takes a text in.
-    pub(crate) fn push(&mut self, slot: usize, key: TextKey, text: &str, waiter: Waiter) -> Pushed {
-        if self.broken[self.lanes[slot].model] {
+    pub(crate) fn push(&mut self, slot: SlotId, key: TextKey, text: &str, waiter: Waiter, now: Instant) -> Pushed {
+        let Some(lane) = self.lanes.get_mut(&slot).filter(|lane| !lane.is_closed) else {
+            return Pushed::Known(Err(LabelError::Removed));
+        };
+        if self.broken.contains(&lane.config.model) {
             return Pushed::Known(Err(LabelError::StillBroken));
         }
-        if let Some(answer) = self.caches[slot].get(&key) {
+        if let Some(answer) = lane.cache.get(&key) {
             return Pushed::Known(Ok(answer));
         }
         let class = waiter.class();
@@ -168,14 +157,17 @@ impl Queue {
             job.waiters.push(waiter);
             return Pushed::Joined;
         }
-        let id = self.next;
-        self.next += 1;
-        self.bytes[class as usize] += text.len();
+        self.last += 1;
+        let id = self.last;
+        lane.texts += 1;
+        lane.waiting[class as usize].texts.push_back(id);
+        self.room.take(class, text.len());
         self.under_way.insert((class, slot, key), id);
         let job = Job {
             slot,
             class,
             key,
+            since: now,
             waiters: vec![waiter],
             bytes: text.len(),
             text: text.into(),
@@ -185,7 +177,6 @@ impl Queue {
             failure: None,
         };
         self.jobs.insert(id, job);
-        self.waiting[class as usize][slot].texts.push_back(id);
         Pushed::New
     }
 
@@ -193,9 +184,8 @@ impl Queue {
     pub(crate) fn next(&mut self, has_session: impl Fn(usize) -> bool) -> Option<Task> {
         let mut candidates = Vec::new();
         for class in Class::ALL {
-            let lanes = self.waiting[class as usize].iter().enumerate();
-            let own = lanes.filter(|(slot, _)| has_session(self.lanes[*slot].model));
-            let oldest = own.filter_map(|(slot, waiting)| Some((waiting.oldest()?, slot))).min();
+            let own = self.lanes.iter().filter(|(_, lane)| has_session(lane.config.model));
+            let oldest = own.filter_map(|(slot, lane)| Some((lane.waiting[class as usize].oldest()?, *slot))).min();
             candidates.extend(oldest.map(|(_, slot)| (class, slot)));
         }
         let overdue = candidates.iter().filter(|(class, _)| self.is_overdue(*class));
@@ -205,31 +195,17 @@ impl Queue {
             let passed_over = &mut self.passed_over[*other as usize];
             *passed_over = if *other == class { 0 } else { passed_over.saturating_add(1) };
         }
-        Some(self.task(class, slot))
+        let lane = self.lanes.get_mut(&slot).expect("a candidate is a slot");
+        Some(lane.task(slot, class, |job| Arc::clone(&self.jobs[&job].text)))
+    }
+
+    /// A worker has done a task of a slot, and told whoever waited for it.
+    pub(crate) fn done(&mut self, slot: SlotId) {
+        self.lanes.get_mut(&slot).expect("a slot with a task is not removed").tasks -= 1;
     }
 
     fn is_overdue(&self, class: Class) -> bool {
-        self.passed_over[class as usize] >= self.limits.passed_over_max
-    }
-
-    fn task(&mut self, class: Class, slot: usize) -> Task {
-        let waiting = &mut self.waiting[class as usize][slot];
-        let may_tokenise = waiting.rows.len() < WINDOW_ROWS && waiting.tokenised < TOKENISED_IN_A_ROW;
-        if !waiting.texts.is_empty() && (may_tokenise || waiting.rows.is_empty()) {
-            waiting.tokenised += 1;
-            let ids = waiting.texts.drain(..waiting.texts.len().min(TOKENISE_TEXTS));
-            let texts = ids.map(|id| (id, Arc::clone(&self.jobs[&id].text))).collect();
-            return Task::Tokenise { slot, texts };
-        }
-        waiting.tokenised = 0;
-        let window = waiting.rows.iter().take(WINDOW_ROWS);
-        let lengths: Vec<usize> = window.clone().map(|row| row.tokens.len()).collect();
-        let (oldest, place) = window.zip(0..).map(|(row, place)| (row.job, place)).min().expect("something waits");
-        let mut places = batching::cut(&lengths, place, self.lanes[slot].budget);
-        places.sort_unstable();
-        let taken = places.iter().rev().map(|place| waiting.rows.remove(*place).expect("a place in the window"));
-        let rows = taken.map(|row| (row.job, row.window, row.tokens)).collect();
-        Task::Run { slot, rows, oldest }
+        self.passed_over[class as usize] >= self.passed_over_max
     }
 
     /// A text was tokenised: its rows wait, or it is finished.
@@ -242,7 +218,8 @@ impl Queue {
                 job.logits = vec![None; encoded.rows.len()];
                 let rows = std::mem::take(&mut encoded.rows).into_iter().zip(0..);
                 let rows = rows.map(|(tokens, window)| WaitingRow { job: id, window, tokens });
-                self.waiting[job.class as usize][job.slot].rows.extend(rows);
+                let lane = self.lanes.get_mut(&job.slot).expect("a slot with a text is not removed");
+                lane.waiting[job.class as usize].rows.extend(rows);
                 job.encoded = Some(encoded);
                 None
             }
@@ -270,20 +247,21 @@ impl Queue {
             (None, Some(encoded)) => Ok((encoded, job.logits.into_iter().flatten().collect())),
             (failure, _) => Err(failure.expect("a text without tokens has failed")),
         };
-        Some(Finished { slot: job.slot, key: job.key, waiters: job.waiters, found })
+        Some(Finished { class: job.class, key: job.key, since: job.since, waiters: job.waiters, found })
     }
 
     fn remove(&mut self, id: JobId) -> Option<Job> {
         let job = self.jobs.remove(&id)?;
-        self.bytes[job.class as usize] -= job.bytes;
+        self.room.give(job.class, job.bytes);
+        self.lanes.get_mut(&job.slot).expect("a slot with a text is not removed").texts -= 1;
         self.under_way.remove(&(job.class, job.slot, job.key));
         Some(job)
     }
 
-    /// Remembers what the model said of a text. Failures are not remembered: they may pass.
-    pub(crate) fn remember(&mut self, slot: usize, key: TextKey, answer: &Answer) {
-        if answer.is_ok() {
-            self.caches[slot].insert(key, answer.clone());
+    /// Remembers what the model said of a text of a slot. Failures are not remembered: they may pass.
+    pub(crate) fn remember(&mut self, slot: SlotId, key: TextKey, answer: &Answer) {
+        if let (Some(lane), Ok(_)) = (self.lanes.get_mut(&slot), answer) {
+            lane.cache.insert(key, answer.clone());
         }
     }
 
@@ -298,21 +276,20 @@ impl Queue {
         self.drop_where(|job| job.waiters.is_empty());
     }
 
-    /// The model is broken, or all of them are when the engine ends: whoever waits for it has to be told.
+    /// A model is broken, or the whole engine when it names none: whoever waits for it has to be told.
     pub(crate) fn give_up(&mut self, model: Option<usize>) -> Vec<Waiter> {
-        let is_meant = |own: usize| model.is_none_or(|model| model == own);
-        for (own, broken) in self.broken.iter_mut().enumerate() {
-            *broken |= is_meant(own);
-        }
-        let models: Vec<usize> = self.lanes.iter().map(|lane| lane.model).collect();
-        self.drop_where(|job| is_meant(models[job.slot]))
+        self.broken.extend(model);
+        let is_meant = |lane: &Lane| model.is_none_or(|model| model == lane.config.model);
+        let slots: BTreeSet<SlotId> =
+            self.lanes.iter().filter(|(_, lane)| is_meant(lane)).map(|(slot, _)| *slot).collect();
+        self.drop_where(|job| slots.contains(&job.slot))
     }
 
     fn drop_where(&mut self, mut is_unwanted: impl FnMut(&Job) -> bool) -> Vec<Waiter> {
         let unwanted = self.jobs.iter().filter(|(_, job)| is_unwanted(job));
         let ids: Vec<JobId> = unwanted.map(|(id, _)| *id).collect();
         let waiters = ids.iter().filter_map(|id| self.remove(*id)).flat_map(|job| job.waiters).collect();
-        for waiting in self.waiting.iter_mut().flatten() {
+        for waiting in self.lanes.values_mut().flat_map(|lane| &mut lane.waiting) {
             waiting.texts.retain(|id| self.jobs.contains_key(id));
             waiting.rows.retain(|row| self.jobs.contains_key(&row.job));
         }

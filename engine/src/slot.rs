@@ -4,8 +4,9 @@
 //! [`Engine`](crate::Engine). A slot turns a text into rows of tokens and the scores of the rows into a [`Prediction`].
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use metrics::Gauge;
 use parking_lot::Mutex;
 use schemas::{Labels, ModelId, Signals};
 use serde::Deserialize;
@@ -66,12 +67,21 @@ pub struct Slot {
     rules: Rules,
     config: SlotConfig,
     probe: Mutex<Probe>,
+    /// Says that the model is in use.
+    info: OnceLock<Gauge>,
 }
 
 impl Slot {
     pub fn new(model: Arc<ModelId>, tokens: Tokens, rules: Rules, config: SlotConfig) -> Self {
         let row = first_row(&tokens, PLAIN_TEXT).unwrap_or_else(|| [0].into());
-        Self { model, tokens, rules, config, probe: Mutex::new(Probe { known: Known::PlainText, row }) }
+        Self {
+            model,
+            tokens,
+            rules,
+            config,
+            probe: Mutex::new(Probe { known: Known::PlainText, row }),
+            info: OnceLock::new(),
+        }
     }
 
     /// Takes a text that this model has labelled well for the one that a sound model labels; without one it is the first
@@ -94,6 +104,18 @@ impl Slot {
 
     pub(crate) fn config(&self) -> &SlotConfig {
         &self.config
+    }
+
+    /// Shows by a gauge that the model is in use, until the slot is removed.
+    pub(crate) fn show(&self, info: Gauge) {
+        self.info.get_or_init(|| info).set(1.0);
+    }
+
+    /// It was removed.
+    pub(crate) fn hide(&self) {
+        if let Some(info) = self.info.get() {
+            info.set(0.0);
+        }
     }
 
     /// The labels that it can give.

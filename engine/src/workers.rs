@@ -1,75 +1,78 @@
-//! The threads that do the work: each owns one session of every model and takes tasks from the one queue.
+//! The threads that do the work: each owns sessions of models, and takes tasks from the one queue that it can do.
 //!
 //! A thread tokenises or runs, whatever is next. It holds the queue's lock only to take a task and to bring its outcome
-//! back; whoever asked is told without it. A thread that panics outside of a model ends the engine: nobody waits for ever.
+//! back; whoever asked is told without it. Between two tasks it takes up sessions of models that were added, and lets go
+//! of those that were removed. A thread that panics outside of a model ends the engine: nobody waits for ever.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Instant;
 
 use metrics::{counter, histogram};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::answer::{Answer, Class, News, Waiter};
-use crate::batching::{self, Budget};
+use crate::answer::{News, Waiter};
+use crate::batching;
 use crate::error::LabelError;
+use crate::lane::{JobId, SlotId, Task};
 use crate::metrics as names;
-use crate::model::Model;
-use crate::queue::{Finished, JobId, Lane, Limits, Pushed, Queue, Task};
+use crate::queue::{Finished, Queue};
 use crate::session::{Broken, Outcome, Session, Work};
 use crate::slot::Slot;
 
-/// A model in memory, and how it is used.
-pub struct Loaded {
-    /// Copies of the model; each is called by one thread only.
-    pub sessions: Vec<Box<dyn Model>>,
-    /// At least one.
-    pub slots: Vec<Slot>,
-}
-
-fn lane(slot: &Slot, model: usize, sessions: usize) -> Lane {
-    let config = slot.config();
-    let budget = Budget {
-        tokens_per_run: config.tokens_per_run.get(),
-        rows_per_run: config.rows_per_run.get(),
-        sessions,
-        tokens_max: slot.tokens().tokens_max(),
-    };
-    Lane { model, budget, cache_entries: config.cache_entries }
-}
-
-struct State {
-    queue: Queue,
-    has_ended: bool,
-}
-
-struct Shared {
-    /// With the number of its model.
-    slots: Vec<(Slot, usize)>,
-    queue: Mutex<State>,
+/// What the threads of an engine share with those who ask.
+pub(crate) struct Shared {
+    pub(crate) state: Mutex<State>,
     /// Something waits for a worker.
-    work: Condvar,
+    pub(crate) work: Condvar,
     /// A class has fewer bytes under way.
-    room: Condvar,
+    pub(crate) room: Condvar,
+    /// A task was done, or sessions were let go.
+    pub(crate) done: Condvar,
+}
+
+pub(crate) struct State {
+    pub(crate) queue: Queue,
+    pub(crate) has_ended: bool,
+    /// The slots that workers find tasks of.
+    pub(crate) slots: BTreeMap<SlotId, Placed>,
+    /// Sessions by model: those that a thread owns, or is to take up.
+    pub(crate) sessions: BTreeMap<usize, usize>,
+    /// What each thread is to take up.
+    pub(crate) deliveries: Vec<Vec<(usize, Session)>>,
+}
+
+/// A slot, and the model whose sessions run its rows.
+#[derive(Clone)]
+pub(crate) struct Placed {
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) model: usize,
 }
 
 impl Shared {
+    pub(crate) fn new(queue: Queue) -> Self {
+        let (slots, sessions) = (BTreeMap::new(), BTreeMap::new());
+        let state = State { queue, has_ended: false, slots, sessions, deliveries: Vec::new() };
+        Self { state: Mutex::new(state), work: Condvar::new(), room: Condvar::new(), done: Condvar::new() }
+    }
+
     /// Tells all who wait that there is nothing more to come, and ends the threads.
-    fn end(&self) {
-        let mut state = self.queue.lock();
+    pub(crate) fn end(&self) {
+        let mut state = self.state.lock();
         state.has_ended = true;
         let waiters = state.queue.give_up(None);
         drop(state);
-        self.work.notify_all();
-        self.room.notify_all();
+        for changed in [&self.work, &self.room, &self.done] {
+            changed.notify_all();
+        }
         refuse(waiters, &LabelError::Ended);
     }
 }
 
 /// Must not be called with the lock held. A caller that panics is no reason to leave the others waiting.
-fn refuse(waiters: Vec<Waiter>, error: &LabelError) {
+pub(crate) fn refuse(waiters: Vec<Waiter>, error: &LabelError) {
     for waiter in waiters {
         if catch_unwind(AssertUnwindSafe(|| waiter.tell(News::Answered(Err(error.clone()))))).is_err() {
             tracing::error!("a caller of the engine panicked");
@@ -77,143 +80,93 @@ fn refuse(waiters: Vec<Waiter>, error: &LabelError) {
     }
 }
 
-/// The threads of an engine, for its clients.
-pub(crate) struct Threads {
-    shared: Arc<Shared>,
-    handles: Vec<JoinHandle<()>>,
-    callers: AtomicU64,
-}
-
-impl Threads {
-    pub(crate) fn start(models: Vec<Loaded>, limits: Limits) -> Self {
-        let (mut slots, mut lanes, mut of_threads) = (Vec::new(), Vec::new(), Vec::<Vec<(usize, Session)>>::new());
-        for (number, Loaded { sessions, slots: own }) in models.into_iter().enumerate() {
-            assert!(!sessions.is_empty(), "a model has at least one session");
-            for slot in own {
-                lanes.push(lane(&slot, number, sessions.len()));
-                slots.push((slot, number));
+/// Works as the thread of this number until the engine ends.
+pub(crate) fn work(shared: &Shared, number: usize) {
+    let _ends_the_others = EndOnPanic(shared);
+    let mut worker = Worker { shared, number, sessions: Vec::new() };
+    let mut done = None;
+    while let Some((task, placed)) = worker.next(done) {
+        done = Some(match task {
+            Task::Tokenise { slot, texts } => {
+                worker.tokenise(slot, &placed.slot, &texts);
+                slot
             }
-            for (thread, session) in sessions.into_iter().enumerate() {
-                if of_threads.len() == thread {
-                    of_threads.push(Vec::new());
-                }
-                of_threads[thread].push((number, Session::new(session)));
+            Task::Run { slot, rows, oldest } => {
+                worker.run(slot, &placed, &rows, oldest);
+                slot
             }
-        }
-        let queue = Mutex::new(State { queue: Queue::new(lanes, limits), has_ended: false });
-        let shared = Arc::new(Shared { slots, queue, work: Condvar::new(), room: Condvar::new() });
-        let start = |sessions| {
-            let shared = Arc::clone(&shared);
-            thread::spawn(move || Worker { shared: &shared, sessions }.work())
-        };
-        let handles = of_threads.into_iter().map(start).collect();
-        Self { shared, handles, callers: AtomicU64::new(0) }
-    }
-
-    pub(crate) fn slot(&self, slot: usize) -> &Slot {
-        &self.shared.slots[slot].0
-    }
-
-    pub(crate) fn new_caller(&self) -> u64 {
-        self.callers.fetch_add(1, Ordering::Relaxed)
-    }
-
-    pub(crate) fn cancel(&self, caller: u64) {
-        self.shared.queue.lock().queue.cancel(caller);
-        self.shared.room.notify_all();
-    }
-
-    /// Takes texts in, all at once where there is room for them; what is known of one at once is returned.
-    pub(crate) fn submit<'a>(
-        &self,
-        slot: usize,
-        class: Class,
-        texts: impl Iterator<Item = (Waiter, u64, &'a str)>,
-    ) -> Vec<(u64, Result<Answer, LabelError>)> {
-        let keys = texts.map(|(waiter, place, text)| (waiter, place, text, self.slot(slot).key(text)));
-        let texts: Vec<_> = keys.collect();
-        let (mut known, mut asked, mut new) = (Vec::new(), 0, 0);
-        let mut state = self.shared.queue.lock();
-        for (waiter, place, text, key) in texts {
-            while !state.has_ended && !state.queue.has_room(class, text.len()) {
-                self.shared.work.notify_all();
-                self.shared.room.wait(&mut state);
-            }
-            asked += 1;
-            match state.queue.push(slot, key, text, waiter) {
-                Pushed::Known(_) if state.has_ended => known.push((place, Err(LabelError::Ended))),
-                Pushed::Known(reply) => known.push((place, reply)),
-                Pushed::Joined => {}
-                Pushed::New => new += 1,
-            }
-        }
-        drop(state);
-        self.shared.work.notify_all();
-        counter!(names::CACHE_HITS).increment(asked - new);
-        counter!(names::CACHE_MISSES).increment(new);
-        known
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        self.shared.end();
-        for thread in self.handles.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the engine panicked");
-            }
-        }
+        });
     }
 }
 
 /// One thread.
 struct Worker<'a> {
     shared: &'a Shared,
-    /// By the number of their model, ascending.
+    number: usize,
+    /// With the number of their model.
     sessions: Vec<(usize, Session)>,
 }
 
 impl Worker<'_> {
-    fn work(mut self) {
-        let _ends_the_others = EndOnPanic(self.shared);
-        while let Some(task) = self.next() {
-            match task {
-                Task::Tokenise { slot, texts } => self.tokenise(slot, &texts),
-                Task::Run { slot, rows, oldest } => self.run(slot, &rows, oldest),
-            }
+    /// Waits for the next task, after that of `done`.
+    fn next(&mut self, done: Option<SlotId>) -> Option<(Task, Placed)> {
+        let mut state = self.shared.state.lock();
+        if let Some(slot) = done {
+            state.queue.done(slot);
+            self.shared.done.notify_all();
         }
-    }
-
-    fn next(&self) -> Option<Task> {
-        let has_session = |model| self.sessions.iter().any(|(own, _)| *own == model);
-        let mut state = self.shared.queue.lock();
         loop {
             if state.has_ended {
                 return None;
             }
+            self.sessions.append(&mut state.deliveries[self.number]);
+            if self.let_go(&mut state) {
+                continue; // the lock was open: there may be news
+            }
+            let has_session = |model| self.sessions.iter().any(|(own, _)| *own == model);
             if let Some(task) = state.queue.next(has_session) {
-                return Some(task);
+                let (Task::Tokenise { slot, .. } | Task::Run { slot, .. }) = &task;
+                let placed = state.slots[slot].clone();
+                return Some((task, placed));
             }
             self.shared.work.wait(&mut state);
         }
     }
 
-    fn tokenise(&self, slot: usize, texts: &[(JobId, Arc<str>)]) {
+    /// Frees sessions of models that no slot needs any more, with the lock open; whether there were any.
+    fn let_go(&mut self, state: &mut MutexGuard<'_, State>) -> bool {
+        let gone: Vec<_> = self.sessions.extract_if(.., |(model, _)| !state.queue.serves(*model)).collect();
+        if gone.is_empty() {
+            return false;
+        }
+        let models: Vec<usize> = gone.iter().map(|(model, _)| *model).collect();
+        MutexGuard::unlocked(state, || drop(gone));
+        for model in models {
+            let left = state.sessions.get_mut(&model).expect("a session is counted until it is freed");
+            *left -= 1;
+            if *left == 0 {
+                state.sessions.remove(&model);
+            }
+        }
+        self.shared.done.notify_all();
+        true
+    }
+
+    fn tokenise(&self, slot: SlotId, placed: &Slot, texts: &[(JobId, Arc<str>)]) {
         let started = Instant::now();
-        let tokens = self.shared.slots[slot].0.tokens();
+        let tokens = placed.tokens();
         let encoded: Vec<_> = texts.iter().map(|(id, text)| (*id, tokens.encode(text))).collect();
         histogram!(names::TOKENISE_SECONDS).record(started.elapsed());
-        let mut state = self.shared.queue.lock();
+        let mut state = self.shared.state.lock();
         let finished = encoded.into_iter().filter_map(|(id, encoded)| state.queue.tokenised(id, encoded)).collect();
         drop(state);
         self.shared.work.notify_all(); // the rows may be more than one run
-        self.answer(finished);
+        self.answer(slot, placed, finished);
     }
 
-    fn run(&mut self, slot: usize, rows: &[(JobId, usize, Vec<u32>)], oldest: JobId) {
+    fn run(&mut self, id: SlotId, Placed { slot, model }: &Placed, rows: &[(JobId, usize, Vec<u32>)], oldest: JobId) {
         let started = Instant::now();
         let (shared, tokens) = (self.shared, rows.iter().map(|(_, _, tokens)| tokens.as_slice()).collect::<Vec<_>>());
-        let (slot, model) = &shared.slots[slot];
         let session = self.sessions.iter_mut().find(|(own, _)| own == model);
         let (_, session) = session.expect("the queue gives a task to a worker that can do it");
         let probe = slot.probe();
@@ -224,7 +177,7 @@ impl Worker<'_> {
             probe: &probe.row,
             failures_max: slot.config().failures_max.get(),
             went_on: &|| {
-                let waiters = shared.queue.lock().queue.waiters(oldest);
+                let waiters = shared.state.lock().queue.waiters(oldest);
                 waiters.iter().for_each(|waiter| waiter.tell(News::GoesOn));
             },
         };
@@ -234,7 +187,7 @@ impl Worker<'_> {
         counter!(names::BISECTIONS).increment(bisections as u64);
         counter!(names::ACQUITTALS).increment(acquittals as u64);
         if let Some(Broken { failures, probe: source }) = broken {
-            let waiters = shared.queue.lock().queue.give_up(Some(*model));
+            let waiters = shared.state.lock().queue.give_up(Some(*model));
             shared.room.notify_all();
             let error = LabelError::Broken { failures, known: probe.known, source: Arc::new(source) };
             return refuse(waiters, &error);
@@ -249,30 +202,33 @@ impl Worker<'_> {
         if let Some(place) = scored.iter().position(|row| matches!(row, Some(Ok(_)))) {
             slot.scored(tokens[place]);
         }
-        let mut state = shared.queue.lock();
+        let mut state = shared.state.lock();
         let scored = rows.iter().zip(scored).filter_map(|((id, window, _), row)| {
             state.queue.scored(*id, *window, row.expect("a model that is not broken was asked for every row"))
         });
         let finished = scored.collect();
         drop(state);
-        self.answer(finished);
+        self.answer(id, slot, finished);
     }
 
     /// Gives the answers to those who wait for them, and to the cache.
-    fn answer(&self, finished: Vec<Finished>) {
+    fn answer(&self, id: SlotId, slot: &Slot, finished: Vec<Finished>) {
         if finished.is_empty() {
             return;
         }
         self.shared.room.notify_all();
-        let answers = finished.into_iter().map(|Finished { slot, key, waiters, found }| {
-            let answer = found.map(|(encoded, windows)| Arc::new(self.shared.slots[slot].0.predict(&encoded, windows)));
-            (slot, key, waiters, answer)
+        let answers = finished.into_iter().map(|Finished { class, key, since, waiters, found }| {
+            let answer = found.map(|(encoded, windows)| Arc::new(slot.predict(&encoded, windows)));
+            (class, key, since, waiters, answer)
         });
         let answers: Vec<_> = answers.collect();
-        let mut state = self.shared.queue.lock();
-        answers.iter().for_each(|(slot, key, _, answer)| state.queue.remember(*slot, *key, answer));
+        let mut state = self.shared.state.lock();
+        for (class, key, since, _, answer) in &answers {
+            state.queue.remember(id, *key, answer);
+            state.queue.room.waited(*class, since.elapsed());
+        }
         drop(state);
-        for (_, _, waiters, answer) in answers {
+        for (.., waiters, answer) in answers {
             waiters.iter().for_each(|waiter| waiter.tell(News::Answered(Ok(answer.clone()))));
         }
     }

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use schemas::chain;
 
 use super::*;
-use crate::fake::{Fake, WORDS, answers, borrowed, client, client_of, failures, labels, loaded, slot};
+use crate::engine::Engine;
+use crate::fake::{Fake, LIMITS, WORDS, answers, borrowed, client, client_of, failures, labels, loaded, slot};
 use crate::queue::Limits;
 use crate::slot::Prediction;
 use crate::tokens::LongText;
@@ -54,8 +55,7 @@ fn identical_texts_run_once_together_and_not_again_while_they_are_remembered() {
 fn slots_of_one_model_have_their_own_rules_and_caches() {
     let fake = Fake::default();
     let slots = ["positive", "praise"].map(|name| slot(name, 10, LongText::Head));
-    let limits = Limits { bytes_max: 1 << 20, passed_over_max: 2 };
-    let clients = start(vec![loaded(vec![fake.clone()], slots.into())], limits);
+    let clients = Engine::new(LIMITS).add(loaded(vec![fake.clone()], slots.into()));
     for _ in 0..2 {
         assert_eq!(labels(&clients[0], &["good"]), [Some("positive".to_owned())]);
         assert_eq!(labels(&clients[1], &["good"]), [Some("praise".to_owned())]);
@@ -85,7 +85,7 @@ fn what_a_dropped_caller_asked_for_is_not_run() {
 fn bytes_under_way_are_bounded_and_a_larger_text_comes_in_alone() {
     let fake = Fake::default();
     let limits = Limits { bytes_max: 20, passed_over_max: 2 };
-    let clients = start(vec![loaded(vec![fake.clone()], vec![slot("positive", 0, LongText::Head)])], limits);
+    let clients = Engine::new(limits).add(loaded(vec![fake.clone()], vec![slot("positive", 0, LongText::Head)]));
     fake.seen.gate.close();
     let (tell, told) = sync_channel(10);
     let caller = clients[0].caller(move |place, news| {
@@ -158,4 +158,48 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn without_waiting_all_texts_come_in_or_none() {
+    let fake = Fake::default();
+    let limits = Limits { bytes_max: 20, passed_over_max: 2 };
+    let client =
+        Engine::new(limits).add(loaded(vec![fake.clone()], vec![slot("positive", 9, LongText::Head)])).remove(0);
+    assert_eq!(labels(&client, &["so good"]), [Some("positive".to_owned())]);
+    fake.seen.gate.close();
+    let caller = client.caller(|_, _| {});
+    assert_eq!(caller.try_submit([(0, "good good"), (1, "bad")]).map(|known| known.len()), Ok(0));
+    let full = caller.try_submit([(2, "bad bad"), (3, "so")]).expect_err("21 bytes are more than 20");
+    assert_eq!((full.texts, full.bytes, full.bytes_max), (2, 12, 20));
+    assert!(full.waited > Duration::ZERO, "one text was answered");
+    assert_eq!(caller.try_submit([(4, "so good"), (5, "bad")]).map(|known| known.len()), Ok(1), "they need no room");
+    assert_eq!(caller.try_submit([(6, "bad bad")]).map(|known| known.len()), Ok(0), "19 bytes");
+    let other = client.of_class(Class::Interactive).caller(|_, _| {});
+    assert_eq!(other.try_submit([(7, "bad bad bad bad")]).map(|known| known.len()), Ok(0), "a class of its own");
+    fake.seen.gate.open();
+}
+
+#[test]
+fn nobody_slips_in_before_those_who_wait() {
+    let fake = Fake::default();
+    let limits = Limits { bytes_max: 10_000, passed_over_max: 2 };
+    let client =
+        Engine::new(limits).add(loaded(vec![fake.clone()], vec![slot("positive", 0, LongText::Head)])).remove(0);
+    fake.seen.gate.close();
+    let caller = client.caller(|_, _| {});
+    assert!(caller.submit([(0, "good")]).is_empty());
+    thread::scope(|scope| {
+        let long = "good ".repeat(2_000);
+        let waiting = scope.spawn(move || client.predict(&[&long]));
+        // Short texts have room until the long one waits for its turn.
+        let refused = (1..1_000u64).find_map(|place| {
+            thread::sleep(Duration::from_millis(1));
+            caller.try_submit([(place, &*place.to_string())]).err()
+        });
+        let full = refused.expect("the long text waits");
+        assert!(full.bytes < 9_000, "there is room");
+        fake.seen.gate.open();
+        assert!(waiting.join().expect("no panic").is_ok_and(|answers| answers[0].is_ok()), "the long one came in");
+    });
 }

@@ -2,10 +2,10 @@ use std::sync::atomic::Ordering;
 
 use schemas::chain;
 
-use crate::client::{Client, start};
+use crate::client::Client;
+use crate::engine::Engine;
 use crate::error::LabelError;
-use crate::fake::{FAULTS, Fake, Fault, borrowed, client, client_of, failures, labels, loaded, slot};
-use crate::queue::Limits;
+use crate::fake::{FAULTS, Fake, Fault, LIMITS, borrowed, client, client_of, failures, labels, loaded, slot};
 use crate::tokens::LongText;
 
 /// Texts that differ and that the model fails on.
@@ -73,8 +73,7 @@ fn before_anything_was_labelled_a_plain_text_or_a_golden_one_tells() {
     let plain = said(&client_of(broken.clone(), 0, LongText::Head));
     assert!(plain.contains("on a plain greeting: run the model on 1 texts"), "{plain}");
     let golden = slot("positive", 0, LongText::Head).knowing("good bad");
-    let limits = Limits { bytes_max: 1 << 20, passed_over_max: 2 };
-    let error = said(&start(vec![loaded(broken, vec![golden])], limits)[0]);
+    let error = said(&Engine::new(LIMITS).add(loaded(broken, vec![golden]))[0]);
     assert!(error.contains("the model failed on 1 in a row, and then on a golden text of its package: "), "{error}");
 }
 
@@ -103,11 +102,9 @@ fn a_text_on_which_the_model_panics_has_no_answer() {
 #[test]
 fn a_model_that_breaks_leaves_the_other_one_at_work() {
     let broken = Fake { breaks: Some((0, Fault::Fails)), ..Fake::default() };
-    let models = vec![
-        loaded(vec![broken], vec![slot("positive", 0, LongText::Head)]),
-        loaded(vec![Fake::default(); 2], vec![slot("praise", 0, LongText::Head)]),
-    ];
-    let clients = start(models, Limits { bytes_max: 1 << 20, passed_over_max: 2 });
+    let engine = Engine::new(LIMITS);
+    let mut clients = engine.add(loaded(vec![broken], vec![slot("positive", 0, LongText::Head)]));
+    clients.extend(engine.add(loaded(vec![Fake::default(); 2], vec![slot("praise", 0, LongText::Head)])));
     assert!(matches!(clients[0].predict(&["good"]), Err(LabelError::Broken { .. })));
     assert!(matches!(clients[0].predict(&["good"]), Err(LabelError::StillBroken)));
     assert_eq!(labels(&clients[1], &["good"; 40]), vec![Some("praise".to_owned()); 40]);

@@ -13,7 +13,7 @@ use engine::onnx::SessionError;
 use engine::package::Package;
 use engine::settings::{Config, LongTextKind, Settings};
 use engine::tokens::LongText;
-use engine::{Client, Prediction};
+use engine::{Client, Engine, Prediction, Removal};
 use proptest::prelude::*;
 use schemas::chain;
 use tests::workspace;
@@ -139,6 +139,31 @@ fn golden_texts_with_other_scores_are_listed_by_number() {
     assert!(error.contains("2 differ; number 1: expected positive 0.5, found negative 0.95257"), "{error}");
     assert!(error.contains("number 2: expected positive 0.7, found positive 0.98201"), "{error}");
     assert!(!error.contains("good"), "a text stays out of the log: {error}");
+}
+
+#[test]
+fn a_package_joins_a_running_engine_and_one_that_fails_leaves_the_others_as_they_were() {
+    let (old, new) = (Tiny::new(), Tiny::new());
+    let Some(client) = load("a_package_joins_a_running_engine", settings(old.dir())) else { return };
+    let client = client.unwrap_or_else(|error| panic!("the tiny package loads: {error}"));
+    let engine = Engine::of(&client);
+    let config = |tiny: &Tiny| Config::try_from(settings(tiny.dir())).expect("good settings");
+
+    let manifest = r#"{"golden": [{"text": "bad", "label": "positive", "score": 0.5}]}"#;
+    let failing = Tiny::new().with("labelstream.json", manifest);
+    let error = load::load_into(&engine, &config(&failing)).err();
+    assert!(matches!(error, Some(LoadError::Golden { .. })), "{error:?}");
+    assert_eq!(engine.models(), [Arc::clone(client.model())]);
+    assert_eq!(predict(&client, &["good"]).iter().filter(|answer| answer.is_ok()).count(), 1);
+
+    let engine_of_thread = engine.clone();
+    let config = config(&new);
+    let loading = std::thread::spawn(move || load::load_into(&engine_of_thread, &config));
+    let loaded = loading.join().expect("no panic").unwrap_or_else(|error| panic!("the tiny package loads: {error}"));
+    assert_eq!(engine.models(), [Arc::clone(client.model()), Arc::clone(loaded.client.model())]);
+    client.remove(Removal::Finish);
+    assert_eq!(engine.models(), [Arc::clone(loaded.client.model())]);
+    assert_eq!(predict(&loaded.client, &["good"]).iter().filter(|answer| answer.is_ok()).count(), 1);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine::label::{ProblemType, Rules};
 use engine::model::{Model, ModelError, Scores, TokenBatch};
 use engine::tokens::{LongText, TokenLimits, Tokens};
-use engine::{Client, Limits, Loaded, Pool, Slot, SlotConfig};
+use engine::{Client, Engine, Limits, Loaded, Pool, Slot, SlotConfig};
 use formats::time::TimeUnit;
 use formats::{DecodeConfig, DecodeSettings, Decoder, Format, Layout, OnClash, Tombstones};
 use schemas::ModelId;
@@ -81,7 +81,7 @@ pub(crate) fn client(broker: &Broker, faults: &Arc<Faults>) -> Client {
         failures_max: positive(8),
     };
     let slots = vec![Slot::new(Arc::new(id), tokens(), rules, config)];
-    engine::start(vec![Loaded { sessions, slots }], Limits { bytes_max: 10_000, passed_over_max: 8 }).remove(0)
+    Engine::new(Limits { bytes_max: 10_000, passed_over_max: 8 }).add(Loaded { sessions, slots }).remove(0)
 }
 
 fn tokens() -> Tokens {
