@@ -14,7 +14,7 @@ use tests::names::unique;
 use tests::process::{Process, free_port};
 use tests::records::{Record, client, create_topics, produce};
 
-const PARTITIONS: i32 = 4;
+pub(crate) const PARTITIONS: i32 = 4;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// One worker's topics, so that every round starts from nothing.

@@ -32,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("demo", &["classifier", "devbroker", "drift", "engine", "explain", "formats", "ingest", "kafka", "schemas", "service", "sink", "workers"]),
     ("cli", &["classifier", "demo", "devbroker", "drift", "engine", "explain", "ingest", "kafka", "packages", "schemas", "service", "sink", "workers"]),
     ("tests", &["classifier", "cli", "devbroker", "drift", "engine", "formats", "ingest", "kafka", "packages", "schemas", "service", "sink"]),
-    ("bench", &["drift", "engine", "schemas", "statistics", "tests"]),
+    ("bench", &["classifier", "drift", "engine", "schemas", "service", "statistics", "tests", "workers"]),
 ];
 
 /// Which crates may import a library: an edge or an engine has one home. Crates that only test may import any.
