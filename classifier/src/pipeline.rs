@@ -123,6 +123,7 @@ async fn read<S: Source>(
             }
             event = source.next(), if !open.is_full() => match event? {
                 SourceEvent::Record(record, generation) => open.push(record, generation),
+                SourceEvent::Drained { partition, end, generation } => open.drained(partition, end, generation),
                 SourceEvent::Tick => {}
                 SourceEvent::Lost => open.clear(),
                 SourceEvent::End => return Ok(()),

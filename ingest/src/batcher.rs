@@ -4,6 +4,7 @@
 //! reached ([`Batcher::is_full`]). There is no linger: at low load a batch is one record, under backlog it is large.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use schemas::{Batch, Generation, RawEvent};
 
@@ -22,34 +23,47 @@ pub struct Batcher {
     generation: Generation,
     records: Vec<RawEvent>,
     bytes: usize,
+    /// Ends of drained partitions, behind their last records.
+    ends: Vec<((Arc<str>, i32), i64)>,
 }
 
 impl Batcher {
     pub fn new(limits: BatchLimits) -> Self {
-        Self { limits, generation: Generation::default(), records: Vec::new(), bytes: 0 }
+        Self { limits, generation: Generation::default(), records: Vec::new(), bytes: 0, ends: Vec::new() }
     }
 
     /// Adds one record. A newer generation voids what is open; an older record is itself void.
     pub fn push(&mut self, record: RawEvent, generation: Generation) {
-        if generation < self.generation {
-            return;
+        if self.is_current(generation) {
+            self.bytes += record.held_bytes();
+            self.records.push(record);
         }
+    }
+
+    /// Adds the end of a drained partition, which a batch covers behind the records that came before.
+    pub fn drained(&mut self, partition: (Arc<str>, i32), end: i64, generation: Generation) {
+        if self.is_current(generation) {
+            self.ends.push((partition, end));
+        }
+    }
+
+    fn is_current(&mut self, generation: Generation) -> bool {
         if generation > self.generation {
             self.clear();
             self.generation = generation;
         }
-        self.bytes += record.held_bytes();
-        self.records.push(record);
+        generation == self.generation
     }
 
     /// Drops the open batch: its records will be read again.
     pub fn clear(&mut self) {
         self.records.clear();
+        self.ends.clear();
         self.bytes = 0;
     }
 
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.records.is_empty() && self.ends.is_empty()
     }
 
     /// True when nothing more may be added: the back-pressure on the source.
@@ -59,11 +73,12 @@ impl Batcher {
 
     /// Closes the open batch; `None` when nothing is open.
     pub fn take(&mut self) -> Option<Batch<RawEvent>> {
-        if self.records.is_empty() {
+        if self.is_empty() {
             return None;
         }
         self.bytes = 0;
-        Some(Batch::read(std::mem::take(&mut self.records), self.generation))
+        let records = std::mem::take(&mut self.records);
+        Some(Batch::read(records, self.generation).covering(self.ends.drain(..)))
     }
 }
 

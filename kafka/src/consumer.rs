@@ -11,6 +11,8 @@
 mod begin;
 mod chunk;
 mod context;
+mod drained;
+mod drains;
 mod end;
 mod hand_over;
 mod passed;
@@ -50,6 +52,8 @@ const CLOSE_LOOK: Duration = Duration::from_millis(5);
 pub struct KafkaSource {
     deliveries: mpsc::Receiver<Delivery>,
     buffer: VecDeque<RawEvent>,
+    /// Ends of drained partitions, behind what is buffered.
+    drained: Vec<((Arc<str>, i32), i64)>,
     /// The generation of the buffer, and of what was handed out.
     generation: Generation,
     has_handed_out: bool,
@@ -111,6 +115,7 @@ impl KafkaSource {
         Ok(Self {
             deliveries,
             buffer: VecDeque::new(),
+            drained: Vec::new(),
             generation: Generation::default(),
             has_handed_out: false,
             has_ended: false,
@@ -141,6 +146,7 @@ impl KafkaSource {
         }
         self.generation = self.leases.generation();
         self.buffer.clear();
+        self.drained.clear();
         self.has_ended = false;
         std::mem::take(&mut self.has_handed_out)
     }
@@ -155,8 +161,9 @@ impl KafkaSource {
     fn accept(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::Records(generation, records) if generation == self.generation => self.buffer = records.into(),
+            Delivery::Drained(generation, ends) if generation == self.generation => self.drained = ends,
             Delivery::End(generation) => self.has_ended = generation == self.generation,
-            Delivery::Records(..) | Delivery::Ended => {}
+            Delivery::Records(..) | Delivery::Drained(..) | Delivery::Ended => {}
         }
         if let Some(thread) = &self.thread {
             thread.thread().unpark(); // it may wait for the room that is now there
@@ -173,6 +180,9 @@ impl Source for KafkaSource {
             if let Some(record) = self.buffer.pop_front() {
                 self.has_handed_out = true;
                 return Ok(SourceEvent::Record(record, self.generation));
+            }
+            if let Some((partition, end)) = self.drained.pop() {
+                return Ok(SourceEvent::Drained { partition, end, generation: self.generation });
             }
             if std::mem::take(&mut self.has_ended) {
                 return Ok(SourceEvent::End);
@@ -201,6 +211,7 @@ impl Source for KafkaSource {
         self.leases.end_generation(Duration::ZERO);
         self.generation = self.leases.generation();
         self.buffer.clear();
+        self.drained.clear();
         (self.has_handed_out, self.has_ended) = (false, false);
         Ok(())
     }

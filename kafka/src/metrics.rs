@@ -19,6 +19,7 @@ pub const OUTAGES: &str = "labelstream_broker_outages_total";
 pub const UNREADABLE_HEADERS: &str = "labelstream_unreadable_headers_total";
 pub const LOST: &str = "labelstream_lost_records_total";
 pub const BEGUN_AGAIN: &str = "labelstream_logs_begun_again_total";
+pub const DRAINED: &str = "labelstream_drained_partitions_total";
 
 pub const TRANSACTIONS: &str = "labelstream_transactions_total";
 pub const TRANSACTION_TIME: &str = "labelstream_transaction_seconds";
@@ -54,6 +55,7 @@ pub fn describe() {
     describe_counter!(UNREADABLE_HEADERS, Unit::Count, "Headers dropped because their name is not UTF-8.");
     describe_counter!(LOST, Unit::Count, "Offsets of records that were deleted before they were read.");
     describe_counter!(BEGUN_AGAIN, Unit::Count, "Times that a committed offset was beyond the end of its partition.");
+    describe_counter!(DRAINED, Unit::Count, "Times that a partition was read to an end behind its last record.");
     describe_counter!(TRANSACTIONS, Unit::Count, "Transactions by outcome: committed, stale, aborted, unresolved.");
     describe_histogram!(TRANSACTION_TIME, Unit::Seconds, "From the begin of a transaction to its commit.");
     describe_histogram!(COMMIT_TIME, Unit::Seconds, "The commit alone, after all deliveries are acknowledged.");
@@ -104,6 +106,10 @@ pub(crate) fn lost(topic: &str, records: u64) {
 
 pub(crate) fn begun_again(topic: &str) {
     counter!(BEGUN_AGAIN, "topic" => topic.to_owned()).increment(1);
+}
+
+pub(crate) fn drained() {
+    counter!(DRAINED).increment(1);
 }
 
 pub(crate) fn unreadable_headers(headers: u64) {

@@ -95,6 +95,7 @@ pub struct SourceConfig {
     pub(crate) prefetch_bytes_max: usize,
     pub(crate) until_end: Option<UntilEnd>,
     pub(crate) tells_ends: bool,
+    pub(crate) tells_drained: bool,
     /// False for readers that commit nothing.
     pub(crate) commits_starts: bool,
 }
@@ -112,6 +113,13 @@ impl SourceConfig {
     #[must_use]
     pub fn telling_ends(mut self) -> Self {
         self.tells_ends = true;
+        self
+    }
+
+    /// Makes the source tell the ends of drained partitions, for a reader that commits them.
+    #[must_use]
+    pub fn telling_drained(mut self) -> Self {
+        self.tells_drained = true;
         self
     }
 
@@ -249,6 +257,7 @@ impl TryFrom<SourceSettings> for SourceConfig {
             prefetch_bytes_max: settings.prefetch_bytes_max,
             until_end: None,
             tells_ends: false,
+            tells_drained: false,
             commits_starts: true,
         })
     }

@@ -1,6 +1,7 @@
 //! Where events come from: the one trait that the pipeline reads through, in production and in simulation.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use schemas::{Generation, RawEvent, Recovery};
 
@@ -9,6 +10,9 @@ use schemas::{Generation, RawEvent, Recovery};
 pub enum SourceEvent {
     /// The next record of its partition, and the generation that it was read under.
     Record(RawEvent, Generation),
+    /// The partition is read to its end, and the offsets between its last record and `end` hold nothing to be seen:
+    /// transaction markers and aborted records. To be committed behind all of its records, so that no lag stays.
+    Drained { partition: (Arc<str>, i32), end: i64, generation: Generation },
     /// Nothing arrived for a while; a chance to look at the clock.
     Tick,
     /// Partitions were taken away, or the group's generation changed: what was read and is not yet published will be

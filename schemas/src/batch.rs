@@ -39,11 +39,12 @@ impl Ticket {
 
     /// Covers one more record: its partition continues after it.
     pub fn cover(&mut self, origin: &Origin) {
-        let next = origin.offset + 1;
-        self.next_offsets
-            .entry((Arc::clone(&origin.topic), origin.partition))
-            .and_modify(|known| *known = next.max(*known))
-            .or_insert(next);
+        self.cover_to((Arc::clone(&origin.topic), origin.partition), origin.offset + 1);
+    }
+
+    /// Covers a partition up to before `next`, also offsets at which no record is to be seen.
+    pub fn cover_to(&mut self, partition: (Arc<str>, i32), next: i64) {
+        self.next_offsets.entry(partition).and_modify(|known| *known = next.max(*known)).or_insert(next);
     }
 
     /// The offset to continue from, per topic and partition.
@@ -72,9 +73,9 @@ impl Batch<RawEvent> {
     }
 
     /// Takes apart what was read together, for a stage that makes batches of its records again.
-    pub fn into_records(self) -> (Vec<RawEvent>, Generation) {
+    pub fn into_records(self) -> (Vec<RawEvent>, Ticket) {
         assert!(self.rejects.is_empty() && self.tombstones.is_empty(), "nothing was decided of these records");
-        (self.items, self.ticket.generation)
+        (self.items, self.ticket)
     }
 }
 
@@ -86,6 +87,15 @@ impl<T> Batch<T> {
             ticket.cover(origin(item));
         }
         Self { items, rejects: Vec::new(), tombstones: Vec::new(), ticket }
+    }
+
+    /// Also covers these partitions up to before an offset: the ends of drained ones lie behind their last records.
+    #[must_use]
+    pub fn covering(mut self, ends: impl IntoIterator<Item = ((Arc<str>, i32), i64)>) -> Self {
+        for (partition, next) in ends {
+            self.ticket.cover_to(partition, next);
+        }
+        self
     }
 
     pub fn items(&self) -> &[T] {

@@ -17,4 +17,5 @@ pub mod process;
 pub mod records;
 pub mod rights;
 pub mod s3;
+pub mod transactions;
 pub mod workspace;

@@ -14,6 +14,7 @@ use tests::broker::{self, TestBroker};
 use tests::names::unique;
 use tests::process::Process;
 use tests::records::{Record, await_committed, create_topics, produce, read_committed};
+use tests::transactions::{self, Ending, await_no_lag};
 use tests::workspace;
 
 const PARTITIONS: i32 = 4;
@@ -209,6 +210,11 @@ fn feed(stage: &Stage, texts: &mut impl Iterator<Item = String>, per_second: usi
         }
         fed += records.len();
         produce(&stage.brokers, &stage.input, &records);
+        // Aborted records and a marker, which take offsets that no worker sees.
+        if records.iter().any(|record| record.timestamp_ms.is_some_and(|time| time % 100 < 2)) {
+            let partition = i32::try_from(fed).expect("few records") % PARTITIONS;
+            transactions::produce(&stage.brokers, &stage.input, partition, &["aborted"], Ending::Aborted);
+        }
     }
     fed
 }
@@ -234,7 +240,12 @@ fn campaign(broker: &TestBroker, plan: &Plan, texts: &mut (impl Iterator<Item = 
         assert!(fed > plan.kills, "the stream went on while workers were killed: {fed} records");
         workers
     });
+    for partition in 0..PARTITIONS {
+        transactions::produce(&stage.brokers, &stage.input, partition, &["aborted"], Ending::Aborted);
+    }
     let records = verify(&stage, PATIENCE + plan.pause_max);
+    await_no_lag(&stage.brokers, &stage.group, &stage.input, PARTITIONS, PATIENCE);
+    assert_eq!(verify(&stage, PATIENCE), records, "a drained partition costs no record and repeats none");
     for worker in &mut workers {
         worker.signal("TERM");
         worker.await_success(PATIENCE);

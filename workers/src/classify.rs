@@ -28,10 +28,8 @@ impl Worker {
     /// # Errors
     /// When the broker does not answer in time, a topic is missing or may not be written.
     pub fn connect(config: &Config, model: Client, until_end: bool) -> Result<Self, WorkerError> {
-        let mut source: SourceConfig = config.source().clone();
-        if until_end {
-            source = source.until_end(UntilEnd::Committed);
-        }
+        let source: SourceConfig = config.source().clone();
+        let source = if until_end { source.until_end(UntilEnd::Committed) } else { source.telling_drained() };
         let source = KafkaSource::start(config.connection(), source)?;
         let leases = source.leases();
         let publisher = KafkaPublisher::connect(config.sink(), config.identity(), leases.lease_fn())?;

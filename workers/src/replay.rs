@@ -103,7 +103,7 @@ impl Replay {
                     open.sort(record, generation, route, &|origin| self.originals.read(origin))?;
                     false
                 }
-                Some(SourceEvent::Tick) => true,
+                Some(SourceEvent::Tick | SourceEvent::Drained { .. }) => true,
                 Some(SourceEvent::Lost) => {
                     open = Open::new(open.ticket.generation());
                     if self.publisher.is_none() {

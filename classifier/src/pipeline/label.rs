@@ -151,7 +151,8 @@ impl<'a> Stage<'a> {
 
     /// Decodes records and asks for their texts. What is under way of an older generation is void: it is read again.
     fn begin(&mut self, batch: Batch<RawEvent>) -> Result<(), PipelineError> {
-        let (records, generation) = batch.into_records();
+        let (records, ticket) = batch.into_records();
+        let generation = ticket.generation();
         if generation < self.generation {
             metrics::stale(records.len());
             return Ok(());
@@ -161,6 +162,10 @@ impl<'a> Stage<'a> {
             self.texts.clear();
             self.caller = caller(self.tools.model, &self.answer, self.pulse, &self.watched);
             self.generation = generation;
+        }
+        self.order.cover(&ticket);
+        if records.is_empty() {
+            return Ok(()); // the ends of drained partitions alone
         }
         let started = Instant::now();
         let first = records.first().map(|record| record.origin.clone());
@@ -205,9 +210,11 @@ impl<'a> Stage<'a> {
 
     /// All that may leave now.
     fn release(&mut self) -> Option<Batch<LabelRecord>> {
-        let Released { done, begun } = self.order.release()?;
-        metrics::released(done.len(), begun.elapsed());
-        Some(Batch::of(done, self.generation, origin).sift(|outcome| outcome))
+        let Released { done, begun, ends } = self.order.release()?;
+        if let Some(begun) = begun {
+            metrics::released(done.len(), begun.elapsed());
+        }
+        Some(Batch::of(done, self.generation, origin).covering(ends).sift(|outcome| outcome))
     }
 
     /// Says which record the stage works on: it goes on while the engine comes back with that one, whatever other texts

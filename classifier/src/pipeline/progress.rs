@@ -55,7 +55,7 @@ impl Progress {
         self.tombstones.load(Ordering::Relaxed)
     }
 
-    /// Batches committed.
+    /// Batches of records committed; the ends of drained partitions alone are none.
     pub fn batches(&self) -> u64 {
         self.batches.load(Ordering::Relaxed)
     }
@@ -75,7 +75,7 @@ impl Progress {
             self.labeled.fetch_add(summary.labeled, Ordering::Relaxed);
             self.dead_letters.fetch_add(summary.dead_letters, Ordering::Relaxed);
             self.tombstones.fetch_add(summary.skipped + summary.forwarded, Ordering::Relaxed);
-            self.batches.fetch_add(1, Ordering::Relaxed);
+            self.batches.fetch_add(u64::from(summary.records() > 0), Ordering::Relaxed);
         }
         metrics::published(summary, published, took);
     }

@@ -69,7 +69,9 @@ impl Tail {
             }
             Ok(Err(error)) => Err(error),
             // A rebalance begins again at the beginning; a label that is read twice changes nothing.
-            Ok(Ok(SourceEvent::Tick | SourceEvent::Lost | SourceEvent::End)) | Err(_) => Ok(None),
+            Ok(Ok(SourceEvent::Tick | SourceEvent::Drained { .. } | SourceEvent::Lost | SourceEvent::End)) | Err(_) => {
+                Ok(None)
+            }
         }
     }
 

@@ -60,7 +60,7 @@ pub(super) async fn read(
             }
             event = source.next(), if !is_waiting => match event? {
                 SourceEvent::Record(record, generation) => open.push(record, generation),
-                SourceEvent::Tick => tick(&to_count),
+                SourceEvent::Tick | SourceEvent::Drained { .. } => tick(&to_count),
                 SourceEvent::Lost => open.clear(),
                 SourceEvent::End => end = Some(source.generation()),
             },

@@ -249,7 +249,7 @@ impl ClientContext for Context {
                 }
                 if all_handed_over {
                     let slot = (topic.clone(), partition.partition);
-                    if partition.ls_offset >= 0 && partition.next_offset >= partition.ls_offset {
+                    if partition.ls_offset >= 0 && partition.next_offset == partition.ls_offset {
                         at_end.insert(slot.clone());
                     }
                     fetched_to.insert(slot, partition.next_offset);

@@ -63,7 +63,7 @@ impl Poller {
     }
 
     /// The next offset to be read; `None` before the start is found.
-    fn position(&self, slot: &Slot) -> Option<i64> {
+    pub(super) fn position(&self, slot: &Slot) -> Option<i64> {
         self.state.spans.get(slot).map(|span| span.next).or_else(|| self.state.starts.get(slot))
     }
 }

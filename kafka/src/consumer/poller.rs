@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use super::chunk::{Chunk, Stall};
 use super::context::{Context, Positions};
+use super::drains::Drains;
 use super::end::{EndWatch, SETTLE};
 use super::spans::ReadSpans;
 use super::starts::Starts;
@@ -40,6 +41,8 @@ const REWIND_RETRY: Duration = Duration::from_millis(200);
 /// What the poll thread hands to the reader.
 pub(super) enum Delivery {
     Records(Generation, Vec<RawEvent>),
+    /// Ends of drained partitions, behind all records that were handed over.
+    Drained(Generation, Vec<((Arc<str>, i32), i64)>),
     /// A generation ended while nothing was under way: wakes a reader that waits.
     Ended,
     /// Everything up to the end is done, as far as this generation's partitions go.
@@ -71,11 +74,12 @@ pub(super) struct State {
     pub(super) stall: Option<Stall>,
     rewind_after: Instant,
     /// When the generation began to be read.
-    settled_at: Instant,
+    pub(super) settled_at: Instant,
     /// False while the group decides, also after partitions were lost: nothing is known of what is ours.
     has_assignment: bool,
     pub(super) is_outage: bool,
     end: Option<EndWatch>,
+    pub(super) drains: Drains,
     pub(super) topics: TopicNames,
 }
 
@@ -93,6 +97,7 @@ impl State {
             has_assignment: false,
             is_outage: false,
             end: None,
+            drains: Drains::default(),
             topics: TopicNames::new(&config.topics),
         }
     }
@@ -116,6 +121,7 @@ impl Poller {
             self.poll()?;
             self.listen()?;
             self.look_for_passed();
+            self.tell_drained();
             self.watch_end();
         }
         Ok(())
@@ -176,7 +182,10 @@ impl Poller {
                 let reason = self.consumer.context().cause().unwrap_or(reason);
                 tracing::warn!(brokers = self.consumer.context().brokers(), %error, reason, "no broker can be reached; waiting");
             }
-            _ => tracing::warn!(%error, reason, "librdkafka reported an error and continues"),
+            _ => {
+                self.state.drains.doubt();
+                tracing::warn!(%error, reason, "librdkafka reported an error and continues");
+            }
         }
         Ok(())
     }
@@ -209,6 +218,9 @@ impl Poller {
             self.note_positions(&positions);
             if self.config.tells_ends {
                 self.tell_ends(&positions);
+            }
+            if self.config.tells_drained {
+                self.look_for_drained(&positions);
             }
             if let Some(end) = &mut self.state.end {
                 end.heard(positions);
@@ -251,6 +263,7 @@ impl Poller {
                 self.consumer.context().takeover().learn(&self.consumer);
                 self.state.generation = Some(generation);
                 self.state.settled_at = Instant::now();
+                self.state.drains = Drains::default();
                 if let Some(end) = &mut self.state.end {
                     end.unsettle(Instant::now());
                 }

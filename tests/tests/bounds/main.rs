@@ -218,7 +218,7 @@ impl Reader {
             assert!(Instant::now() < deadline, "no record came");
             match self.next() {
                 SourceEvent::Record(record, _) => return (record.origin.partition, record.origin.offset),
-                SourceEvent::Tick | SourceEvent::Lost => {}
+                SourceEvent::Tick | SourceEvent::Drained { .. } | SourceEvent::Lost => {}
                 SourceEvent::End => panic!("the source ended too early"),
             }
         }
@@ -231,7 +231,7 @@ impl Reader {
             assert!(Instant::now() < deadline, "the end did not come");
             match self.next() {
                 SourceEvent::Record(record, _) => panic!("{} is one too many", record.origin),
-                SourceEvent::Tick | SourceEvent::Lost => {}
+                SourceEvent::Tick | SourceEvent::Drained { .. } | SourceEvent::Lost => {}
                 SourceEvent::End => break,
             }
         }

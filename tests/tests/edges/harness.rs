@@ -301,7 +301,7 @@ impl Reader {
                     events.clear();
                     generation = None;
                 }
-                SourceEvent::Tick => {}
+                SourceEvent::Tick | SourceEvent::Drained { .. } => {}
                 SourceEvent::End => panic!("the source ended after {} of {count} records", events.len()),
             }
         }
@@ -353,7 +353,7 @@ impl Reader {
                     open.push(record);
                 }
                 SourceEvent::Lost => open.clear(),
-                SourceEvent::Tick => {}
+                SourceEvent::Tick | SourceEvent::Drained { .. } => {}
                 SourceEvent::End => return,
             }
             if open.len() >= size || (is_tick && !open.is_empty()) {
@@ -371,7 +371,7 @@ impl Reader {
             match self.next().expect("the source goes on") {
                 SourceEvent::Record(record, _) => events.push(record),
                 SourceEvent::Lost => events.clear(),
-                SourceEvent::Tick => {}
+                SourceEvent::Tick | SourceEvent::Drained { .. } => {}
                 SourceEvent::End => return events,
             }
         }

@@ -1,6 +1,7 @@
 //! A worker in hard times, as those who operate it see it: the binary, its log, its exit code and its HTTP server.
 
 mod connections;
+mod drained;
 mod hang;
 mod poison;
 mod ports;

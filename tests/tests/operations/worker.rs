@@ -103,6 +103,10 @@ impl Job {
         Process::start(Command::new(labelstream()).args(self.arguments(more)))
     }
 
+    pub(crate) fn group(&self) -> &str {
+        &self.group
+    }
+
     /// Status and body of an answer; `None` while nothing answers.
     pub(crate) fn ask(&self, path: &str) -> Option<(u16, String)> {
         ask(self.http, path)

@@ -16,6 +16,9 @@ use sink::publisher::Publisher;
 use crate::faults::{Faults, Kind, Seam};
 use crate::model::expected_label;
 
+/// Offsets behind the last record of each partition that no reader sees, as of a transaction marker and an aborted record.
+const UNSEEN: usize = 2;
+
 /// What lies on the broker and what the group knows.
 #[derive(Default)]
 pub(crate) struct State {
@@ -41,7 +44,7 @@ impl State {
     }
 
     fn done(&self) -> bool {
-        self.committed.iter().zip(&self.input).all(|(committed, records)| *committed == records.len())
+        self.committed.iter().zip(&self.input).all(|(committed, records)| *committed == records.len() + UNSEEN)
     }
 }
 
@@ -52,6 +55,8 @@ pub(crate) struct Broker {
     checks_generation: bool,
     swaps_answers: bool,
     swaps_records: bool,
+    commits_what_is_read: bool,
+    drains_before_the_last: bool,
     ends: bool,
 }
 
@@ -59,8 +64,16 @@ impl Broker {
     pub(crate) fn new(input: Vec<Vec<RawEvent>>, faults: Arc<Faults>) -> Self {
         let empty = vec![0; input.len()];
         let state = State { input, committed: empty.clone(), positions: empty, ..State::default() };
-        let state = Arc::new(Mutex::new(state));
-        Self { state, faults, checks_generation: true, swaps_answers: false, swaps_records: false, ends: true }
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            faults,
+            checks_generation: true,
+            swaps_answers: false,
+            swaps_records: false,
+            commits_what_is_read: false,
+            drains_before_the_last: false,
+            ends: true,
+        }
     }
 
     /// The bug that generations exist for, planted: a zombie's batch is accepted.
@@ -76,6 +89,16 @@ impl Broker {
     /// The bug that a label carries its record for, planted: each leaves in the record of the event before it.
     pub(crate) fn with_swapped_records(self) -> Self {
         Self { swaps_records: true, ..self }
+    }
+
+    /// The bug that tickets exist for, planted: a commit covers all that was read, also what is not published yet.
+    pub(crate) fn with_commits_past_unpublished_records(self) -> Self {
+        Self { commits_what_is_read: true, ..self }
+    }
+
+    /// Planted: a partition is told as drained while its last record was not handed over.
+    pub(crate) fn with_partitions_drained_too_early(self) -> Self {
+        Self { drains_before_the_last: true, ..self }
     }
 
     pub(crate) fn swaps_answers(&self) -> bool {
@@ -107,7 +130,7 @@ impl Broker {
     }
 }
 
-/// Reads the partitions in turn; one record a call, none of it before the last await, so that cancelling loses nothing.
+/// Reads the partitions in turn, each to its end behind the last record; one event a call, none of it before the last await, so that cancelling loses nothing.
 pub(crate) struct FakeSource {
     broker: Broker,
     turn: usize,
@@ -124,10 +147,19 @@ impl FakeSource {
         }
         for _ in 0..state.input.len() {
             self.turn = (self.turn + 1) % state.input.len();
-            let (partition, position) = (self.turn, state.positions[self.turn]);
-            if let Some(record) = state.input[partition].get(position).cloned() {
+            let (partition, position, generation) = (self.turn, state.positions[self.turn], state.generation);
+            let records = &state.input[partition];
+            let (last, end) = (records.len().saturating_sub(1), records.len() + UNSEEN);
+            let is_read = position >= if self.broker.drains_before_the_last { last } else { records.len() };
+            if is_read && position < end {
+                state.positions[partition] = end;
+                let partition = i32::try_from(partition).expect("few partitions");
+                let end = i64::try_from(end).expect("few records");
+                return Some(SourceEvent::Drained { partition: ("in".into(), partition), end, generation });
+            }
+            if let Some(record) = records.get(position).cloned() {
                 state.positions[partition] += 1;
-                return Some(SourceEvent::Record(record, state.generation));
+                return Some(SourceEvent::Record(record, generation));
             }
         }
         None
@@ -215,6 +247,9 @@ impl Publisher for FakePublisher {
         for ((_, partition), next) in batch.ticket().next_offsets() {
             let partition = usize::try_from(*partition).expect("partitions count from zero");
             state.committed[partition] = usize::try_from(*next).expect("offsets count from zero");
+        }
+        if self.broker.commits_what_is_read {
+            state.committed = state.positions.clone();
         }
         if fault == Some(Kind::FailsAfter) { Err(refused("after the commit")) } else { Ok(Published::Committed) }
     }

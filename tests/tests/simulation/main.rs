@@ -1,7 +1,8 @@
 //! The real `run` and its supervisor over a broker in memory, with a fault at every call of every seam, of every kind.
 //!
 //! The laws, under any thread timing: each record is committed exactly once, as a label, a dead letter or a tombstone; the
-//! labels of a partition keep its order; it ends in bounded time. A panic or an exit is followed by a new process, as in production.
+//! labels of a partition keep its order; in the end each partition is committed to behind its transaction markers; it ends in
+//! bounded time. A panic or an exit is followed by a new process, as in production.
 
 mod broker;
 mod faults;
@@ -173,6 +174,22 @@ fn notices_a_publisher_that_ignores_generations() {
         let faults = Arc::new(Faults::at(Seam::Read, call, Kind::Rebalance));
         simulate(Broker::new(records(), Arc::clone(&faults)).without_generation_check(), &faults);
     }
+}
+
+#[test]
+#[should_panic(expected = "each record exactly once")]
+fn notices_a_commit_past_an_unpublished_record() {
+    for call in 1..30 {
+        let faults = Arc::new(Faults::at(Seam::Publish, call, Kind::Rebalance));
+        simulate(Broker::new(records(), Arc::clone(&faults)).with_commits_past_unpublished_records(), &faults);
+    }
+}
+
+#[test]
+#[should_panic(expected = "each record exactly once")]
+fn notices_a_partition_that_is_drained_before_its_last_record() {
+    let faults = Arc::new(Faults::default());
+    simulate(Broker::new(records(), Arc::clone(&faults)).with_partitions_drained_too_early(), &faults);
 }
 
 #[test]
