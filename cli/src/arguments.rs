@@ -4,7 +4,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{broker, check, classify, completions, demo, drift, model, replay, score};
+use crate::{broker, check, classify, completions, demo, drift, model, replay, scaler, score};
 
 /// What the process returns, as `--help` tells it.
 const EXIT_CODES: &str = "\
@@ -24,6 +24,7 @@ Examples:
   labelstream classify --brokers localhost:9092 --input messages --output messages-labeled
   labelstream replay --brokers localhost:9092 --dead-letter messages-dead-letters --dry-run
   labelstream drift --brokers localhost:9092 --input messages-labeled --reports ./labelstream-data
+  labelstream scaler --brokers localhost:9092 --input messages
   labelstream score tickets.csv --text message --out tickets-labeled.csv
 
 Labelled events and results go to Kafka and to stdout, reports to a folder or to S3, logs to stderr.";
@@ -48,6 +49,7 @@ pub enum Command {
     Check(check::CheckArguments),
     Replay(replay::ReplayArguments),
     Drift(drift::DriftArguments),
+    Scaler(scaler::ScalerArguments),
     Score(score::ScoreArguments),
     Model(model::ModelArguments),
     Completions(completions::CompletionsArguments),

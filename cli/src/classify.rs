@@ -5,8 +5,9 @@ use std::sync::Arc;
 use classifier::pipeline::{Progress, Stage};
 use packages::error::FetchError;
 use serde_json::json;
-use service::http::{Facts, Health, Program, Server};
+use service::http::{Facts, Health, Program, Server, Told};
 use tokio_util::sync::CancellationToken;
+use workers::backlog::{self, BacklogWatch};
 use workers::brokers;
 use workers::classify::Worker;
 use workers::error::WorkerError;
@@ -48,6 +49,7 @@ const PROGRAM: Program = Program {
     command: "classify",
     port: 9464,
     not_loaded: "the model is not loaded",
+    not_joined: "not a member of the consumer group yet",
     since_last_commit: "last_commit_seconds_ago",
 };
 
@@ -66,8 +68,9 @@ pub fn run(arguments: &ClassifyArguments) -> Result<(), Failure> {
     let _watches_while_it_lives = watchdog(progress.stages(), move |stage| {
         if stage == Stage::Publish.name() { stall_max.saturating_add(publish_max) } else { stall_max }
     })?;
-    let _answers_while_it_lives =
-        Server::start(config.http(), Arc::clone(&health), Box::new(move || metrics.render()))?;
+    let told =
+        Told { metrics: Box::new(move || metrics.render()), backlog: Some(backlog::page(&BacklogWatch::new(&config))) };
+    let _answers_while_it_lives = Server::start(config.http(), Arc::clone(&health), told)?;
     let Some(mut worker) = connect(&config, arguments.until_end, &health, &stop)? else { return Ok(()) };
     worker.run(&progress, &stop)?;
     let (labeled, dead_letters, tombstones) = (progress.labeled(), progress.dead_letters(), progress.tombstones());

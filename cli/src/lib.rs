@@ -11,6 +11,7 @@ pub mod drift;
 pub mod failure;
 pub mod model;
 pub mod replay;
+pub mod scaler;
 pub mod score;
 pub mod settings_arguments;
 mod start;

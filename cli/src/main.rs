@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use cli::arguments::{Arguments, Command};
 use cli::failure::Failure;
-use cli::{broker, check, classify, completions, demo, drift, model, replay, score};
+use cli::{broker, check, classify, completions, demo, drift, model, replay, scaler, score};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -30,6 +30,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Check(arguments) => check::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::Drift(arguments) => drift::run(arguments),
+        Command::Scaler(arguments) => scaler::run(arguments),
         Command::Score(arguments) => score::run(arguments),
         Command::Model(arguments) => model::run(arguments),
         Command::Completions(arguments) => completions::run(arguments, Arguments::command()),

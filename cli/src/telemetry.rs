@@ -53,5 +53,6 @@ pub fn install(config: &Config) -> Result<Metrics, TelemetryError> {
     ingest::metrics::describe();
     kafka::metrics::describe();
     sink::metrics::describe();
+    workers::metrics::describe();
     Ok(metrics)
 }

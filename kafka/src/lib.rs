@@ -8,11 +8,13 @@
 //! | table | a compacted topic in memory |
 //! | range, originals | records read by their place, without a group and without a trace |
 //! | rights, look | what this user may do, and what lies on the input, found out without a trace |
+//! | backlog | what waits for a group over all partitions, found out without joining it |
 //! | writer, follower | a producer and a reader as an application of the user's would have them |
 //! | outbox | the records of one transaction, by place |
 //! | transactor | publishes an outbox and the offsets of a ticket, all or nothing |
 //! | limits | what the topics that are written take, as far as it is known |
 
+pub mod backlog;
 pub mod clock;
 pub mod connection;
 pub mod consumer;
@@ -24,6 +26,7 @@ pub mod limits;
 mod listener;
 pub mod look;
 pub mod metrics;
+mod offsets;
 pub mod originals;
 mod outage;
 pub mod outbox;

@@ -152,6 +152,11 @@ impl SourceConfig {
         self.instance.as_deref()
     }
 
+    /// How long one question to the broker may take.
+    pub fn request_wait(&self) -> Duration {
+        self.request_wait
+    }
+
     /// For the maker of output topics, which are as wide as these.
     pub fn topic_wait(&self) -> Duration {
         self.topic_wait

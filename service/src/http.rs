@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 pub use health::{Facts, Health, Program};
-pub use pages::Render;
+pub use pages::{Ask, Render, Told};
 
 /// Ports that are tried when `http.listen` is not set: more workers than that on one host are set up by somebody.
 const PORTS_TRIED: u16 = 16;
@@ -103,7 +103,7 @@ impl Server {
     ///
     /// # Errors
     /// When the address is taken or not of this machine: the message says what to set instead.
-    pub fn start(config: HttpConfig, health: Arc<Health>, metrics: Render) -> Result<Option<Self>, HttpError> {
+    pub fn start(config: HttpConfig, health: Arc<Health>, told: Told) -> Result<Option<Self>, HttpError> {
         if !config.enabled {
             return Ok(None);
         }
@@ -116,10 +116,11 @@ impl Server {
         let closed = close.clone();
         let limits = serve::Limits { connections_max: config.connections_max, request_wait: config.request_wait };
         let serve = move || {
-            let pages = pages::router(Arc::clone(&health), metrics);
+            let pages = pages::router(Arc::clone(&health), told);
             if let Err(error) = runtime.block_on(serve::serve(listener, pages, limits, &health, &closed)) {
                 tracing::error!(%error, "the HTTP server ended");
             }
+            runtime.shutdown_background(); // a page that asks Kafka may still wait for it
         };
         let thread = thread::Builder::new().name("http".to_owned()).spawn(serve).map_err(HttpError::Thread)?;
         tracing::info!(%address, "serving /health, /ready and /metrics");

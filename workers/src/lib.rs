@@ -5,11 +5,13 @@
 //! package as a folder, the output topics, and what each command runs. What the two workers do lives in the crates
 //! `classifier` and `drift`; flags and what is printed in `cli`.
 
+pub mod backlog;
 pub mod brokers;
 pub mod check;
 pub mod classify;
 pub mod drift;
 pub mod error;
+pub mod metrics;
 pub mod model_source;
 pub mod output_topics;
 pub mod package_path;

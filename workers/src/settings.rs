@@ -6,6 +6,7 @@
 mod drift;
 mod relations;
 mod run;
+pub mod scaling;
 pub mod uses;
 mod written;
 
@@ -33,6 +34,7 @@ use crate::package_path;
 use drift::{check_drift, check_labels};
 use relations::{publish_max, relations};
 use run::RunConfig;
+use scaling::ScalingConfig;
 use uses::Uses;
 use written::{Settings, check};
 
@@ -70,6 +72,7 @@ pub struct Config {
     verdict: VerdictConfig,
     labels: Option<LabelsConfig>,
     reports: ReportsConfig,
+    scaling: ScalingConfig,
     run: RunConfig,
     http: HttpConfig,
     log: LogConfig,
@@ -143,6 +146,11 @@ impl Config {
         &self.reports
     }
 
+    /// What those who scale the workers are told.
+    pub fn scaling(&self) -> ScalingConfig {
+        self.scaling
+    }
+
     /// Who publishes: the replica that also reads.
     pub fn identity(&self) -> Identity {
         Identity {
@@ -195,7 +203,8 @@ impl Config {
         let labels = check_labels(&settings, &mut problems);
         let package = package(&mut settings, &mut problems);
         let publish_max = publish_max(&settings.sink);
-        let Settings { kafka, source, decode, model, packages, batch, sink, reports, run, http, log, .. } = settings;
+        let Settings { kafka, source, decode, model, packages, batch, sink, reports, scaling, run, http, log, .. } =
+            settings;
         let state = check(settings.state, &mut problems);
         let reference = check(settings.reference, &mut problems);
         let verdict = check(settings.verdict, &mut problems);
@@ -207,6 +216,7 @@ impl Config {
         let batch = check(batch, &mut problems);
         let sink = check(sink, &mut problems);
         let reports = check(reports, &mut problems);
+        let scaling = check(scaling, &mut problems);
         let run = check(run, &mut problems);
         let http = check(http, &mut problems);
         let log = check(log, &mut problems);
@@ -228,6 +238,7 @@ impl Config {
                 verdict: verdict?,
                 labels: labels?,
                 reports: reports?,
+                scaling: scaling?,
                 run: run?,
                 http: http?,
                 log: log?,

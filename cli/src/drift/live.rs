@@ -5,7 +5,7 @@ use std::sync::Arc;
 use drift::pipeline::{Progress, Stage, Worker};
 use jiff::Timestamp;
 use serde_json::json;
-use service::http::{Facts, Health, Program, Server};
+use service::http::{Facts, Health, Program, Server, Told};
 use workers::brokers;
 use workers::drift::setup;
 use workers::settings::Config;
@@ -48,6 +48,7 @@ const PROGRAM: Program = Program {
     command: "drift",
     port: 9465,
     not_loaded: "the reference is not loaded",
+    not_joined: "not a member of the consumer group yet",
     since_last_commit: "last_checkpoint_seconds_ago",
 };
 
@@ -73,8 +74,8 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<(), Failure> {
     let _watches_while_it_lives = watchdog(progress.stages(), move |stage| {
         allowed.iter().find(|(name, _)| *name == stage).map_or(stall_max, |(_, allowed)| *allowed)
     })?;
-    let _answers_while_it_lives =
-        Server::start(config.http(), Arc::clone(&health), Box::new(move || metrics.render()))?;
+    let told = Told { metrics: Box::new(move || metrics.render()), backlog: None };
+    let _answers_while_it_lives = Server::start(config.http(), Arc::clone(&health), told)?;
     let setup = setup(&config, arguments.until_end, &stop)?;
     if !brokers::await_answer(&config, &config.drift().source().topics()[0], &stop)? {
         return Ok(());

@@ -15,12 +15,12 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::Generation;
 
-use super::context::Slot;
 use super::poller::Poller;
-use super::starts::{self, Gap, Log, Start};
+use super::starts::{self, Gap, Start};
 use crate::lease::{Assigned, PartitionProgress};
 use crate::listener::Listener;
 use crate::metrics;
+use crate::offsets::{self, Log, Slot, list};
 use crate::read_error;
 use crate::source::SourceError;
 
@@ -206,34 +206,12 @@ impl Poller {
 
     /// The committed offsets of the group. What an open transaction may still change is waited for.
     pub(super) fn committed(&self, asked: TopicPartitionList) -> KafkaResult<BTreeMap<Slot, Option<i64>>> {
-        committed_of(&self.consumer.committed_offsets(asked, self.config.request_wait)?)
+        offsets::committed(&*self.consumer, asked, self.config.request_wait)
     }
 
-    /// Where the logs of these partitions begin and end, without what open transactions hide: two questions to each leader.
+    /// Where the logs of these partitions begin and end, without what open transactions hide.
     pub(super) fn logs(&self, asked: &[Slot]) -> KafkaResult<BTreeMap<Slot, Log>> {
-        let (firsts, ends) = (self.offsets_at(asked, Offset::Beginning)?, self.offsets_at(asked, Offset::End)?);
-        let log = |(slot, first): (Slot, i64)| {
-            let end = ends.get(&slot).copied()?;
-            Some((slot, Log { first, end }))
-        };
-        Ok(firsts.into_iter().filter_map(log).collect())
-    }
-
-    /// Kafka finds the first and the last offset as it finds those of a time.
-    fn offsets_at(&self, asked: &[Slot], place: Offset) -> KafkaResult<BTreeMap<Slot, i64>> {
-        let mut times = TopicPartitionList::with_capacity(asked.len());
-        for (topic, partition) in asked {
-            times.add_partition_offset(topic, *partition, place)?;
-        }
-        let answer = self.consumer.offsets_for_times(times, self.config.request_wait)?;
-        let mut found = BTreeMap::new();
-        for element in answer.elements() {
-            element.error()?;
-            if let Offset::Offset(offset) = element.offset() {
-                found.insert((element.topic().to_owned(), element.partition()), offset);
-            }
-        }
-        Ok(found)
+        offsets::logs(&*self.consumer, asked, self.config.request_wait)
     }
 
     /// A client that sees what transactions have not settled yet. It joins no group and is needed for a moment, rarely.
@@ -253,22 +231,4 @@ impl Start {
 
 pub(super) fn slots(list: &TopicPartitionList) -> Vec<Slot> {
     list.elements().into_iter().map(|element| (element.topic().to_owned(), element.partition())).collect()
-}
-
-pub(super) fn list(slots: &[Slot]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(slots.len());
-    for (topic, partition) in slots {
-        list.add_partition(topic, *partition);
-    }
-    list
-}
-
-pub(super) fn committed_of(answer: &TopicPartitionList) -> KafkaResult<BTreeMap<Slot, Option<i64>>> {
-    let mut committed = BTreeMap::new();
-    for element in answer.elements() {
-        element.error()?;
-        let offset = if let Offset::Offset(offset) = element.offset() { Some(offset) } else { None };
-        committed.insert((element.topic().to_owned(), element.partition()), offset);
-    }
-    Ok(committed)
 }

@@ -23,9 +23,7 @@ use super::takeover::Takeover;
 use crate::lease::Leases;
 use crate::listener::OFFSET;
 use crate::metrics;
-
-/// A topic and its partition.
-pub(super) type Slot = (String, i32);
+use crate::offsets::Slot;
 
 pub(super) struct Context {
     leases: Arc<Leases>,

@@ -7,10 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use super::context::{Positions, Slot};
+use super::context::Positions;
 use super::end::SETTLE;
 use super::poller::{Delivery, Poller};
 use crate::metrics;
+use crate::offsets::Slot;
 
 impl Poller {
     /// Takes note of partitions that are read to their ends. Statistics from before a rewind mean nothing, and what was

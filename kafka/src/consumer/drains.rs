@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::context::Slot;
+use crate::offsets::Slot;
 
 /// What is known of the ends of one generation's partitions.
 #[derive(Debug, Default)]

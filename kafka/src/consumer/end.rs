@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::context::{Positions, Slot};
+use super::context::Positions;
 use super::spans::ReadSpans;
+use crate::offsets::Slot;
 use crate::settings::UntilEnd;
 
 /// How often the committed offsets are looked up.

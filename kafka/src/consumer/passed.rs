@@ -7,9 +7,9 @@
 use rdkafka::consumer::Consumer;
 
 use super::begin::slots;
-use super::context::{Positions, Slot};
+use super::context::Positions;
 use super::poller::Poller;
-use super::starts::Log;
+use crate::offsets::{Log, Slot};
 
 impl Poller {
     /// Finds the partitions whose log begins after what was read of them. What fails is asked again.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::mem;
 
-use super::context::Slot;
+use crate::offsets::Slot;
 
 /// Offsets read since the partition was assigned or rewound: from `first`, to before `next`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 
-use super::begin::{committed_of, list};
-use super::context::Slot;
 use super::poller::Poller;
+use crate::offsets::{self, Slot, list};
 use crate::read_error::exit;
 use crate::settings::OffsetReset;
 use crate::source::SourceError;
@@ -103,8 +102,8 @@ impl Poller {
     /// Whether the group has committed nothing of the topic. A transaction that is not settled need not be waited for:
     /// where there is one, the start was committed before it.
     fn is_group_new_to(&self, slots: &[Slot]) -> KafkaResult<bool> {
-        let answer = self.uncommitted()?.committed_offsets(list(slots), self.config.request_wait)?;
-        Ok(committed_of(&answer)?.values().all(Option::is_none))
+        let committed = offsets::committed(&self.uncommitted()?, list(slots), self.config.request_wait)?;
+        Ok(committed.values().all(Option::is_none))
     }
 
     /// The last stable offset: what an open transaction holds back is not yet there.

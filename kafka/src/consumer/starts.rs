@@ -5,20 +5,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::context::Slot;
+use crate::offsets::{Log, Slot};
 
 /// Deleted ranges remembered per partition. A rewind goes back over a few of the newest at most, and one that is
 /// forgotten would only be counted again.
 const TOLD_MAX: usize = 64;
-
-/// What a partition's log holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Log {
-    /// The first offset that can be read: everything before it was deleted.
-    pub(super) first: i64,
-    /// The offset after the last record.
-    pub(super) end: i64,
-}
 
 /// Where reading begins, and what is wrong about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,6 +20,8 @@ pub struct Program {
     pub port: u16,
     /// Why it is not ready before [`Health::loaded`].
     pub not_loaded: &'static str,
+    /// Why it is not ready before what [`Health::watch_group`] watches is so.
+    pub not_joined: &'static str,
     /// The member of `/health` that tells how long ago it last committed.
     pub since_last_commit: &'static str,
 }
@@ -92,7 +94,7 @@ impl Health {
         } else if !self.is_loaded.load(Ordering::Acquire) {
             Err(self.program.not_loaded)
         } else if !self.group_joined.get().is_some_and(|joined| joined()) {
-            Err("not a member of the consumer group yet")
+            Err(self.program.not_joined)
         } else {
             Ok(())
         }

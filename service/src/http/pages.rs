@@ -17,21 +17,35 @@ use super::health::Health;
 /// Renders every metric in the Prometheus text format.
 pub type Render = Box<dyn Fn() -> String + Send + Sync>;
 
+/// Finds out something that may take a while: a JSON value, or a sentence that says why it is not known.
+pub type Ask = Box<dyn Fn() -> Result<Value, String> + Send + Sync>;
+
+/// What is told beside the state of the process.
+pub struct Told {
+    pub metrics: Render,
+    /// What waits for the group of this process; `None` where nobody scales by it.
+    pub backlog: Option<Ask>,
+}
+
 /// The paths that are documented; the others are what orchestrators use by habit.
 const PATHS: &str = "\
 /health   200, or 503 and which stage hangs (also /healthz and /livez)
 /ready    200, or 503 and what is missing (also /readyz)
 /metrics  Prometheus metrics
 ";
+/// Where a backlog is told.
+const BACKLOG: &str = "/backlog  what waits for the consumer group, as JSON, or 503 and why that is not known\n";
 
 /// What the handlers share.
 struct Shared {
     health: Arc<Health>,
-    metrics: Render,
+    told: Told,
 }
 
-pub(super) fn router(health: Arc<Health>, metrics: Render) -> Router {
-    Router::new()
+pub(super) fn router(health: Arc<Health>, told: Told) -> Router {
+    let router = Router::new();
+    let router = if told.backlog.is_some() { router.route("/backlog", get(answer_backlog)) } else { router };
+    router
         .route("/", get(answer_index))
         .route("/health", get(answer_health))
         .route("/healthz", get(answer_health))
@@ -41,7 +55,7 @@ pub(super) fn router(health: Arc<Health>, metrics: Render) -> Router {
         .route("/metrics", get(answer_metrics))
         .fallback(answer_unknown)
         .method_not_allowed_fallback(answer_method)
-        .with_state(Arc::new(Shared { health, metrics }))
+        .with_state(Arc::new(Shared { health, told }))
 }
 
 /// Members of a JSON object, in this order.
@@ -59,7 +73,8 @@ async fn answer_index(State(shared): State<Arc<Shared>>) -> String {
     let uptime = health.uptime(Instant::now()).as_secs();
     let alive = health.stalls().first().map_or_else(|| "alive".to_owned(), ToString::to_string);
     let ready = health.ready().err().map_or_else(|| "ready".to_owned(), |why| format!("not ready: {why}"));
-    format!("labelstream {version} {command}, up for {uptime} s: {alive}; {ready}\n\n{PATHS}")
+    let backlog = if shared.told.backlog.is_some() { BACKLOG } else { "" };
+    format!("labelstream {version} {command}, up for {uptime} s: {alive}; {ready}\n\n{PATHS}{backlog}")
 }
 
 async fn answer_health(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<Members>) {
@@ -112,7 +127,7 @@ async fn answer_ready(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<Re
 }
 
 async fn answer_metrics(State(shared): State<Arc<Shared>>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (shared.metrics)()).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (shared.told.metrics)()).into_response()
 }
 
 #[derive(Serialize)]
@@ -120,10 +135,18 @@ struct Refused {
     error: String,
 }
 
-async fn answer_unknown(uri: Uri) -> (StatusCode, Json<Refused>) {
+/// Asks on a thread that may wait, so that probes are answered meanwhile.
+async fn answer_backlog(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, (StatusCode, Json<Refused>)> {
+    let ask = move || shared.told.backlog.as_ref().map_or_else(|| Ok(Value::Null), |ask| ask());
+    let asked = tokio::task::spawn_blocking(ask).await;
+    let found = asked.unwrap_or_else(|panic| Err(panic.to_string()));
+    found.map(Json).map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, Json(Refused { error })))
+}
+
+async fn answer_unknown(State(shared): State<Arc<Shared>>, uri: Uri) -> (StatusCode, Json<Refused>) {
+    let (path, backlog) = (uri.path(), if shared.told.backlog.is_some() { ", /backlog" } else { "" });
     let error = format!(
-        "not found: {}; available are /, /health (/healthz, /livez), /ready (/readyz) and /metrics",
-        uri.path()
+        "not found: {path}; available are /, /health (/healthz, /livez), /ready (/readyz){backlog} and /metrics"
     );
     (StatusCode::NOT_FOUND, Json(Refused { error }))
 }

@@ -16,8 +16,13 @@ use super::*;
 /// Far beyond what an answer takes; what hangs fails here instead of stopping the suite.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const PROGRAM: Program =
-    Program { command: "classify", port: 0, not_loaded: "the model is not loaded", since_last_commit: "last_commit" };
+const PROGRAM: Program = Program {
+    command: "classify",
+    port: 0,
+    not_loaded: "the model is not loaded",
+    not_joined: "not a member of the consumer group yet",
+    since_last_commit: "last_commit",
+};
 
 struct Running {
     server: Server,
@@ -37,6 +42,10 @@ fn start() -> Running {
 }
 
 fn start_with(program: Program, settings: HttpSettings) -> Running {
+    start_with_backlog(program, settings, None)
+}
+
+fn start_with_backlog(program: Program, settings: HttpSettings, backlog: Option<Ask>) -> Running {
     let stop = CancellationToken::new();
     let batches = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&batches);
@@ -44,8 +53,8 @@ fn start_with(program: Program, settings: HttpSettings) -> Running {
     let stages = Stages::new("stalled", &["label"]);
     let health = Health::new(program, stop.clone(), Arc::clone(&stages), facts);
     let config = settings.try_into().expect("good settings");
-    let render: Render = Box::new(|| "one_total 1\n".to_owned());
-    let server = Server::start(config, Arc::clone(&health), render).expect("a free port").expect("switched on");
+    let told = Told { metrics: Box::new(|| "one_total 1\n".to_owned()), backlog };
+    let server = Server::start(config, Arc::clone(&health), told).expect("a free port").expect("switched on");
     Running { server, health, stop, batches, stages }
 }
 
@@ -114,6 +123,23 @@ fn other_paths_and_methods_are_refused_as_json() {
     let error = json!({"error": format!("not found: /metric; {list}")});
     check(&running, "GET /metric?x=1", 404, &error);
     check(&running, "POST /ready", 405, &json!({"error": "only GET at /ready"}));
+}
+
+#[test]
+fn a_backlog_is_told_or_why_it_is_not_known() {
+    let known = Arc::new(AtomicU64::new(0));
+    let ask: Ask = Box::new({
+        let known = Arc::clone(&known);
+        move || if known.load(Ordering::Relaxed) == 1 { Ok(json!({"records": 7})) } else { Err("no broker".to_owned()) }
+    });
+    let running = start_with_backlog(PROGRAM, settings(), Some(ask));
+    check(&running, "GET /backlog", 503, &json!({"error": "no broker"}));
+    known.store(1, Ordering::Relaxed);
+    check(&running, "GET /backlog", 200, &json!({"records": 7}));
+    let (_, _, index) = request(running.server.address(), "GET /");
+    assert!(index.contains("\n/backlog "), "{index}");
+    let without = start();
+    assert_eq!(request(without.server.address(), "GET /backlog").0, 404);
 }
 
 #[test]
@@ -216,7 +242,10 @@ fn a_taken_address_says_what_to_set() {
     let running = start();
     let taken = running.server.address();
     let config = HttpConfig::try_from(HttpSettings { listen: Some(taken.to_string()), ..settings() }).expect("good");
-    let error = Server::start(config, Arc::clone(&running.health), Box::new(String::new)).err().expect("taken");
+    let error =
+        Server::start(config, Arc::clone(&running.health), Told { metrics: Box::new(String::new), backlog: None })
+            .err()
+            .expect("taken");
     let said = error.to_string();
     for expected in [&format!("listen on {taken}"), "--set http.listen=127.0.0.1:0", "--set http.enabled=false"] {
         assert!(said.contains(expected), "no {expected:?} in {said}");

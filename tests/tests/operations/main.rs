@@ -5,6 +5,7 @@ mod drained;
 mod hang;
 mod poison;
 mod ports;
+mod scaler;
 mod signals;
 #[path = "../packages/tiny.rs"]
 mod tiny;

@@ -126,6 +126,27 @@ impl Job {
     }
 }
 
+/// Asks until status and body are as expected; the body as JSON. `what` is expected, for the message.
+pub(crate) fn await_answer(
+    address: SocketAddr,
+    path: &str,
+    what: &str,
+    is_expected: impl Fn(u16, &Value) -> bool,
+) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = ask(address, path);
+        let parsed = answer.as_ref().and_then(|(status, body)| Some((*status, serde_json::from_str(body).ok()?)));
+        if let Some((status, body)) = parsed
+            && is_expected(status, &body)
+        {
+            return body;
+        }
+        assert!(Instant::now() < deadline, "not so: {what}; {path} answers {answer:?}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Status and body of an answer; `None` when nothing answers.
 pub(crate) fn ask(address: SocketAddr, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;

@@ -4,7 +4,10 @@
 /// Sections by name.
 pub type Uses = &'static [&'static str];
 
-pub const CLASSIFY: Uses = &["kafka", "source", "decode", "model", "packages", "batch", "sink", "run", "http", "log"];
+pub const CLASSIFY: Uses =
+    &["kafka", "source", "decode", "model", "packages", "batch", "sink", "scaling", "run", "http", "log"];
+/// `scaler`: reads only; `sink` and `run` are there for what `source` is held against, and for the end of the process.
+pub const SCALER: Uses = &["kafka", "source", "sink", "scaling", "run", "http", "log"];
 pub const REPLAY: Uses = &["kafka", "source", "sink", "run", "log"];
 pub const DRIFT: Uses = &[
     "kafka",
@@ -46,6 +49,7 @@ pub const ALL: Uses = &[
     "verdict",
     "labels",
     "reports",
+    "scaling",
     "run",
     "http",
     "log",
@@ -73,7 +77,7 @@ mod tests {
         let declared = service::settings::declared_keys(&crate::settings::defaults()).expect("the defaults are TOML");
         let declared: BTreeSet<_> = declared.iter().filter_map(|key| key.split('.').next()).collect();
         assert_eq!(ALL.iter().copied().collect::<BTreeSet<_>>(), declared);
-        for uses in [CLASSIFY, REPLAY, DRIFT, DRIFT_TESTS, DRIFT_EXPLAIN, MODEL] {
+        for uses in [CLASSIFY, SCALER, REPLAY, DRIFT, DRIFT_TESTS, DRIFT_EXPLAIN, MODEL] {
             assert!(uses.iter().all(|section| declared.contains(section)), "{uses:?}");
             for (section, others) in HELD_AGAINST {
                 let has_others = others.iter().all(|other| uses.contains(other));

@@ -18,6 +18,8 @@ use service::telemetry::LogSettings;
 use sink::reports::ReportsSettings;
 use sink::settings::SinkSettings;
 
+use crate::settings::scaling::ScalingSettings;
+
 /// All sections, as written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +38,7 @@ pub(super) struct Settings {
     pub(super) verdict: VerdictSettings,
     pub(super) labels: LabelsSettings,
     pub(super) reports: ReportsSettings,
+    pub(super) scaling: ScalingSettings,
     pub(super) run: RunSettings,
     pub(super) http: HttpSettings,
     pub(super) log: LogSettings,
