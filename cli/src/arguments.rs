@@ -4,7 +4,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{broker, check, classify, completions, demo, drift, model, replay, scaler, score};
+use crate::{broker, check, classify, completions, demo, drift, health, model, replay, scaler, score};
 
 /// What the process returns, as `--help` tells it.
 const EXIT_CODES: &str = "\
@@ -50,6 +50,7 @@ pub enum Command {
     Replay(replay::ReplayArguments),
     Drift(drift::DriftArguments),
     Scaler(scaler::ScalerArguments),
+    Health(health::HealthArguments),
     Score(score::ScoreArguments),
     Model(model::ModelArguments),
     Completions(completions::CompletionsArguments),

@@ -45,7 +45,7 @@ pub struct ClassifyArguments {
     settings: SettingsArguments,
 }
 
-const PROGRAM: Program = Program {
+pub(crate) const PROGRAM: Program = Program {
     command: "classify",
     port: 9464,
     not_loaded: "the model is not loaded",

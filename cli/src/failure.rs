@@ -10,7 +10,7 @@ use engine::load::LoadError;
 use explain::search::SearchError;
 use kafka::lease::Losses;
 use packages::error::FetchError;
-use service::http::HttpError;
+use service::http::{AskError, HttpError};
 use service::settings::SettingsError;
 use service::shutdown::ShutdownError;
 use service::telemetry::TelemetryError;
@@ -33,6 +33,13 @@ pub enum Failure {
     Fetch(#[from] FetchError),
     #[error(transparent)]
     Http(#[from] HttpError),
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    #[error("ask the worker: http.listen has port 0, so only its log says where it listens; name that by --address")]
+    NoAddress,
+    /// The answer on stdout says why.
+    #[error("get 200 from {path}: the worker answers {status}")]
+    Unwell { path: &'static str, status: u16 },
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
     /// The report on stdout says which.

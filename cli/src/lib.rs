@@ -9,6 +9,7 @@ pub mod completions;
 pub mod demo;
 pub mod drift;
 pub mod failure;
+pub mod health;
 pub mod model;
 pub mod replay;
 pub mod scaler;

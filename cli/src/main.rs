@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use cli::arguments::{Arguments, Command};
 use cli::failure::Failure;
-use cli::{broker, check, classify, completions, demo, drift, model, replay, scaler, score};
+use cli::{broker, check, classify, completions, demo, drift, health, model, replay, scaler, score};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -31,6 +31,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Replay(arguments) => replay::run(arguments),
         Command::Drift(arguments) => drift::run(arguments),
         Command::Scaler(arguments) => scaler::run(arguments),
+        Command::Health(arguments) => health::run(arguments),
         Command::Score(arguments) => score::run(arguments),
         Command::Model(arguments) => model::run(arguments),
         Command::Completions(arguments) => completions::run(arguments, Arguments::command()),

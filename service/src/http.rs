@@ -3,12 +3,13 @@
 //! It has a thread and an event loop of its own, so a busy pipeline cannot delay an answer, and it goes on answering
 //! while the pipeline finishes after a stop. It only reads what others count: it never touches the pipeline.
 
+mod ask;
 mod health;
 mod pages;
 mod serve;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -18,6 +19,7 @@ use schemas::{Problem, Recovery};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
+pub use ask::{Answer, AskError, ask};
 pub use health::{Facts, Health, Program};
 pub use pages::{Ask, Render, Told};
 
@@ -70,6 +72,26 @@ impl TryFrom<HttpSettings> for HttpConfig {
         }
         let connections_max = NonZeroUsize::new(connections_max).unwrap_or(NonZeroUsize::MIN);
         Ok(Self { enabled, listen: address, connections_max, request_wait: Duration::from_millis(request_wait_ms) })
+    }
+}
+
+impl HttpConfig {
+    /// Where a worker with these settings is asked on its own host, `default_port` being its program's; `None` when it takes
+    /// any free port, which only its log names.
+    pub fn own_address(&self, default_port: u16) -> Option<SocketAddr> {
+        let mut address = self.listen.unwrap_or_else(|| default_address(default_port));
+        if address.ip().is_unspecified() {
+            address.set_ip(match address.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        (address.port() != 0).then_some(address)
+    }
+
+    /// How long one request may take.
+    pub fn request_wait(&self) -> Duration {
+        self.request_wait
     }
 }
 

@@ -32,7 +32,7 @@ fn check(arguments: &[&str], code: i32, stdout: &[&str], stderr: &[&str]) {
 fn help_shows_examples_and_exit_codes() {
     check(&["--help"], 0, &["Examples:", "labelstream demo", "Exit codes:", "78", "130"], &[]);
     check(&["--version"], 0, &["labelstream 0."], &[]);
-    for command in ["demo", "broker", "classify", "check", "replay", "drift", "scaler", "score", "completions"] {
+    for command in ["demo", "broker", "classify", "check", "replay", "drift", "health", "scaler", "score", "completions"] {
         check(&[command, "--help"], 0, &["Examples:", &format!("labelstream {command}")], &[]);
     }
     check(&["model", "check", "--help"], 0, &["Examples:"], &[]);
@@ -78,6 +78,15 @@ fn a_wrong_command_line_is_code_2() {
     check(&["drift", "explain"], 2, &[], &["<WINDOW>"]);
     check(&["drift", "replay", "--from", "noon"], 2, &[], &["expected a time such as 2026-05-01T01:00:00Z"]);
     check(&["drift", "--until-end", "explain", "latest"], 2, &[], &["cannot be used with"]);
+}
+
+#[test]
+fn health_without_a_worker_is_code_1_and_says_where_it_asked() {
+    let free = format!("127.0.0.1:{}", tests::process::free_port());
+    let asked = format!("get http://{free}/ready: no answer");
+    check(&["health", "--ready", "--address", &free], 1, &[], &[&asked, "http.listen"]);
+    check(&["health", "--set", "http.listen=0.0.0.0:0"], 1, &[], &["port 0", "--address"]);
+    check(&["health", "--address", "nowhere"], 78, &[], &["http.listen", "--address", "an address and a port"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Finds and starts ONNX Runtime, which is a shared library and not part of the binary.
 //!
-//! It is looked for in three places, and the file is known to exist before it is loaded. The library allows one
+//! It is looked for in four places, and the file is known to exist before it is loaded. The library allows one
 //! environment per process, so that is kept here: the only state of the process that this crate has.
 
 use std::env;
@@ -12,6 +12,8 @@ use ort::logging::LogLevel;
 
 /// Names the library itself; the first place that is looked at.
 pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
+/// Where an installation has the library: beside `bin`, which has the binary.
+const LIBRARY_FOLDER: &str = "lib/labelstream";
 /// Where `make` puts the library: above the binary in a checkout, or in the working directory or a folder above it.
 const TOOLS_FOLDER: &str = ".tools/onnxruntime";
 
@@ -22,7 +24,7 @@ pub enum RuntimeError {
     NamedFileMissing { file: PathBuf },
     #[error(
         "start ONNX Runtime: found no {library}: not named by {LIBRARY_VARIABLE}, not beside the binary ({beside}), \
-         not in {TOOLS_FOLDER} of {working} or a parent folder of either (`make tools` installs it there)"
+         not in ../{LIBRARY_FOLDER} from there, not in {TOOLS_FOLDER} of {working} or a parent folder of either (`make tools` installs it there)"
     )]
     NotFound { library: String, beside: PathBuf, working: PathBuf },
     #[error("start ONNX Runtime from {file}")]
@@ -78,7 +80,9 @@ impl Search {
             return if file.is_file() { Ok(file) } else { Err(RuntimeError::NamedFileMissing { file }) };
         }
         let tools = self.working.ancestors().chain(self.beside.ancestors()).map(|folder| folder.join(TOOLS_FOLDER));
+        let installed = self.beside.parent().map(|prefix| prefix.join(LIBRARY_FOLDER));
         std::iter::once(self.beside.clone())
+            .chain(installed)
             .chain(tools)
             .map(|folder| folder.join(&self.library))
             .find(|file| file.is_file())
@@ -115,6 +119,8 @@ mod tests {
         assert_eq!(search(None).find().expect("in the tools folder above the binary"), own);
         let tools = put("project/.tools/onnxruntime/libort.so");
         assert_eq!(search(None).find().expect("in the tools folder"), tools);
+        let installed = put("lib/labelstream/libort.so");
+        assert_eq!(search(None).find().expect("in the installation"), installed);
         let beside = put("bin/libort.so");
         assert_eq!(search(None).find().expect("beside the binary"), beside);
         let error = search(Some("own.so")).find().expect_err("the named file is missing").to_string();

@@ -288,3 +288,38 @@ fn settings_are_checked() {
     let none = HttpSettings { connections_max: 0, request_wait_ms: 0, ..settings() };
     assert_eq!(keys(none), ["http.connections_max", "http.request_wait_ms"]);
 }
+
+#[test]
+fn a_process_is_asked_by_one_request() {
+    let running = start();
+    let address = running.server.address();
+    let ready = || ask(address, "/ready", PATIENCE).expect("an answer").status;
+    assert_eq!(ready(), 503);
+    running.health.loaded();
+    running.health.watch_group(|| true);
+    assert_eq!(ready(), 200);
+    let health = ask(address, "/health", PATIENCE).expect("an answer");
+    assert!(health.status == 200 && health.body.contains("\"status\":\"alive\""), "{health:?}");
+    drop(running);
+    let refused = ask(address, "/health", PATIENCE).expect_err("nobody listens").to_string();
+    assert!(refused.contains("is the worker running"), "{refused}");
+}
+
+#[test]
+fn own_address_is_of_this_host_and_has_a_port() {
+    for (listen, expected) in [
+        (None, Some("127.0.0.1:9464")),
+        (Some("0.0.0.0:9000"), Some("127.0.0.1:9000")),
+        (Some("[::]:9000"), Some("[::1]:9000")),
+        (Some("10.0.0.7:9000"), Some("10.0.0.7:9000")),
+        (Some("127.0.0.1:0"), None),
+    ] {
+        let settings = HttpSettings { listen: listen.map(str::to_owned), ..settings() };
+        let config = HttpConfig::try_from(settings).expect("good settings");
+        assert_eq!(
+            config.own_address(9464),
+            expected.map(|address| address.parse().expect("an address")),
+            "{listen:?}"
+        );
+    }
+}

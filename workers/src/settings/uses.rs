@@ -33,6 +33,8 @@ pub const DRIFT_TESTS: Uses =
 pub const DRIFT_EXPLAIN: Uses = &["source", "sink", "drift", "observe", "reports", "log"];
 /// `score`, and the subcommands of `model`.
 pub const MODEL: Uses = &["model", "packages", "log"];
+/// `health`: where a worker listens.
+pub const HEALTH: Uses = &["http"];
 /// `check` looks at all that other commands would use, and the demo runs most of them.
 pub const ALL: Uses = &[
     "kafka",
@@ -77,7 +79,7 @@ mod tests {
         let declared = service::settings::declared_keys(&crate::settings::defaults()).expect("the defaults are TOML");
         let declared: BTreeSet<_> = declared.iter().filter_map(|key| key.split('.').next()).collect();
         assert_eq!(ALL.iter().copied().collect::<BTreeSet<_>>(), declared);
-        for uses in [CLASSIFY, SCALER, REPLAY, DRIFT, DRIFT_TESTS, DRIFT_EXPLAIN, MODEL] {
+        for uses in [CLASSIFY, SCALER, REPLAY, DRIFT, DRIFT_TESTS, DRIFT_EXPLAIN, MODEL, HEALTH] {
             assert!(uses.iter().all(|section| declared.contains(section)), "{uses:?}");
             for (section, others) in HELD_AGAINST {
                 let has_others = others.iter().all(|other| uses.contains(other));
