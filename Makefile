@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo train test test-kills test-training test-pipelines test-deploy check lint deny doc build bench bench-drift tools clean-tools
+.PHONY: help demo train test test-kills test-training test-pipelines test-deploy test-compose test-image test-release image release check lint deny doc build bench bench-drift tools clean-tools
 
 # Shown before anything long, so that a quiet compiler is no surprise.
 say = @echo "make: $(1)" >&2
@@ -37,7 +37,7 @@ test: ## every check and every test, on devbroker and on Apache Kafka
 	@$(MAKE) --no-print-directory doc
 	$(call say,building labelstream and its tests)
 	@cargo build --locked --workspace --all-targets
-	$(call say,testing; NOT RUN here: torch (make test-training) and pipelines (make test-pipelines))
+	$(call say,testing; NOT RUN here: torch (make test-training), pipelines (make test-pipelines), containers (make test-compose test-image))
 	@PYTEST_ARGS="$(PYTEST_ARGS)" tools/kafka/kafka with tools/suites
 
 test-pipelines: ## the stages of training by DVC (with an S3 server) and by Kubeflow's local runner, for minutes
@@ -60,6 +60,26 @@ test-deploy: ## k8s/ and charts/: rendered, held equal, against schemas and prom
 	@cargo build --locked --workspace --bin labelstream
 	@.tools/deploy/bin/python -m pytest -q -rs tests/deploy $(PYTEST_ARGS)
 
+# Kafka, S3 and Prometheus are the real ones; what cannot be installed is named and skipped.
+test-compose: ## the services of docker-compose.yml, on real Kafka, S3 and Prometheus, without an engine (3 minutes)
+	@tools/install build onnxruntime kafka kafka-tools kcat python training shipping
+	@tools/install prometheus || true
+	@if type -P go >/dev/null; then tools/install versitygw; fi
+	@cargo build --locked --workspace --bin labelstream
+	@.tools/shipping/bin/python -m pytest -q -rs -s tests/shipping/test_compose.py $(PYTEST_ARGS)
+
+# Needs root. FULL=1 compiles in the image, as `docker build` does; else the image gets a binary that is there already.
+test-image: ## build the image and run its commands on Kafka, without an engine (FULL=1 compiles in it, too)
+	@tools/install build onnxruntime kafka kafka-tools kcat shipping
+	@tools/install image || true
+	@if [ -z "$(FULL)" ]; then cargo build --locked --release --package cli; fi
+	@LABELSTREAM_IMAGE=$(if $(FULL),full) LABELSTREAM_BINARY=$(CURDIR)/target/release/labelstream tools/kafka/kafka with \
+	  .tools/shipping/bin/python -m pytest -q -rs -s tests/shipping/test_image.py $(PYTEST_ARGS)
+
+test-release: release ## install the archive and the wheel into empty folders, and label a file with each
+	@tools/install shipping
+	@.tools/shipping/bin/python -m pytest -q -rs -s tests/shipping/test_release.py $(PYTEST_ARGS)
+
 test-kills: tools ## the long campaign: kill -9 for 10 minutes on real text (LABELSTREAM_KILL_MINUTES)
 	@cargo build --locked --workspace --all-targets
 	@tools/kafka/kafka with cargo test --locked --workspace --test kills -- --ignored --nocapture
@@ -69,8 +89,8 @@ check: lint ## the quick check: format, lints, unit tests
 
 lint:
 	@tools/install build onnxruntime ruff
-	@.tools/ruff/bin/ruff format --quiet --check training tests/deploy
-	@.tools/ruff/bin/ruff check --quiet training tests/deploy
+	@.tools/ruff/bin/ruff format --quiet --check training tests/deploy tests/shipping tools/wheel
+	@.tools/ruff/bin/ruff check --quiet training tests/deploy tests/shipping tools/wheel
 	@cargo fmt --all --check
 	@cargo clippy --locked --workspace --all-targets -- -D warnings
 	@$(MAKE) --no-print-directory deny
@@ -88,6 +108,13 @@ build: ## the release binary: target/release/labelstream
 	@tools/install build onnxruntime
 	@cargo build --locked --release --package cli
 
+image: ## build the image for this machine with Docker (docker-bake.hcl: both architectures)
+	@docker build --tag labelstream:0.1.0 --build-arg REVISION=$$(git rev-parse HEAD) .
+
+release: build ## what users download, for this machine's system: target/dist/ has the archive, the wheel, SHA256SUMS
+	@tools/release archive
+	@tools/release wheel
+
 bench: tools ## measure throughput beside a bare loop, and latency (needs the data sets; ARGS="--help")
 	@cargo build --locked --release --package cli --package bench
 	@tools/kafka/kafka with target/release/bench $(ARGS)
@@ -103,7 +130,7 @@ bench-drift: ## measure the drift tests: false alarms, power beside Evidently, d
 	  "delay target/bench-drift" "month target/bench-drift"; do target/release/bench-drift $$question; done
 
 tools: ## install all that tests need; says what it does
-	@tools/install build onnxruntime java kafka kcat python training
+	@tools/install build onnxruntime java kafka kcat python training shipping
 
 clean-tools: ## remove what was installed into .tools
 	@tools/kafka/kafka stop
