@@ -25,8 +25,8 @@ RUN apt-get update \
       dpkg-deb --field "$package" >"/tree/var/lib/dpkg/status.d/${package%%_*}" || exit 1; \
     done \
  && find /tree/usr/share/doc -type f ! -name copyright -delete \
- && rm -rf /tree/usr/lib/*/gconv /tree/usr/sbin /tree/usr/share/ca-certificates /tree/usr/share/lintian /tree/usr/share/man \
- && install -D /etc/ssl/certs/ca-certificates.crt /tree/etc/ssl/certs/ca-certificates.crt \
+ && rm -rf /tree/usr/lib/*/gconv /tree/etc/update-motd.d /tree/usr/sbin /tree/usr/share/ca-certificates /tree/usr/share/lintian /tree/usr/share/man \
+ && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /tree/etc/ssl/certs/ca-certificates.crt \
  && echo 'hosts: files dns' >/tree/etc/nsswitch.conf \
  && echo 'labelstream:x:65532:65532::/var/lib/labelstream:/usr/sbin/nologin' >/tree/etc/passwd \
  && echo 'labelstream:x:65532:' >/tree/etc/group \

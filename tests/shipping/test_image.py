@@ -5,6 +5,7 @@ the tree that tools/release lays out from a binary which is there already; every
 printed: `-s`.
 """
 
+import collections
 import contextlib
 import json
 import os
@@ -177,7 +178,8 @@ def test_classify_becomes_ready_labels_and_stops(image: Image, topics: str):
         assert process.wait(timeout=30) == 0, process.stderr.read()
     labeled = [json.loads(line) for line in _read(labeled_topic)]
     assert sorted(event["id"] for event in labeled) == list(range(200))
-    assert {event["label"] for event in labeled} <= {"card_arrival", "card_delivery_estimate", "lost_or_stolen_card"}
+    labels = collections.Counter(event["label"] for event in labeled)
+    assert labels.most_common(1)[0][0] == "card_arrival", labels
     assert sorted(_read(dead_topic)) == sorted([b"not JSON", b'{"id": 200}'])
 
 
