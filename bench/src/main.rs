@@ -1,8 +1,7 @@
 //! The first figures of labelstream, each beside a bare loop in the same run: `make bench`.
 //!
 //! Kafka to Kafka, exactly once, through the release binary; the bare loop labels the same texts with the same batching
-//! and no Kafka. A model that costs nothing shows what the rest takes, beside a plain consume and produce loop. Rounds are
-//! interleaved, because other work on a machine comes and goes; ratios are what counts.
+//! and no Kafka. Rounds are interleaved, because other work on a machine comes and goes; ratios are what counts.
 
 mod alone;
 mod bare;
@@ -40,8 +39,7 @@ struct Arguments {
     /// Sessions of one thread each; 0 takes one per core
     #[arg(long, default_value_t = 0)]
     sessions: usize,
-    /// Only the figure of the null model: the stream with a model that costs nothing, beside a plain consume and produce
-    /// loop
+    /// Only the null model: the stream with a model that costs nothing, beside a plain consume and produce loop
     #[arg(long)]
     null_model: bool,
     /// Records of each round with the null model; 0 leaves it out
@@ -58,7 +56,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         dataset::texts("throughput_mix/stream.jsonl.gz").ok_or("../shared/datasets/throughput_mix is not here")?;
     let texts: Vec<String> = texts.take(arguments.texts).collect();
     println!("{}; {} texts of throughput_mix", machine::describe(), texts.len());
-
     let brokers = broker::all();
     if !arguments.null_model {
         let bare = Bare::load(&arguments.model, arguments.sessions)?;

@@ -112,8 +112,8 @@ impl Backlog {
             let run = scope.spawn(|| worker.run(&progress, &stop).map_err(|error| error.to_string()));
             let mut span = Span::new();
             let rate = loop {
-                let labeled = usize::try_from(progress.labeled())?;
-                if let Some(rate) = span.committed(labeled, self.records) {
+                let committed = usize::try_from(progress.labeled() + progress.dead_letters())?;
+                if let Some(rate) = span.committed(committed, self.records) {
                     break rate;
                 }
                 if run.is_finished() {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use engine::Answer;
-use schemas::{DeadLetter, LabeledEvent, ModelId, Reason, TextEvent, chain};
+use schemas::{DeadLetter, LabeledEvent, ModelId, Reason, TextEvent};
+use service::chain;
 
 /// Joins an event with its answer.
 ///

@@ -1,4 +1,4 @@
-//! The pipeline that labels a stream, with its supervisor.
+//! The pipeline that labels a stream: read, decode, label, publish; and its supervisor.
 
 pub mod labeled;
 pub mod pipeline;

@@ -16,13 +16,14 @@ mod order;
 mod progress;
 mod summary;
 mod supervisor;
+mod unusual_times;
 
 use std::thread;
 use std::time::Instant;
 
 use engine::Client;
 use formats::Decoder;
-use ingest::batcher::Batcher;
+use kafka::batcher::Batcher;
 use kafka::source::{Source, SourceEvent};
 use schemas::{Batch, Origin, RawEvent, Recovery};
 use service::stages::{Pulse, Work};
@@ -87,7 +88,7 @@ pub fn run<S: Source, P: Publisher + Send>(
         });
         let open = Batcher::new(limits.batch);
         let read = reads.block_on(read(source, open, to_label, (&has_room, &pulse(Stage::Read)), &ended));
-        // The publisher speaks first: when it fails, the others only report that their channel closed.
+        // The publisher's error goes first: when it fails, the others only report that their channel closed.
         let publish = publish.join().unwrap_or_else(|panic| Err(PipelineError::panicked(Stage::Publish, &panic)));
         let label = label.join().unwrap_or_else(|panic| Err(PipelineError::panicked(Stage::Label, &panic)));
         match (publish.and(label), read) {
@@ -109,8 +110,8 @@ async fn read<S: Source>(
     ended: &CancellationToken,
 ) -> Result<(), PipelineError> {
     loop {
-        // A source always answers soon, be it that nothing came; a full batch waits for room, however long.
-        let _reads = (!open.is_full()).then(|| pulse.work(Work::of("hear from the source")));
+        // A source always answers soon, if only with a tick; a full batch waits for room as long as it takes.
+        let _reads = (!open.is_full()).then(|| pulse.work(Work::of("wait for the source")));
         tokio::select! {
             biased;
             () = ended.cancelled() => return Ok(()),

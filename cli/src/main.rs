@@ -39,5 +39,5 @@ fn run(command: &Command) -> Result<(), Failure> {
 }
 
 fn report(failure: &Failure) {
-    writeln!(io::stderr(), "labelstream: failed to {}", schemas::chain(failure)).ok(); // without stderr there is nobody to tell
+    writeln!(io::stderr(), "labelstream: failed to {}", service::chain(failure)).ok(); // without stderr there is nobody to tell
 }

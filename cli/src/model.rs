@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Subcommand;
 use engine::check::check;
-use packages::cache::{Cache, Entry};
+use packages::cache::{Cache, CachedPackage};
 use packages::fetch::cache_folder;
 use service::settings::{Flag, Layers, SettingsError};
 use workers::settings::uses;
@@ -155,7 +155,7 @@ fn cache(flags: &CacheFlags) -> Result<Cache, Failure> {
 }
 
 /// `2 packages, 46.2 MB`.
-fn counted(entries: &[Entry]) -> String {
+fn counted(entries: &[CachedPackage]) -> String {
     let noun = if entries.len() == 1 { "package" } else { "packages" };
     format!("{} {noun}, {}", entries.len(), megabytes(entries.iter().map(|entry| entry.bytes).sum()))
 }

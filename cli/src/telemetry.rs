@@ -33,7 +33,7 @@ const BUCKETS: &[Buckets] = &[
     Buckets { metric: RESTORE_SECONDS, bounds: PAUSE_BUCKETS },
 ];
 
-/// Warns of variables of the environment that were hardly meant to be ignored.
+/// Warns of environment variables that are ignored, probably because of a typo.
 pub fn warn_of(misnamed: &[Misnamed]) {
     for Misnamed { variable, right } in misnamed {
         tracing::warn!(variable, "this environment variable is ignored; did you mean {right}?");
@@ -50,7 +50,6 @@ pub fn install(config: &Config) -> Result<Metrics, TelemetryError> {
     engine::metrics::describe();
     classifier::pipeline::metrics::describe();
     drift::metrics::describe();
-    ingest::metrics::describe();
     kafka::metrics::describe();
     sink::metrics::describe();
     workers::metrics::describe();

@@ -2,7 +2,7 @@
 //! drift worker needs longer on this machine. A pure rule.
 //!
 //! The change waits for a window that could be judged: before it nothing is known of what is usual. The end waits for
-//! the change to be found. Neither waits for ever: the change comes at the latest after the whole length, and the end at
+//! the change to be found. Neither waits forever: the change comes at the latest after the whole length, and the end at
 //! the latest after twice the length. A number of records is kept exactly.
 
 use std::time::Duration;

@@ -1,12 +1,12 @@
 //! The demo's drift worker: the same as under `labelstream drift`, with windows of seconds, and a reader of its
-//! reports, which plays the analyst: what the screen says of drift, it has read from the Parquet files.
+//! reports, which plays the analyst: what the screen says about drift, it has read from the Parquet files.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::SyncSender;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use drift::pipeline::{Progress, Worker};
+use drift::pipeline::{DriftWorker, Progress};
 use drift::verdict::overall;
 use jiff::Timestamp;
 use schemas::report::{DriftRow, Verdict};
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Records of a window that is judged: a little less than the slowest pace sends in the longest window, for some of them
 /// are dead letters.
 const RECORDS_MIN: &str = "35";
-/// Things told of a window that drifted.
+/// What the screen says about a window that drifted.
 const REASONS: usize = 3;
 
 /// What differs from the defaults: a demo lasts half a minute, so its windows are short, its reference is the windows
@@ -75,7 +75,7 @@ impl DriftAct {
         stop: &CancellationToken,
         to_show: &SyncSender<Event>,
     ) -> Result<Self, DemoError> {
-        let mut worker = Worker::connect(setup(config, false, stop)?, stop).map_err(WorkerError::Drift)?;
+        let mut worker = DriftWorker::connect(setup(config, false, stop)?, stop).map_err(WorkerError::Drift)?;
         let store = ReportStore::open(config.reports())?;
         let (supervision, ended) = (config.supervision(), stop.clone());
         let tell = to_show.clone();

@@ -21,7 +21,7 @@ pub(crate) enum Event {
     AllRead,
     /// The drift worker judged a window.
     Judged(Judged),
-    /// The pipeline ended, by the wish to stop or by an error that it returned through its thread.
+    /// The pipeline ended: it was asked to stop, or failed with an error, which its thread returns.
     PipelineEnded,
     /// A thread of the demo cannot go on.
     Failed(DemoError),

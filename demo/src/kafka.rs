@@ -57,7 +57,7 @@ impl Kafka {
 }
 
 /// The settings of the worker. The user's settings file and environment count only where the user's own cluster is
-/// used: a file that happens to lie around must not change what a newcomer sees.
+/// used: a file that happens to be there must not change what a newcomer sees.
 fn load(options: &Options, topics: &Topics, address: Option<String>) -> Result<Config, DemoError> {
     let mut layers = if address.is_some() {
         Layers::default()

@@ -1,7 +1,7 @@
-//! The demo: the whole pipeline at work, with nothing installed, and an account of every record at the end.
+//! The demo: the whole pipeline with nothing installed, and an account of every record at the end.
 //!
-//! A sender plays the user's customers, readers play the application behind the labelled topic, and between them runs
-//! the same worker as under `labelstream classify`. All of it shares one process, and by default a broker inside it.
+//! A sender plays the user's customers, readers play the application that consumes the labelled topic, and between them
+//! runs the same worker as in `labelstream classify`. Everything runs in one process, by default with an embedded broker.
 
 mod act;
 mod drift;

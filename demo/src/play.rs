@@ -21,7 +21,7 @@ use crate::log::Log;
 use crate::messages::Messages;
 use crate::options::Options;
 use crate::pace::Pace;
-use crate::reader::{Kind, Reader};
+use crate::reader::{OutputTopic, Reader};
 use crate::record::Records;
 use crate::say::say;
 use crate::sender::{Sender, SharedPace};
@@ -158,8 +158,9 @@ fn start_readers(
     switches: &Switches,
     to_show: &SyncSender<Event>,
 ) -> Result<Vec<JoinHandle<()>>, DemoError> {
-    let topics = [(&kafka.topics.output, Kind::LabeledEvents), (&kafka.topics.dead_letter, Kind::DeadLetters)];
-    let start = |(topic, kind): (&String, Kind)| {
+    let topics =
+        [(&kafka.topics.output, OutputTopic::LabeledEvents), (&kafka.topics.dead_letter, OutputTopic::DeadLetters)];
+    let start = |(topic, kind): (&String, OutputTopic)| {
         let (connection, topic, events) = (kafka.config.connection().clone(), topic.clone(), to_show.clone());
         Reader { connection, topic, kind, events, finish: switches.reading.clone() }.start()
     };

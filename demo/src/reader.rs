@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 use crate::error::DemoError;
 use crate::event::Event;
 use crate::sender::NUMBER_HEADER;
-use crate::tally::{Answer, Outcome};
+use crate::tally::{Answer, Output};
 use crate::topics::Topics;
 
-/// How long one poll waits; a wish to stop is heard in between.
+/// How long one poll waits; between polls the reader checks whether to stop.
 const POLL: Duration = Duration::from_millis(100);
 /// How long reading to the end may take once everything is written.
 const FINISH_WITHIN: Duration = Duration::from_secs(30);
@@ -31,15 +31,15 @@ const TEXT_CHARACTERS: usize = 200;
 pub(crate) struct Reader {
     pub(crate) connection: Connection,
     pub(crate) topic: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: OutputTopic,
     pub(crate) events: SyncSender<Event>,
     /// Cancelled when everything is written: read up to the end, say [`Event::AllRead`], and finish.
     pub(crate) finish: CancellationToken,
 }
 
-/// What lies on the topic.
+/// What the topic contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum OutputTopic {
     LabeledEvents,
     DeadLetters,
 }
@@ -91,14 +91,14 @@ impl Reader {
             .iter()
             .find(|header| header.name == NUMBER_HEADER)
             .and_then(|header| std::str::from_utf8(header.value.as_deref()?).ok()?.parse().ok());
-        let (outcome, origin) = match self.kind {
-            Kind::LabeledEvents => labeled(record.payload.as_deref().unwrap_or_default())?,
-            Kind::DeadLetters => {
+        let (output, origin) = match self.kind {
+            OutputTopic::LabeledEvents => labeled(record.payload.as_deref().unwrap_or_default())?,
+            OutputTopic::DeadLetters => {
                 let mark = dead_letter::read_headers(&record.headers)?;
-                (Outcome::DeadLetter(mark.reason), mark.origin)
+                (Output::DeadLetter(mark.reason), mark.origin)
             }
         };
-        Ok(Answer { number, outcome, origin })
+        Ok(Answer { number, output, origin })
     }
 }
 
@@ -108,14 +108,14 @@ struct Text {
     text: String,
 }
 
-fn labeled(payload: &[u8]) -> Result<(Outcome, Origin), DemoError> {
+fn labeled(payload: &[u8]) -> Result<(Output, Origin), DemoError> {
     let added = labeled::decode(payload).map_err(DemoError::LabeledEvent)?;
     let Text { text } = serde_json::from_slice(payload).map_err(DemoError::LabeledEvent)?;
-    let outcome = Outcome::Labeled {
+    let output = Output::Labeled {
         label: added.label.map(|label| label.as_ref().to_owned()),
         score: added.score,
         text: text.chars().take(TEXT_CHARACTERS).collect(),
     };
     let source = added.source;
-    Ok((outcome, Origin { topic: source.topic, partition: source.partition, offset: source.offset }))
+    Ok((output, Origin { topic: source.topic, partition: source.partition, offset: source.offset }))
 }

@@ -10,7 +10,7 @@ use crate::messages::{Messages, Mix};
 
 /// One record in this many is not a clean message.
 const ODD_EVERY: usize = 16;
-/// Length of the long message, bytes: far more than the model reads, so it is cut and says so.
+/// Length of the long message, bytes: far more than the model reads, so it is truncated, and its label says so.
 const LONG_BYTES: usize = 20_000;
 /// Customers that write; the customer is the record's key.
 const CUSTOMERS: u32 = 400;

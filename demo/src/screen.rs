@@ -257,7 +257,7 @@ mod tests {
 
     use super::*;
     use crate::record::Expected;
-    use crate::tally::{Answer, Outcome, Tally};
+    use crate::tally::{Answer, Output, Tally};
     use crate::topics::Topics;
     use crate::view::{Facts, History};
     use crate::watch::Watch;
@@ -272,7 +272,7 @@ mod tests {
             tally.sent(number, Expected::Label, second);
             let answer = Answer {
                 number: Some(number),
-                outcome: Outcome::Labeled {
+                output: Output::Labeled {
                     label: Some(format!("label_{}", number % 7 * number % 5)),
                     score: Some(0.97),
                     text: "I lost my card yesterday, please block it.".to_owned(),

@@ -21,7 +21,7 @@ use crate::record::Records;
 
 /// The header that holds a record's number.
 pub(crate) const NUMBER_HEADER: &str = "demo-number";
-/// Waits are cut to this, so that a new pace or a wish to stop is heard soon.
+/// The longest wait, so that a new pace or a stop takes effect soon.
 const NAP: Duration = Duration::from_millis(20);
 /// Records that the broker has not taken by then are given up.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(20);
@@ -108,7 +108,7 @@ impl Sender {
             if number == 0 {
                 self.await_first_answer();
             }
-            // After a pause longer than a nap the missed records are let go: the demo shows a stream, not bursts.
+            // After a longer pause the missed records are skipped: the demo shows a stream, not bursts.
             due = (due + self.pace.gap()).max(Instant::now() - NAP);
         }
         Ok(())

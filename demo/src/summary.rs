@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::record::Expected;
-    use crate::tally::{Answer, Outcome};
+    use crate::tally::{Answer, Output};
     use crate::topics::Topics;
 
     fn summary(answered: u64, committed: u64) -> (bool, String) {
@@ -183,8 +183,8 @@ mod tests {
         }
         for number in 0..answered {
             let origin = Origin { topic: "messages".into(), partition: 0, offset: 0 };
-            let outcome = Outcome::DeadLetter(Reason::Empty);
-            tally.answered(Answer { number: Some(number), outcome, origin }, now);
+            let output = Output::DeadLetter(Reason::Empty);
+            tally.answered(Answer { number: Some(number), output, origin }, now);
         }
         let facts = Facts {
             model: "banking77-minilm 1.1.0".to_owned(),

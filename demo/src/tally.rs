@@ -1,6 +1,6 @@
 //! The demo's books: what was sent, what came back, how long it took, and whether the sums agree.
 //!
-//! Pure: it is told of every record sent and of every answer that the `read_committed` reader saw, each with its time,
+//! Pure: it is given every record sent and every answer that the `read_committed` reader saw, each with its time,
 //! and never looks at the pipeline itself. A record is known by the number in its header, which must survive the whole
 //! way, as all headers do.
 
@@ -28,13 +28,14 @@ pub(crate) const ABSTAINED: &str = "(abstained)";
 pub(crate) struct Answer {
     /// The number in the record's header; `None` when it did not survive.
     pub(crate) number: Option<u64>,
-    pub(crate) outcome: Outcome,
+    pub(crate) output: Output,
     /// Where the record was read by the pipeline, as the answer says.
     pub(crate) origin: Origin,
 }
 
+/// What the pipeline wrote for a record.
 #[derive(Clone, Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum Output {
     Labeled { label: Option<String>, score: Option<f32>, text: String },
     DeadLetter(Reason),
 }
@@ -144,19 +145,19 @@ impl Tally {
     }
 
     fn settle(&mut self, answer: Answer, sent: &Sent, now: Instant) {
-        let outcome = match &answer.outcome {
-            Outcome::Labeled { .. } => Expected::Label,
-            Outcome::DeadLetter(reason) => Expected::DeadLetter(*reason),
+        let found = match &answer.output {
+            Output::Labeled { .. } => Expected::Label,
+            Output::DeadLetter(reason) => Expected::DeadLetter(*reason),
         };
-        if outcome != sent.expected {
+        if found != sent.expected {
             self.counts.wrong_outcomes += 1;
         }
-        match answer.outcome {
-            Outcome::DeadLetter(reason) => {
+        match answer.output {
+            Output::DeadLetter(reason) => {
                 self.counts.dead_letters += 1;
                 *self.reasons.entry(reason).or_default() += 1;
             }
-            Outcome::Labeled { label, score, text } => {
+            Output::Labeled { label, score, text } => {
                 self.counts.labeled += 1;
                 self.in_order(&answer.origin);
                 let label = label.unwrap_or_else(|| ABSTAINED.to_owned());
@@ -248,7 +249,7 @@ mod tests {
     fn labeled(number: Option<u64>, offset: i64) -> Answer {
         Answer {
             number,
-            outcome: Outcome::Labeled {
+            output: Output::Labeled {
                 label: Some("card_arrival".to_owned()),
                 score: Some(0.9),
                 text: "where is my card?".to_owned(),
@@ -258,7 +259,7 @@ mod tests {
     }
 
     fn dead(number: u64, reason: Reason) -> Answer {
-        Answer { outcome: Outcome::DeadLetter(reason), ..labeled(Some(number), 0) }
+        Answer { output: Output::DeadLetter(reason), ..labeled(Some(number), 0) }
     }
 
     struct Books {

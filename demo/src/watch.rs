@@ -1,6 +1,6 @@
 //! What the drift worker has found in the demo's stream: how many windows it judged, and when it noticed the change.
 //!
-//! Pure: it is told of the moment when the mix changed and of every window's verdict, each with its time.
+//! Pure: it is given the moment when the mix changed and every window's verdict, each with its time.
 
 use schemas::report::Verdict;
 

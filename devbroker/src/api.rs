@@ -41,7 +41,7 @@ pub(crate) struct Call<'a> {
 }
 
 /// What goes back over the connection.
-pub(crate) enum Outcome {
+pub(crate) enum RawResponse {
     Answer(Bytes),
     Silence,
     Close(String),
@@ -74,10 +74,10 @@ macro_rules! table {
         /// Api, first and last version that this broker answers.
         pub(crate) const ANSWERED: &[(ApiKey, i16, i16)] = &[$((ApiKey::$api, $min, $max)),*];
 
-        async fn dispatch(api: ApiKey, call: &Call<'_>, fault: Option<FaultKind>, frame: Frame) -> Outcome {
+        async fn dispatch(api: ApiKey, call: &Call<'_>, fault: Option<FaultKind>, frame: Frame) -> RawResponse {
             match api {
                 $(ApiKey::$api => run::<messages::$request>(call, fault, frame).await,)*
-                _ => Outcome::Close(format!("{api:?} is not answered here")),
+                _ => RawResponse::Close(format!("{api:?} is not answered here")),
             }
         }
     };
@@ -120,24 +120,24 @@ pub(crate) struct Frame {
 }
 
 /// Answers one request as it came off the wire (without the length in front).
-pub(crate) async fn answer(shared: &Shared, client: &Client, mut frame: Bytes) -> Outcome {
+pub(crate) async fn answer(shared: &Shared, client: &Client, mut frame: Bytes) -> RawResponse {
     let Some(prefix) = frame.first_chunk::<4>() else {
-        return Outcome::Close("a request too short to name its api".to_owned());
+        return RawResponse::Close("a request too short to name its api".to_owned());
     };
     let key = i16::from_be_bytes([prefix[0], prefix[1]]);
     let version = i16::from_be_bytes([prefix[2], prefix[3]]);
-    let Ok(api) = ApiKey::try_from(key) else { return Outcome::Close(format!("unknown api {key}")) };
+    let Ok(api) = ApiKey::try_from(key) else { return RawResponse::Close(format!("unknown api {key}")) };
     let Some((_, min, max)) = ANSWERED.iter().find(|(answered, _, _)| *answered == api) else {
-        return Outcome::Close(format!("{api:?} is not answered here"));
+        return RawResponse::Close(format!("{api:?} is not answered here"));
     };
     let known = (*min..=*max).contains(&version);
     if !known && api != ApiKey::ApiVersions {
-        return Outcome::Close(format!("{api:?} version {version} is not answered here"));
+        return RawResponse::Close(format!("{api:?} version {version} is not answered here"));
     }
     // ApiVersions of a version from the future: its header is read like that of the last version known.
     let header_version = api.request_header_version(if known { version } else { *max });
     let Ok(header) = RequestHeader::decode(&mut frame, header_version) else {
-        return Outcome::Close(format!("malformed header of {api:?} version {version}"));
+        return RawResponse::Close(format!("malformed header of {api:?} version {version}"));
     };
     if !known {
         // The table, in the oldest form.
@@ -145,7 +145,7 @@ pub(crate) async fn answer(shared: &Shared, client: &Client, mut frame: Bytes) -
         return encode::<messages::ApiVersionsRequest>(&response, 0, header.correlation_id);
     }
     if let Err(malformed) = shared.shapes.check(api, version, &frame) {
-        return Outcome::Close(format!("malformed {api:?} version {version}: {malformed}"));
+        return RawResponse::Close(format!("malformed {api:?} version {version}: {malformed}"));
     }
     let fault = shared.with(|state, _| {
         state.count_call(api);
@@ -156,13 +156,13 @@ pub(crate) async fn answer(shared: &Shared, client: &Client, mut frame: Bytes) -
     dispatch(api, &call, fault, Frame { body: frame, correlation_id: header.correlation_id }).await
 }
 
-async fn run<Q: Handle>(call: &Call<'_>, fault: Option<FaultKind>, mut frame: Frame) -> Outcome {
+async fn run<Q: Handle>(call: &Call<'_>, fault: Option<FaultKind>, mut frame: Frame) -> RawResponse {
     let request = match Q::decode(&mut frame.body, call.version) {
         Ok(request) => request,
-        Err(error) => return Outcome::Close(format!("undecodable request: {error}")),
+        Err(error) => return RawResponse::Close(format!("undecodable request: {error}")),
     };
     match fault {
-        Some(FaultKind::DropConnectionBefore) => return Outcome::Close("injected fault".to_owned()),
+        Some(FaultKind::DropConnectionBefore) => return RawResponse::Close("injected fault".to_owned()),
         Some(FaultKind::ErrorCode(code)) => {
             return encode::<Q>(&request.refuse(code), call.version, frame.correlation_id);
         }
@@ -185,7 +185,7 @@ async fn run<Q: Handle>(call: &Call<'_>, fault: Option<FaultKind>, mut frame: Fr
     };
     let reply = request.handle(call).await;
     match fault {
-        Some(FaultKind::DropConnectionAfterEffect) => return Outcome::Close("injected fault".to_owned()),
+        Some(FaultKind::DropConnectionAfterEffect) => return RawResponse::Close("injected fault".to_owned()),
         Some(FaultKind::DelayAnswer(span)) => tokio::time::sleep(span).await,
         _ => {}
     }
@@ -194,8 +194,8 @@ async fn run<Q: Handle>(call: &Call<'_>, fault: Option<FaultKind>, mut frame: Fr
     }
     match reply {
         Reply::Answer(response) => encode::<Q>(&response, call.version, frame.correlation_id),
-        Reply::Silence => Outcome::Silence,
-        Reply::Close(reason) => Outcome::Close(reason.to_owned()),
+        Reply::Silence => RawResponse::Silence,
+        Reply::Close(reason) => RawResponse::Close(reason.to_owned()),
     }
 }
 
@@ -204,7 +204,7 @@ async fn held(shared: &Shared) {
     shared.wait_for(Wait::Faults, Millis::MAX, |state, _| (!state.faults.is_holding()).then_some(())).await;
 }
 
-fn encode<Q: Request>(response: &Q::Response, version: i16, correlation_id: i32) -> Outcome {
+fn encode<Q: Request>(response: &Q::Response, version: i16, correlation_id: i32) -> RawResponse {
     let mut out = BytesMut::with_capacity(256);
     out.put_i32(0); // the length, once it is known
     let header = ResponseHeader::default().with_correlation_id(correlation_id);
@@ -217,13 +217,13 @@ fn encode<Q: Request>(response: &Q::Response, version: i16, correlation_id: i32)
     match (encoded, length) {
         (Ok(()), Ok(length)) => {
             out[..4].copy_from_slice(&length.to_be_bytes());
-            Outcome::Answer(out.freeze())
+            RawResponse::Answer(out.freeze())
         }
         (Err(error), _) => {
             tracing::error!(api = Q::KEY, version, %error, "failed to encode a response");
-            Outcome::Close("failed to encode a response".to_owned())
+            RawResponse::Close("failed to encode a response".to_owned())
         }
-        (_, Err(_)) => Outcome::Close("response too large".to_owned()),
+        (_, Err(_)) => RawResponse::Close("response too large".to_owned()),
     }
 }
 

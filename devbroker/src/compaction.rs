@@ -2,7 +2,7 @@
 //!
 //! Pure. It follows Apache Kafka's cleaner in what a reader can see: offsets stay and leave gaps, records of open
 //! transactions are not touched, those of aborted ones go, and a record without a value, which removes its key, stays
-//! for `delete.retention.ms`. Unlike Kafka's it works on the whole partition at once, since all of it lies in memory.
+//! for `delete.retention.ms`. Unlike Kafka's it works on the whole partition at once, since all of it is in memory.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -20,7 +20,7 @@ pub(crate) struct Compacted {
     pub(crate) aborted: VecDeque<Aborted>,
 }
 
-/// Compacts what lies below `last_stable`. The last batch there stays as it is, so that readers find their way to it.
+/// Compacts what is below `last_stable`. The last batch there stays unchanged, so that consumers still reach it.
 ///
 /// Records without a value go when they are older than `tombstones_from`, by their own time.
 pub(crate) fn compact(

@@ -15,7 +15,7 @@ pub enum FaultKind {
     ErrorCode(i16),
     /// The request takes effect, and its answer is this Kafka error code nevertheless.
     ErrorCodeAfterEffect(i16),
-    /// The request is taken up this much later.
+    /// The request is handled this much later.
     Delay(Duration),
     /// The request takes effect at once, and is answered this much later.
     DelayAnswer(Duration),

@@ -78,7 +78,7 @@ pub(crate) struct Synced {
 
 pub(crate) type SyncAnswer = Result<Synced, ResponseError>;
 
-/// An answer now, or one that will lie under the ticket.
+/// An answer now, or later under the ticket.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step<A> {
     Answer(A),

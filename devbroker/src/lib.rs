@@ -2,10 +2,11 @@
 //!
 //! It speaks the Kafka protocol well enough that clients cannot tell it from a single Apache Kafka 4.1 node in what it
 //! implements: topics, idempotent and transactional producers with fencing and time-outs, `read_committed`, consumer groups
-//! of the classic protocol with static membership, retention by size and age, compaction. `tests/tests/conformance.rs` runs the same suite on both.
+//! of the classic protocol with static membership, retention by size and age, compaction. The suite `conformance` runs
+//! against both.
 //!
-//! What it deliberately lacks: disk (a stop forgets everything), replication, authentication, encryption, quotas,
-//! share groups, the new consumer protocol (KIP-848) and the second half of KIP-890. `ApiVersions` says so to clients.
+//! Deliberately absent: persistence, replication, authentication, encryption, quotas, share groups, the new consumer
+//! protocol (KIP-848) and the second half of KIP-890. `ApiVersions` tells clients.
 //!
 //! ```
 //! # async fn example() -> Result<(), devbroker::StartError> {

@@ -1,4 +1,4 @@
-//! One partition: batches in order, what may be read of them, and what retention has let go.
+//! One partition: batches in order, what may be read of them, and what retention has deleted.
 //!
 //! A pure structure that is told the time. High watermark and end of the log are one and the same (there is one replica);
 //! the last stable offset is the first offset of the oldest open transaction. Aborted transactions are remembered as long as
@@ -15,7 +15,7 @@ use kafka_protocol::ResponseError;
 use crate::batch::{self, BatchHeader};
 use crate::clock::Millis;
 use crate::compaction;
-use crate::producers::{Producers, Verdict};
+use crate::producers::{Producers, SequenceCheck};
 use crate::segments::{Rolling, Segments};
 use crate::stored::{Aborted, Stored};
 use crate::validation::{self, Refusal, Times};
@@ -125,7 +125,7 @@ impl PartitionLog {
         let keeps_keys = self.retention.cleanup.tombstones_kept().is_some();
         validation::check(header, data, keeps_keys, self.times, now)?;
         if header.has_producer()
-            && let Verdict::Duplicate(base_offset) = self.producers.check(header)?
+            && let SequenceCheck::Duplicate(base_offset) = self.producers.check(header)?
         {
             return Ok(base_offset);
         }

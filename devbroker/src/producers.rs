@@ -16,8 +16,9 @@ use crate::clock::Millis;
 /// Batches remembered per producer, Kafka's `NUM_BATCHES_TO_RETAIN`: clients keep at most 5 requests in flight.
 const RECENT_BATCHES: usize = 5;
 
+/// What the sequence numbers of a batch say about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum SequenceCheck {
     Append,
     /// Appended before, at this base offset.
     Duplicate(i64),
@@ -59,23 +60,27 @@ impl Producers {
 
     /// # Errors
     /// `INVALID_PRODUCER_EPOCH` for a fenced producer, `OUT_OF_ORDER_SEQUENCE_NUMBER` for a gap.
-    pub(crate) fn check(&self, batch: &BatchHeader) -> Result<Verdict, ResponseError> {
-        let Some(entry) = self.entries.get(&batch.producer_id) else { return Ok(Verdict::Append) };
+    pub(crate) fn check(&self, batch: &BatchHeader) -> Result<SequenceCheck, ResponseError> {
+        let Some(entry) = self.entries.get(&batch.producer_id) else { return Ok(SequenceCheck::Append) };
         if batch.producer_epoch < entry.epoch {
             return Err(ResponseError::InvalidProducerEpoch);
         }
         if batch.producer_epoch > entry.epoch {
             let starts_over = batch.base_sequence == 0;
-            return if starts_over { Ok(Verdict::Append) } else { Err(ResponseError::OutOfOrderSequenceNumber) };
+            return if starts_over { Ok(SequenceCheck::Append) } else { Err(ResponseError::OutOfOrderSequenceNumber) };
         }
         let same =
             |seen: &&Recent| seen.first_sequence == batch.base_sequence && seen.last_sequence == batch.last_sequence();
         if let Some(seen) = entry.recent.iter().find(same) {
-            return Ok(Verdict::Duplicate(seen.base_offset));
+            return Ok(SequenceCheck::Duplicate(seen.base_offset));
         }
         // No batch of this epoch yet (a marker set it): only sequence 0 follows, as in Kafka.
         let expected = entry.recent.back().map_or(0, |last| last.last_sequence.wrapping_add(1) & i32::MAX);
-        if batch.base_sequence == expected { Ok(Verdict::Append) } else { Err(ResponseError::OutOfOrderSequenceNumber) }
+        if batch.base_sequence == expected {
+            Ok(SequenceCheck::Append)
+        } else {
+            Err(ResponseError::OutOfOrderSequenceNumber)
+        }
     }
 
     pub(crate) fn appended(&mut self, batch: &BatchHeader, base_offset: i64, now: Millis) {

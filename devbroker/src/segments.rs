@@ -76,7 +76,7 @@ impl Segments {
         start
     }
 
-    /// Forgets the segments that lie before the start of the log.
+    /// Forgets the segments before the start of the log.
     pub(crate) fn forget_before(&mut self, start: i64) {
         while self.segments.front().is_some_and(|oldest| oldest.last_offset < start) {
             self.segments.pop_front();

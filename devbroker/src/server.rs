@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, Client, Outcome};
+use crate::api::{self, Client, RawResponse};
 use crate::state::Shared;
 
 /// How often time takes effect. Well below the shortest session or transaction time-out a test would use.
@@ -90,9 +90,9 @@ async fn connection(mut stream: TcpStream, peer: SocketAddr, shared: &Shared) ->
             () = hung_up(&stream) => return Err(Closed::HungUp),
         };
         match outcome {
-            Outcome::Answer(response) => stream.write_all(&response).await?,
-            Outcome::Silence => {}
-            Outcome::Close(reason) => return Err(Closed::Refused(reason)),
+            RawResponse::Answer(response) => stream.write_all(&response).await?,
+            RawResponse::Silence => {}
+            RawResponse::Close(reason) => return Err(Closed::Refused(reason)),
         }
     }
     Ok(())

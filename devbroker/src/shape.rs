@@ -47,7 +47,7 @@ const OUTLINES: [(ApiKey, i16, &str); 26] = [
 ];
 
 #[derive(Debug)]
-enum Kind {
+enum ElementType {
     Fixed(usize),
     Text,
     Blob,
@@ -56,7 +56,7 @@ enum Kind {
 
 #[derive(Debug)]
 struct Element {
-    kind: Kind,
+    element_type: ElementType,
     versions: RangeInclusive<i16>,
 }
 
@@ -109,26 +109,26 @@ fn parse<'a>(words: &mut impl Iterator<Item = &'a str>) -> Vec<Element> {
     let mut elements = Vec::new();
     while let Some(word) = words.next() {
         let (name, versions) = word.split_once('@').unwrap_or((word, ""));
-        let kind = match name {
-            "i1" => Kind::Fixed(1),
-            "i2" => Kind::Fixed(2),
-            "i4" => Kind::Fixed(4),
-            "i8" => Kind::Fixed(8),
-            "u" => Kind::Fixed(16),
-            "s" => Kind::Text,
-            "d" => Kind::Blob,
-            "(" | "[" => Kind::Array { of: parse(words), structs: name == "[" },
+        let element_type = match name {
+            "i1" => ElementType::Fixed(1),
+            "i2" => ElementType::Fixed(2),
+            "i4" => ElementType::Fixed(4),
+            "i8" => ElementType::Fixed(8),
+            "u" => ElementType::Fixed(16),
+            "s" => ElementType::Text,
+            "d" => ElementType::Blob,
+            "(" | "[" => ElementType::Array { of: parse(words), structs: name == "[" },
             _ => {
                 // A closing bracket; its versions belong to the array, which the caller is about to push.
-                elements.push(Element { kind: Kind::Fixed(0), versions: range(versions) });
+                elements.push(Element { element_type: ElementType::Fixed(0), versions: range(versions) });
                 return elements;
             }
         };
-        let versions = match &kind {
-            Kind::Array { of, .. } => of.last().map_or(0..=i16::MAX, |close| close.versions.clone()),
+        let versions = match &element_type {
+            ElementType::Array { of, .. } => of.last().map_or(0..=i16::MAX, |close| close.versions.clone()),
             _ => range(versions),
         };
-        elements.push(Element { kind, versions });
+        elements.push(Element { element_type, versions });
     }
     elements
 }
@@ -154,17 +154,17 @@ impl Walk<'_> {
     fn elements(&mut self, elements: &[Element]) -> Result<(), Malformed> {
         let version = self.version;
         for element in elements.iter().filter(|element| element.versions.contains(&version)) {
-            match &element.kind {
-                Kind::Fixed(bytes) => self.skip(*bytes)?,
-                Kind::Text => {
+            match &element.element_type {
+                ElementType::Fixed(bytes) => self.skip(*bytes)?,
+                ElementType::Text => {
                     let length = if self.flexible { self.compact_length()? } else { self.short_length()? };
                     self.skip(length.unwrap_or(0))?;
                 }
-                Kind::Blob => {
+                ElementType::Blob => {
                     let length = if self.flexible { self.compact_length()? } else { self.long_length()? };
                     self.skip(length.unwrap_or(0))?;
                 }
-                Kind::Array { of, structs } => self.array(of, *structs)?,
+                ElementType::Array { of, structs } => self.array(of, *structs)?,
             }
         }
         Ok(())

@@ -12,7 +12,7 @@ pub(crate) struct Stored {
     pub(crate) bytes: Bytes,
 }
 
-/// A transaction that ended in an abort: its records lie in `first_offset..=last_offset`, the marker last.
+/// A transaction that ended in an abort: its records are in `first_offset..=last_offset`, the marker last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Aborted {
     pub(crate) producer_id: i64,

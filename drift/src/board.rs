@@ -24,17 +24,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::reference::{History, Past};
+use crate::reference::{ClosedWindows, Past};
 use crate::settings::WindowConfig;
-use crate::state::{Closed, Header, Key, Part, PartialKey, Progress, StateError, TopicPartition, Value};
+use crate::state::{Closed, CountProgress, Key, Part, PartialHeader, PartialKey, StateError, TopicPartition, Value};
 use crate::window::{Granularity, Window};
 
 pub use due::Due;
 pub use frontier::{Clock, Frontier};
 pub use merged::MergedWindow;
-
-/// A value of the state topic, as written.
-pub type Bytes = Arc<[u8]>;
 
 /// How long closed windows of one length are needed after their end, in ms; by event time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,13 +47,13 @@ pub struct Kept {
 pub struct Board {
     config: Arc<WindowConfig>,
     kept: BTreeMap<Granularity, Kept>,
-    sources: BTreeMap<TopicPartition, Progress>,
+    sources: BTreeMap<TopicPartition, CountProgress>,
     windows: BTreeMap<Window, Slot>,
     /// Partials whose progress was not seen yet.
-    staged: BTreeMap<PartialKey, (i64, Bytes)>,
+    staged: BTreeMap<PartialKey, (i64, Arc<[u8]>)>,
     horizon: BTreeMap<Granularity, i64>,
     /// The newest closed windows, as references and persistence need them.
-    history: History,
+    history: ClosedWindows,
     /// Removed, and not yet read back.
     leaving: BTreeSet<Key>,
     unreported: u64,
@@ -65,7 +62,7 @@ pub struct Board {
 /// What is known of one window.
 #[derive(Clone, Debug, Default)]
 struct Slot {
-    partials: BTreeMap<(TopicPartition, Part), Bytes>,
+    partials: BTreeMap<(TopicPartition, Part), Arc<[u8]>>,
     /// As on the topic.
     closed: Option<Closed>,
     /// As it will be there when the next checkpoint is published.
@@ -109,7 +106,7 @@ impl Board {
             windows: BTreeMap::new(),
             staged: BTreeMap::new(),
             horizon: BTreeMap::new(),
-            history: History::default(),
+            history: ClosedWindows::default(),
             leaving: BTreeSet::new(),
             unreported: 0,
         }
@@ -122,7 +119,7 @@ impl Board {
     pub fn load<K: AsRef<[u8]>>(
         config: Arc<WindowConfig>,
         kept: BTreeMap<Granularity, Kept>,
-        entries: impl IntoIterator<Item = (K, Bytes)>,
+        entries: impl IntoIterator<Item = (K, Arc<[u8]>)>,
     ) -> Result<Self, StateError> {
         let mut board = Self::new(config, kept);
         for (key, value) in entries {
@@ -136,7 +133,7 @@ impl Board {
     ///
     /// # Errors
     /// The key or the value is not of this version, or damaged.
-    pub fn apply(&mut self, key: &[u8], value: Option<Bytes>) -> Result<(), StateError> {
+    pub fn apply(&mut self, key: &[u8], value: Option<Arc<[u8]>>) -> Result<(), StateError> {
         let key = Key::from_str(&String::from_utf8_lossy(key))?;
         self.leaving.remove(&key);
         if matches!(key, Key::Predictions { .. } | Key::Performance(_)) {
@@ -147,7 +144,7 @@ impl Board {
             return Ok(());
         };
         if let Key::Partial(name) = &key {
-            let header = Header::peek(&key, &bytes)?;
+            let header = PartialHeader::peek(&key, &bytes)?;
             self.staged.insert(name.clone(), (header.covered, bytes));
             return self.settle(&name.source.clone());
         }
@@ -221,7 +218,7 @@ impl Board {
         Ok(())
     }
 
-    fn place(&mut self, name: PartialKey, bytes: Bytes) -> Result<(), StateError> {
+    fn place(&mut self, name: PartialKey, bytes: Arc<[u8]>) -> Result<(), StateError> {
         let is_over = self.is_beyond(name.window) || self.windows.get(&name.window).is_some_and(Slot::is_final);
         let mut longer = Some(name.window);
         while let Some(window) = longer {
@@ -232,9 +229,9 @@ impl Board {
         let before = self.windows.entry(name.window).or_default().partials.insert(half, Arc::clone(&bytes));
         if is_over {
             let key = Key::Partial(name);
-            let before = before.map(|before| Header::peek(&key, &before)).transpose()?;
+            let before = before.map(|before| PartialHeader::peek(&key, &before)).transpose()?;
             let known = before.map_or(0, |before| before.records);
-            self.unreported += Header::peek(&key, &bytes)?.records.saturating_sub(known);
+            self.unreported += PartialHeader::peek(&key, &bytes)?.records.saturating_sub(known);
         }
         Ok(())
     }
@@ -253,7 +250,7 @@ impl Board {
             (slot.handed, slot.closing) = (None, None);
             slot.checked = 0;
         });
-        self.history = History::default();
+        self.history = ClosedWindows::default();
         for window in self.windows.keys().copied().collect::<Vec<_>>() {
             self.remember(window);
         }
@@ -279,7 +276,7 @@ impl Board {
     }
 
     /// Closed windows as references and persistence need them, read back or not.
-    pub fn history(&self) -> &History {
+    pub fn history(&self) -> &ClosedWindows {
         &self.history
     }
 
@@ -296,7 +293,7 @@ impl Board {
     }
 
     /// How far each partition is counted.
-    pub fn progress(&self) -> impl Iterator<Item = (&TopicPartition, &Progress)> {
+    pub fn progress(&self) -> impl Iterator<Item = (&TopicPartition, &CountProgress)> {
         self.sources.iter()
     }
 

@@ -18,7 +18,7 @@ use schemas::ModelId;
 use crate::compare::main_model;
 use crate::counts::{CountsError, View, WindowCounts};
 use crate::feature::Feature;
-use crate::profile::{About, Calibration, Profile};
+use crate::profile::{About, Profile, StreamCalibration};
 use crate::reference::design;
 use crate::verdict::settings::VerdictConfig;
 use crate::window::{Granularity, Window};
@@ -31,7 +31,7 @@ const WINDOWS_MAX: usize = 500;
 
 /// What a profile is to be called, and what is known of its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct ProfileSource {
     pub name: String,
     /// For people: a file, or a range of a topic.
     pub made_from: String,
@@ -107,7 +107,7 @@ impl Calibrator {
     ///
     /// # Errors
     /// There are too few records.
-    pub fn finish(self, source: Source, verdict: &VerdictConfig) -> Result<Calibrated, CalibrateError> {
+    pub fn finish(self, source: ProfileSource, verdict: &VerdictConfig) -> Result<Calibrated, CalibrateError> {
         let whole = self.whole()?;
         let (found, least) = (whole.records(), verdict.records_min());
         if found < least {
@@ -157,7 +157,7 @@ impl Calibrator {
         Ok(Sample { all, windows: decoded.collect::<Result<_, CountsError>>()? })
     }
 
-    fn about(&self, source: Source, whole: &WindowCounts, calibrations: Vec<Calibration>) -> About {
+    fn about(&self, source: ProfileSource, whole: &WindowCounts, calibrations: Vec<StreamCalibration>) -> About {
         let shortest = self.granularities.first();
         let of_shortest = || self.windows.keys().filter(|window| Some(&window.granularity) == shortest);
         About {
@@ -187,12 +187,12 @@ impl Sample {
         records as f64 / self.windows.len().max(1) as f64
     }
 
-    fn calibration(&self, granularity: Granularity) -> Calibration {
+    fn calibration(&self, granularity: Granularity) -> StreamCalibration {
         let counts: Vec<&WindowCounts> = self.windows.iter().map(|(_, counts)| counts).collect();
         let effects = design::effects(&counts);
         let repeated: Vec<f64> = counts.iter().filter_map(|counts| repeated(counts)).collect();
         let mean = repeated.iter().sum::<f64>() / repeated.len().max(1) as f64;
-        Calibration {
+        StreamCalibration {
             granularity_ms: granularity.length_ms(),
             windows: u32::try_from(self.all).unwrap_or(u32::MAX),
             records_per_window: self.records_per_window(),

@@ -33,7 +33,7 @@ use crate::feature::Feature;
 use crate::performance;
 use crate::profile::Profile;
 use crate::reference::settings::ReferenceConfig;
-use crate::reference::{self, Flags, History, Missing, Reference, ReferenceKind};
+use crate::reference::{self, ClosedWindows, Flags, Missing, Reference, ReferenceKind};
 use crate::verdict::settings::VerdictConfig;
 use crate::window::Granularity;
 use row::{Frame, digest};
@@ -46,7 +46,7 @@ pub(crate) use row::slice_columns;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
     pub report: WindowReport,
-    /// Findings that were sure and large; those of revision 0 belong into the [`History`].
+    /// Findings that were sure and large; those of revision 0 belong into the [`ClosedWindows`].
     pub flags: Flags,
 }
 
@@ -100,7 +100,7 @@ impl Comparer {
     }
 
     /// The report of a window. `history` may hold more than is needed, later windows too.
-    pub fn report(&self, merged: &MergedWindow, history: &History) -> Comparison {
+    pub fn report(&self, merged: &MergedWindow, history: &ClosedWindows) -> Comparison {
         let found =
             reference::reference(&self.reference, self.profile.as_deref(), history, merged.window, &self.granularities);
         let frame = self.frame(merged, found.as_ref().ok());
@@ -124,7 +124,13 @@ impl Comparer {
         Comparison { report, flags: rows.flags }
     }
 
-    fn compare(&self, merged: &MergedWindow, frame: &Frame, reference: &Reference, history: &History) -> ruling::Rows {
+    fn compare(
+        &self,
+        merged: &MergedWindow,
+        frame: &Frame,
+        reference: &Reference,
+        history: &ClosedWindows,
+    ) -> ruling::Rows {
         let question = features::Question {
             granularity: merged.window.granularity,
             alpha: self.alpha(merged.window.granularity),

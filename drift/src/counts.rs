@@ -34,7 +34,7 @@ pub use coding::CountsError;
 pub use distinct::Distinct;
 pub use edges::Edges;
 pub use embedding::Embedding;
-pub use histogram::{Bin, Histogram, Paired};
+pub use histogram::{FilledBin, Histogram, Paired};
 pub use scale::Scale;
 pub use share::Share;
 pub use tally::{Counts, View};

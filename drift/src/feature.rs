@@ -1,7 +1,7 @@
 //! What is counted and tested: one [`Feature`] each, with the name that stands in reports and metrics.
 //!
-//! A feature's [`Kind`] says which tests apply to it. The set is closed but for [`Feature::ClassScore`], of which there is
-//! one per label. Which features the events of a window carry is asked of its counts: `Counts::features`.
+//! A feature's [`FeatureKind`] says which tests apply to it. The set is closed but for [`Feature::ClassScore`], of which there is
+//! one per label. `Counts::features` says which features the events of a window carry.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub enum Feature {
 
 /// What kind of numbers a feature gives, and so which tests apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum FeatureKind {
     /// Continuous values in fine bins.
     Numeric,
     /// Whole numbers from 0, with many ties.
@@ -67,7 +67,7 @@ pub enum Kind {
     Embedding,
 }
 
-impl Kind {
+impl FeatureKind {
     /// The word in the reports' column `feature_kind`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -133,17 +133,17 @@ impl Feature {
         })
     }
 
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FeatureKind {
         match self {
             Self::Score | Self::Entropy | Self::Margin | Self::ClassScore(_) | Self::Value | Self::UnknownRate => {
-                Kind::Numeric
+                FeatureKind::Numeric
             }
-            Self::Characters | Self::Tokens => Kind::Length,
-            Self::Label | Self::Script | Self::DeadLetterReason | Self::Model => Kind::Categorical,
-            Self::Truncated | Self::Url | Self::Email | Self::Number | Self::DeadLetters => Kind::Share,
-            Self::Duplicates => Kind::Estimate,
-            Self::Words => Kind::Words,
-            Self::Embedding => Kind::Embedding,
+            Self::Characters | Self::Tokens => FeatureKind::Length,
+            Self::Label | Self::Script | Self::DeadLetterReason | Self::Model => FeatureKind::Categorical,
+            Self::Truncated | Self::Url | Self::Email | Self::Number | Self::DeadLetters => FeatureKind::Share,
+            Self::Duplicates => FeatureKind::Estimate,
+            Self::Words => FeatureKind::Words,
+            Self::Embedding => FeatureKind::Embedding,
         }
     }
 }

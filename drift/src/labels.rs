@@ -2,7 +2,7 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | prediction | what the model said of one event with an id, in a few bytes |
+//! | prediction | what the model said about one event with an id, in a few bytes |
 //! | label record | a record of the labels topic: an id and the true label of that event |
 //! | sample | the events of a window whose id hashes are smallest: the same ones however the input is split |
 //! | book | the newest true label per id |

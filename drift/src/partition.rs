@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::observation::{Observation, Refusal};
 use crate::settings::WindowConfig;
 use crate::state::value::count;
-use crate::state::{Entry, Key, Part, Partial, PartialKey, Progress, TopicPartition, Value};
+use crate::state::{CountProgress, Entry, Key, Part, Partial, PartialKey, TopicPartition, Value};
 use crate::window::{Granularity, Window};
 
 /// One partition's open windows, and how far it is counted.
@@ -24,7 +24,7 @@ use crate::window::{Granularity, Window};
 pub struct PartitionState {
     config: Arc<WindowConfig>,
     source: TopicPartition,
-    progress: Progress,
+    progress: CountProgress,
     /// Halves of windows that may change, and those that changed since the last checkpoint.
     partials: BTreeMap<(Part, Window), Partial>,
     changed: BTreeSet<(Part, Window)>,
@@ -37,7 +37,7 @@ pub struct PartitionState {
 impl PartitionState {
     /// A partition of which nothing is counted yet.
     pub fn new(config: Arc<WindowConfig>, source: TopicPartition) -> Self {
-        Self::at(config, source, Progress::default())
+        Self::at(config, source, CountProgress::default())
     }
 
     /// A partition as it was saved: its progress and all its halves of windows, in any order.
@@ -49,7 +49,7 @@ impl PartitionState {
         source: TopicPartition,
         saved: impl IntoIterator<Item = (Key, Value)>,
     ) -> Self {
-        let mut progress = Progress::default();
+        let mut progress = CountProgress::default();
         let mut halves = Vec::new();
         for (key, value) in saved {
             match (key, value) {
@@ -69,7 +69,7 @@ impl PartitionState {
         state
     }
 
-    fn at(config: Arc<WindowConfig>, source: TopicPartition, progress: Progress) -> Self {
+    fn at(config: Arc<WindowConfig>, source: TopicPartition, progress: CountProgress) -> Self {
         let (partials, changed, gone) = Default::default();
         Self { config, source, progress, partials, changed, gone, moved: false }
     }
@@ -100,7 +100,7 @@ impl PartitionState {
         self.moved = true;
         match outcome {
             Ok(observation) => self.accept(offset, observation),
-            Err(Refusal::Tombstone) => {} // passed: it is in no window, and no fault
+            Err(Refusal::Tombstone) => {} // skipped: it is in no window, and not an error
             Err(refusal) => self.refuse(offset, refusal.name()),
         }
         true
@@ -131,7 +131,7 @@ impl PartitionState {
         }
     }
 
-    /// An event too late for its own window is told of in the newest one, which is still open in every partition.
+    /// An event too late for its own window is counted as late in the newest one, which is still open in every partition.
     fn drop_for(&mut self, granularity: Granularity) {
         *self.progress.totals.dropped.entry(granularity).or_default() += 1;
         if let Some(greatest_ms) = self.progress.greatest_ms {
@@ -219,7 +219,7 @@ impl PartitionState {
         self.moved = true;
     }
 
-    pub fn progress(&self) -> &Progress {
+    pub fn progress(&self) -> &CountProgress {
         &self.progress
     }
 

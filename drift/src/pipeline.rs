@@ -33,7 +33,7 @@ pub use labels::LabelsFrom;
 pub use parts::{Limits, Parts};
 pub use progress::{NewestReport, Progress};
 pub use supervisor::supervise;
-pub use worker::{Setup, Worker};
+pub use worker::{DriftWorker, Setup};
 
 /// Counts, saves and reports until `stop`, the source's end, or the first error.
 ///

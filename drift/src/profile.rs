@@ -1,7 +1,7 @@
 //! Profiles: a fixed reference in a file, as counts and without any text.
 //!
 //! A profile is made once by `labelstream drift calibrate`, and may ship inside a model package. Besides the counts it
-//! holds what calibration learnt: by how much neighbouring records resemble each other ([`Calibration`]). Its id is the
+//! holds what calibration learnt: by how much neighbouring records resemble each other ([`StreamCalibration`]). Its id is the
 //! digest of its bytes, so that a report names exactly what it was compared with.
 
 mod about;
@@ -22,7 +22,7 @@ use crate::feature::Feature;
 use crate::window::Granularity;
 use error::BYTES_MAX;
 
-pub use about::{About, Calibration};
+pub use about::{About, StreamCalibration};
 pub use error::ProfileError;
 
 /// A fixed reference.
@@ -101,8 +101,8 @@ impl Profile {
     }
 
     /// What windows of this length told; else of the length nearest to it by ratio. `None` without calibration.
-    pub fn calibration(&self, granularity: Granularity) -> Option<&Calibration> {
-        let distance = |calibration: &&Calibration| {
+    pub fn calibration(&self, granularity: Granularity) -> Option<&StreamCalibration> {
+        let distance = |calibration: &&StreamCalibration| {
             let ratio = calibration.granularity_ms as f64 / granularity.length_ms() as f64;
             ratio.ln().abs()
         };

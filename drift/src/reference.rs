@@ -1,7 +1,7 @@
 //! References: the counts that a window is compared with.
 //!
-//! A fixed reference is a [`Profile`]. The others are sums of windows that closed before, out of [`History`]: the one
-//! before, the last k, or those of the same hour of the week in the last k weeks. [`History`] holds what each window
+//! A fixed reference is a [`Profile`]. The others are sums of windows that closed before, out of [`ClosedWindows`]: the one
+//! before, the last k, or those of the same hour of the week in the last k weeks. [`ClosedWindows`] holds what each window
 //! counted at revision 0, so that a report depends on the log alone and a replay finds the same reference.
 
 pub mod design;
@@ -37,11 +37,11 @@ pub struct Past {
 
 /// Closed windows, for references and for persistence.
 #[derive(Clone, Debug, Default)]
-pub struct History {
+pub struct ClosedWindows {
     windows: BTreeMap<Window, Past>,
 }
 
-impl History {
+impl ClosedWindows {
     /// Remembers a closed window; one that is known already is replaced.
     pub fn insert(&mut self, window: Window, past: Past) {
         self.windows.insert(window, past);
@@ -96,7 +96,7 @@ pub enum Missing {
 pub fn reference(
     config: &ReferenceConfig,
     profile: Option<&Profile>,
-    history: &History,
+    history: &ClosedWindows,
     window: Window,
     granularities: &[Granularity],
 ) -> Result<Reference, Missing> {

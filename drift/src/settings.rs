@@ -25,13 +25,13 @@ pub struct WindowSettings {
     pub out_of_order_ms: u64,
     /// How long after the end of a window, in event time, its late records are taken; they make a new revision.
     pub lateness_ms: u64,
-    /// A partition that brought nothing for so long, by the clock, no longer holds windows back.
+    /// A partition that brought nothing for this long, by the clock, no longer holds windows back.
     pub idle_ms: u64,
     /// How long, in event time, the state of a reported window waits for idle partitions to wake.
     pub retention_ms: u64,
     /// How often the state and the offsets are saved.
     pub checkpoint_ms: u64,
-    /// They are saved earlier after so many records.
+    /// They are saved earlier after this many records.
     pub checkpoint_records_max: usize,
 }
 

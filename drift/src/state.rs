@@ -3,7 +3,7 @@
 //! | key | value |
 //! |---|---|
 //! | `partial/<topic>/<partition>/PT1H/<start_ms>/on_time` or `.../late` | [`Partial`] |
-//! | `progress/<topic>/<partition>` | [`Progress`] |
+//! | `progress/<topic>/<partition>` | [`CountProgress`] |
 //! | `closed/PT1H/<start_ms>` | [`Closed`] |
 //! | `horizon/PT1H` | [`Horizon`] |
 //! | `predictions/<topic>/<partition>/PT1H/<start_ms>` | [`Predictions`](crate::labels::predictions::Predictions) |
@@ -17,7 +17,7 @@ mod key;
 pub mod value;
 
 pub use key::{Key, Part, PartialKey, StateError, TopicPartition};
-pub use value::{Closed, Entry, Header, Horizon, Partial, Progress, Reported, Tally, Totals, Value};
+pub use value::{Closed, CountProgress, Entry, Horizon, Partial, PartialHeader, Reported, Tally, Totals, Value};
 
 #[cfg(test)]
 mod tests;

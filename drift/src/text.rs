@@ -16,7 +16,7 @@ pub const NUMBER: &str = "0";
 /// Longer words are mostly keys, hashes and addresses: they say little and would fill the buckets.
 const WORD_CHARACTERS_MAX: usize = 32;
 
-/// The script of a text is told by so many of its first letters: looking one up takes some 20 ns.
+/// The script of a text is told by this many of its first letters: looking one up takes some 20 ns.
 const SCRIPT_LETTERS_MAX: usize = 256;
 
 /// What a text tells besides its words.

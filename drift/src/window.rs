@@ -40,7 +40,7 @@ impl Granularity {
     }
 }
 
-/// ISO 8601, as it stands in the path of a report: `PT1M`, `PT1H`, `P1D`.
+/// ISO 8601, as it is written in the path of a report: `PT1M`, `PT1H`, `P1D`.
 impl fmt::Display for Granularity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0 / 1000;

@@ -21,7 +21,7 @@ impl Class {
     pub const ALL: [Self; 3] = [Self::Interactive, Self::Stream, Self::Background];
 }
 
-/// What a model says of one text, or why it cannot; identical texts share it.
+/// What a model says about one text, or why it cannot; identical texts share it.
 pub type Answer = Result<Arc<Prediction>, Arc<TextError>>;
 
 /// What a caller hears of one of its texts.
@@ -35,7 +35,7 @@ pub enum News {
 
 pub(crate) type Tell = dyn Fn(u64, News) + Send + Sync;
 
-/// Somebody who is told of one text.
+/// Who gets the answer for one text.
 #[derive(Clone)]
 pub(crate) struct Waiter {
     caller: u64,

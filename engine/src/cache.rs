@@ -1,4 +1,4 @@
-//! Remembers what the model said of recent texts, so that identical texts skip tokenising and inference.
+//! Remembers what the model said about recent texts, so that identical texts skip tokenising and inference.
 //!
 //! Bounded by entries, in two halves: when the young half is full it becomes the old one, and the old one is dropped.
 //! A hit in the old half moves to the young one, so what is asked for stays. Keys are SHA-256 of the model's digest

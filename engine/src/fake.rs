@@ -23,21 +23,22 @@ pub(crate) const PANIC: i64 = 6;
 
 /// How a model breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum Breakage {
     Fails,
     NotFinite,
     WrongShape,
     Panics,
 }
 
-pub(crate) const FAULTS: [Fault; 4] = [Fault::Fails, Fault::NotFinite, Fault::WrongShape, Fault::Panics];
+pub(crate) const BREAKAGES: [Breakage; 4] =
+    [Breakage::Fails, Breakage::NotFinite, Breakage::WrongShape, Breakage::Panics];
 
 /// Scores of a text follow from its own words; three words make it misbehave.
 #[derive(Clone, Default)]
 pub(crate) struct Fake {
     pub(crate) runs: usize,
     /// From this run on it is broken, on any text.
-    pub(crate) breaks: Option<(usize, Fault)>,
+    pub(crate) breaks: Option<(usize, Breakage)>,
     pub(crate) seen: Arc<Seen>,
 }
 
@@ -81,12 +82,12 @@ impl Model for Fake {
         assert!(!batch.input_ids.contains(&PANIC), "planted");
         match self.breaks.filter(|(run, _)| self.runs > *run) {
             None => {}
-            Some((_, Fault::Fails)) => {
+            Some((_, Breakage::Fails)) => {
                 return Err(ModelError::Run { rows: batch.rows, columns: batch.columns, source: "device lost".into() });
             }
-            Some((_, Fault::NotFinite)) => return Ok(Scores { logits: vec![f32::NAN; 2 * batch.rows], classes: 2 }),
-            Some((_, Fault::WrongShape)) => return Ok(Scores { logits: vec![0.0; 3 * batch.rows], classes: 3 }),
-            Some((_, Fault::Panics)) => panic!("planted: broken"),
+            Some((_, Breakage::NotFinite)) => return Ok(Scores { logits: vec![f32::NAN; 2 * batch.rows], classes: 2 }),
+            Some((_, Breakage::WrongShape)) => return Ok(Scores { logits: vec![0.0; 3 * batch.rows], classes: 3 }),
+            Some((_, Breakage::Panics)) => panic!("planted: broken"),
         }
         if batch.input_ids.contains(&POISON) {
             return Err(ModelError::Run { rows: batch.rows, columns: batch.columns, source: "poison".into() });

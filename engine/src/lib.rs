@@ -1,11 +1,10 @@
 //! Texts to labels: model packages, tokens, batching, inference, label rules and signals.
 //!
 //! Threads that own their sessions take texts from one bounded queue, in three classes, for any number of models at once.
-//! Answers are per text and go back to whoever asked. Only here are `ort` and `tokenizers` imported; the engine knows
-//! nothing of Kafka, and nothing of where texts come from.
+//! Each text is answered alone, to its caller. Only this crate imports `ort` and `tokenizers`. The engine knows nothing
+//! of Kafka, nor where texts come from.
 //!
-//! A package becomes a client by [`load::load`], and joins an engine that runs by [`load::load_into`]; any [`model::Model`]
-//! will do:
+//! [`load::load`] turns a package into a client, [`load::load_into`] adds it to a running engine; any [`model::Model`] works:
 //!
 //! ```
 //! use engine::label::{ProblemType, Rules};

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metrics::gauge;
-use schemas::{Recovery, chain};
+use schemas::Recovery;
+use service::chain;
 
 use crate::answer::Class;
 use crate::client::Client;
@@ -50,7 +51,7 @@ impl LoadError {
     }
 }
 
-/// What the model said of one golden text.
+/// What the model said about one golden text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GoldenResult {
     /// Place in `labelstream.json`, from 0.
@@ -88,7 +89,7 @@ pub(crate) struct Started {
     pub(crate) golden: Vec<GoldenResult>,
 }
 
-/// A model with what there is to say of its package.
+/// A model with what there is to say about its package.
 pub struct Ready {
     pub client: Client,
     /// Golden texts that the package has; all of them got their scores.

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use crate::model::{Model, ModelError, Scores, TokenBatch};
 use crate::package::Package;
 pub use runtime::{LIBRARY_VARIABLE, RuntimeError};
-use shape::{Kind, Shape, Width};
+use shape::{InputKind, Shape, Width};
 
 /// What the model runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -141,9 +141,9 @@ impl Model for OnnxModel {
         let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::with_capacity(self.shape.inputs.len());
         for input in &self.shape.inputs {
             let data = match input.kind {
-                Kind::Tokens => batch.input_ids.as_slice(),
-                Kind::Mask => batch.attention_mask.as_slice(),
-                Kind::TokenTypes => &self.zeros[..size],
+                InputKind::Tokens => batch.input_ids.as_slice(),
+                InputKind::Mask => batch.attention_mask.as_slice(),
+                InputKind::TokenTypes => &self.zeros[..size],
             };
             let shape = [batch.rows, batch.columns];
             let tensor: SessionInputValue<'_> = match input.width {

@@ -68,7 +68,7 @@ pub struct ReferenceFile {
     pub content: Vec<u8>,
 }
 
-/// What a person says of a package beside where it is.
+/// What a person says about a package beside where it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Choice<'a> {
     /// The model's name where `labelstream.json` says none, instead of the folder's.

@@ -27,9 +27,9 @@ pub(crate) struct Work<'a> {
 
 type Row = Result<Vec<f32>, ModelError>;
 
-/// What became of a run.
+/// A run with its scores, as far as there are any.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct ScoredRun {
     /// Logits or error of each row, in order; some are missing when the model is broken.
     pub(crate) rows: Vec<Option<Row>>,
     /// Failing runs that were cut in two.
@@ -63,16 +63,16 @@ impl Session {
     /// Scores the rows as one run, and in ever smaller ones while it fails.
     ///
     /// `n` rows that fail one by one cost at most `3 n` calls of the model, `n / failures_max` probes and one more probe.
-    pub(crate) fn score(&mut self, rows: &[&[u32]], work: Work<'_>) -> Outcome {
-        let outcome = Outcome { rows: rows.iter().map(|_| None).collect(), ..Outcome::default() };
-        let mut run = Run { session: self, rows, work, outcome };
+    pub(crate) fn score(&mut self, rows: &[&[u32]], work: Work<'_>) -> ScoredRun {
+        let scored = ScoredRun { rows: rows.iter().map(|_| None).collect(), ..ScoredRun::default() };
+        let mut run = Run { session: self, rows, work, scored };
         run.score_or_bisect(&(0..rows.len()).collect::<Vec<_>>());
-        let mut outcome = run.outcome;
-        let is_scored = outcome.rows.iter().any(|row| matches!(row, Some(Ok(_))));
-        if !is_scored && self.streak > 0 && outcome.broken.is_none() {
-            outcome.broken = self.probe(work).err();
+        let mut scored = run.scored;
+        let is_scored = scored.rows.iter().any(|row| matches!(row, Some(Ok(_))));
+        if !is_scored && self.streak > 0 && scored.broken.is_none() {
+            scored.broken = self.probe(work).err();
         }
-        outcome
+        scored
     }
 
     /// Scores the row that a sound model scores, twice if it must, as any other row.
@@ -108,19 +108,19 @@ struct Run<'a> {
     session: &'a mut Session,
     rows: &'a [&'a [u32]],
     work: Work<'a>,
-    outcome: Outcome,
+    scored: ScoredRun,
 }
 
 impl Run<'_> {
     /// Halves a failing run until single rows are left, each tried twice: about `2 log2 n` calls for a single bad row.
     fn score_or_bisect(&mut self, places: &[usize]) {
-        if self.outcome.broken.is_some() {
+        if self.scored.broken.is_some() {
             return;
         }
         let rows: Vec<&[u32]> = places.iter().map(|place| self.rows[*place]).collect();
         let mut result = self.session.call(&rows, self.work);
         if result.is_err() && rows.len() == 1 {
-            result = self.session.call(&rows, self.work); // a passing fault must not cost a text its label
+            result = self.session.call(&rows, self.work); // a transient error must not cost a text its label
         }
         match (result, places) {
             (Ok(found), _) => {
@@ -128,7 +128,7 @@ impl Run<'_> {
                     match row {
                         Ok(logits) => {
                             self.session.streak = 0;
-                            self.outcome.rows[*place] = Some(Ok(logits));
+                            self.scored.rows[*place] = Some(Ok(logits));
                         }
                         Err(error) => self.failed(*place, error),
                     }
@@ -136,7 +136,7 @@ impl Run<'_> {
             }
             (Err(error), [place]) => self.failed(*place, error),
             (Err(_), _) => {
-                self.outcome.bisections += 1;
+                self.scored.bisections += 1;
                 let (left, right) = places.split_at(places.len() / 2);
                 self.score_or_bisect(left);
                 self.score_or_bisect(right);
@@ -150,17 +150,17 @@ impl Run<'_> {
         self.session.streak += 1;
         let is_too_long = self.session.streak >= self.work.failures_max;
         let is_suspect = is_too_long || matches!(error, ModelError::Panicked);
-        self.outcome.rows[place] = Some(Err(error));
-        if !is_suspect || self.outcome.broken.is_some() {
+        self.scored.rows[place] = Some(Err(error));
+        if !is_suspect || self.scored.broken.is_some() {
             return;
         }
         match self.session.probe(self.work) {
             Ok(()) if is_too_long => {
                 self.session.streak = 0;
-                self.outcome.acquittals += 1;
+                self.scored.acquittals += 1;
             }
             Ok(()) => {}
-            Err(broken) => self.outcome.broken = Some(broken),
+            Err(broken) => self.scored.broken = Some(broken),
         }
     }
 }

@@ -90,7 +90,7 @@ pub struct Config {
     queue_bytes_max: NonZeroUsize,
 }
 
-/// The root that [`DEFAULTS`] has; other crates' sections lie beside it in the program's own settings.
+/// The root that [`DEFAULTS`] has; the program's own settings also have the sections of other crates.
 #[derive(Deserialize)]
 struct Root {
     model: Settings,

@@ -46,7 +46,7 @@ pub struct SlotConfig {
     pub failures_max: NonZeroUsize,
 }
 
-/// What the model says of one text.
+/// What the model says about one text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
     pub labels: Labels,

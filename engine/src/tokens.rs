@@ -2,7 +2,7 @@
 //!
 //! Work per text is bounded whatever its size. A text is read up to [`CHARACTERS_PER_TOKEN`] characters for every token
 //! that the model may see of it, from the side or sides that its [`LongText`] keeps, before it is tokenised. So the
-//! tokens that the model sees are those of the whole text, save for texts with words of thousands of letters.
+//! tokens that the model sees are those of the whole text, except for texts with words of thousands of letters.
 //! `n_tokens` is exact for texts within that bound; beyond it, it is the count of the part read, scaled by characters.
 
 use std::panic::resume_unwind;
@@ -297,7 +297,7 @@ fn special_tokens(tokenizer: &Tokenizer) -> Result<(Vec<u32>, Vec<u32>), TokenEr
 
 /// Tokenizer files are input, and their library panics on some that are malformed: that fails one text, not the process.
 fn guarded<T>(work: impl FnOnce() -> Result<T, TokenError>) -> Result<T, TokenError> {
-    schemas::quiet::catch(work).unwrap_or(Err(TokenError::Panicked))
+    service::panics::catch(work).unwrap_or(Err(TokenError::Panicked))
 }
 
 fn first(text: &str, characters: usize) -> &str {

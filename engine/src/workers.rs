@@ -2,7 +2,7 @@
 //!
 //! A thread tokenises or runs, whatever is next. It holds the queue's lock only to take a task and to bring its outcome
 //! back; whoever asked is told without it. Between two tasks it takes up sessions of models that were added, and lets go
-//! of those that were removed. A thread that panics outside of a model ends the engine: nobody waits for ever.
+//! of those that were removed. A thread that panics outside of a model ends the engine: no caller waits forever.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ use crate::error::LabelError;
 use crate::lane::{JobId, SlotId, Task};
 use crate::metrics as names;
 use crate::queue::{Finished, Queue};
-use crate::session::{Broken, Outcome, Session, Work};
+use crate::session::{Broken, ScoredRun, Session, Work};
 use crate::slot::Slot;
 
 /// What the threads of an engine share with those who ask.
@@ -181,7 +181,7 @@ impl Worker<'_> {
                 waiters.iter().for_each(|waiter| waiter.tell(News::GoesOn));
             },
         };
-        let Outcome { rows: scored, bisections, acquittals, broken } = session.score(&tokens, work);
+        let ScoredRun { rows: scored, bisections, acquittals, broken } = session.score(&tokens, work);
         record(&tokens, slot.tokens().tokens_max());
         histogram!(names::INFERENCE_SECONDS).record(started.elapsed());
         counter!(names::BISECTIONS).increment(bisections as u64);

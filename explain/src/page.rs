@@ -1,4 +1,4 @@
-//! What there is to say of one window: rows of reports in, a page out, which the terminal and the HTML file both show.
+//! What there is to say about one window: rows of reports in, a page out, which the terminal and the HTML file both show.
 //!
 //! Pure. The rows are as they were written; nothing is tested again. A feature's primary finding carries a correction
 //! (its q-value); the other tests of the feature only describe it and stand below. "Since when" is found by walking back

@@ -1,6 +1,6 @@
 //! Which window a page is about: the one that holds a moment, or the latest, and those before it.
 //!
-//! Reports lie in a store by model, length, start and revision. Where several windows fit, the one with the gravest
+//! A store has reports by model, length, start and revision. Where several windows fit, the one with the gravest
 //! verdict is meant, and of equals the longest. Where none fits, the error says which there are.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ const NAMED_MAX: usize = 3;
 /// Which window is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sought {
-    /// The model that labelled, where reports of several lie together.
+    /// The model, if the store has reports of several.
     pub model: Option<String>,
     pub granularity: Option<Granularity>,
     /// A moment in the window, milliseconds since 1970 UTC; the latest window without it.

@@ -14,7 +14,7 @@ use crate::dead_letter::{
 
 /// A payload that a dead letter was written without.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct LeftOutPayload {
     pub bytes: u64,
     /// `sha256:` and hexadecimal.
     pub digest: String,
@@ -32,7 +32,7 @@ pub enum KeyChange {
 /// What was changed in a dead letter against its record; nothing by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Amendments {
-    pub payload: Option<LeftOut>,
+    pub payload: Option<LeftOutPayload>,
     /// How many of the record's own headers were left out.
     pub headers_left_out: usize,
     pub key: Option<KeyChange>,
@@ -50,7 +50,7 @@ impl Amendments {
     pub fn headers(&self) -> Vec<Header> {
         let mut headers = Vec::new();
         let mut say = |name, value: String| headers.push(Header::text(name, Some(value)));
-        if let Some(LeftOut { bytes, digest }) = &self.payload {
+        if let Some(LeftOutPayload { bytes, digest }) = &self.payload {
             say(PAYLOAD_BYTES_HEADER, bytes.to_string());
             say(PAYLOAD_DIGEST_HEADER, digest.clone());
         }
@@ -88,7 +88,7 @@ impl Amendments {
     fn read(&mut self, name: &str, value: &str) -> bool {
         match name {
             PAYLOAD_BYTES_HEADER => {
-                self.payload = value.parse().ok().map(|bytes| LeftOut { bytes, digest: String::new() });
+                self.payload = value.parse().ok().map(|bytes| LeftOutPayload { bytes, digest: String::new() });
                 self.payload.is_some()
             }
             PAYLOAD_DIGEST_HEADER => self.payload.as_mut().is_some_and(|payload| {

@@ -75,7 +75,7 @@ impl NotADeadLetter {
 /// Takes the dead letter's headers off again, wherever they stand among others.
 ///
 /// Of repeated names the last one counts, as that dead letter was made last: a dead letter that was read as input and
-/// turned away again carries the first set as headers of its own, and keeps it.
+/// rejected again carries the first set as headers of its own, and keeps it.
 ///
 /// # Errors
 /// [`NotADeadLetter`] names the first header that is missing or unreadable.

@@ -1,4 +1,7 @@
 //! Record to text: a pure step that finds the text, the id and the event time, or says why the record has none.
+//!
+//! What no format takes is refused here, once: no payload, one that is too large, the frame of a schema registry, and
+//! blank payloads and texts.
 
 #[cfg(test)]
 mod tests;
@@ -9,6 +12,7 @@ use schemas::{Aside, DeadLetter, RawEvent, Reason, TextEvent};
 
 use crate::format::Format;
 use crate::found::{Found, Refusal, Wanted};
+use crate::framing::Frame;
 use crate::layout::Layout;
 use crate::settings::DecodeConfig;
 use crate::time::{Doubt, TimeUnit};
@@ -48,7 +52,7 @@ impl Decoder {
         }
     }
 
-    /// Whether an event's time is hardly meant: before 2000 or after 2100, with the unit that would fit.
+    /// Whether an event's time is implausible, before 2000 or after 2100, with the unit that would fit.
     pub fn doubt(&self, event: &TextEvent) -> Option<Doubt> {
         // A record's own timestamp is in milliseconds, whatever the unit of the payload.
         let is_own = self.wanted.event_time.is_some() && event.event_time_ms != event.raw.timestamp_ms;
@@ -66,6 +70,35 @@ impl Decoder {
             let error = format!("the payload has {} bytes, decode.payload_bytes_max is {bytes_max}", payload.len());
             return Err(Refusal::new(Reason::TooLarge, error));
         }
-        self.format.decode(record, &self.wanted)
+        if let Some(frame) = Frame::of(payload) {
+            return Err(framed(frame));
+        }
+        if std::str::from_utf8(payload).is_ok_and(is_blank) {
+            return Err(Refusal::new(Reason::Empty, "the payload has no visible character"));
+        }
+        let found = self.format.decode(record, &self.wanted)?;
+        if is_blank(&found.text) {
+            let error = format!("the text at {} has no visible character", self.wanted.text);
+            return Err(Refusal::new(Reason::Empty, error));
+        }
+        Ok(found)
     }
+}
+
+/// One reason and one sentence for whatever is inside: Avro, Protobuf or JSON.
+fn framed(frame: Frame) -> Refusal {
+    let error = format!(
+        "the payload begins with {frame}: Avro, Protobuf and JSON Schema behind a schema id are not decoded; write plain \
+         JSON or text to the input topic (docs/settings.md, decode.format)"
+    );
+    Refusal::new(Reason::SchemaFramed, error)
+}
+
+/// True when a person would see nothing: white space, controls and characters of no width.
+fn is_blank(text: &str) -> bool {
+    text.chars().all(|sign| {
+        sign.is_whitespace()
+            || sign.is_control()
+            || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}')
+    })
 }

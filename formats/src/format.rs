@@ -19,8 +19,8 @@ pub enum Format {
 }
 
 impl Format {
-    /// A record's bytes and headers to its text, id, time and the user's value. The payload is there and of a bearable
-    /// size; everything else of it is still to be checked.
+    /// A record's bytes and headers to its text, id, time and the user's value. [`Decoder`](crate::Decoder) has refused
+    /// what no format takes; everything else of the payload is still to be checked.
     pub(crate) fn decode(self, record: &RawEvent, wanted: &Wanted) -> Result<Found, Refusal> {
         match self {
             Self::Json => json::decode(record, wanted),
@@ -39,7 +39,7 @@ impl Format {
 
 /// A labelled event as the record that leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Encoded {
+pub struct EncodedEvent {
     pub payload: Vec<u8>,
     pub headers: Vec<Header>,
 }
@@ -53,9 +53,9 @@ pub struct EncodeError(#[source] serde_json::Error);
 ///
 /// # Errors
 /// None in practice: every value is a string, an integer, a finite number or already JSON.
-pub fn encode(labeled: &LabeledEvent, layout: Layout) -> Result<Encoded, EncodeError> {
+pub fn encode(labeled: &LabeledEvent, layout: Layout) -> Result<EncodedEvent, EncodeError> {
     let payload = match labeled.event.value {
         UserValue::Json(_) | UserValue::Text => json::encode(labeled, layout).map_err(EncodeError)?,
     };
-    Ok(Encoded { payload, headers: labeled::headers(labeled) })
+    Ok(EncodedEvent { payload, headers: labeled::headers(labeled) })
 }

@@ -25,7 +25,7 @@ pub(crate) struct Found {
     pub(crate) value: UserValue,
 }
 
-/// Why a record is turned away. Messages name places and sizes and never repeat what was written: they go to logs.
+/// Why a record is rejected. Messages name places and sizes and never quote the payload: they go to logs.
 pub(crate) struct Refusal {
     pub(crate) reason: Reason,
     pub(crate) error: String,

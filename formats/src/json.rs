@@ -17,7 +17,7 @@ use crate::{rfc3339, text, tombstones};
 
 /// Finds text, id and event time in a record's object.
 pub(crate) fn decode(record: &RawEvent, wanted: &Wanted) -> Result<Found, Refusal> {
-    let payload = text::visible(record)?;
+    let payload = text::utf8(record)?;
     let fields: Fields = serde_json::from_str(payload).map_err(|error| bad_json(payload, &error))?;
     let text = find_text(&fields, &wanted.text)
         .map_err(|refusal| Refusal { is_deletion: tombstones::tells_deletion(&fields, &wanted.text), ..refusal })?;
@@ -37,8 +37,8 @@ pub(crate) fn decode(record: &RawEvent, wanted: &Wanted) -> Result<Found, Refusa
 
 /// The payload of a labelled event: one JSON object in UTF-8.
 ///
-/// A plain text lies under `text`. Members that [`Layout::clash`] names move into `replaced`, so nothing is overwritten
-/// silently; with [`crate::layout::OnClash::DeadLetter`] such an event was turned away when it was decoded.
+/// A plain text is the member `text`. Members that [`Layout::clash`] names move into `replaced`, so nothing is overwritten
+/// silently; with [`crate::layout::OnClash::DeadLetter`] such an event was rejected when it was decoded.
 ///
 /// # Errors
 /// None in practice: every value is a string, an integer, a finite number or already JSON.
@@ -91,11 +91,7 @@ fn find_text(fields: &Fields, pointer: &Pointer) -> Result<String, Refusal> {
         let error = format!("the value at {pointer} is {}, not a string", json_type(value).name());
         return Err(Refusal::new(Reason::NoText, error));
     }
-    let found = string(value, pointer)?;
-    if text::is_blank(&found) {
-        return Err(Refusal::new(Reason::Empty, format!("the text at {pointer} has no visible character")));
-    }
-    Ok(found)
+    string(value, pointer)
 }
 
 /// The id as a text; a number keeps the digits it was written with. Missing and null are no id.
@@ -163,7 +159,7 @@ impl JsonType {
     }
 }
 
-/// The type of a value, told by its first byte: raw values carry no white space before it.
+/// The type of a value by its first byte: raw values have no leading white space.
 fn json_type(value: &RawValue) -> JsonType {
     type_of(value.get().as_bytes().first().copied())
 }

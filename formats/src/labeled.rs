@@ -15,9 +15,9 @@ pub const SCORE_HEADER: &str = "labelstream-score";
 pub const MODEL_HEADER: &str = "labelstream-model";
 pub const MODEL_DIGEST_HEADER: &str = "labelstream-model-digest";
 
-/// Where a labelled event came from, as it stands in its JSON.
+/// Where a labelled event came from, as it is written in its JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
+pub struct EventSource {
     pub topic: Arc<str>,
     pub partition: i32,
     pub offset: i64,
@@ -39,7 +39,7 @@ pub struct Added {
     pub value: Option<f32>,
     pub model: Arc<ModelId>,
     pub signals: Signals,
-    pub source: Source,
+    pub source: EventSource,
 }
 
 impl Added {
@@ -53,7 +53,7 @@ impl Added {
             value: labeled.labels.value,
             model: Arc::clone(&labeled.model),
             signals: labeled.signals.clone(),
-            source: Source { topic, partition, offset, id: id.clone(), event_time_ms: *event_time_ms },
+            source: EventSource { topic, partition, offset, id: id.clone(), event_time_ms: *event_time_ms },
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How the user's value and what labelstream adds lie together in a labelled event.
+//! How a labelled event combines the user's value and what labelstream adds.
 
 use schemas::Fields;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ pub const NEST_NAME: &str = "labelstream";
 /// Where [`OnClash::Replace`] keeps the user's values that had to make room.
 pub const REPLACED_NAME: &str = "replaced";
 
-/// How the user's object and our fields lie together.
+/// How the user's object and our fields are combined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {

@@ -1,4 +1,4 @@
-//! `[decode]`: which format payloads have, and where the text lies in them.
+//! `[decode]`: the format of payloads, and where the text is in them.
 
 use std::num::NonZeroUsize;
 

@@ -1,6 +1,6 @@
 //! Moments that are written as numbers: their units, and the unit that a number was meant in when it lands in another century.
 //!
-//! The units lie a factor of 1000 apart, so at most one of them puts a number between 2000 and 2100. That makes a wrong unit
+//! The units are a factor of 1000 apart, so at most one of them puts a number between 2000 and 2100. That makes a wrong unit
 //! plain to see: seconds read as milliseconds all fall into January and February 1970.
 
 use std::fmt;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use formats::labeled::{self, Added};
-use formats::{Amendments, KeyChange, Layout, LeftOut, dead_letter, encode};
+use formats::{Amendments, KeyChange, Layout, LeftOutPayload, dead_letter, encode};
 use jsonschema::Validator;
 use schemas::{
     DeadLetter, Header, Label, LabeledEvent, Labels, ModelId, Origin, RawEvent, Reason, Signals, TextEvent, UserValue,
@@ -297,7 +297,7 @@ fn amended(letter: &DeadLetter, amendments: &Amendments) -> Vec<Header> {
 fn a_claim_check_is_written_as_the_sample_and_read_back() {
     let digest = "sha256:021fb596db81e6d02bf3d2586ee3981fe519f275c0ac9ca76bbcf2ebb4097d96".to_owned();
     let amendments = Amendments {
-        payload: Some(LeftOut { bytes: 1, digest }),
+        payload: Some(LeftOutPayload { bytes: 1, digest }),
         headers_left_out: 2,
         key: Some(KeyChange::Given),
         timestamp_ms: Some(i64::MAX),

@@ -1,8 +1,8 @@
 //! Labelled events of the past from a file, as the records that a topic would have held.
 //!
-//! Two kinds of file, told by their first bytes: JSON lines, also gzipped, in which each line is the payload of a
+//! Two kinds of file, recognised by their first bytes: JSON lines, also gzipped, in which each line is the payload of a
 //! labelled event; and Parquet, whose columns become the members of one (`history/table.rs` lists them). Reading streams:
-//! memory is bounded by a line or by a batch of rows. What a payload holds is judged by whoever reads the records: a bad line
+//! memory is bounded by a line or by a batch of rows. The caller judges what a payload contains: a bad line
 //! is a bad record there, and only a file that cannot be read is an error here.
 
 mod error;
@@ -23,7 +23,7 @@ use lines::Lines;
 use table::Table;
 
 pub use error::HistoryError;
-pub use progress::Progress;
+pub use progress::ReadProgress;
 
 /// The first bytes of a Parquet file.
 pub(crate) const PARQUET: &[u8] = b"PAR1";
@@ -83,7 +83,7 @@ impl History {
     }
 
     /// How far the file has been read, for a progress bar.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> ReadProgress {
         match &self.reader {
             Reader::Lines(lines) => lines.progress(),
             Reader::Table(table) => table.progress(),

@@ -1,9 +1,6 @@
-//! Everything that enters beside Kafka records: histories and texts in files.
+//! Input files: histories for `drift calibrate` and `backtest`, and texts for `score`.
 //!
 //! The crate reads; it does not know who decodes, labels or publishes.
 
-pub mod batcher;
 pub mod history;
-pub mod metrics;
 pub mod texts;
-pub mod unusual_times;

@@ -1,6 +1,6 @@
 //! Rows of a file, with the text of each: CSV, JSON lines or Parquet, read in chunks of bounded size.
 //!
-//! The kind of file is told by its first bytes and its name; CSV and JSON lines may be gzipped. Every column of the user
+//! First bytes and name tell the kind of a file; CSV and JSON lines may be gzipped. Every column of the user
 //! travels along: JSON lines as the bytes that they came in, CSV cells as texts, Parquet columns in their own types.
 //! A row without a usable text is a value that says why, and only a file that cannot be read is an error.
 
@@ -22,7 +22,7 @@ use typed::Typed;
 pub use error::TextFileError;
 pub use rows::{CHUNK_ROWS, Chunk, RowProblem, RowText, Rows, TextFileOptions};
 
-use crate::history::{GZIP, PARQUET, Progress, read_first};
+use crate::history::{GZIP, PARQUET, ReadProgress, read_first};
 
 /// A file that is being read: an iterator over its chunks, which ends after an error.
 pub struct TextFile {
@@ -52,9 +52,11 @@ impl TextFile {
             Reader::Columns(Box::new(Columns::open(path, file, options)?))
         } else {
             match kind_of(path)? {
-                Kind::JsonLines if options.as_columns => Reader::Typed(Box::new(Typed::open(path, is_gzip, options)?)),
-                Kind::JsonLines => Reader::Members(Members::open(path, file, is_gzip, options)?),
-                Kind::Separated(delimiter) => {
+                TextFileKind::JsonLines if options.as_columns => {
+                    Reader::Typed(Box::new(Typed::open(path, is_gzip, options)?))
+                }
+                TextFileKind::JsonLines => Reader::Members(Members::open(path, file, is_gzip, options)?),
+                TextFileKind::Separated(delimiter) => {
                     let delimiter = options.delimiter.unwrap_or(delimiter);
                     Reader::Cells(Box::new(Cells::open(path, file, is_gzip, delimiter, options)?))
                 }
@@ -64,7 +66,7 @@ impl TextFile {
     }
 
     /// How far the file has been read, for a progress bar.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> ReadProgress {
         match &self.reader {
             Reader::Members(lines) => lines.progress(),
             Reader::Cells(cells) => cells.progress(),
@@ -92,20 +94,20 @@ impl Iterator for TextFile {
     }
 }
 
-/// The kinds that are told by the name.
-enum Kind {
+/// The kinds that the name tells.
+enum TextFileKind {
     JsonLines,
     /// CSV, by what stands between its cells.
     Separated(u8),
 }
 
-fn kind_of(path: &Path) -> Result<Kind, TextFileError> {
+fn kind_of(path: &Path) -> Result<TextFileKind, TextFileError> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().to_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     match name.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("csv") => Ok(Kind::Separated(b',')),
-        Some("tsv" | "tab") => Ok(Kind::Separated(b'\t')),
-        Some("jsonl" | "ndjson" | "json") => Ok(Kind::JsonLines),
+        Some("csv") => Ok(TextFileKind::Separated(b',')),
+        Some("tsv" | "tab") => Ok(TextFileKind::Separated(b'\t')),
+        Some("jsonl" | "ndjson" | "json") => Ok(TextFileKind::JsonLines),
         _ => Err(TextFileError::Kind { path: path.to_owned() }),
     }
 }

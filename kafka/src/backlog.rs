@@ -16,7 +16,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::connection::Connection;
 use crate::listener::Listener;
 use crate::offsets::{self, Log, Slot};
-use crate::verdict::Kind;
+use crate::reaction::ErrorKind;
 
 /// Partitions whose first waiting record is fetched in one look: those with the most records.
 pub const AGES_MAX: usize = 64;
@@ -141,7 +141,7 @@ impl BacklogReader {
             let code = found.and_then(|found| found.error()).map(Code::from);
             let partitions = found.map_or(&[][..], |found| found.partitions());
             match code {
-                Some(code) if Kind::of(code) != Kind::NoTopic => {
+                Some(code) if ErrorKind::of(code) != ErrorKind::NoTopic => {
                     return Err(self.failed(&KafkaError::MetadataFetch(code), resource));
                 }
                 None if !partitions.is_empty() => {
@@ -156,7 +156,7 @@ impl BacklogReader {
     /// A coordinator that refuses says so in an event; the call that waits for it only runs out of time.
     fn failed(&self, error: &KafkaError, resource: impl Fn() -> String) -> BacklogError {
         let events = std::iter::from_fn(|| self.consumer.poll(Duration::ZERO)).filter_map(Result::err);
-        let is_denied = |error: &KafkaError| Kind::of_error(error) == Kind::Denied;
+        let is_denied = |error: &KafkaError| ErrorKind::of_error(error) == ErrorKind::Denied;
         if is_denied(error) || events.take(100).any(|event| is_denied(&event)) {
             return BacklogError::Denied { resource: resource(), principal: self.principal.clone() };
         }

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
-use schemas::{Problem, Secret};
+use schemas::Problem;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 /// `[kafka]` as written.
@@ -20,13 +21,13 @@ pub struct ConnectionSettings {
     pub security_protocol: SecurityProtocol,
     pub sasl_mechanism: Option<SaslMechanism>,
     pub sasl_username: Option<String>,
-    pub sasl_password: Option<Secret>,
+    pub sasl_password: Option<SecretString>,
     /// Certificates that a broker's own must be signed by; the system's when not set.
     pub ssl_ca_file: Option<PathBuf>,
     /// This client's certificate, where brokers ask for one.
     pub ssl_certificate_file: Option<PathBuf>,
     pub ssl_private_key_file: Option<PathBuf>,
-    pub ssl_private_key_password: Option<Secret>,
+    pub ssl_private_key_password: Option<SecretString>,
     /// Any further librdkafka property, for both clients.
     #[serde(default)]
     pub properties: BTreeMap<String, String>,
@@ -254,7 +255,7 @@ fn properties(settings: ConnectionSettings) -> Vec<(String, String)> {
         properties.extend(value.map(|value| (name.to_owned(), value)));
     };
     let path = |path: Option<PathBuf>| path.map(|path| path.display().to_string());
-    let secret = |secret: Option<Secret>| secret.map(|secret| secret.expose().to_owned());
+    let secret = |secret: Option<SecretString>| secret.map(|secret| secret.expose_secret().to_owned());
     set("security.protocol", Some(settings.security_protocol.property().to_owned()));
     set("sasl.mechanism", settings.sasl_mechanism.map(|mechanism| mechanism.property().to_owned()));
     set("sasl.username", settings.sasl_username);
@@ -341,7 +342,7 @@ mod tests {
         assert_eq!(keys(sasl.clone()), ["kafka.sasl_mechanism", "kafka.sasl_username", "kafka.sasl_password"]);
         sasl.sasl_mechanism = Some(SaslMechanism::ScramSha512);
         sasl.sasl_username = Some("me".to_owned());
-        sasl.sasl_password = Some(Secret::new("hunter2"));
+        sasl.sasl_password = Some("hunter2".into());
         let connection = Connection::try_from(sasl).expect("complete");
         assert!(connection.properties().contains(&("sasl.password".to_owned(), "hunter2".to_owned())));
         assert_eq!(format!("{connection:?}"), "Connection { brokers: \"one:9092,two:9092\", .. }");

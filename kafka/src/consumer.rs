@@ -152,7 +152,7 @@ impl KafkaSource {
     }
 
     /// Whether the poll thread has gone round since the last tick. One that has not is busy with the broker, or hangs:
-    /// then nothing arrived that would be worth telling, and whoever watches the reader sees that it waits.
+    /// then nothing arrived, and the watchdog sees that the reader waits.
     fn has_turned(&mut self) -> bool {
         let turns = self.turns.load(Ordering::Relaxed);
         std::mem::replace(&mut self.turns_seen, turns) != turns

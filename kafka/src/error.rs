@@ -4,7 +4,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use schemas::Recovery;
 
 use crate::identity::Identity;
-use crate::verdict::Kind;
+use crate::reaction::ErrorKind;
 
 /// Why a transaction, or a question to the brokers, came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +74,7 @@ pub struct ClientError(#[from] KafkaError);
 impl ClientError {
     /// A right is missing.
     pub fn is_denied(&self) -> bool {
-        Kind::of_error(&self.0) == Kind::Denied
+        ErrorKind::of_error(&self.0) == ErrorKind::Denied
     }
 }
 

@@ -1,20 +1,22 @@
-//! Everything that speaks Kafka, and the only home of `rdkafka`. It knows records, offsets and generations, and no labels.
+//! Everything that speaks Kafka; only this crate imports `rdkafka`. It knows records, offsets and generations, and no labels.
 //!
 //! | word | meaning |
 //! |---|---|
 //! | connection | how to reach the cluster: librdkafka's properties, checked once |
-//! | consumer | a member of a group on a thread of its own, behind [`source::Source`] |
+//! | consumer | a group member on its own thread, behind [`source::Source`] |
+//! | batcher | the open batch of a reader: whether it is full, and its generation |
 //! | lease | the right to publish under one generation; while it is held, a rebalance waits |
 //! | table | a compacted topic in memory |
-//! | range, originals | records read by their place, without a group and without a trace |
-//! | rights, look | what this user may do, and what lies on the input, found out without a trace |
+//! | range, originals | records read by offset, without joining a group |
+//! | rights, look | what this user may do and what the input contains, found out without changing anything |
 //! | backlog | what waits for a group over all partitions, found out without joining it |
-//! | writer, follower | a producer and a reader as an application of the user's would have them |
-//! | outbox | the records of one transaction, by place |
+//! | writer, follower | a producer and a reader, as a user's application would have them |
+//! | outbox | the records of one transaction, by position |
 //! | transactor | publishes an outbox and the offsets of a ticket, all or nothing |
-//! | limits | what the topics that are written take, as far as it is known |
+//! | limits | what the output topics accept, as far as it is known |
 
 pub mod backlog;
+pub mod batcher;
 pub mod clock;
 pub mod connection;
 pub mod consumer;
@@ -35,6 +37,7 @@ mod partitions;
 mod prefetch;
 pub mod range;
 pub mod reach;
+mod reaction;
 mod read_error;
 mod record;
 pub mod rights;
@@ -47,5 +50,4 @@ pub mod topic_name;
 pub mod topic_state;
 pub mod topics;
 pub mod transactor;
-mod verdict;
 pub mod writer;

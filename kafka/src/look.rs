@@ -16,8 +16,8 @@ use schemas::RawEvent;
 use crate::connection::Connection;
 use crate::error::ClientError;
 use crate::listener::Listener;
+use crate::reaction::ErrorKind;
 use crate::record::{TopicNames, raw_event};
-use crate::verdict::Kind;
 
 /// How often a group is asked for again while its coordinator moves.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -61,7 +61,7 @@ impl Look {
             .set("enable.auto.offset.store", "false")
             // The same records as the worker would see.
             .set("isolation.level", "read_committed")
-            // The end of a partition may be a transaction marker, which is never read: be told of the end instead.
+            // The end of a partition may be a transaction marker, which is never read: ask for an event at the end instead.
             .set("enable.partition.eof", "true");
         let consumer: BaseConsumer<Listener> = client.create_with_context(Listener::default())?;
         let mut ends = Vec::new();
@@ -107,7 +107,9 @@ impl Look {
         loop {
             match self.consumer.committed_offsets(asked.clone(), self.wait) {
                 Err(error)
-                    if error.rdkafka_error_code().is_some_and(|code| Kind::of(code) == Kind::CoordinatorMoves)
+                    if error
+                        .rdkafka_error_code()
+                        .is_some_and(|code| ErrorKind::of(code) == ErrorKind::CoordinatorMoves)
                         && Instant::now() < deadline =>
                 {
                     thread::sleep(ASK_EVERY);
@@ -172,7 +174,7 @@ impl Look {
             match self.consumer.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => found.push(raw_event(&message, &names)),
                 Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
-                Some(Err(error)) if Kind::of_error(&error) == Kind::Unreachable => {}
+                Some(Err(error)) if ErrorKind::of_error(&error) == ErrorKind::Unreachable => {}
                 Some(Err(error)) => return Err(error.into()),
                 None => {}
             }

@@ -30,7 +30,7 @@ pub const REBUILDS: &str = "labelstream_producer_rebuilds_total";
 
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum TransactionEnd {
     Committed,
     /// Its generation was over before it began, or the broker refused its offsets.
     Stale,
@@ -116,12 +116,12 @@ pub(crate) fn unreadable_headers(headers: u64) {
     counter!(UNREADABLE_HEADERS).increment(headers);
 }
 
-pub(crate) fn transaction(outcome: Outcome) {
-    let outcome = match outcome {
-        Outcome::Committed => "committed",
-        Outcome::Stale => "stale",
-        Outcome::Aborted => "aborted",
-        Outcome::Unresolved => "unresolved",
+pub(crate) fn transaction(end: TransactionEnd) {
+    let outcome = match end {
+        TransactionEnd::Committed => "committed",
+        TransactionEnd::Stale => "stale",
+        TransactionEnd::Aborted => "aborted",
+        TransactionEnd::Unresolved => "unresolved",
     };
     counter!(TRANSACTIONS, "outcome" => outcome).increment(1);
 }

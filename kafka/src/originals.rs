@@ -13,10 +13,10 @@ use schemas::{Origin, RawEvent};
 use crate::connection::Connection;
 use crate::listener::Listener;
 use crate::range::client;
+use crate::reaction::ErrorKind;
 use crate::read_error::exit;
 use crate::record::{TopicNames, raw_event};
 use crate::source::SourceError;
-use crate::verdict::Kind;
 
 /// Reads records where they once were.
 pub struct Originals {
@@ -69,7 +69,7 @@ impl Originals {
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) if partition == origin.partition => return Ok(None),
                 Some(Err(error)) if error.rdkafka_error_code().is_some_and(is_gone) => return Ok(None),
-                Some(Err(error)) if Kind::of_error(&error) != Kind::Unreachable => {
+                Some(Err(error)) if ErrorKind::of_error(&error) != ErrorKind::Unreachable => {
                     return Err(exit(format!("record {origin}"), error.to_string()));
                 }
                 _ => {}

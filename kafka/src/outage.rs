@@ -1,4 +1,4 @@
-//! Why no broker answers, in one sentence a broker, out of what the Kafka client says of its connections.
+//! Why no broker answers, in one sentence a broker, out of what the Kafka client says about its connections.
 //!
 //! The client's error codes say "all brokers down" for everything; the cause stands in its texts alone. Texts that are not
 //! known here are passed on as they are.
@@ -15,7 +15,7 @@ pub(crate) struct Outage {
 }
 
 impl Outage {
-    /// Takes what the client says of one connection: the broker, a colon, and what happened.
+    /// Takes what the client says about one connection: the broker, a colon, and what happened.
     pub(crate) fn note(&mut self, said: &str) {
         if let Some((broker, said)) = said.split_once(": ") {
             self.said.insert(broker.to_owned(), said.to_owned());

@@ -17,10 +17,10 @@ use schemas::RawEvent;
 use crate::connection::Connection;
 use crate::listener::Listener;
 use crate::prefetch;
+use crate::reaction::ErrorKind;
 use crate::read_error::exit;
 use crate::record::{TopicNames, raw_event};
 use crate::source::SourceError;
-use crate::verdict::Kind;
 
 /// One poll; a caller that wants to stop waits that long.
 const POLL_WAIT: Duration = Duration::from_millis(100);
@@ -51,7 +51,7 @@ pub struct TopicRange {
     heard: Instant,
 }
 
-/// One topic. It has a consumer of its own, because the end of a partition is told by the partition's number alone.
+/// One topic. It has a consumer of its own, because the event at the end of a partition names only the partition's number.
 struct Reader {
     names: TopicNames,
     topic: Arc<str>,
@@ -177,7 +177,7 @@ impl Reader {
                 return Ok(Some(Heard { record: None, ended }));
             }
             // librdkafka reconnects by itself, within the wait.
-            Some(Err(error)) if Kind::of_error(&error) == Kind::Unreachable => return Ok(None),
+            Some(Err(error)) if ErrorKind::of_error(&error) == ErrorKind::Unreachable => return Ok(None),
             Some(Err(error)) => return Err(exit(format!("topic {}", self.topic), refused(&error))),
         };
         let partition = message.partition();
@@ -199,9 +199,9 @@ pub(crate) fn client(connection: &Connection) -> ClientConfig {
         .set("enable.auto.offset.store", "false")
         // The same records as a worker would see.
         .set("isolation.level", "read_committed")
-        // The end of a partition may be a transaction marker, which is never read: be told of the end instead.
+        // The end of a partition may be a transaction marker, which is never read: ask for an event at the end instead.
         .set("enable.partition.eof", "true")
-        // A range with a hole in it is none: to be told of an offset that is gone, and not to go on at the end.
+        // A range must be complete: a deleted offset is an error, not a reason to continue at the end.
         .set("auto.offset.reset", "error")
         // A misspelt topic must be an error and not a new topic.
         .set("allow.auto.create.topics", "false");

@@ -15,8 +15,8 @@ use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerCon
 use crate::connection::Connection;
 use crate::error::TransactError;
 use crate::outage::Outage;
+use crate::reaction::ErrorKind;
 use crate::topic_state::{TopicState, state};
-use crate::verdict::Kind;
 
 /// The first try: what is wrong is told when it is over. Later ones are twice as long each, up to the bound, for brokers
 /// that are far away.
@@ -73,7 +73,8 @@ impl Asker {
             };
             self.client.poll(LISTEN);
             let (cause, is_refused) = self.heard();
-            let is_over = Instant::now() >= deadline || is_refused || Kind::of_error(&error) != Kind::Unreachable;
+            let is_over =
+                Instant::now() >= deadline || is_refused || ErrorKind::of_error(&error) != ErrorKind::Unreachable;
             if is_over {
                 let cause = cause.unwrap_or_else(|| error.to_string());
                 let wait_s = self.wait.as_secs();
@@ -114,7 +115,7 @@ impl ClientContext for Heard {
         match error.rdkafka_error_code() {
             Some(Code::AllBrokersDown) => {} // how many, not why
             code => {
-                trouble.is_refused |= code.is_some_and(|code| Kind::of(code) == Kind::Credentials);
+                trouble.is_refused |= code.is_some_and(|code| ErrorKind::of(code) == ErrorKind::Credentials);
                 trouble.outage.note(reason);
             }
         }

@@ -3,29 +3,31 @@
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use schemas::Recovery;
 
+use crate::reaction::{ErrorKind, Reaction, Step, judge};
 use crate::settings::SourceConfig;
 use crate::source::SourceError;
-use crate::verdict::{Kind, Step, Verdict, judge};
 
 /// The error that ends the process; otherwise what to do about it.
 ///
 /// `reason` is librdkafka's own text, which names the topic where the code does not.
-pub(crate) fn exit_or(error: &KafkaError, reason: &str, config: &SourceConfig) -> Result<Verdict, SourceError> {
+pub(crate) fn exit_or(error: &KafkaError, reason: &str, config: &SourceConfig) -> Result<Reaction, SourceError> {
     match judge(Step::Read, error) {
-        Verdict::Fenced => Err(replaced(config)),
-        Verdict::Exit => Err(describe(error, reason, config)),
-        verdict => Ok(verdict),
+        Reaction::Fenced => Err(replaced(config)),
+        Reaction::Exit => Err(describe(error, reason, config)),
+        reaction => Ok(reaction),
     }
 }
 
 fn describe(error: &KafkaError, reason: &str, config: &SourceConfig) -> SourceError {
     let (topics, group) = (format!("topics {}", config.topics.join(", ")), format!("as group {}", config.group));
     let text = if reason.is_empty() { error.to_string() } else { reason.to_owned() };
-    match (Kind::of_error(error), error.rdkafka_error_code()) {
-        (Kind::NoTopic | Kind::NoPartition, _) => exit(topics, text),
-        (Kind::Denied, Some(Code::TopicAuthorizationFailed)) => exit(topics, format!("not permitted: {text}")),
-        (Kind::Denied, Some(Code::GroupAuthorizationFailed)) => exit(group, format!("not permitted: {text}")),
-        (Kind::Denied | Kind::Credentials, _) => exit("from the brokers".to_owned(), format!("not permitted: {text}")),
+    match (ErrorKind::of_error(error), error.rdkafka_error_code()) {
+        (ErrorKind::NoTopic | ErrorKind::NoPartition, _) => exit(topics, text),
+        (ErrorKind::Denied, Some(Code::TopicAuthorizationFailed)) => exit(topics, format!("not permitted: {text}")),
+        (ErrorKind::Denied, Some(Code::GroupAuthorizationFailed)) => exit(group, format!("not permitted: {text}")),
+        (ErrorKind::Denied | ErrorKind::Credentials, _) => {
+            exit("from the brokers".to_owned(), format!("not permitted: {text}"))
+        }
         (_, Some(Code::InconsistentGroupProtocol)) => exit(
             group,
             "the group's other members use another source.assignment; all of them must use the same".to_owned(),

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
-use schemas::{Header, Origin, RawEvent, quiet};
+use schemas::{Header, Origin, RawEvent};
+use service::panics;
 
 use crate::metrics;
 
 /// Between two warnings of headers that were left out: who writes such a name writes it on every record.
 const WARN_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Topic names as they are shared by all events of a topic, and what is to be told of their headers.
+/// Topic names as they are shared by all events of a topic, and what to warn of in their headers.
 pub(crate) struct TopicNames {
     names: Vec<Arc<str>>,
     warned_at: Cell<Option<Instant>>,
@@ -66,7 +67,7 @@ pub(crate) fn raw_event(message: &BorrowedMessage<'_>, topics: &TopicNames) -> R
 fn read_headers(headers: &BorrowedHeaders, origin: &Origin, topics: &TopicNames) -> Vec<Header> {
     let mut read = Vec::with_capacity(headers.count());
     for place in 0..headers.count() {
-        let found = quiet::catch(|| {
+        let found = panics::catch(|| {
             let header = headers.get(place);
             Header { name: header.key.to_owned(), value: header.value.map(<[u8]>::to_vec) }
         });

@@ -22,7 +22,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::connection::Connection;
 use crate::error::ClientError;
 use crate::listener::Listener;
-use crate::verdict::Kind;
+use crate::reaction::ErrorKind;
 
 /// Between two looks for an answer.
 const LOOK: Duration = Duration::from_millis(5);
@@ -100,7 +100,7 @@ impl Rights {
     /// Read on a group, by the offset of a topic that does not exist.
     ///
     /// # Errors
-    /// What the broker says of the group, such as `GroupAuthorizationFailed`.
+    /// What the broker says about the group, such as `GroupAuthorizationFailed`.
     pub fn commit(&self, group: &str) -> Result<(), ClientError> {
         let mut client = self.client.clone();
         // Nobody joins: this only bounds how long librdkafka looks for the coordinator.
@@ -132,7 +132,7 @@ impl Rights {
         while Instant::now() < deadline {
             match consumer.poll(LOOK * 20) {
                 Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => return Ok(()),
-                Some(Err(error)) if Kind::of_error(&error) == Kind::Unreachable => {}
+                Some(Err(error)) if ErrorKind::of_error(&error) == ErrorKind::Unreachable => {}
                 Some(Err(error)) => return Err(error.into()),
                 None => {}
             }
@@ -183,7 +183,7 @@ impl ClientContext for Answers {
         self.has_producer_id.fetch_or(is_known, Ordering::Relaxed);
     }
 
-    /// The caller is told by the answers.
+    /// The answers say it to the caller.
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "librdkafka reported an error while checking permissions");
     }

@@ -13,7 +13,7 @@ use crate::error::TransactError;
 use crate::outgoing::Outgoing;
 use crate::rule::Rule;
 
-/// The clocks of this machine and of the broker may differ by so much: what is refused by less is left to the broker.
+/// The clocks of this machine and of the broker may differ by this much: what is refused by less is left to the broker.
 const CLOCKS_APART_MS: i64 = 60_000;
 
 /// The rules of one topic. What is not known is `None` or false.
@@ -25,9 +25,9 @@ pub struct TopicRules {
     pub keeps_keys: bool,
     /// `cleanup.policy` has `delete`: what is too old or too much goes.
     pub deletes: bool,
-    /// How far a record's time may lie before the broker's; `None` for no limit.
+    /// How far a record's time may be before the broker's; `None` for no limit.
     pub before_max_ms: Option<i64>,
-    /// How far a record's time may lie after the broker's; `None` for no limit.
+    /// How far a record's time may be after the broker's; `None` for no limit.
     pub after_max_ms: Option<i64>,
     /// `message.timestamp.type` is `LogAppendTime`: every record gets the time at which it arrives.
     pub stamps: bool,

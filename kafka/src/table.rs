@@ -2,7 +2,7 @@
 //!
 //! The consumer has partitions and no group: every process reads the whole topic from its beginning, as `read_committed`.
 //! [`KafkaTable::catch_up`] waits for everything up to the high watermark of that moment. The last stable offset would
-//! not do: a transaction that is committed, but whose marker is not written yet, lies behind it. So records of open
+//! not do: a transaction that is committed, but whose marker is not written yet, is behind it. So records of open
 //! transactions are waited for until they are settled, one way or the other.
 //!
 //! It holds bytes and does not know what they mean.

@@ -1,11 +1,11 @@
-//! What the cluster says of one topic: whether it exists and may be seen, and how many partitions it has.
+//! What the cluster says about one topic: whether it exists and may be seen, and how many partitions it has.
 
 use std::time::{Duration, Instant};
 
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 
-/// What the cluster says of a topic.
+/// What the cluster says about a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicState {
     pub name: String,

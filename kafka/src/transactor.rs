@@ -1,11 +1,11 @@
 //! Records to Kafka: one transaction holds the records of an outbox and the offsets of the ticket that they stand for.
 //!
 //! An outbox is published under the group metadata of its ticket's generation, or dropped. What the broker says is judged
-//! in one place (`verdict`): the same call again, an abort and the same records again from memory, the records let go, or
+//! in one place (`reaction`): the same call again, an abort and the same records again from memory, the records discarded, or
 //! the end of the process. A commit without a clear answer is settled, and the committed offsets are read again. With
 //! `at_least_once` the records are delivered first and the offsets are committed after them.
 //!
-//! It does not know what its records mean: whoever filled the outbox says what takes the place of one that its topic
+//! It does not know what its records mean: who filled the outbox says what replaces one that its topic
 //! refuses.
 
 mod budget;
@@ -22,18 +22,18 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::Producer as _;
-use schemas::backoff::{backoff, jittered};
 use schemas::{Generation, Recovery, Ticket};
+use service::backoff::jittered;
 
 use crate::error::{TransactError, advice};
 use crate::identity::Identity;
 use crate::lease::{Lease, LeaseFn};
 use crate::limits::TopicLimits;
-use crate::metrics::{self, Outcome};
+use crate::metrics::{self, TransactionEnd};
 use crate::outbox::{Instead, LeftOut, Outbox, Refuse, Refused};
 use crate::outgoing::Outgoing;
 use crate::partitions::{self, Partitions};
-use crate::verdict::Step;
+use crate::reaction::Step;
 use config::{Compression, TransactorConfig};
 use failure::Failure;
 use producer::Producer;
@@ -155,13 +155,13 @@ impl Transactor {
         loop {
             let lease = if self.stale_through >= Some(generation) { None } else { (self.lease)(generation) };
             let Some(lease) = lease else {
-                metrics::transaction(Outcome::Stale);
+                metrics::transaction(TransactionEnd::Stale);
                 return Ok(Published::Stale);
             };
             self.reconnect()?;
             sending.partitions = self.places(sending.outbox())?;
             let Err(failure) = self.attempt(&sending, ticket, &lease) else {
-                metrics::transaction(Outcome::Committed);
+                metrics::transaction(TransactionEnd::Committed);
                 metrics::published(sending.outbox().content_bytes());
                 return Ok(Published::Committed);
             };
@@ -171,7 +171,7 @@ impl Transactor {
             // A search for what a topic refuses makes progress with every attempt and comes to an end by itself.
             if self.stale_through < Some(generation) && !is_narrowed {
                 metrics::retried();
-                thread::sleep(pause(self.config.retry_wait, attempt));
+                thread::sleep(jittered(self.config.retry_wait, attempt));
                 attempt += 1;
             }
         }
@@ -233,29 +233,7 @@ pub fn try_start(config: &TransactorConfig, identity: &Identity) -> Result<(), T
     Producer::connect(config, identity, None).map(drop)
 }
 
-/// The wait before attempt `attempt + 1`: doubling, at most 32 times the first, and between half and all of it, so that
-/// replicas do not come back in step.
-fn pause(first: Duration, attempt: u32) -> Duration {
-    jittered(backoff(first, attempt), fastrand::f64())
-}
-
 /// No producer: each publish makes sure of one first.
 fn gone() -> Failure {
     Failure::new(Step::Begin, KafkaError::Canceled)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pause_doubles_is_bounded_and_varies() {
-        let first = Duration::from_millis(100);
-        for (attempt, whole) in [(1, 100), (2, 200), (6, 3200), (60, 3200)] {
-            let pause = pause(first, attempt).as_millis();
-            assert!((whole / 2..=whole).contains(&pause), "{attempt}: {pause}");
-        }
-        let pauses: std::collections::BTreeSet<_> = (0..100).map(|_| pause(first, 1)).collect();
-        assert!(pauses.len() > 1);
-    }
 }

@@ -1,7 +1,7 @@
 //! A prefix of a bucket of any S3 API.
 //!
 //! Objects are listed with the credentials of the environment, and then fetched from addresses that are signed for this
-//! one purpose, as any other file. What a prefix stands for is told by the tags of its objects.
+//! one purpose, as any other file. The tags of its objects tell which version a prefix holds.
 
 use std::time::{Duration, Instant};
 

@@ -58,7 +58,7 @@ struct Pin {
 
 /// A package in the cache.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct CachedPackage {
     pub package: String,
     pub bytes: u64,
     /// The addresses that stand for it.
@@ -98,25 +98,25 @@ impl Cache {
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn entries(&self) -> Result<Vec<Entry>, FetchError> {
+    pub fn entries(&self) -> Result<Vec<CachedPackage>, FetchError> {
         let names = self.names()?;
         let mut entries = Vec::new();
         for package in self.listed("packages")? {
             let bytes = size(&self.package(&package));
             let names =
                 names.iter().filter(|(_, name)| name.package == package).map(|(_, name)| name.clone()).collect();
-            entries.push(Entry { package, bytes, names });
+            entries.push(CachedPackage { package, bytes, names });
         }
         Ok(entries)
     }
 
-    /// Removes addresses that were not used for so long, packages that no address stands for, and broken-off downloads;
+    /// Removes addresses that were not used for this long, packages that no address stands for, and interrupted downloads;
     /// the packages that were removed come back. While something is fetched packages stay: one of them may be about to
     /// get its address.
     ///
     /// # Errors
     /// When the folder cannot be read or changed.
-    pub fn prune(&self, unused_for: Duration) -> Result<Vec<Entry>, FetchError> {
+    pub fn prune(&self, unused_for: Duration) -> Result<Vec<CachedPackage>, FetchError> {
         let oldest = now().saturating_sub(unused_for.as_secs());
         for (file, name) in self.names()? {
             if name.used <= oldest {

@@ -1,6 +1,6 @@
 //! Which files make a package, and what its `labelstream.json` promises of them.
 //!
-//! Only those are fetched: a repository holds much that no stream needs. Which they are is told by their names
+//! Only those are fetched: a repository holds much that no stream needs. Their names tell which they are
 //! ([`PackageFiles`]) and by `labelstream.json`; what is in the files is the classifier's.
 
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ impl Manifest {
         self.files.keys().map(String::as_str).chain(reference)
     }
 
-    /// Adds what it says of a file to what is known of it.
+    /// Adds what it says about a file to what is known of it.
     fn promise(&self, mut remote: Remote) -> Remote {
         let listed = self.files.get(&remote.name).map(|listed| (&listed.sha256, listed.bytes));
         let reference = self.drift_reference.as_ref().filter(|reference| reference.file == remote.name);

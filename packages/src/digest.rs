@@ -7,15 +7,16 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::Sha1;
+use sha2::digest::Output;
 use sha2::{Digest, Sha256};
 
 /// Bytes that are read at once while hashing.
 const BLOCK_BYTES: usize = 256 * 1024;
 
-/// A digest that somebody promised for a file.
+/// A digest that a file must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Promise {
-    pub(crate) kind: Kind,
+    pub(crate) algorithm: Algorithm,
     /// Hexadecimal, lower case.
     pub(crate) digest: String,
     /// Who said it, for messages.
@@ -23,7 +24,7 @@ pub(crate) struct Promise {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Algorithm {
     Sha256,
     /// SHA-1 of `blob`, the size, a zero byte and the content: what git calls a file.
     GitBlob,
@@ -39,31 +40,32 @@ pub(crate) struct Broken {
 
 impl Promise {
     pub(crate) fn sha256(digest: &str, by: &'static str) -> Self {
-        Self { kind: Kind::Sha256, digest: digest.to_ascii_lowercase(), by }
+        Self { algorithm: Algorithm::Sha256, digest: digest.to_ascii_lowercase(), by }
     }
 
     /// A checksum as S3 writes it; nothing for a checksum of checksums, which has a dash.
     pub(crate) fn base64(text: &str, by: &'static str) -> Option<Self> {
-        let bytes = STANDARD.decode(text).ok().filter(|bytes| bytes.len() == 32)?;
-        Some(Self { kind: Kind::Sha256, digest: hex(&bytes), by })
+        let bytes: [u8; 32] = STANDARD.decode(text).ok()?.try_into().ok()?;
+        let digest = format!("{:x}", Output::<Sha256>::from(bytes));
+        Some(Self { algorithm: Algorithm::Sha256, digest, by })
     }
 
     /// What the hub has as the tag of a file: SHA-256 of a large one, the name in git of a small one.
     pub(crate) fn tag(text: &str, by: &'static str) -> Option<Self> {
         let digest = text.trim().trim_start_matches("W/").trim_matches('"').to_ascii_lowercase();
-        let kind = match digest.len() {
-            64 => Kind::Sha256,
-            40 => Kind::GitBlob,
+        let algorithm = match digest.len() {
+            64 => Algorithm::Sha256,
+            40 => Algorithm::GitBlob,
             _ => return None,
         };
-        digest.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(Self { kind, digest, by })
+        digest.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(Self { algorithm, digest, by })
     }
 
     /// Reads a file to see whether it is what was promised; `None` when it is.
     pub(crate) fn broken(&self, file: &Path) -> io::Result<Option<Broken>> {
-        let found = match self.kind {
-            Kind::Sha256 => sha256(file)?,
-            Kind::GitBlob => git_blob(file)?,
+        let found = match self.algorithm {
+            Algorithm::Sha256 => sha256(file)?,
+            Algorithm::GitBlob => git_blob(file)?,
         };
         let is_kept = found == self.digest;
         Ok((!is_kept).then(|| Broken { by: self.by, expected: self.digest.clone(), found }))
@@ -74,19 +76,19 @@ impl Promise {
 pub(crate) fn sha256(file: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
     read(file, |block| hash.update(block))?;
-    Ok(hex(&hash.finalize()))
+    Ok(format!("{:x}", hash.finalize()))
 }
 
 /// SHA-256 of bytes, hexadecimal.
 pub(crate) fn sha256_of(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 fn git_blob(file: &Path) -> io::Result<String> {
     let mut hash = Sha1::new();
     hash.update(format!("blob {}\0", file.metadata()?.len()));
     read(file, |block| hash.update(block))?;
-    Ok(hex(&hash.finalize()))
+    Ok(format!("{:x}", hash.finalize()))
 }
 
 fn read(file: &Path, mut take: impl FnMut(&[u8])) -> io::Result<()> {
@@ -98,10 +100,6 @@ fn read(file: &Path, mut take: impl FnMut(&[u8])) -> io::Result<()> {
             length => take(&block[..length]),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl FetchError {
         matches!(self, Self::Cache { .. }) || self.is_unreachable()
     }
 
-    /// True when whoever was asked has said nothing, so that what it said last still holds.
+    /// True when the registry did not answer, so that its last answer still holds.
     pub(crate) fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Locked { .. } | Self::TooSlow { .. })
     }

@@ -4,7 +4,7 @@
 //! asked for at each start, and what it stood for last still holds while its registry says nothing. A registry that
 //! says no is obeyed.
 
-use schemas::chain;
+use service::chain;
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ pub struct Fetched {
     pub resolved: Option<(String, String)>,
 }
 
-/// Where packages are fetched to: a folder is taken as it is, anything else lies in the cache afterwards.
+/// Where packages are fetched to: a folder is used as it is, anything else is in the cache afterwards.
 ///
 /// # Errors
 /// See [`FetchError`]; nothing half is left where it could be taken for a package.

@@ -3,8 +3,8 @@
 //! There is one place that repeats, so that there is one budget. An answer that no repeat changes is a value
 //! ([`Answer`]), because its meaning differs from server to server.
 
-use schemas::backoff::{backoff, jittered};
-use schemas::chain;
+use service::backoff::jittered;
+use service::chain;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{HeaderMap, HeaderValue, LOCATION, RANGE, RETRY_AFTER};
@@ -61,7 +61,7 @@ pub(crate) struct Passing {
 /// An answer whose body can be read.
 pub(crate) struct Opened {
     pub(crate) response: Response,
-    /// What the first server of a chain of redirects said of the file.
+    /// What the first server of a chain of redirects said about the file.
     pub(crate) first: HeaderMap,
 }
 
@@ -128,7 +128,7 @@ impl Http {
             });
         }
         tracing::info!(asked, attempts = attempts.failed, error = chain(cause.as_ref()), "request failed, retrying");
-        let wait = jittered(backoff(self.retry_wait, attempts.failed), fastrand::f64());
+        let wait = jittered(self.retry_wait, attempts.failed);
         tokio::time::sleep(wait.max(asked_wait.unwrap_or_default().min(RETRY_AFTER_MAX))).await;
         Ok(())
     }

@@ -1,8 +1,8 @@
-//! Model packages by their address: a folder, MLflow, the Hugging Face hub, S3 or a file on the web, kept in a cache.
+//! Model packages by address: a folder, MLflow, the Hugging Face hub, S3 or a file on the web, with a cache.
 //!
-//! A package that came from elsewhere lies in the cache under the digest of its content, so it is fetched once, checked
-//! at every start, and there when its registry is not. Nothing that is not whole and checked is ever seen there. What is
-//! in a package, and whether a model can use it, is not known here: only its file names and their digests.
+//! The cache stores a package under the digest of its content. So a package is downloaded once, verified at every start,
+//! and available while its registry is down. A package that is incomplete or not verified is never visible in the cache.
+//! The crate knows file names and digests; it does not know what is in a package, or whether a model can use it.
 
 pub mod address;
 mod archive;

@@ -1,4 +1,4 @@
-//! What the kinds of addresses have in common once somebody has been asked: a thing that stays, and its files.
+//! What all kinds of addresses resolve to: an immutable version, and its files.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

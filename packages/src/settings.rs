@@ -125,7 +125,7 @@ impl PackagesConfig {
         Self { model_file: model_file.map(str::to_owned), ..self }
     }
 
-    /// The same, asking whoever has to be asked, as a person who says "fetch it" wants.
+    /// The same, but always asks the registry, as a person who says "fetch it" wants.
     #[must_use]
     pub fn asking(self) -> Self {
         Self { offline: false, refresh: true, ..self }

@@ -1,6 +1,6 @@
 //! A package on any web server, named with the SHA-256 of one file: an archive, or the `labelstream.json` of a folder.
 //!
-//! The `labelstream.json` promises the digests of the other files, which lie beside it; so one digest is enough.
+//! The `labelstream.json` promises the digests of the other files, in the same folder; so one digest is enough.
 
 use url::Url;
 

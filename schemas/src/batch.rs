@@ -1,4 +1,4 @@
-//! A batch carries its own progress: events, the records turned away, and the ticket that pays for them.
+//! A batch carries its own progress: events, rejected records, and the ticket with their offsets.
 //!
 //! **Conservation:** every record read becomes exactly one label, one dead letter or one tombstone that is settled as the
 //! settings say. All ways forward assert it, counted in records: offsets have gaps, so their differences say nothing.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::event::RawEvent;
 
-/// A record with the reason it was turned away.
+/// A record with the reason why it was rejected.
 #[derive(Clone, Debug)]
 pub struct DeadLetter {
     pub raw: RawEvent,

@@ -96,7 +96,7 @@ pub struct TextEvent {
     pub value: UserValue,
 }
 
-/// A text with what the model says of it.
+/// A text with what the model says about it.
 #[derive(Clone, Debug)]
 pub struct LabeledEvent {
     pub event: TextEvent,

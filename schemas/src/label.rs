@@ -1,4 +1,4 @@
-//! What a model says of a text.
+//! What a model says about a text.
 
 use std::sync::Arc;
 

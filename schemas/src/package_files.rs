@@ -1,4 +1,4 @@
-//! Which files of a folder make a model package, told by their names alone, and what to do when one is missing.
+//! Which files of a folder make a model package, by name alone, and what to do when one is missing.
 //!
 //! A package is read from a folder and fetched from a registry by two rooms that do not know each other; both ask here,
 //! so that they take the same files and give the same advice. What is inside the files is the classifier's.
@@ -9,7 +9,7 @@ pub const CONFIG: &str = "config.json";
 pub const TOKENIZER: &str = "tokenizer.json";
 /// How long texts are cut; optional.
 pub const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-/// What a package says of itself; optional.
+/// What a package says about itself; optional.
 pub const MANIFEST: &str = "labelstream.json";
 /// The model where nobody chooses another; the first that is there.
 const MODELS: [&str; 2] = ["model.onnx", "onnx/model.onnx"];

@@ -1,4 +1,4 @@
-//! A record that says that its key is gone. It has no text, and is no fault: it is passed over, or passed on.
+//! A record that deletes its key. It has no text and is not an error: it is skipped or forwarded.
 
 use crate::dead_letter::DeadLetter;
 use crate::event::RawEvent;

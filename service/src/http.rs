@@ -23,7 +23,7 @@ pub use ask::{Answer, AskError, ask};
 pub use health::{Facts, Health, Program};
 pub use pages::{Ask, Render, Told};
 
-/// Ports that are tried when `http.listen` is not set: more workers than that on one host are set up by somebody.
+/// Ports that are tried when `http.listen` is not set: who runs more workers on one host configures ports.
 const PORTS_TRIED: u16 = 16;
 /// Connections beyond this are a slip of the pen: each takes a file descriptor from Kafka's.
 const CONNECTIONS_MAX: usize = 10_000;

@@ -27,7 +27,7 @@ use shape::Shape;
 
 /// Settings that passed every check.
 #[derive(Debug)]
-pub struct Loaded<C> {
+pub struct LoadedSettings<C> {
     pub config: C,
     /// Every key that was set over its default, sorted; secrets are masked.
     pub changed: Vec<Setting>,
@@ -47,7 +47,7 @@ pub fn load<S: DeserializeOwned, C>(
     layers: &Layers,
     uses: &[&str],
     check: impl FnOnce(S) -> Result<C, Vec<Problem>>,
-) -> Result<Loaded<C>, SettingsError> {
+) -> Result<LoadedSettings<C>, SettingsError> {
     let shape = Shape::parse(defaults)?;
     let mut merged = Merged::new::<S>(&shape, uses)?;
     let entries = layers.entries(&mut merged.mistakes);
@@ -62,7 +62,7 @@ pub fn load<S: DeserializeOwned, C>(
     }
     match checked {
         Ok(config) if merged.mistakes.is_empty() => {
-            Ok(Loaded { config, changed: merged.changed(), misnamed: layers.misnamed(&shape) })
+            Ok(LoadedSettings { config, changed: merged.changed(), misnamed: layers.misnamed(&shape) })
         }
         _ => Err(SettingsError::Invalid(merged.mistakes)),
     }

@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn levels_and_directives_are_checked_before_the_start() {
-        for good in ["info", "off", "info,librdkafka=debug", "warn,sink::kafka=trace"] {
+        for good in ["info", "off", "info,librdkafka=debug", "warn,kafka::transactor=trace"] {
             assert!(config(good).is_ok(), "{good}");
         }
         for bad in ["loud", "", "info,sink=shout", "info,", "=,="] {

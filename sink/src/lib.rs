@@ -1,6 +1,6 @@
-//! Everything that leaves: Kafka transactions, dead letters, reports and scored files.
+//! Output: labelled events and dead letters as Kafka records, drift reports, scored files.
 //!
-//! The crate publishes whole batches or nothing; it does not know who read or labelled them.
+//! The crate publishes a whole batch or nothing; it does not know who read or labelled it.
 
 pub mod labels;
 pub mod metrics;

@@ -1,4 +1,4 @@
-//! Rows of a user's file with what the model says of each, as CSV, JSON lines or Parquet.
+//! Rows of a user's file with what the model says about each, as CSV, JSON lines or Parquet.
 //!
 //! The columns `predicted_label`, `predicted_score`, `predicted_labels` (where asked for) and `predicted_error` stand
 //! behind the user's own. The file appears under its name when it is whole: until then it is a temporary one beside it.
@@ -20,7 +20,7 @@ use tempfile::NamedTempFile;
 use added::Added;
 use writer::Writer;
 
-pub use added::Answer;
+pub use added::RowAnswer;
 pub use error::ScoredError;
 pub use kind::ScoredKind;
 
@@ -65,7 +65,7 @@ impl ScoredFile {
     ///
     /// # Panics
     /// When there are not as many answers as rows: a bug of the caller.
-    pub fn write_columns(&mut self, rows: &RecordBatch, answers: &[Answer]) -> Result<(), ScoredError> {
+    pub fn write_columns(&mut self, rows: &RecordBatch, answers: &[RowAnswer]) -> Result<(), ScoredError> {
         assert_eq!(rows.num_rows(), answers.len(), "one answer a row");
         let schema = rows.schema();
         self.check(schema.fields().iter().map(|field| field.name().as_str()))?;
@@ -80,7 +80,7 @@ impl ScoredFile {
     ///
     /// # Panics
     /// As [`Self::write_columns`].
-    pub fn write_members(&mut self, rows: &[Fields], answers: &[Answer]) -> Result<(), ScoredError> {
+    pub fn write_members(&mut self, rows: &[Fields], answers: &[RowAnswer]) -> Result<(), ScoredError> {
         assert_eq!(rows.len(), answers.len(), "one answer a row");
         for (row, answer) in rows.iter().zip(answers) {
             self.check(row.0.iter().map(|(name, _)| name.as_str()))?;

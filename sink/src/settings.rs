@@ -12,7 +12,7 @@ use kafka::transactor::config::{Compression, Guarantee, TransactorConfig};
 use schemas::Problem;
 use serde::Deserialize;
 
-/// A dead letter in its smallest form fits into so much: names of 249 bytes, and a sentence.
+/// A dead letter in its smallest form fits into this much: names of 249 bytes, and a sentence.
 const MESSAGE_BYTES_LEAST: usize = 4096;
 
 /// `[sink]` as written.
@@ -21,7 +21,7 @@ const MESSAGE_BYTES_LEAST: usize = 4096;
 pub struct SinkSettings {
     pub output_topic: String,
     pub dead_letter_topic: String,
-    /// How the user's object and the added fields lie together.
+    /// How the user's object and the added fields are combined.
     pub layout: Layout,
     pub guarantee: Guarantee,
     pub compression: Compression,

@@ -1,13 +1,13 @@
-//! Two-sample tests on counts: numbers in, numbers out. Nothing here knows of Kafka, labels or windows.
+//! Two-sample tests on counts: numbers in, numbers out. The crate knows nothing of Kafka, labels or windows.
 //!
 //! Every test takes counts over the same bins for a reference and a current sample, because counts merge exactly. No
-//! result is ever NaN: a p-value lies in 0..=1 and is 0 only where it is below the smallest number of an `f64`.
-//! Two samples that do not differ have p = 1, also when there is nothing to compare but one category; what cannot be
-//! asked at all is an [`Undefined`]. A design effect (>= 1) is by how much records that resemble their neighbours
-//! inflate the variance of counts: n records are worth n / design effect independent ones.
+//! result is ever NaN: a p-value lies in 0..=1, and is 0 only if it is below the smallest `f64`. Two samples that do not
+//! differ have p = 1, also if there is only one category. A question that has no answer returns [`Undefined`]. The design
+//! effect (>= 1) is the factor by which similar neighbouring records inflate the variance of counts: n records are worth
+//! n / design effect independent ones.
 //!
-//! Reference values are scipy's and R's (`tests/golden.rs`). `statrs` gives normal, chi-square and gamma functions; our
-//! own code is what it lacks or loses digits in: see [`distribution`].
+//! Reference values come from scipy and R (`tests/golden.rs`). `statrs` has the normal, chi-square and gamma functions; our
+//! own code is what it lacks or computes with too few digits: see [`distribution`].
 
 pub mod chi_square;
 pub mod cramer_von_mises;

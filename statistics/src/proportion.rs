@@ -9,12 +9,12 @@ use crate::{Interval, Method, Outcome, Undefined};
 
 /// So many of so many records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
+pub struct Proportion {
     hits: u64,
     total: u64,
 }
 
-impl Share {
+impl Proportion {
     /// # Errors
     /// More hits than records, or no record.
     pub fn new(hits: u64, total: u64) -> Result<Self, Undefined> {
@@ -39,7 +39,7 @@ impl Share {
 ///
 /// # Errors
 /// A design effect below 1.
-pub fn z_test(reference: Share, current: Share, design_effect: f64) -> Result<Outcome, Undefined> {
+pub fn z_test(reference: Proportion, current: Proportion, design_effect: f64) -> Result<Outcome, Undefined> {
     let (n, m) = (reference.total as f64, current.total as f64);
     let pooled = (reference.hits as f64 + current.hits as f64) / (n + m);
     let variance = pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m) * checked(design_effect)?;
@@ -53,7 +53,7 @@ pub fn z_test(reference: Share, current: Share, design_effect: f64) -> Result<Ou
 ///
 /// # Errors
 /// None for samples that exist.
-pub fn fisher(reference: Share, current: Share) -> Result<Outcome, Undefined> {
+pub fn fisher(reference: Proportion, current: Proportion) -> Result<Outcome, Undefined> {
     let (a, b) = (current.hits as f64, (current.total - current.hits) as f64);
     let (c, d) = (reference.hits as f64, (reference.total - reference.hits) as f64);
     let (up, down) = (a * d, b * c);
@@ -70,7 +70,7 @@ pub fn fisher(reference: Share, current: Share) -> Result<Outcome, Undefined> {
 ///
 /// # Errors
 /// A confidence outside of 0..1; a design effect below 1.
-pub fn wilson(share: Share, confidence: f64, design_effect: f64) -> Result<Interval, Undefined> {
+pub fn wilson(share: Proportion, confidence: f64, design_effect: f64) -> Result<Interval, Undefined> {
     let z = deviate(confidence)?;
     let n = share.total as f64 / checked(design_effect)?;
     let p = share.value();
@@ -85,7 +85,12 @@ pub fn wilson(share: Share, confidence: f64, design_effect: f64) -> Result<Inter
 ///
 /// # Errors
 /// As [`wilson`].
-pub fn newcombe(reference: Share, current: Share, confidence: f64, design_effect: f64) -> Result<Interval, Undefined> {
+pub fn newcombe(
+    reference: Proportion,
+    current: Proportion,
+    confidence: f64,
+    design_effect: f64,
+) -> Result<Interval, Undefined> {
     let old = wilson(reference, confidence, design_effect)?;
     let new = wilson(current, confidence, design_effect)?;
     let (p, q) = (reference.value(), current.value());
@@ -102,7 +107,12 @@ pub fn newcombe(reference: Share, current: Share, confidence: f64, design_effect
 ///
 /// # Errors
 /// A minimum outside of 0..=1; a design effect below 1.
-pub fn min_effect(reference: Share, current: Share, minimum: f64, design_effect: f64) -> Result<Outcome, Undefined> {
+pub fn min_effect(
+    reference: Proportion,
+    current: Proportion,
+    minimum: f64,
+    design_effect: f64,
+) -> Result<Outcome, Undefined> {
     within("minimum change", minimum, 0.0, 1.0)?;
     let effect = checked(design_effect)?;
     let (high, low) = if current.value() >= reference.value() { (current, reference) } else { (reference, current) };
@@ -121,7 +131,7 @@ pub fn min_effect(reference: Share, current: Share, minimum: f64, design_effect:
 }
 
 /// The likeliest two shares whose difference is `delta`: the root of a cubic, in closed form.
-fn restricted(high: Share, low: Share, delta: f64) -> (f64, f64) {
+fn restricted(high: Proportion, low: Proportion, delta: f64) -> (f64, f64) {
     let (p, q) = (high.value(), low.value());
     let ratio = low.total as f64 / high.total as f64;
     let a = 1.0 + ratio;
@@ -151,8 +161,8 @@ pub(crate) fn deviate(confidence: f64) -> Result<f64, Undefined> {
 mod tests {
     use super::*;
 
-    fn share(hits: u64, total: u64) -> Share {
-        Share::new(hits, total).expect("a share")
+    fn share(hits: u64, total: u64) -> Proportion {
+        Proportion::new(hits, total).expect("a share")
     }
 
     /// Newcombe (1998), table II: 56/70 and 48/80 differ by 0.2, interval 0.0524 to 0.3339.
@@ -178,8 +188,9 @@ mod tests {
         let (p, q) = restricted(high, low, delta);
         assert!((p - q - delta).abs() < 1e-12);
         let likelihood = |p: f64| {
-            let of =
-                |share: Share, p: f64| share.hits as f64 * p.ln() + (share.total - share.hits) as f64 * (1.0 - p).ln();
+            let of = |share: Proportion, p: f64| {
+                share.hits as f64 * p.ln() + (share.total - share.hits) as f64 * (1.0 - p).ln()
+            };
             of(high, p) + of(low, p - delta)
         };
         assert!(likelihood(p) > likelihood(p + 1e-4) && likelihood(p) > likelihood(p - 1e-4), "{p}");
@@ -204,6 +215,6 @@ mod tests {
             assert_eq!(fisher(old, new).expect("an outcome").statistic, 1.0);
             assert_eq!(min_effect(old, new, 0.02, 1.0).expect("an outcome").p_value, 1.0);
         }
-        assert_eq!(Share::new(3, 2), Err(Undefined::NoShare { hits: 3, total: 2 }));
+        assert_eq!(Proportion::new(3, 2), Err(Undefined::NoShare { hits: 3, total: 2 }));
     }
 }

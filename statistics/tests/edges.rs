@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use statistics::proportion::{self, Share};
+use statistics::proportion::{self, Proportion};
 use statistics::{Outcome, Undefined, chi_square, cramer_von_mises, divergence, ks, mann_whitney, psi, wasserstein};
 
 type Test = fn(&[u64], &[u64]) -> Result<Outcome, Undefined>;
@@ -25,8 +25,8 @@ const TESTS: &[(&str, Test)] = &[
 ];
 
 /// The share of the first bin.
-fn first(counts: &[u64]) -> Result<Share, Undefined> {
-    Share::new(counts.first().copied().unwrap_or(0), counts.iter().sum())
+fn first(counts: &[u64]) -> Result<Proportion, Undefined> {
+    Proportion::new(counts.first().copied().unwrap_or(0), counts.iter().sum())
 }
 
 const BILLION: u64 = 1_000_000_000;

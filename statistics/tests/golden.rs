@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
-use statistics::proportion::Share;
+use statistics::proportion::Proportion;
 use statistics::{chi_square, cramer_von_mises, distribution, divergence, hypergeometric, kolmogorov, ks};
 use statistics::{mann_whitney, multiple, proportion, psi, wasserstein};
 
@@ -207,7 +207,7 @@ fn tables(case: &Case) {
 /// scipy's table is [[hits, misses] of the first, of the second]; our odds are those of the current sample.
 fn fisher(case: &Case) {
     let (current, reference) = case.table();
-    let share = |row: &[u64]| Share::new(row[0], row[0] + row[1]).expect("a share");
+    let share = |row: &[u64]| Proportion::new(row[0], row[0] + row[1]).expect("a share");
     let outcome = proportion::fisher(share(&reference), share(&current)).expect("an outcome");
     case.close("odds", outcome.statistic, STATISTIC);
     case.p_value("p", outcome.p_value);
@@ -247,8 +247,8 @@ fn splits(case: &Case) {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers in the file")]
-fn share(case: &Case, hits: &str, total: &str) -> Share {
-    Share::new(case.given(hits) as u64, case.given(total) as u64).expect("a share")
+fn share(case: &Case, hits: &str, total: &str) -> Proportion {
+    Proportion::new(case.given(hits) as u64, case.given(total) as u64).expect("a share")
 }
 
 fn wilson(case: &Case) {

@@ -8,14 +8,14 @@ use crate::kafka;
 
 /// Which broker it is, for the rare expectation that differs and for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum BrokerKind {
     DevBroker,
     ApacheKafka,
 }
 
 /// A running broker on this machine. A devbroker ends when this is dropped; Apache Kafka is shared by the whole run.
 pub struct TestBroker {
-    pub kind: Kind,
+    pub kind: BrokerKind,
     /// `host:port`, as `bootstrap.servers` takes it.
     pub address: String,
     /// For its faults and counters; `None` for Apache Kafka.
@@ -36,11 +36,11 @@ pub fn devbroker() -> TestBroker {
         ..Config::default()
     };
     let broker = Broker::start_blocking(config).expect("the loopback has a free port");
-    TestBroker { kind: Kind::DevBroker, address: broker.address().to_string(), devbroker: Some(broker) }
+    TestBroker { kind: BrokerKind::DevBroker, address: broker.address().to_string(), devbroker: Some(broker) }
 }
 
 /// The Apache Kafka of this run, shared by all tests; `None` where it is not installed.
 pub fn apache_kafka() -> Option<TestBroker> {
     let address = kafka::address()?.to_owned();
-    Some(TestBroker { kind: Kind::ApacheKafka, address, devbroker: None })
+    Some(TestBroker { kind: BrokerKind::ApacheKafka, address, devbroker: None })
 }

@@ -13,12 +13,12 @@ pub const EVENTS_PER_HOUR: i64 = 200;
 pub type Mix = [(&'static str, u32, &'static str); 5];
 
 /// A stream of labelled events that grows hour by hour.
-pub struct History {
+pub struct LabeledStream {
     state: u64,
     events: Vec<(i64, String)>,
 }
 
-impl History {
+impl LabeledStream {
     /// What comes on quiet days.
     pub const USUAL: Mix = [
         ("card_arrival", 10, "my new card has not arrived in the post"),

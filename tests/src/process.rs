@@ -146,7 +146,7 @@ impl Process {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// What a failed test needs to say of it.
+    /// What a failed test needs to say about it.
     fn story(&self) -> String {
         format!("\ncommand: {}\nstdout:\n{}\nstderr:\n{}", self.line, self.stdout(), self.stderr())
     }

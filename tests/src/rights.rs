@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use devbroker::{Resource, Right};
 
-use crate::broker::{Kind, TestBroker};
+use crate::broker::{BrokerKind, TestBroker};
 use crate::workspace;
 
 /// A running broker, and a client that creates rules on it. It stops when this is dropped.
@@ -62,7 +62,7 @@ impl AclKafka {
     /// As the tests of other brokers name it.
     #[must_use]
     pub fn broker(&self) -> TestBroker {
-        TestBroker { kind: Kind::ApacheKafka, address: self.address.clone(), devbroker: None }
+        TestBroker { kind: BrokerKind::ApacheKafka, address: self.address.clone(), devbroker: None }
     }
 
     /// Denies a right to everybody; it holds when this returns.

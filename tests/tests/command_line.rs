@@ -32,7 +32,9 @@ fn check(arguments: &[&str], code: i32, stdout: &[&str], stderr: &[&str]) {
 fn help_shows_examples_and_exit_codes() {
     check(&["--help"], 0, &["Examples:", "labelstream demo", "Exit codes:", "78", "130"], &[]);
     check(&["--version"], 0, &["labelstream 0."], &[]);
-    for command in ["demo", "broker", "classify", "check", "replay", "drift", "health", "scaler", "score", "completions"] {
+    for command in
+        ["demo", "broker", "classify", "check", "replay", "drift", "health", "scaler", "score", "completions"]
+    {
         check(&[command, "--help"], 0, &["Examples:", &format!("labelstream {command}")], &[]);
     }
     check(&["model", "check", "--help"], 0, &["Examples:"], &[]);

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 use tests::folder::files;
-use tests::labeled::{HOUR_MS, History, START_MS};
+use tests::labeled::{HOUR_MS, LabeledStream, START_MS};
 use tests::process::labelstream;
 
 /// Hours before the planted change and after it.
@@ -20,13 +20,13 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let stage = Self { folder: TempDir::new().expect("a temporary folder") };
-        let quiet = History::new(1).hours(START_MS, 48, &History::USUAL);
+        let quiet = LabeledStream::new(1).hours(START_MS, 48, &LabeledStream::USUAL);
         stage.write("quiet.jsonl", &quiet.lines());
         let later = START_MS + 100 * HOUR_MS;
-        let changing = History::new(2).hours(later, QUIET_HOURS, &History::USUAL).hours(
+        let changing = LabeledStream::new(2).hours(later, QUIET_HOURS, &LabeledStream::USUAL).hours(
             later + QUIET_HOURS * HOUR_MS,
             CHANGED_HOURS,
-            &History::CHANGED,
+            &LabeledStream::CHANGED,
         );
         stage.write("changing.jsonl", &changing.lines());
         stage
@@ -199,7 +199,7 @@ fn what_cannot_be_used_is_said_before_anything_is_read() {
     expect(&foreign, 78, &[], &["read the profile text.profile: expected a file that begins with"]);
     let absent = stage.drift(&["backtest", "no-such.jsonl", "--reference", "rolling"]);
     expect(&absent, 1, &[], &["open the history no-such.jsonl"]);
-    stage.write("few.jsonl", &History::new(3).hours(START_MS, 1, &History::USUAL).lines()[..2000]);
+    stage.write("few.jsonl", &LabeledStream::new(3).hours(START_MS, 1, &LabeledStream::USUAL).lines()[..2000]);
     let few = stage.drift(&["calibrate", "few.jsonl", "--out", "few.profile"]);
     expect(&few, 1, &[], &["expected at least 100 (verdict.records_min)"]);
     let no_input = stage.drift(&["calibrate", "--out", "a.profile"]);

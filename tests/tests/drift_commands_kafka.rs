@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use tempfile::TempDir;
 use tests::broker::{self, TestBroker};
 use tests::folder::files;
-use tests::labeled::{HOUR_MS, History, START_MS};
+use tests::labeled::{HOUR_MS, LabeledStream, START_MS};
 use tests::names::unique;
 use tests::process::Process;
 use tests::records::{Record, client, create_topic, produce, read_committed};
@@ -34,10 +34,10 @@ impl Stage {
             folder: TempDir::new().expect("a temporary folder"),
         };
         create_topic(&stage.broker.address, &stage.topic, PARTITIONS);
-        let history = History::new(4).hours(START_MS, HOURS / 2, &History::USUAL).hours(
+        let history = LabeledStream::new(4).hours(START_MS, HOURS / 2, &LabeledStream::USUAL).hours(
             START_MS + HOURS / 2 * HOUR_MS,
             HOURS / 2,
-            &History::CHANGED,
+            &LabeledStream::CHANGED,
         );
         let record = |(place, (time_ms, event)): (usize, &(i64, String))| Record {
             partition: Some(i32::try_from(place).expect("a few thousand") % PARTITIONS),

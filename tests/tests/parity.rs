@@ -30,7 +30,7 @@ const WINDOW: usize = 64;
 const FEW: usize = 600;
 const MANY: usize = 10_000;
 
-/// One text with what Python says of it.
+/// One text with what Python says about it.
 #[derive(Deserialize)]
 struct Row {
     kind: String,
@@ -71,7 +71,7 @@ fn python() -> Option<PathBuf> {
         .find(|path| path.exists())
 }
 
-/// What Python says of `texts` drawn texts.
+/// What Python says about `texts` drawn texts.
 fn reference(python: &Path, package: &Path, texts: usize) -> Vec<Row> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("reference.jsonl");

@@ -42,7 +42,7 @@ struct Key {
     meaning: String,
 }
 
-/// A section with what is said of it.
+/// A section with what is said about it.
 struct Section {
     name: String,
     meaning: String,

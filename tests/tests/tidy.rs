@@ -1,37 +1,39 @@
-//! The house rules that a compiler does not hold: who may import what, how long things may grow, what is documented.
+//! The house rules that a compiler does not hold: who may import what, how long things may grow, what a name stands for,
+//! what is documented.
 //!
 //! Each rule is a table or a number at the top; each test walks it. Length of functions and their parameters is clippy's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use regex::Regex;
 use tests::{circles, workspace};
 use toml::{Table, Value};
 
 /// Which crates of ours each crate may import; `cli -> demo -> workers -> {classifier, drift} -> {engine, ingest,
-/// service, sink} -> {formats, kafka} -> schemas`, one way.
+/// packages, sink} -> {formats, kafka} -> service -> schemas`, one way.
 #[rustfmt::skip] // a line a crate
 const ARROWS: &[(&str, &[&str])] = &[
     ("schemas", &[]),
     ("formats", &["schemas"]),
     ("service", &["schemas"]),
-    ("kafka", &["schemas"]),
+    ("kafka", &["schemas", "service"]),
     ("ingest", &["formats", "schemas"]),
-    ("packages", &["schemas"]),
-    ("sink", &["formats", "kafka", "schemas"]),
-    ("engine", &["schemas"]),
-    ("classifier", &["engine", "formats", "ingest", "kafka", "schemas", "service", "sink"]),
+    ("packages", &["schemas", "service"]),
+    ("sink", &["formats", "kafka", "schemas", "service"]),
+    ("engine", &["schemas", "service"]),
+    ("classifier", &["engine", "formats", "kafka", "schemas", "service", "sink"]),
     ("statistics", &[]),
-    ("drift", &["formats", "ingest", "kafka", "schemas", "service", "sink", "statistics"]),
+    ("drift", &["formats", "kafka", "schemas", "service", "sink", "statistics"]),
     ("devbroker", &[]),
     ("workers", &["classifier", "drift", "engine", "formats", "ingest", "kafka", "packages", "schemas", "service", "sink"]),
     ("explain", &["drift", "schemas", "sink"]),
-    ("demo", &["classifier", "devbroker", "drift", "engine", "explain", "formats", "ingest", "kafka", "schemas", "service", "sink", "workers"]),
+    ("demo", &["classifier", "devbroker", "drift", "engine", "explain", "formats", "kafka", "schemas", "service", "sink", "workers"]),
     ("cli", &["classifier", "demo", "devbroker", "drift", "engine", "explain", "ingest", "kafka", "packages", "schemas", "service", "sink", "workers"]),
-    ("tests", &["classifier", "cli", "devbroker", "drift", "engine", "formats", "ingest", "kafka", "packages", "schemas", "service", "sink"]),
+    ("tests", &["classifier", "cli", "devbroker", "drift", "engine", "formats", "kafka", "packages", "schemas", "service", "sink"]),
     ("bench", &["classifier", "drift", "engine", "schemas", "service", "statistics", "tests", "workers"]),
 ];
 
@@ -63,6 +65,20 @@ const TEST_CRATES: &[&str] = &["bench", "tests"];
 
 /// Names that say nothing about what is inside.
 const BANNED_NAMES: &[&str] = &["common", "helper", "helpers", "manager", "misc", "mod", "util", "utils"];
+
+/// Words that say nothing without another one: each names at most one type, private ones and those of tests included.
+const VAGUE_TYPES: &[&str] = &["Data", "Fault", "Info", "Kind", "Outcome", "Status", "Type", "Verdict"];
+
+/// Names of several exported types. One is needed at a time, and its crate or module says whose it is.
+const SHARED_TYPES: &[(&str, &str)] = &[
+    ("Config", "a crate's settings as it uses them"),
+    ("Limits", "the bounds that a pipeline, the engine or devbroker is given"),
+    ("Parts", "what one of the two pipelines is made of"),
+    ("PipelineError", "why one of the two pipelines ended"),
+    ("Progress", "how far one of the two pipelines is"),
+    ("Settings", "a crate's settings as they are written"),
+    ("Stage", "the stages of one of the two pipelines"),
+];
 
 /// Lines of a source file without its unit tests: one idea fits in 80 to 300.
 const FILE_LINES_MAX: usize = 400;
@@ -143,6 +159,29 @@ fn every_source_file_opens_with_its_idea() {
     let opens = |file: &PathBuf| read(file).starts_with("//!") || file.ends_with("tests.rs");
     let silent: Vec<_> = sources().into_iter().filter(|file| is_rust(file) && !opens(file)).collect();
     assert!(silent.is_empty(), "without a //! header: {silent:#?}");
+}
+
+#[test]
+fn a_name_stands_for_one_type() {
+    let definition = Regex::new(r"(?m)^ *(pub(?:\([a-z ]+\))? )?(?:enum|struct|trait|type|union) ([A-Z]\w*)");
+    let definition = definition.expect("a good pattern");
+    let mut homes: BTreeMap<String, Vec<(PathBuf, bool)>> = BTreeMap::new();
+    for file in sources().into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
+        for found in definition.captures_iter(&read(&file)) {
+            let is_exported = found.get(1).is_some_and(|word| word.as_str() == "pub ");
+            homes.entry(found[2].to_owned()).or_default().push((file.clone(), is_exported));
+        }
+    }
+    let exported = |name: &str| homes.get(name).into_iter().flatten().filter(|(_, is_exported)| *is_exported).count();
+    let is_shared = |name: &str| SHARED_TYPES.iter().any(|(shared, _)| *shared == name);
+    let is_clear = |name: &str, types: usize| match VAGUE_TYPES.contains(&name) {
+        true => types < 2,
+        false => exported(name) < 2 || is_shared(name),
+    };
+    let unclear: Vec<_> = homes.iter().filter(|(name, types)| !is_clear(name, types.len())).collect();
+    let stale: Vec<_> = SHARED_TYPES.iter().filter(|(name, _)| exported(name) < 2).collect();
+    assert!(unclear.is_empty(), "give each a name that says what it is: {unclear:#?}");
+    assert!(stale.is_empty(), "no longer shared: {stale:#?}");
 }
 
 #[test]

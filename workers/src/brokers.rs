@@ -1,4 +1,4 @@
-//! The brokers, waited for before anything else is asked of them: the same waits and the same words in every command.
+//! Waits for the brokers before anything else: the same waits and the same messages in every command.
 
 use std::time::Duration;
 

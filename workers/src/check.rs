@@ -15,7 +15,7 @@ mod topics;
 use std::io::Write;
 use std::path::Path;
 
-use service::settings::Loaded;
+use service::settings::LoadedSettings;
 
 use crate::settings::Config;
 use error::CheckError;
@@ -26,7 +26,7 @@ use report::Report;
 /// # Errors
 /// [`CheckError::Failed`] when a step failed.
 pub fn run(
-    loaded: &Loaded<Config>,
+    loaded: &LoadedSettings<Config>,
     file: Option<&Path>,
     records: usize,
     out: &mut dyn Write,

@@ -1,9 +1,9 @@
-//! What the commands run, put together from settings: both workers, the check, the replay of dead letters, readings of the
-//! past, and the labelling of files.
+//! What the commands run, assembled from settings: both workers, the check, the replay of dead letters, readings of the past,
+//! and the labelling of files.
 //!
-//! `settings` joins the sections of all parts and checks what two of them must agree on. From its `Config` come the model
-//! package as a folder, the output topics, and what each command runs. What the two workers do lives in the crates
-//! `classifier` and `drift`; flags and what is printed in `cli`.
+//! `settings` joins the sections of all crates and checks relations between them. Its `Config` gives the folder of the
+//! model package, the output topics, and what each command runs. What the two workers do is in the crates `classifier` and
+//! `drift`; flags and what is printed are in `cli`.
 
 pub mod backlog;
 pub mod brokers;

@@ -2,7 +2,7 @@
 //!
 //! They get as many partitions as the widest input topic, so that a record keeps its partition number and a key its
 //! order. So the input topics must be there first; they are waited for, as the source does. They keep what is written as
-//! long as `sink.create_retention_ms` says: by the record's time, which for a backfill lies far back.
+//! long as `sink.create_retention_ms` says: by the record's time, which for a backfill is far in the past.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Where a model package lies whose path is relative: in the working directory or above it, else with this program.
+//! Finds a model package by relative path: in the working directory or above it, else beside this program.
 //!
 //! ONNX Runtime is looked for in the same places. So the default, `models/banking77-minilm`, is found from any directory. It is not compiled into the binary: 23 MB of
 //! weights would be in every copy and every test, and ONNX Runtime is a file beside the binary anyway. Three layouts are
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// How far above the binary `models/` may lie: `target/debug/deps` in a checkout.
 const FOLDERS_UP: usize = 4;
 
-/// The folder that a setting means. A path that exists nowhere stays as it is, for whoever opens it to complain of.
+/// The folder that a setting means. A path that exists nowhere stays as it is: opening it fails with a message.
 pub fn resolve(written: &Path) -> PathBuf {
     if written.is_absolute() {
         return written.to_owned();

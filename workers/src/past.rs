@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drift::board::{Kept, MergedWindow};
-use drift::engine::Engine;
 use drift::observation::{Observer, ObserverConfig, Seen};
 use drift::reference::{self, Flags};
+use drift::replay::Replay;
 use drift::state::{StateError, TopicPartition};
 use drift::window::Granularity;
 use ingest::history::History;
@@ -31,7 +31,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 pub struct Past {
     input: Input,
     observer: Observer,
-    engine: Engine,
+    replay: Replay,
     seen: Seen,
     /// Windows may have closed since the last record.
     is_closing: bool,
@@ -95,9 +95,9 @@ impl Past {
         kept: BTreeMap<Granularity, Kept>,
         expected: BTreeSet<TopicPartition>,
     ) -> Self {
-        let engine = Engine::new(Arc::new(config.windows().clone()), kept, expected);
+        let replay = Replay::new(Arc::new(config.windows().clone()), kept, expected);
         let seen = Seen::default();
-        Self { input, observer: Observer::new(observer), engine, seen, is_closing: false, has_ended: false }
+        Self { input, observer: Observer::new(observer), replay, seen, is_closing: false, has_ended: false }
     }
 
     /// Goes on; `None` when everything is read and every window is closed.
@@ -107,7 +107,7 @@ impl Past {
     pub fn step(&mut self) -> Result<Option<Step>, WorkerError> {
         loop {
             if self.is_closing {
-                if let Some(merged) = self.engine.next_window()? {
+                if let Some(merged) = self.replay.next_window()? {
                     return Ok(Some(Step::Window(Box::new(merged))));
                 }
                 self.is_closing = false;
@@ -120,7 +120,7 @@ impl Past {
                 Input::Topics(range) => match range.next_event()? {
                     Some(RangeEvent::Waiting) => return Ok(Some(Step::Waiting)),
                     Some(RangeEvent::End(topic, partition)) => {
-                        self.engine.exhausted(&TopicPartition::from((topic, partition)))?;
+                        self.replay.exhausted(&TopicPartition::from((topic, partition)))?;
                         self.is_closing = true;
                         continue;
                     }
@@ -129,7 +129,7 @@ impl Past {
                 },
             };
             let Some((record, now_ms)) = record else {
-                self.engine.end()?;
+                self.replay.end()?;
                 (self.is_closing, self.has_ended) = (true, true);
                 continue;
             };
@@ -142,13 +142,13 @@ impl Past {
     fn count(&mut self, record: &RawEvent, now_ms: i64) -> Result<(), StateError> {
         let outcome = self.observer.observe(record, now_ms);
         self.seen.add(&record.origin, &outcome);
-        self.is_closing = self.engine.observe(&record.origin, &outcome)?;
+        self.is_closing = self.replay.observe(&record.origin, &outcome)?;
         Ok(())
     }
 
     /// Closed windows, for the comparison of the next one.
-    pub fn history(&self) -> &reference::History {
-        self.engine.history()
+    pub fn history(&self) -> &reference::ClosedWindows {
+        self.replay.history()
     }
 
     /// Remembers a window, with its findings that were sure and large.
@@ -156,7 +156,7 @@ impl Past {
     /// # Errors
     /// When its state cannot be read back.
     pub fn close(&mut self, merged: &MergedWindow, flags: Flags) -> Result<(), WorkerError> {
-        Ok(self.engine.close(merged, flags)?)
+        Ok(self.replay.close(merged, flags)?)
     }
 
     /// What went in so far.

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use engine::{Class, Client};
-use ingest::history::Progress;
+use ingest::history::ReadProgress;
 use ingest::texts::{Chunk, RowText, Rows, TextFile};
-use sink::scored::{Answer, ScoredFile};
+use sink::scored::{RowAnswer, ScoredFile};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::WorkerError;
@@ -66,7 +66,7 @@ impl Scoring {
     }
 
     /// How far the input is read.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> ReadProgress {
         self.input.progress()
     }
 
@@ -83,21 +83,21 @@ impl Scoring {
 }
 
 /// The labels of each text, in order.
-fn answer(model: &Client, texts: &[RowText]) -> Result<Vec<Answer>, WorkerError> {
+fn answer(model: &Client, texts: &[RowText]) -> Result<Vec<RowAnswer>, WorkerError> {
     let usable: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
     let mut answers = model.predict(&usable)?.into_iter();
     let answers = texts.iter().map(|text| match text {
         Err(problem) => Err(problem.to_string()),
         Ok(_) => match answers.next().expect("one answer for each usable text") {
             Ok(prediction) => Ok(prediction.labels.clone()),
-            Err(error) => Err(schemas::chain(&*error)),
+            Err(error) => Err(service::chain(&*error)),
         },
     });
     Ok(answers.collect())
 }
 
 impl Summary {
-    fn count(&mut self, answer: &Answer) {
+    fn count(&mut self, answer: &RowAnswer) {
         self.rows += 1;
         match answer {
             Ok(labels) => {

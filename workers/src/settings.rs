@@ -25,7 +25,7 @@ use packages::address::Address;
 use packages::settings::PackagesConfig;
 use schemas::Problem;
 use service::http::HttpConfig;
-use service::settings::{Layers, Loaded, SettingsError};
+use service::settings::{Layers, LoadedSettings, SettingsError};
 use service::telemetry::LogConfig;
 use sink::reports::ReportsConfig;
 use sink::settings::SinkConfig;
@@ -40,7 +40,7 @@ use written::{Settings, check};
 
 pub use drift::DriftConfig;
 
-/// Every key with its default and what it means; `[model]` and `[packages]` are told by their crates.
+/// Every key with its default and what it means; `[model]` and `[packages]` are in their crates.
 pub fn defaults() -> String {
     let own = include_str!("../default.toml");
     format!("{own}\n{}\n{}", engine::settings::DEFAULTS, packages::settings::DEFAULTS)
@@ -50,7 +50,7 @@ pub fn defaults() -> String {
 ///
 /// # Errors
 /// [`SettingsError::Invalid`] with every problem at once.
-pub fn load(layers: &Layers, uses: Uses) -> Result<Loaded<Config>, SettingsError> {
+pub fn load(layers: &Layers, uses: Uses) -> Result<LoadedSettings<Config>, SettingsError> {
     service::settings::load(&defaults(), layers, uses, |settings| Config::check(settings, uses))
 }
 
@@ -194,7 +194,7 @@ impl Config {
 }
 
 impl Config {
-    /// Checks the sections in `uses`; the others hold their defaults, and what is said of them is another command's affair.
+    /// Checks the sections in `uses`; the others hold their defaults, and what is said about them is another command's affair.
     fn check(mut settings: Settings, uses: Uses) -> Result<Self, Vec<Problem>> {
         let host_name = || gethostname::gethostname().into_string().ok();
         settings.source.instance = settings.source.instance.or_else(host_name);

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use drift::observation::Observation;
-use drift::reference::{History, Past};
+use drift::reference::{ClosedWindows, Past};
 use drift::verdict::settings::VerdictConfig;
 use fastrand::Rng;
 use serde_json::Value;
@@ -101,7 +101,7 @@ fn one(change: &Change<'_>, size: usize, seed: u64, verdict: &VerdictConfig) -> 
     let hour = judge::hour();
     let reference = judge::count((0..REFERENCE).map(|_| &change.before[random.usize(..change.before.len())]));
     let comparer = judge::comparer(verdict.clone(), &[hour], reference)?;
-    let mut history = History::default();
+    let mut history = ClosedWindows::default();
     let mut outcome = Run { delay: None, alarms_before: 0 };
     for place in 0..QUIET + WINDOWS {
         let is_changed = place >= QUIET;

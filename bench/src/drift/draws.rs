@@ -53,7 +53,7 @@ impl Law {
         self.shares.iter().map(|share| (share * records as f64 * 1e6).round() as u64).collect()
     }
 
-    /// Counts of so many records, drawn independently.
+    /// Counts of this many records, drawn independently.
     pub fn draw(&self, records: u64, rng: &mut Rng) -> Vec<u64> {
         let mut left = records;
         let mut bin = |&share: &f64| {

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fastrand::Rng;
-use statistics::proportion::{self, Share};
+use statistics::proportion::{self, Proportion};
 use statistics::{Outcome, Undefined, chi_square, cramer_von_mises, design, ks, mann_whitney};
 
 use super::draws::{Law, generator};
@@ -46,8 +46,8 @@ const OF_SCORES: &[(&str, Test)] = &[
 ];
 
 /// The share of the first class.
-fn first(counts: &[u64]) -> Result<Share, Undefined> {
-    Share::new(counts.first().copied().unwrap_or(0), counts.iter().sum())
+fn first(counts: &[u64]) -> Result<Proportion, Undefined> {
+    Proportion::new(counts.first().copied().unwrap_or(0), counts.iter().sum())
 }
 
 /// All tables, as Markdown.
@@ -141,8 +141,8 @@ const BOUNDARIES: &[Boundary] = &[
 ];
 
 /// The share of the last class, the one that grows.
-fn last(counts: &[u64]) -> Result<Share, Undefined> {
-    Share::new(counts.last().copied().unwrap_or(0), counts.iter().sum())
+fn last(counts: &[u64]) -> Result<Proportion, Undefined> {
+    Proportion::new(counts.last().copied().unwrap_or(0), counts.iter().sum())
 }
 
 /// Minimum-effect tests where the true effect is exactly the minimum: at most 5 % may call it larger.

@@ -1,4 +1,4 @@
-//! The library's own judgement of windows that are made here: what `labelstream drift backtest` says of them.
+//! The library's own judgement of windows that are made here: what `labelstream drift backtest` says about them.
 //!
 //! Settings are those of `workers/default.toml`, except where a caller says otherwise.
 
@@ -15,7 +15,7 @@ use drift::counts::WindowCounts;
 use drift::observation::{Observation, Observer, ObserverSettings};
 use drift::profile::{About, Profile};
 use drift::reference::settings::{ReferenceConfig, ReferenceSettings};
-use drift::reference::{Flags, History, ReferenceKind};
+use drift::reference::{ClosedWindows, Flags, ReferenceKind};
 use drift::verdict::settings::{VerdictConfig, VerdictSettings};
 use drift::window::{Granularity, Window};
 use schemas::report::{DriftRow, Verdict};
@@ -76,7 +76,7 @@ pub fn comparer(verdict: VerdictConfig, granularities: &[Granularity], reference
 }
 
 /// Judges the counts of one window.
-pub fn judge(comparer: &Comparer, window: Window, counts: WindowCounts, history: &History) -> Judgement {
+pub fn judge(comparer: &Comparer, window: Window, counts: WindowCounts, history: &ClosedWindows) -> Judgement {
     let merged = MergedWindow {
         window,
         revision: 0,

@@ -10,7 +10,7 @@ use std::path::Path;
 use drift::compare::Comparer;
 use drift::counts::WindowCounts;
 use drift::observation::Observation;
-use drift::reference::{History, Past};
+use drift::reference::{ClosedWindows, Past};
 use drift::verdict::settings::VerdictConfig;
 use drift::window::{Granularity, Window};
 use fastrand::Rng;
@@ -56,7 +56,7 @@ fn month(pool: &[Observation], per_hour: usize, seed: u64, verdict: &VerdictConf
     let day = Granularity::from_millis(DAY_MS).ok_or("a day is whole seconds")?;
     let reference = draw(pool, per_hour * REFERENCE_HOURS, &mut random);
     let comparer = judge::comparer(verdict.clone(), &[hour, day], reference)?;
-    let mut history = History::default();
+    let mut history = ClosedWindows::default();
     let mut tallies = [Tally::default(), Tally::default()];
     let mut of_day = WindowCounts::default();
     for place in 0..DAYS * 24 {
@@ -72,7 +72,7 @@ fn month(pool: &[Observation], per_hour: usize, seed: u64, verdict: &VerdictConf
 }
 
 impl Tally {
-    fn note(&mut self, comparer: &Comparer, window: Window, counts: WindowCounts, history: &mut History) {
+    fn note(&mut self, comparer: &Comparer, window: Window, counts: WindowCounts, history: &mut ClosedWindows) {
         let judgement = judge::judge(comparer, window, counts, history);
         history.insert(window, Past { counts: None, flags: judgement.flags });
         self.windows += 1;

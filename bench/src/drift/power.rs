@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use drift::observation::Observation;
-use drift::reference::History;
+use drift::reference::ClosedWindows;
 use serde_json::Value;
 
 use super::judge::{self, Fallible, Judgement};
@@ -103,7 +103,7 @@ fn ours(
             settings.score_distance_min = score_distance_min.unwrap_or(settings.score_distance_min);
         })?;
         let comparer = judge::comparer(verdict, &[hour], reference.clone())?;
-        Fallible::Ok(judge::judge(&comparer, hour.window(0), current.clone(), &History::default()))
+        Fallible::Ok(judge::judge(&comparer, hour.window(0), current.clone(), &ClosedWindows::default()))
     });
     Ok([shipped?, five?])
 }
@@ -153,7 +153,7 @@ fn print_features<'a>(scenarios: &[&str], of: impl Fn(&str) -> Vec<&'a Judged>) 
     }
 }
 
-/// Windows that are there once, with what each tool says of them.
+/// Windows that are there once, with what each tool says about them.
 fn print_single<'a>(scenarios: &[&str], of: impl Fn(&str) -> Vec<&'a Judged>) {
     if scenarios.is_empty() {
         return;

@@ -6,10 +6,11 @@
 
 use std::error::Error;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tests::names::unique;
@@ -19,6 +20,8 @@ use super::span::Span;
 use crate::stream::{PARTITIONS, PATIENCE};
 
 const LOOK: Duration = Duration::from_micros(200);
+/// One poll of the consumer.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Consumes all records and produces each again, in transactions of so many records.
 pub(super) fn records_per_second(
@@ -49,7 +52,7 @@ pub(super) fn records_per_second(
         producer.begin_transaction()?;
         let due = per_transaction.min(records - committed);
         for _ in 0..due {
-            let message = consumer.poll(PATIENCE).ok_or("no record came")??;
+            let message = next_record(&consumer)?;
             let mut record = BaseRecord::to(&output)
                 .partition(message.partition())
                 .key(message.key().unwrap_or_default())
@@ -75,6 +78,17 @@ pub(super) fn records_per_second(
             return Ok(rate);
         }
     }
+}
+
+/// The next record; a poll may come back early without one, after a rebalance for example.
+fn next_record(consumer: &BaseConsumer) -> Result<BorrowedMessage<'_>, Box<dyn Error>> {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(message) = consumer.poll(POLL) {
+            return Ok(message?);
+        }
+    }
+    Err("no record came".into())
 }
 
 /// Where a partition goes on.

@@ -7,7 +7,8 @@ use formats::EncodeError;
 use kafka::error::TransactError;
 use kafka::source::SourceError;
 use schemas::Recovery;
-use service::supervision::panic_message;
+use service::panics;
+use service::supervision::TooManyRewinds;
 
 use engine::error::LabelError;
 
@@ -51,9 +52,8 @@ pub enum PipelineError {
     Panicked { stage: Stage, message: String },
     #[error("start the reader's event loop")]
     Reactor(#[source] std::io::Error),
-    /// The same trouble again and again, with nothing committed between.
-    #[error("recover: {rewinds} consecutive rewinds without a commit (run.rewinds_max)")]
-    TooManyRewinds { rewinds: u32, source: Box<PipelineError> },
+    #[error(transparent)]
+    TooManyRewinds(#[from] TooManyRewinds<PipelineError>),
 }
 
 impl PipelineError {
@@ -62,11 +62,11 @@ impl PipelineError {
             Self::Source(error) => error.recovery(),
             Self::Label(error) => error.recovery(),
             Self::Publish(error) => error.recovery(),
-            Self::Encode(_) | Self::Panicked { .. } | Self::Reactor(_) | Self::TooManyRewinds { .. } => Recovery::Exit,
+            Self::Encode(_) | Self::Panicked { .. } | Self::Reactor(_) | Self::TooManyRewinds(_) => Recovery::Exit,
         }
     }
 
     pub(crate) fn panicked(stage: Stage, panic: &(dyn Any + Send)) -> Self {
-        Self::Panicked { stage, message: panic_message(panic) }
+        Self::Panicked { stage, message: panics::message(panic) }
     }
 }

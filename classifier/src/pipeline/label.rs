@@ -16,7 +16,6 @@ use std::time::Instant;
 use engine::error::LabelError;
 use engine::{Answer, Caller, Client, News};
 use formats::Decoder;
-use ingest::unusual_times;
 use schemas::{Aside, Batch, Generation, Origin, RawEvent, TextEvent};
 use service::stages::{Pulse, Work, Working};
 use sink::labels::{Encoder, LabelRecord};
@@ -24,14 +23,13 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::limits::Limits;
 use super::order::{Order, Released};
-use super::{PipelineError, metrics};
+use super::{PipelineError, metrics, unusual_times};
 use crate::labeled::labeled;
 
-/// Answers that are taken up before the stage looks for other work.
+/// Answers that are handled before the stage looks for other work.
 const ANSWERS_AT_ONCE: usize = 256;
 
 type Reply = (u64, Result<Answer, LabelError>);
-type Outcome = Result<LabelRecord, Aside>;
 
 /// What turns records into texts, texts into labels, and labels into the records that leave.
 #[derive(Clone, Copy)]
@@ -117,7 +115,7 @@ struct Stage<'a> {
     /// Asks for the texts of this generation; those of an older one are cancelled.
     caller: Caller,
     generation: Generation,
-    order: Order<Outcome>,
+    order: Order<Result<LabelRecord, Aside>>,
     /// Events whose text the engine has, by their number in `order`.
     texts: HashMap<u64, TextEvent>,
     pulse: &'a Pulse,
@@ -183,7 +181,7 @@ impl<'a> Stage<'a> {
                 Err(aside) => self.order.finish(number, Err(aside), 0),
             }
         }
-        unusual_times::watch(self.tools.decoder, &texts, "decode.event_time_unit");
+        unusual_times::watch(self.tools.decoder, &texts);
         metrics::decoded(started.elapsed());
         let known = self.caller.submit(numbers.iter().copied().zip(texts.iter().map(|event| event.text.as_str())));
         self.texts.extend(numbers.into_iter().zip(texts));
@@ -246,7 +244,7 @@ fn caller(model: &Client, answer: &mpsc::Sender<Reply>, pulse: &Pulse, watched: 
     })
 }
 
-fn origin(outcome: &Outcome) -> &Origin {
+fn origin(outcome: &Result<LabelRecord, Aside>) -> &Origin {
     match outcome {
         Ok(labeled) => &labeled.raw.origin,
         Err(aside) => &aside.raw().origin,

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use ingest::batcher::BatchLimits;
+use kafka::batcher::BatchLimits;
 
 /// How much may be under way.
 #[derive(Clone, Copy, Debug)]

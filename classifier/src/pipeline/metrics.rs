@@ -17,7 +17,8 @@ pub const STAGE_SECONDS: &str = "labelstream_stage_seconds";
 pub const RECORD_AGE_SECONDS: &str = "labelstream_record_age_seconds";
 /// Counter, rewinds to the committed offsets after an error.
 pub const REWINDS: &str = "labelstream_rewinds_total";
-
+/// Counter, events with a time before 2000 or after 2100.
+pub const UNUSUAL_TIMES: &str = "labelstream_unusual_times_total";
 /// Gauge by `stage` (`read`, `label`, `publish`), seconds since a stage that hangs last went on; 0 while none does.
 pub const STALLED: &str = "labelstream_stage_stalled_seconds";
 
@@ -32,7 +33,12 @@ pub fn describe() {
     describe_histogram!(STAGE_SECONDS, Unit::Seconds, "seconds a batch spent in a stage: decode, label, publish");
     describe_histogram!(RECORD_AGE_SECONDS, Unit::Seconds, "age of a batch's oldest record at its commit");
     describe_gauge!(STALLED, Unit::Seconds, "seconds since a hanging stage last made progress: read, label, publish");
+    describe_counter!(UNUSUAL_TIMES, Unit::Count, "events with a time before 2000 or after 2100");
     describe_counter!(REWINDS, Unit::Count, "rewinds to the committed offsets after an error");
+}
+
+pub(super) fn unusual_times(events: usize) {
+    counter!(UNUSUAL_TIMES).increment(events as u64);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a batch has far fewer than 2^52 records")]

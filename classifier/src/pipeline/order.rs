@@ -64,7 +64,7 @@ impl<D> Order<D> {
     /// What became of a record, and the bytes that are held from now on beside those of the record.
     ///
     /// # Panics
-    /// When the record is not under way, or is finished already: that is a bug of whoever answers for it.
+    /// When the record is not under way, or is finished already: that is a bug in the caller.
     pub(super) fn finish(&mut self, number: u64, done: D, bytes: usize) {
         let record = self.records.get_mut(&number).expect("only a record under way is finished");
         assert!(record.done.is_none(), "a record is finished once");
@@ -275,7 +275,7 @@ mod tests {
             |order: &mut Order<u64>| order.release().map(|released| released.ends.into_values().collect::<Vec<_>>());
         assert_eq!(ends(&mut order), Some(vec![7]));
         assert_eq!(ends(&mut order), None);
-        order.finish(number, number);
+        order.finish(number, number, 0);
         assert_eq!(ends(&mut order), Some(vec![3]));
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use drift::calibrate::{Calibrator, Source};
+use drift::calibrate::{Calibrator, ProfileSource};
 use drift::reference::Flags;
 use explain::figures::span;
 use explain::outlook::outlook;
@@ -92,7 +92,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<(), Failure> {
     }
     let has_dead_letters = arguments.file.is_none() && config.drift().has_dead_letters();
     let name = arguments.name.clone().unwrap_or_else(|| stem(&arguments.out));
-    let source = Source { name, made_from, model: None, has_words: arguments.words, has_dead_letters };
+    let source = ProfileSource { name, made_from, model: None, has_words: arguments.words, has_dead_letters };
     let calibrated = calibrator.finish(source, config.verdict())?;
     calibrated.profile.write(&arguments.out)?;
     let text = outlook(&calibrated, &arguments.out.display().to_string());

@@ -69,7 +69,7 @@ impl FromStr for Wanted {
     }
 }
 
-/// Reads a length as settings write it, or as it stands in paths.
+/// Reads a length as settings write it, or as it is written in paths.
 fn length(text: &str) -> Result<Granularity, String> {
     Granularity::from_short(text)
         .or_else(|| text.parse().ok())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use drift::pipeline::{Progress, Stage, Worker};
+use drift::pipeline::{DriftWorker, Progress, Stage};
 use jiff::Timestamp;
 use serde_json::json;
 use service::http::{Facts, Health, Program, Server, Told};
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<(), Failure> {
         return Ok(());
     }
     health.loaded();
-    let mut worker = Worker::connect(setup, &stop)?;
+    let mut worker = DriftWorker::connect(setup, &stop)?;
     health.watch_group(worker.membership());
     say(&config);
     worker.run(config.supervision(), &progress, &stop)?;

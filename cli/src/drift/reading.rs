@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use drift::board::MergedWindow;
 use drift::observation::Seen;
-use drift::reference::{Flags, History};
+use drift::reference::{ClosedWindows, Flags};
 use explain::figures::{grouped, tame};
 use tokio_util::sync::CancellationToken;
 use workers::past::{Past, Step};
@@ -32,7 +32,7 @@ pub(super) enum Input {
 pub(super) fn read(
     past: &mut Past,
     stop: &CancellationToken,
-    mut close: impl FnMut(&MergedWindow, &History, &Bar) -> Result<Flags, Failure>,
+    mut close: impl FnMut(&MergedWindow, &ClosedWindows, &Bar) -> Result<Flags, Failure>,
 ) -> Result<(), Failure> {
     let mut bar = Bar::new(past.progress().1);
     while let Some(step) = past.step()? {

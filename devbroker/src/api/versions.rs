@@ -21,7 +21,7 @@ fn table() -> Vec<ApiVersion> {
 
 fn row(api: ApiKey, min: i16, max: i16) -> ApiVersion {
     // Apache Kafka 4 also claims Produce from version 0 on (KAFKA-18659): librdkafka before 2.11 takes a missing version 0
-    // for missing compression. Nobody sends these versions; whoever did would be disconnected, there as here.
+    // for missing compression. No client sends these versions; both brokers would disconnect it.
     let min = if api == ApiKey::Produce { 0 } else { min };
     ApiVersion::default().with_api_key(api as i16).with_min_version(min).with_max_version(max)
 }

@@ -26,26 +26,26 @@ fn what_may_follow_what() {
         );
     };
     let gap = Err(ResponseError::OutOfOrderSequenceNumber);
-    check(&producers, 3, 70, 2, Ok(Verdict::Append)); // nothing is known: any sequence will do
+    check(&producers, 3, 70, 2, Ok(SequenceCheck::Append)); // nothing is known: any sequence will do
     producers.appended(&batch(1, 3, 70, 2), 100, 0);
-    check(&producers, 3, 72, 1, Ok(Verdict::Append));
+    check(&producers, 3, 72, 1, Ok(SequenceCheck::Append));
     check(&producers, 3, 73, 1, gap);
-    check(&producers, 3, 70, 2, Ok(Verdict::Duplicate(100)));
+    check(&producers, 3, 70, 2, Ok(SequenceCheck::Duplicate(100)));
     check(&producers, 3, 70, 1, gap); // the same start, but not the same batch
     check(&producers, 2, 72, 1, Err(ResponseError::InvalidProducerEpoch));
     check(&producers, 4, 72, 1, gap);
-    check(&producers, 4, 0, 1, Ok(Verdict::Append));
+    check(&producers, 4, 0, 1, Ok(SequenceCheck::Append));
     producers.ended(1, 5, 0); // a marker of a higher epoch
     check(&producers, 4, 0, 1, Err(ResponseError::InvalidProducerEpoch));
     check(&producers, 5, 1, 1, gap);
-    check(&producers, 5, 0, 1, Ok(Verdict::Append));
+    check(&producers, 5, 0, 1, Ok(SequenceCheck::Append));
 }
 
 #[test]
 fn five_batches_are_remembered() {
     let mut producers = Producers::new(10);
     (0..6).for_each(|sequence| producers.appended(&batch(1, 0, sequence, 1), i64::from(sequence), 0));
-    assert_eq!(producers.check(&batch(1, 0, 1, 1)), Ok(Verdict::Duplicate(1)));
+    assert_eq!(producers.check(&batch(1, 0, 1, 1)), Ok(SequenceCheck::Duplicate(1)));
     assert_eq!(producers.check(&batch(1, 0, 0, 1)), Err(ResponseError::OutOfOrderSequenceNumber));
 }
 
@@ -67,6 +67,6 @@ fn idle_producers_are_forgotten_first_and_open_ones_never() {
     producers.appended(&batch(2, 0, 0, 1), 1, 10);
     producers.ended(2, 0, 20); // idle
     producers.appended(&batch(3, 0, 0, 1), 3, 30);
-    assert_eq!(producers.check(&batch(2, 0, 9, 1)), Ok(Verdict::Append), "2 is forgotten");
+    assert_eq!(producers.check(&batch(2, 0, 9, 1)), Ok(SequenceCheck::Append), "2 is forgotten");
     assert_eq!(producers.check(&batch(1, 0, 9, 1)), Err(ResponseError::OutOfOrderSequenceNumber), "1 is not");
 }

@@ -1,11 +1,12 @@
 //! The sum of a window over all partitions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemas::report::OffsetRange;
 use sha2::{Digest, Sha256};
 
-use super::{Board, Bytes, Due};
+use super::{Board, Due};
 use crate::counts::WindowCounts;
 use crate::state::value::count;
 use crate::state::{Key, Part, PartialKey, StateError, Tally, TopicPartition, Value};
@@ -85,7 +86,7 @@ impl Board {
 
     /// The halves that make up a window: its own, and of shorter windows in it those that were not folded yet, because
     /// their partition's watermark has not passed them.
-    fn contributions(&self, window: Window) -> Vec<(PartialKey, &Bytes)> {
+    fn contributions(&self, window: Window) -> Vec<(PartialKey, &Arc<[u8]>)> {
         let halves = |window: Window| {
             let halves = self.windows.get(&window).into_iter().flat_map(|slot| &slot.partials);
             halves

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::workers::World;
 use super::*;
-use crate::partition::tests::{EPOCH_MS, Outcome, Record, config, observe, source, window};
+use crate::partition::tests::{EPOCH_MS, Observed, Record, config, observe, source, window};
 use crate::state::Entry;
 
-fn events(times_ms: &[i64]) -> Vec<Outcome> {
+fn events(times_ms: &[i64]) -> Vec<Observed> {
     times_ms.iter().map(|&at_ms| observe(Record::Event { at_ms, label: 1 })).collect()
 }
 
-/// Reads so many records of a partition.
+/// Reads this many records of a partition.
 fn read(world: &mut World<'_>, partition: usize, records: usize) {
     world.read(partition, records);
 }
@@ -202,7 +202,7 @@ fn a_partial_waits_for_the_progress_that_covers_it() {
     let expected = BTreeSet::from([source(0)]);
     let mut due = |entries: &[Entry]| {
         for Entry { key, value } in entries {
-            board.apply(key.to_string().as_bytes(), value.clone().map(Bytes::from)).expect("what was written");
+            board.apply(key.to_string().as_bytes(), value.clone().map(Arc::<[u8]>::from)).expect("what was written");
         }
         let frontier = board.frontier(&expected, Clock::Ended)?;
         board.due(&frontier).ok()

@@ -7,7 +7,7 @@ use statistics::Undefined;
 use statistics::power::Design;
 
 use crate::counts::{Categories, View};
-use crate::feature::{Feature, Kind};
+use crate::feature::{Feature, FeatureKind};
 use crate::profile::Profile;
 use crate::verdict::settings::VerdictConfig;
 use crate::window::Granularity;
@@ -94,18 +94,18 @@ impl Sizes {
         };
         let (sure, large) = (self.design(self.level)?, self.design(2.0 * self.large_level)?);
         Ok(match (feature.kind(), view) {
-            (Kind::Numeric, _) => {
+            (FeatureKind::Numeric, _) => {
                 let beyond = self.design(self.large_level)?.ks_distance() + self.least;
                 let at_least = sure.ks_distance();
                 vec![entry("any value".to_owned(), "ks_distance", within(at_least), within(beyond.max(at_least)))]
             }
-            (Kind::Length, _) => {
+            (FeatureKind::Length, _) => {
                 let moved = |divergence: f64| divergence.sqrt() / 2.0;
                 let at_least = moved(sure.divergence(GROUPS));
                 let beyond = moved(large.divergence(2)) + self.least;
                 vec![entry("any length".to_owned(), "share_moved", within(at_least), within(beyond.max(at_least)))]
             }
-            (Kind::Categorical, View::Categories(categories)) if occupied(categories) > 1 => {
+            (FeatureKind::Categorical, View::Categories(categories)) if occupied(categories) > 1 => {
                 let mut entries = Vec::new();
                 for share in SHARES {
                     let (at_least, beyond) = self.rises(&sure, &large, share)?;
@@ -114,12 +114,12 @@ impl Sizes {
                 }
                 entries
             }
-            (Kind::Share, View::Share(counts)) => {
+            (FeatureKind::Share, View::Share(counts)) => {
                 let share = counts.share().unwrap_or(0.0);
                 let (at_least, beyond) = self.rises(&sure, &large, share)?;
                 vec![entry(format!("its share of {:.1} %", 100.0 * share), "share", at_least, beyond)]
             }
-            (Kind::Words, View::Words(words)) => {
+            (FeatureKind::Words, View::Words(words)) => {
                 // One word is tested among all that are frequent enough; as many as there are is the worst case.
                 let tests = words.buckets().len().max(1) as f64;
                 let (at_least, beyond) = self.rises(&self.design(self.level / tests)?, &large, 0.0)?;

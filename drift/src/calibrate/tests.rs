@@ -5,8 +5,8 @@ use crate::compare::streams::{Mix, Stream, hour, window};
 use crate::verdict::settings::VerdictSettings;
 use crate::verdict::settings::tests::settings;
 
-fn source() -> Source {
-    Source {
+fn source() -> ProfileSource {
+    ProfileSource {
         name: "quiet".to_owned(),
         made_from: "a test".to_owned(),
         model: None,

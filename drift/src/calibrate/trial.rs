@@ -13,7 +13,7 @@ use crate::compare::Comparer;
 use crate::counts::WindowCounts;
 use crate::profile::{About, Profile};
 use crate::reference::settings::ReferenceConfig;
-use crate::reference::{Flags, History, Past};
+use crate::reference::{ClosedWindows, Flags, Past};
 use crate::verdict::overall;
 use crate::verdict::settings::VerdictConfig;
 use crate::window::{Granularity, Window};
@@ -45,7 +45,7 @@ pub(super) fn run(
         return None;
     }
     let mut trial = Trial::default();
-    let mut history = History::default();
+    let mut history = ClosedWindows::default();
     let size = windows.len().div_ceil(BLOCKS);
     for start in (0..windows.len()).step_by(size) {
         let block = start..(start + size).min(windows.len());
@@ -65,7 +65,7 @@ pub(super) fn run(
 }
 
 impl Trial {
-    fn note(&mut self, comparer: &Comparer, window: Window, counts: &WindowCounts, history: &History) -> Flags {
+    fn note(&mut self, comparer: &Comparer, window: Window, counts: &WindowCounts, history: &ClosedWindows) -> Flags {
         let merged = MergedWindow {
             window,
             revision: 0,

@@ -10,7 +10,7 @@
 //! have (Bonferroni).
 
 use schemas::report::{Bin, Contributor};
-use statistics::proportion::{self, Share};
+use statistics::proportion::{self, Proportion};
 use statistics::{Method, Undefined, chi_square, design};
 
 use super::draft::{CONFIDENCE, Draft, Effect, Least, Role, share, signed, top};
@@ -20,7 +20,7 @@ use crate::counts::{Categories, PairedCategory};
 use crate::feature::Feature;
 use crate::verdict::sentence;
 
-/// Up to so many categories chi-square alone decides: one that moves shows in a sum of 10.
+/// Up to this many categories chi-square alone decides: one that moves shows in a sum of 10.
 const FEW: usize = 10;
 
 /// Two counts of one feature, and what its comparison rests on.
@@ -37,8 +37,8 @@ pub(super) struct Categorical<'a> {
 /// One category with the tests of its share.
 struct Part {
     category: PairedCategory,
-    reference: Share,
-    current: Share,
+    reference: Proportion,
+    current: Proportion,
     p_value: f64,
     /// p-value of "it moved by no more than the least change".
     p_least: f64,
@@ -72,7 +72,7 @@ impl Categorical<'_> {
         let contributions = chi_square::contributions(&reference, &current)?;
         let (total, window) = (reference.iter().sum(), current.iter().sum());
         let part = |(category, contribution): (PairedCategory, f64)| {
-            let (old, new) = (Share::new(category.reference, total)?, Share::new(category.current, window)?);
+            let (old, new) = (Proportion::new(category.reference, total)?, Proportion::new(category.current, window)?);
             let p_value = design::inflate(proportion::fisher(old, new)?.p_value, self.design_effect)?;
             let p_least = proportion::min_effect(old, new, self.least, self.design_effect)?.p_value;
             Ok(Part { category, reference: old, current: new, p_value, p_least, contribution })
@@ -190,8 +190,8 @@ pub(super) struct Rate<'a> {
 
 impl Rate<'_> {
     pub(super) fn compare(&self) -> Vec<Draft> {
-        let shares = || -> Result<(Share, Share), Undefined> {
-            let of = |counts: crate::counts::Share| Share::new(counts.yes, counts.total);
+        let shares = || -> Result<(Proportion, Proportion), Undefined> {
+            let of = |counts: crate::counts::Share| Proportion::new(counts.yes, counts.total);
             Ok((of(self.reference)?, of(self.current)?))
         };
         let mut drafts = vec![Draft::of(Role::Decides, "fisher", "two_sided", |draft| {

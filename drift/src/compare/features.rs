@@ -11,7 +11,7 @@ use super::row::Subject;
 use super::words::{Moved, WordCounts};
 use super::{embedding, lengths};
 use crate::counts::{Counts, View, WindowCounts};
-use crate::feature::{Feature, Kind};
+use crate::feature::{Feature, FeatureKind};
 use crate::profile::Profile;
 use crate::reference::Reference;
 use crate::slice::Slice;
@@ -31,7 +31,7 @@ pub(super) struct Question<'a> {
     pub(super) current: &'a WindowCounts,
 }
 
-/// What is to be said of one feature in one slice.
+/// What is to be said about one feature in one slice.
 pub(super) struct Answer {
     pub(super) subject: Subject,
     pub(super) content: Content,
@@ -71,7 +71,7 @@ impl Question<'_> {
     fn of_slice(&self, sides: &Sides<'_>) -> Vec<Answer> {
         let least = self.verdict.records_min;
         let (n_ref, n_cur) = (records(sides.reference), records(sides.current));
-        // A slice of few events says so once and not for every feature.
+        // A slice of few events reports it once, not for every feature.
         if *sides.slice != Slice::All && n_ref.min(n_cur) < least {
             let reason = too_few(n_ref, n_cur, least);
             return vec![self.nothing(sides.slice, n_cur, reason)];
@@ -135,7 +135,7 @@ impl Question<'_> {
         let drafts = match (reference, current) {
             (View::Histogram(reference), View::Histogram(current)) => {
                 let numbers = Numbers { feature, reference, current, design_effect, least, described };
-                if feature.kind() == Kind::Length { lengths::compare(&numbers) } else { numbers.compare() }
+                if feature.kind() == FeatureKind::Length { lengths::compare(&numbers) } else { numbers.compare() }
             }
             (View::Categories(reference), View::Categories(current)) => {
                 Categorical { feature, reference, current, design_effect, least, described }.compare()
@@ -198,14 +198,14 @@ fn error(feature: &Feature) -> Draft {
 }
 
 /// The test that decides for this kind of feature, and its variant.
-pub(super) fn decisive_test(kind: Kind) -> (&'static str, &'static str) {
+pub(super) fn decisive_test(kind: FeatureKind) -> (&'static str, &'static str) {
     match kind {
-        Kind::Numeric => ("ks", "histogram"),
-        Kind::Length => ("chi_square", "reference_deciles"),
-        Kind::Categorical => ("chi_square", "homogeneity"),
-        Kind::Share => ("fisher", "two_sided"),
-        Kind::Estimate => ("distinct_texts", "hyperloglog"),
-        Kind::Words => ("hypergeometric", "simes"),
-        Kind::Embedding => ("mmd", "random_fourier_features"),
+        FeatureKind::Numeric => ("ks", "histogram"),
+        FeatureKind::Length => ("chi_square", "reference_deciles"),
+        FeatureKind::Categorical => ("chi_square", "homogeneity"),
+        FeatureKind::Share => ("fisher", "two_sided"),
+        FeatureKind::Estimate => ("distinct_texts", "hyperloglog"),
+        FeatureKind::Words => ("hypergeometric", "simes"),
+        FeatureKind::Embedding => ("mmd", "random_fourier_features"),
     }
 }

@@ -15,7 +15,7 @@ use crate::verdict::sentence;
 /// Quantile groups of the reference, for the population stability index and the divergences: the usual deciles.
 pub(super) const GROUPS: usize = 10;
 
-/// The exact p-value costs `distance x n x m` steps; above so many pairs of records (2 ms) the asymptotic one is off by
+/// The exact p-value costs `distance x n x m` steps; above this many pairs of records (2 ms) the asymptotic one is off by
 /// less than 2 % of itself.
 const EXACT_PAIRS_MAX: u128 = 4_000_000;
 
@@ -106,7 +106,7 @@ impl Numbers<'_> {
             return Ok(sentence::value_moved(&format!("median {title}"), before, now));
         }
         let below = |counts: &[u64]| share(counts[..=gap.bin].iter().sum(), counts.iter().sum());
-        let digits = if self.feature.kind() == crate::feature::Kind::Length { 0 } else { 2 };
+        let digits = if self.feature.kind() == crate::feature::FeatureKind::Length { 0 } else { 2 };
         let title = format!("share of events with a {title} up to {:.digits$}", paired.positions[gap.bin]);
         Ok(sentence::share_moved(&title, below(&paired.reference), below(&paired.current)))
     }

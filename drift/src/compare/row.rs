@@ -37,7 +37,7 @@ pub(super) struct Subject {
     pub(super) design_effect: f64,
 }
 
-/// What the whole window says of a draft.
+/// What the whole window says about a draft.
 pub(super) struct Ruling {
     pub(super) verdict: Verdict,
     pub(super) reason: String,

@@ -9,7 +9,7 @@ use super::row::{Frame, Ruling, Subject};
 use super::words::Moved;
 use crate::counts::WindowCounts;
 use crate::feature::Feature;
-use crate::reference::{Flags, History, Missing};
+use crate::reference::{ClosedWindows, Flags, Missing};
 use crate::slice::Slice;
 use crate::verdict::settings::VerdictConfig;
 use crate::verdict::{Evidence, decide};
@@ -38,7 +38,7 @@ pub(super) struct Bench<'a> {
     pub(super) alpha: f64,
     pub(super) threshold_source: String,
     pub(super) window: Window,
-    pub(super) history: &'a History,
+    pub(super) history: &'a ClosedWindows,
 }
 
 impl Bench<'_> {

@@ -57,7 +57,7 @@ impl Stream {
         }
     }
 
-    /// The counts of so many events.
+    /// The counts of this many events.
     pub(crate) fn counts(&mut self, mix: &Mix, events: usize) -> WindowCounts {
         counts(&self.events(mix, events))
     }
@@ -121,7 +121,7 @@ pub(crate) fn hour() -> Granularity {
     Granularity::from_millis(3_600_000).expect("an hour is whole seconds")
 }
 
-/// The hour that begins so many hours after [`START_MS`].
+/// The hour that begins this many hours after [`START_MS`].
 pub(crate) fn window(hours: i64) -> Window {
     hour().window(START_MS).later(hours)
 }

@@ -8,7 +8,7 @@ use schemas::report::{DriftRow, Verdict};
 
 use super::streams::{Mix, Stream, counts, hour, merged, window};
 use super::*;
-use crate::profile::{About, Calibration};
+use crate::profile::{About, StreamCalibration};
 use crate::reference::Past;
 use crate::reference::settings::ReferenceSettings;
 use crate::verdict::overall;
@@ -25,7 +25,7 @@ fn profile(counts: WindowCounts, design_effects: &[(&str, f64)]) -> Arc<Profile>
         records: counts.records(),
         has_words: true,
         has_dead_letters: false,
-        calibrations: vec![Calibration {
+        calibrations: vec![StreamCalibration {
             granularity_ms: 3_600_000,
             windows: 10,
             records_per_window: 100.0,
@@ -56,7 +56,8 @@ fn comparer(kind: ReferenceKind, profile: Option<Arc<Profile>>) -> Comparer {
 
 /// Some row of all events, for tests that only look at its name and verdict.
 pub(crate) fn any_row(counts: WindowCounts) -> DriftRow {
-    let report = comparer(ReferenceKind::Fixed, None).report(&merged(window(0), counts), &History::default()).report;
+    let report =
+        comparer(ReferenceKind::Fixed, None).report(&merged(window(0), counts), &ClosedWindows::default()).report;
     report.drift.into_iter().next().expect("a row for each feature")
 }
 
@@ -93,7 +94,7 @@ fn check_rows(report: &WindowReport) {
 fn a_window_that_equals_its_reference_is_in_order() {
     let quiet = Stream::new(1).counts(&Mix::default(), 400);
     let comparer = comparer(ReferenceKind::Fixed, Some(profile(quiet.clone(), &[])));
-    let comparison = comparer.report(&merged(window(0), quiet), &History::default());
+    let comparison = comparer.report(&merged(window(0), quiet), &ClosedWindows::default());
     check_rows(&comparison.report);
     let decided = comparison.report.drift.iter().filter(|row| row.q_value.is_some() && !row.feature.contains(':'));
     for row in decided {
@@ -115,7 +116,7 @@ fn a_change_is_told_in_plain_words_and_is_drift_once_it_persists() {
         truncated: 0.08,
         ..Mix::default()
     };
-    let mut history = History::default();
+    let mut history = ClosedWindows::default();
     for (place, expected) in [(0, Verdict::Warn), (1, Verdict::Drift)] {
         let comparison = comparer.report(&merged(window(place), stream.counts(&changed, 2000)), &history);
         check_rows(&comparison.report);
@@ -152,7 +153,7 @@ fn one_label_among_many_does_not_drown() {
     let quiet = stream.counts(&Mix { labels: even, ..Mix::default() }, 3000);
     let comparer = comparer(ReferenceKind::Fixed, Some(profile(quiet, &[])));
     let window = merged(window(0), stream.counts(&Mix { labels: grown, ..Mix::default() }, 1500));
-    let report = comparer.report(&window, &History::default()).report;
+    let report = comparer.report(&window, &ClosedWindows::default()).report;
     check_rows(&report);
     let row = row(&report, "label");
     assert!(row.verdict == Verdict::Warn && row.reason.starts_with("share of label_7 rose from "), "{row:?}");
@@ -168,7 +169,7 @@ fn the_slice_that_changed_is_named() {
     let report = comparer
         .report(
             &merged(window(0), stream.counts(&Mix { lowest_score: 0.3, ..Mix::default() }, 1000)),
-            &History::default(),
+            &ClosedWindows::default(),
         )
         .report;
     let slices: Vec<_> = report.drift.iter().filter(|row| row.feature == "score" && row.slice_key.is_some()).collect();
@@ -184,7 +185,7 @@ fn a_handful_of_records_is_never_an_alarm() {
     let mut stream = Stream::new(4);
     let comparer = comparer(ReferenceKind::Fixed, Some(profile(stream.counts(&Mix::default(), 500), &[])));
     let odd = Mix { labels: vec![("new", 1.0)], lowest_score: 0.0, ..Mix::default() };
-    let report = comparer.report(&merged(window(0), stream.counts(&odd, 8)), &History::default()).report;
+    let report = comparer.report(&merged(window(0), stream.counts(&odd, 8)), &ClosedWindows::default()).report;
     check_rows(&report);
     assert_eq!(row(&report, "score").reason, "only 8 records in the window, at least 100 are needed");
     assert!(report.drift.iter().all(|row| row.verdict <= Verdict::InsufficientData));
@@ -194,7 +195,7 @@ fn a_handful_of_records_is_never_an_alarm() {
 #[test]
 fn a_reference_that_is_not_there_yet_says_what_is_missing() {
     let mut stream = Stream::new(5);
-    let (comparer, mut history) = (comparer(ReferenceKind::Rolling, None), History::default());
+    let (comparer, mut history) = (comparer(ReferenceKind::Rolling, None), ClosedWindows::default());
     let quiet = stream.counts(&Mix::default(), 200);
     for hours in 0..4 {
         let report = comparer.report(&merged(window(hours), quiet.clone()), &history).report;
@@ -221,7 +222,7 @@ fn the_reference_of_another_model_is_refused() {
     let mut stream = Stream::new(6);
     let comparer = comparer(ReferenceKind::Fixed, Some(profile(stream.counts(&Mix::default(), 500), &[])));
     let other = stream.counts(&Mix { model: "other", ..Mix::default() }, 500);
-    let report = comparer.report(&merged(window(0), other), &History::default()).report;
+    let report = comparer.report(&merged(window(0), other), &ClosedWindows::default()).report;
     assert_eq!((report.drift.len(), report.drift[0].verdict, report.model.as_str()), (1, Verdict::Error, "other"));
     assert!(report.drift[0].reason.contains("made with the model banking@1, most events here come from other@1"));
 }
@@ -232,7 +233,8 @@ fn one_failing_statistic_stops_no_other() {
     // No calibration writes a design effect below 1: the tests of this feature refuse it.
     let comparer =
         comparer(ReferenceKind::Fixed, Some(profile(stream.counts(&Mix::default(), 500), &[("score", 0.5)])));
-    let report = comparer.report(&merged(window(0), stream.counts(&Mix::default(), 500)), &History::default()).report;
+    let report =
+        comparer.report(&merged(window(0), stream.counts(&Mix::default(), 500)), &ClosedWindows::default()).report;
     check_rows(&report);
     assert_eq!(row(&report, "score").verdict, Verdict::Error);
     assert!(row(&report, "score").reason.contains("a design effect is at least 1"), "{}", row(&report, "score").reason);
@@ -247,7 +249,7 @@ fn records_that_resemble_their_neighbours_are_worth_less() {
     let p_value = |effect: f64| {
         let comparer =
             comparer(ReferenceKind::Fixed, Some(profile(quiet.clone(), &[("score", effect), ("label", effect)])));
-        let report = comparer.report(&merged(window(0), changed.clone()), &History::default()).report;
+        let report = comparer.report(&merged(window(0), changed.clone()), &ClosedWindows::default()).report;
         assert_eq!(row(&report, "score").n_eff_cur, Some(1000.0 / effect));
         [row(&report, "score").p_value.expect("tested"), row(&report, "label").p_value.expect("tested")]
     };
@@ -277,10 +279,10 @@ proptest! {
             let config = settings.try_into().expect("good settings");
             Comparer::new(reference_config(ReferenceKind::Fixed), config, &[hour()], Some(profile(reference, &[])))
         };
-        let first = comparer.report(&merged(window(0), counts(&events)), &History::default());
+        let first = comparer.report(&merged(window(0), counts(&events)), &ClosedWindows::default());
         check_rows(&first.report);
         events.reverse();
-        let again = comparer.report(&merged(window(0), counts(&events)), &History::default());
+        let again = comparer.report(&merged(window(0), counts(&events)), &ClosedWindows::default());
         prop_assert_eq!(first, again);
     }
 }
@@ -296,7 +298,7 @@ fn false_alarms_stay_within_the_level() {
     for place in 0..200 {
         let (reference, current) = (stream.resample(&pool, 300), stream.resample(&pool, 150));
         let comparer = comparer(ReferenceKind::Fixed, Some(profile(reference, &[])));
-        let report = comparer.report(&merged(window(place), current), &History::default()).report;
+        let report = comparer.report(&merged(window(place), current), &ClosedWindows::default()).report;
         alarmed += usize::from(report.drift.iter().any(|row| row.verdict > Verdict::Ok));
         low += usize::from(row(&report, "score").p_value.is_some_and(|p_value| p_value <= 0.2));
     }

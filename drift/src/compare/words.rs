@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use schemas::report::{Contributor, Verdict};
 use statistics::hypergeometric::Urn;
-use statistics::proportion::{self, Share};
+use statistics::proportion::{self, Proportion};
 use statistics::{Method, Undefined, design, multiple};
 
 use super::draft::{CONFIDENCE, Draft, Effect, Least, Role, share, signed, top};
@@ -112,8 +112,8 @@ impl WordCounts<'_> {
         Ok(Moved { bucket, word: None, texts_ref, texts_cur, p_value, q_value: 1.0, p_least })
     }
 
-    fn shares(&self, texts_ref: u64, texts_cur: u64) -> Result<(Share, Share), Undefined> {
-        Ok((Share::new(texts_ref, self.reference.texts())?, Share::new(texts_cur, self.current.texts())?))
+    fn shares(&self, texts_ref: u64, texts_cur: u64) -> Result<(Proportion, Proportion), Undefined> {
+        Ok((Proportion::new(texts_ref, self.reference.texts())?, Proportion::new(texts_cur, self.current.texts())?))
     }
 
     /// Gives each bucket the readable word of it whose share differs most.

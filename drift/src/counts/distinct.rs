@@ -15,7 +15,7 @@ const REGISTERS: usize = 1 << ADDRESS_BITS;
 /// The greatest value of a register: all other bits of a hash are zero.
 const RANK_MAX: u8 = 64 - ADDRESS_BITS + 1;
 
-/// Up to so many different texts are counted exactly: their hashes take 4 KB when stored.
+/// Up to this many different texts are counted exactly: their hashes take 4 KB when stored.
 const EXACT_MAX: usize = 512;
 
 /// The number of different hashes that were added.

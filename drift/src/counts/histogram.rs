@@ -7,7 +7,7 @@
 use super::coding::{CountsError, Reader, Writer};
 use super::scale::Scale;
 
-/// From so many occupied bins on an array is used: the list is 1 KiB then, and searching it costs more than its size saves.
+/// From this many occupied bins on an array is used: the list is 1 KiB then, and searching it costs more than its size saves.
 const LIST_MAX: usize = 64;
 
 /// Counts per bin.
@@ -32,7 +32,7 @@ enum Bins {
 
 /// One occupied bin: `low <= value < high`, and `high` itself in the last bin of a scale that ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bin {
+pub struct FilledBin {
     /// Its number on the scale.
     pub index: u16,
     pub low: f64,
@@ -142,10 +142,10 @@ impl Histogram {
     }
 
     /// The occupied bins, ascending.
-    pub fn bins(&self) -> impl Iterator<Item = Bin> {
+    pub fn bins(&self) -> impl Iterator<Item = FilledBin> {
         self.occupied().map(|(index, count)| {
             let (low, high) = self.scale.bounds(index);
-            Bin { index, low, high, count }
+            FilledBin { index, low, high, count }
         })
     }
 

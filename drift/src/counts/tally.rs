@@ -217,7 +217,7 @@ impl Counts {
         }
     }
 
-    /// Keeps at most so many labels and models.
+    /// Keeps at most this many labels and models.
     pub(super) fn crowd_out(&mut self, names_max: usize) {
         self.label.crowd_out(names_max);
         self.model.crowd_out(names_max);

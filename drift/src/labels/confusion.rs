@@ -9,13 +9,13 @@ use super::join::Pair;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Confusion {
     cells: BTreeMap<(Arc<str>, Option<Arc<str>>), u64>,
-    classes: BTreeMap<Arc<str>, Class>,
+    classes: BTreeMap<Arc<str>, ClassCounts>,
     n: u64,
 }
 
 /// The margins of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Class {
+pub struct ClassCounts {
     /// Events that are of this class.
     pub actual: u64,
     /// Events that the model gave this label.
@@ -24,7 +24,7 @@ pub struct Class {
     pub hit: u64,
 }
 
-impl Class {
+impl ClassCounts {
     /// `2 hit / (actual + predicted)`, 0..=1. The classes of a [`Confusion`] were seen at least once.
     pub fn f1(&self) -> f64 {
         2.0 * self.hit as f64 / (self.actual + self.predicted) as f64
@@ -61,7 +61,7 @@ impl Confusion {
     }
 
     /// The classes that occur as truth or as label, by name.
-    pub fn classes(&self) -> impl Iterator<Item = (&Arc<str>, &Class)> {
+    pub fn classes(&self) -> impl Iterator<Item = (&Arc<str>, &ClassCounts)> {
         self.classes.iter()
     }
 
@@ -78,9 +78,9 @@ impl Confusion {
         }
         let n = self.n as f64;
         let count = self.classes.len() as f64;
-        let value = self.classes.values().map(Class::f1).sum::<f64>() / count;
+        let value = self.classes.values().map(ClassCounts::f1).sum::<f64>() / count;
         // F_i / s_i in shares, for each class.
-        let pull = |class: &Class| class.f1() / ((class.actual + class.predicted) as f64 / n);
+        let pull = |class: &ClassCounts| class.f1() / ((class.actual + class.predicted) as f64 / n);
         let (mut first, mut second) = (0.0, 0.0);
         for ((truth, predicted), cell) in &self.cells {
             let actual = &self.classes[truth];

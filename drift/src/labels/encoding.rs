@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::predictions::{IdHash, Prediction, Predictions, SCORE_STEPS};
+use super::predictions::{EventPrediction, IdHash, Predictions, SCORE_STEPS};
 use crate::counts::CountsError;
 use crate::counts::coding::{Reader, Writer, unpack};
 
@@ -83,7 +83,7 @@ impl Predictions {
                 None => None,
                 Some(score) => Some(u16::try_from(score).ok().filter(|steps| *steps <= SCORE_STEPS).ok_or(NO_SCORE)?),
             };
-            predictions.keep(IdHash(id), Prediction { time_ms, label, score, model });
+            predictions.keep(IdHash(id), EventPrediction { time_ms, label, score, model });
         }
         let is_whole = predictions.len() == len && events_without_id <= events;
         is_whole.then_some(predictions).ok_or(CountsError::Corrupt("more predictions than there can be"))
@@ -129,7 +129,7 @@ mod tests {
             let id = id.map(|id| format!("id-{id}"));
             let label = label.map(|label| Arc::from(format!("label {label}").as_str()));
             let model = Arc::from(if *time_ms % 2 == 0 { "intents@1" } else { "intents@2" });
-            let prediction = Prediction { time_ms: *time_ms, label, score: *score, model };
+            let prediction = EventPrediction { time_ms: *time_ms, label, score: *score, model };
             predictions.add(id.as_deref(), prediction, NonZeroUsize::new(20).expect("not zero"));
         }
         predictions

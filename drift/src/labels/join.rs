@@ -25,13 +25,13 @@ impl Pair {
 
 /// Count, mean and variance of scores.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Scores {
+pub struct ScoreMoments {
     pub n: u64,
     sum: f64,
     sum_of_squares: f64,
 }
 
-impl Scores {
+impl ScoreMoments {
     fn add(&mut self, score: f64) {
         self.n += 1;
         self.sum += score;
@@ -63,8 +63,8 @@ pub struct Join {
     /// The share of the window's ids that were kept for looking up, 0..=1.
     pub sampled_share: f64,
     /// Scores of the events that have a true label, and of those that have none.
-    pub labelled: Scores,
-    pub unlabelled: Scores,
+    pub labelled: ScoreMoments,
+    pub unlabelled: ScoreMoments,
 }
 
 impl Join {

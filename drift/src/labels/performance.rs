@@ -19,12 +19,12 @@ use statistics::distribution::normal_isf;
 use statistics::{Interval, proportion};
 
 use super::calibration::calibration_error;
-use super::confusion::{Class, Confusion};
+use super::confusion::{ClassCounts, Confusion};
 use super::join::Join;
 
 /// Two-sided confidence of every interval.
 const CONFIDENCE: f64 = 0.95;
-/// Rows for at most so many classes, those with most events: a label space without end must not flood the report.
+/// Rows for at most this many classes, those with most events: an unbounded label space must not flood the report.
 const CLASSES_MAX: usize = 200;
 /// Labelled events are called no fair sample when their mean score is off by more than this, in scores ...
 const SELECTION_MIN: f64 = 0.02;
@@ -183,8 +183,8 @@ impl Rows<'_> {
         classes.sort_by_key(|(name, class)| (std::cmp::Reverse(class.actual + class.predicted), *name));
         classes.truncate(CLASSES_MAX);
         classes.sort_by_key(|(name, _)| *name);
-        let of_class = |(name, class): (&std::sync::Arc<str>, &Class)| {
-            let Class { actual, predicted, hit } = *class;
+        let of_class = |(name, class): (&std::sync::Arc<str>, &ClassCounts)| {
+            let ClassCounts { actual, predicted, hit } = *class;
             let recall = (actual, "recall", format!("{hit} of {actual} events of {name} were labelled so"));
             let precision = (predicted, "precision", format!("{hit} of {predicted} labels {name} were right"));
             [recall, precision]
@@ -238,7 +238,7 @@ impl Rows<'_> {
 
 /// A share with Wilson's interval; `None` of nothing.
 fn share(hits: u64, total: u64) -> Option<(f64, Interval)> {
-    let share = proportion::Share::new(hits, total).ok()?;
+    let share = proportion::Proportion::new(hits, total).ok()?;
     let interval = proportion::wilson(share, CONFIDENCE, 1.0).ok()?;
     (total > 0).then(|| (share.value(), interval))
 }

@@ -1,4 +1,4 @@
-//! What the model said of the events of one window, kept so that true labels can be joined when they arrive.
+//! What the model said about the events of one window, kept so that true labels can be joined when they arrive.
 //!
 //! Bounded: beyond `labels.predictions_max` the events with the smallest id hashes stay. That is a uniform sample of the
 //! ids, the same one for any order and any split over workers, because what a part drops the whole would drop too. A
@@ -17,7 +17,7 @@ use crate::observation::Observation;
 /// Scores are kept in steps of 1/1024, the width of a bin of the score histogram.
 pub const SCORE_STEPS: u16 = 1024;
 
-/// The first 64 bits of the id's SHA-256: the same on every machine and in every release, for it lies in the state topic.
+/// The first 64 bits of the id's SHA-256: the same on every machine and in every release: it is in the state topic.
 /// A million ids meet by chance once in forty million windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdHash(pub u64);
@@ -29,9 +29,9 @@ impl IdHash {
     }
 }
 
-/// What the model said of one event. The order decides between two events of one id: the smaller one stays.
+/// What the model said about one event. The order decides between two events of one id: the smaller one stays.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Prediction {
+pub struct EventPrediction {
     /// Event time, milliseconds since 1970 UTC.
     pub time_ms: i64,
     /// `None` when the model abstained.
@@ -42,7 +42,7 @@ pub struct Prediction {
     pub model: Arc<str>,
 }
 
-impl Prediction {
+impl EventPrediction {
     /// The score, 0..=1.
     pub fn score(&self) -> Option<f64> {
         self.score.map(|steps| f64::from(steps) / f64::from(SCORE_STEPS))
@@ -52,7 +52,7 @@ impl Prediction {
 /// The predictions of one window, of one partition or of all.
 #[derive(Clone, Debug, Default)]
 pub struct Predictions {
-    entries: BTreeMap<IdHash, Prediction>,
+    entries: BTreeMap<IdHash, EventPrediction>,
     /// Of labels and models.
     texts: Texts,
     /// Events that were added, with an id or without, dropped or not.
@@ -63,7 +63,7 @@ pub struct Predictions {
     dropped: Option<IdHash>,
 }
 
-/// The same predictions, whatever texts lie around.
+/// The same predictions, whatever else the table of texts holds.
 impl PartialEq for Predictions {
     fn eq(&self, other: &Self) -> bool {
         let counts = |own: &Self| (own.events, own.events_without_id, own.dropped);
@@ -80,7 +80,7 @@ impl Predictions {
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1024")]
         let steps = |score: f64| (score.clamp(0.0, 1.0) * f64::from(SCORE_STEPS)).round() as u16;
-        let prediction = Prediction {
+        let prediction = EventPrediction {
             time_ms: observation.event_time_ms(),
             label: observation.label().map(|label| self.texts.share(label, self.entries.len())),
             score: observation.score().map(steps),
@@ -90,7 +90,7 @@ impl Predictions {
     }
 
     /// Adds an event; at most `max` are kept. A second event of an id does not add a second prediction.
-    pub fn add(&mut self, id: Option<&str>, prediction: Prediction, max: NonZeroUsize) {
+    pub fn add(&mut self, id: Option<&str>, prediction: EventPrediction, max: NonZeroUsize) {
         self.events += 1;
         match id {
             None => self.events_without_id += 1,
@@ -116,7 +116,7 @@ impl Predictions {
     }
 
     /// The sample, ascending by id hash.
-    pub fn sample(&self) -> impl Iterator<Item = (IdHash, &Prediction)> {
+    pub fn sample(&self) -> impl Iterator<Item = (IdHash, &EventPrediction)> {
         self.entries.iter().map(|(id, prediction)| (*id, prediction))
     }
 
@@ -164,7 +164,7 @@ impl Predictions {
         self.dropped
     }
 
-    pub(super) fn keep(&mut self, id: IdHash, mut prediction: Prediction) {
+    pub(super) fn keep(&mut self, id: IdHash, mut prediction: EventPrediction) {
         if self.dropped.is_some_and(|dropped| id >= dropped) {
             return;
         }

@@ -5,14 +5,15 @@
 //! changed what is known, at most every `labels.revise_every_ms`, and a last one when its time to label is over and the
 //! labels topic was read to its end since. That one follows from the two topics alone.
 //!
-//! What was reported stands in the state topic, `performance/<granularity>/<start_ms>`, as long as the closed window does.
+//! What was reported is in the state topic, `performance/<granularity>/<start_ms>`, as long as the closed window is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use formats::time::Doubt;
 use formats::{Decoder, Layout};
-use ingest::unusual_times;
 use schemas::RawEvent;
 use schemas::report::{ReportKey, WindowReport};
 use sha2::{Digest, Sha256};
@@ -50,7 +51,7 @@ pub struct Reviser {
     model: Option<String>,
     decoder: Decoder,
     book: LabelBook,
-    /// Records of the labels topic that were taken up.
+    /// Records of the labels topic that were accepted.
     accepted: u64,
     predictions: BTreeMap<Window, BTreeMap<TopicPartition, Arc<[u8]>>>,
     waiting: BTreeMap<Window, Waiting>,
@@ -66,7 +67,7 @@ struct Waiting {
     newest: Reported,
     /// `newest` is still to be saved with a checkpoint.
     is_unsaved: bool,
-    /// It stands in the state topic as closed.
+    /// It is in the state topic as closed.
     is_closed: bool,
     /// When it was last joined, and what `Reviser::accepted` was then.
     joined: Option<(i64, u64)>,
@@ -94,10 +95,12 @@ impl Reviser {
     pub fn label(&mut self, raw: RawEvent) -> bool {
         let (partition, offset) = (raw.origin.partition, raw.origin.offset);
         let record = self.decoder.decode(raw).ok().and_then(|event| {
-            // A time in another unit would join no event; the first one is told of.
-            unusual_times::watch(&self.decoder, std::slice::from_ref(&event), "labels.time_unit");
-            if self.decoder.doubt(&event).is_some_and(|doubt| doubt.fits.is_some()) {
-                return None;
+            if let Some(doubt) = self.decoder.doubt(&event) {
+                warn(&doubt);
+                // A time in another unit would join no event.
+                if doubt.fits.is_some() {
+                    return None;
+                }
             }
             let (id, time_ms) = (IdHash::of(&event.id?), event.event_time_ms?);
             Some(LabelRecord { id, label: event.text.into(), time_ms, partition, offset })
@@ -312,6 +315,14 @@ impl Reviser {
             summary: Vec::new(),
             words: Vec::new(),
         }
+    }
+}
+
+/// Logs the first label with an implausible time.
+fn warn(doubt: &Doubt) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        tracing::warn!(example = %doubt, "labels before 2000 or after 2100; check labels.time_unit (logged once)");
     }
 }
 

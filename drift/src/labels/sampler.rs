@@ -10,10 +10,9 @@ use std::sync::Arc;
 
 use super::predictions::Predictions;
 use super::settings::{LabelsConfig, predictions_granularity};
-use crate::board::Bytes;
 use crate::observation::{Observation, Refusal};
 use crate::settings::WindowConfig;
-use crate::state::{Entry, Key, Progress, StateError, TopicPartition, Value};
+use crate::state::{CountProgress, Entry, Key, StateError, TopicPartition, Value};
 use crate::window::{Granularity, Window};
 
 /// The predictions of one partition's open windows.
@@ -27,14 +26,17 @@ pub struct Sampler {
     changed: BTreeSet<Window>,
 }
 
-/// Predictions as they stand in the state topic, of some windows.
-pub type Saved = Vec<(Window, Bytes)>;
+/// Key and value of a record of the state topic, as written.
+pub type StateRecord = (Arc<[u8]>, Arc<[u8]>);
+
+/// Predictions as they are in the state topic, of some windows.
+pub type Saved = Vec<(Window, Arc<[u8]>)>;
 
 /// The predictions that a state topic holds, by partition.
 ///
 /// # Errors
 /// A key is not of this version.
-pub fn saved(entries: &[(Bytes, Bytes)]) -> Result<BTreeMap<TopicPartition, Saved>, StateError> {
+pub fn saved(entries: &[StateRecord]) -> Result<BTreeMap<TopicPartition, Saved>, StateError> {
     let mut saved: BTreeMap<_, Saved> = BTreeMap::new();
     for (key, value) in entries {
         if let Key::Predictions { window, source } = Key::from_str(&String::from_utf8_lossy(key))? {
@@ -54,7 +56,7 @@ impl Sampler {
         windows: Arc<WindowConfig>,
         source: TopicPartition,
         saved: Saved,
-        progress: &Progress,
+        progress: &CountProgress,
     ) -> Result<Self, StateError> {
         let granularity = predictions_granularity(windows.granularities());
         let max = labels.predictions_max();
@@ -71,7 +73,7 @@ impl Sampler {
     }
 
     /// Samples a record that the partition's state has counted; `progress` is that state's, with this record in it.
-    pub fn observe(&mut self, outcome: &Result<Observation, Refusal>, progress: &Progress) {
+    pub fn observe(&mut self, outcome: &Result<Observation, Refusal>, progress: &CountProgress) {
         let Ok(observation) = outcome else { return };
         let window = self.granularity.window(observation.event_time_ms());
         if self.is_open(window, progress) {
@@ -82,7 +84,7 @@ impl Sampler {
 
     /// What changed since the last checkpoint, for the transaction with the partition's counts. It counts as saved from here
     /// on, as there.
-    pub fn checkpoint(&mut self, progress: &Progress) -> Vec<Entry> {
+    pub fn checkpoint(&mut self, progress: &CountProgress) -> Vec<Entry> {
         let mut entries = Vec::new();
         for window in std::mem::take(&mut self.changed) {
             let Some(predictions) = self.open.remove(&window) else { continue };
@@ -99,7 +101,7 @@ impl Sampler {
         entries
     }
 
-    fn is_open(&self, window: Window, progress: &Progress) -> bool {
+    fn is_open(&self, window: Window, progress: &CountProgress) -> bool {
         let end_ms = window.end_ms().saturating_add(self.windows.lateness_ms());
         progress.watermark_ms.is_none_or(|watermark_ms| watermark_ms < end_ms)
     }

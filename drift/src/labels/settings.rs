@@ -1,6 +1,6 @@
 //! `[labels]`: where true labels come from and how long they may take.
 //!
-//! A label record is decoded by the decoder of [`ingest`]: the label is the text of such an event.
+//! A label record is decoded by the decoder of [`formats`]: the label is the text of such an event.
 
 use std::num::NonZeroUsize;
 

@@ -11,7 +11,7 @@ use super::book::{LabelBook, LabelRecord};
 use super::confusion::Confusion;
 use super::join::{Join, Pair};
 use super::performance::{Subject, rows};
-use super::predictions::{IdHash, Prediction, Predictions};
+use super::predictions::{EventPrediction, IdHash, Predictions};
 
 /// An event: its id, its predicted label, its score in steps, its time.
 type Event = (Option<u8>, Option<u8>, Option<u16>, i64);
@@ -27,7 +27,7 @@ fn name(prefix: &str, number: u8) -> Arc<str> {
 fn predictions<'a>(events: impl IntoIterator<Item = &'a Event>, max: usize) -> Predictions {
     let mut predictions = Predictions::default();
     for (id, label, score, time_ms) in events {
-        let prediction = Prediction {
+        let prediction = EventPrediction {
             time_ms: *time_ms,
             label: label.map(|label| name("class", label)),
             score: *score,

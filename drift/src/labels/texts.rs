@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// How many texts may lie around before those without a holder are looked for.
+/// How many texts may be held before unused ones are removed.
 const SLACK: usize = 64;
 
 /// A set of texts that are shared out.
@@ -11,8 +11,8 @@ const SLACK: usize = 64;
 pub(super) struct Texts(BTreeSet<Arc<str>>);
 
 impl Texts {
-    /// The shared copy of `text`. `holders` is the number of things that hold one: beyond twice as many texts the unused
-    /// ones are let go, because a producer may invent labels without end.
+    /// The shared copy of `text`. `holders` is the number of things that hold one: beyond twice as many texts, unused
+    /// ones are removed, because a producer may send any number of labels.
     pub(super) fn share(&mut self, text: &str, holders: usize) -> Arc<str> {
         if let Some(held) = self.0.get(text) {
             return Arc::clone(held);

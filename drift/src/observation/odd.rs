@@ -1,4 +1,4 @@
-//! What is worth telling of records beside their counts: no fault, and not what one expects.
+//! What is unusual about records, but not an error.
 
 use super::{Observation, Refusal};
 

@@ -12,7 +12,7 @@ use crate::counts::WindowCounts;
 use crate::observation::{Observer, ObserverSettings};
 use crate::settings::WindowSettings;
 
-pub(crate) type Outcome = Result<Observation, Refusal>;
+pub(crate) type Observed = Result<Observation, Refusal>;
 
 /// What one record is, with the event time in ms after [`EPOCH_MS`].
 #[derive(Clone, Copy, Debug)]
@@ -54,14 +54,14 @@ pub(crate) fn source(partition: i32) -> TopicPartition {
     TopicPartition { topic: "labels".into(), partition }
 }
 
-/// The window that begins so many milliseconds after [`EPOCH_MS`].
+/// The window that begins this many milliseconds after [`EPOCH_MS`].
 pub(crate) fn window(length: &str, start_ms: i64) -> Window {
     let window = Granularity::from_short(length).expect("a length").window(EPOCH_MS + start_ms);
     assert_eq!(window.start_ms, EPOCH_MS + start_ms, "the start of a window");
     window
 }
 
-pub(crate) fn observe(record: Record) -> Outcome {
+pub(crate) fn observe(record: Record) -> Observed {
     let (at_ms, ahead_ms, label) = match record {
         Record::Event { at_ms, label } => (at_ms, 0, label),
         Record::Ahead { at_ms } => (at_ms, 120_000, 9),
@@ -102,7 +102,7 @@ pub(crate) fn log(records: std::ops::Range<usize>) -> impl Strategy<Value = Vec<
     })
 }
 
-/// What the rules say of a log, worked out one record and one length at a time, without folding.
+/// What the rules say about a log, worked out one record and one length at a time, without folding.
 #[derive(Default)]
 pub(crate) struct Slow {
     /// On time, and on time with late.
@@ -114,7 +114,7 @@ pub(crate) struct Slow {
 }
 
 impl Slow {
-    pub(crate) fn count(&mut self, config: &WindowConfig, log: &[Outcome]) {
+    pub(crate) fn count(&mut self, config: &WindowConfig, log: &[Observed]) {
         let mut watermark_ms = i64::MIN;
         for outcome in log {
             let Ok(observation) = outcome else {
@@ -163,7 +163,7 @@ fn partial(saved: &BTreeMap<Key, Vec<u8>>, window: Window, part: Part) -> Partia
     }
 }
 
-fn event(at_ms: i64) -> Outcome {
+fn event(at_ms: i64) -> Observed {
     observe(Record::Event { at_ms, label: 1 })
 }
 
@@ -175,7 +175,7 @@ proptest! {
     #[test]
     fn each_record_is_counted_once_per_length(records in log(1..60), cuts in vec((1..20_usize, any::<bool>()), 1..8)) {
         let config = config(|_| ());
-        let outcomes: Vec<Outcome> = records.into_iter().map(observe).collect();
+        let outcomes: Vec<Observed> = records.into_iter().map(observe).collect();
         let mut slow = Slow::default();
         slow.count(&config, &outcomes);
 

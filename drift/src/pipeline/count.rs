@@ -75,7 +75,7 @@ impl Counter<'_> {
             }
         }
         // Asked to stop: what is counted need not be read again.
-        let _saves = pulse.work(Work::of("save what is counted"));
+        let _saves = pulse.work(Work::of("save the counts"));
         self.save().map(|_| ())
     }
 
@@ -121,7 +121,7 @@ impl Counter<'_> {
             restored_in_ms,
             bytes,
             generation = generation.number(),
-            "state read back"
+            "state restored"
         );
         if is_reporter {
             desk.assign(Role::Reporter { generation, is_ending: false }, expected);
@@ -190,7 +190,7 @@ impl Counter<'_> {
         Ok(false)
     }
 
-    /// Everything up to the end is counted: says so, and waits for the reports.
+    /// Everything up to the end is counted: saves that, and waits for the reports.
     fn end(&mut self) -> Result<bool, PipelineError> {
         let Context { limits, desk, .. } = self.context;
         let Some(session) = &mut self.session else { return Ok(false) };
@@ -237,10 +237,10 @@ impl Counter<'_> {
 fn work(step: &Step) -> Work {
     match step {
         Step::Records(batch) => Work {
-            task: "count records, read the state back, or save it",
+            task: "count records, restore the state, or save it",
             records: batch.records(),
             first: batch.items().first().map(|record| record.origin.clone()),
         },
-        Step::Tick | Step::End(_) => Work::of("read the state back, or save it"),
+        Step::Tick | Step::End(_) => Work::of("restore the state, or save it"),
     }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use kafka::error::TransactError;
 use kafka::source::SourceError;
 use schemas::Recovery;
-use service::supervision::panic_message;
+use service::panics;
+use service::supervision::TooManyRewinds;
 use sink::reports::StoreError;
 
 use crate::state::{StateError, TopicPartition};
@@ -64,9 +65,8 @@ pub enum PipelineError {
     Panicked { stage: Stage, message: String },
     #[error("start the reader's event loop")]
     Reactor(#[source] std::io::Error),
-    /// The same trouble again and again, with nothing committed between.
-    #[error("recover: {rewinds} consecutive rewinds without a commit (run.rewinds_max)")]
-    TooManyRewinds { rewinds: u32, source: Box<PipelineError> },
+    #[error(transparent)]
+    TooManyRewinds(#[from] TooManyRewinds<PipelineError>),
 }
 
 impl PipelineError {
@@ -80,11 +80,11 @@ impl PipelineError {
             | Self::AnotherLog { .. }
             | Self::Panicked { .. }
             | Self::Reactor(_)
-            | Self::TooManyRewinds { .. } => Recovery::Exit,
+            | Self::TooManyRewinds(_) => Recovery::Exit,
         }
     }
 
     pub(super) fn panicked(stage: Stage, panic: &(dyn Any + Send)) -> Self {
-        Self::Panicked { stage, message: panic_message(panic) }
+        Self::Panicked { stage, message: panics::message(panic) }
     }
 }

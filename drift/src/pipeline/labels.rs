@@ -24,7 +24,7 @@ use crate::metrics;
 use crate::settings::WindowConfig;
 use crate::state::{Entry, StateError};
 
-/// Records of the labels topic that are taken up at one go, so that windows need not wait for a long backlog of labels.
+/// Records of the labels topic that are read at once, so that windows need not wait for a long backlog of labels.
 const RECORDS_MAX: usize = 5000;
 /// How long one go waits for a record that may be on its way.
 const WAIT: Duration = Duration::from_millis(1);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ingest::batcher::BatchLimits;
+use kafka::batcher::BatchLimits;
 use kafka::consumer::KafkaSource;
 use kafka::identity::Identity;
 use kafka::table::KafkaTable;

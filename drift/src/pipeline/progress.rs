@@ -97,7 +97,7 @@ impl Progress {
         self.restores.load(Ordering::Relaxed)
     }
 
-    /// True for the first record with a time in another unit: it is told of, the others are counted.
+    /// True for the first record with a time in another unit: it is logged, the others are only counted.
     pub(super) fn first_bad_time(&self) -> bool {
         !self.saw_bad_time.swap(true, Ordering::Relaxed)
     }

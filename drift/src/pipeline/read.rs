@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ingest::batcher::Batcher;
+use kafka::batcher::Batcher;
 use kafka::consumer::KafkaSource;
 use kafka::source::{Source, SourceEvent};
 use schemas::{Batch, Generation, RawEvent};
@@ -45,8 +45,8 @@ pub(super) async fn read(
     loop {
         // An unread source pauses its partitions and stays in its group.
         let is_waiting = desk.is_overfull() || open.is_full();
-        // A source always answers soon, be it that nothing came; what waits for the later stages is their matter.
-        let _reads = (!is_waiting).then(|| pulse.work(Work::of("hear from the source")));
+        // A source always answers soon, if only with a tick; waiting for a later stage counts as that stage's time.
+        let _reads = (!is_waiting).then(|| pulse.work(Work::of("wait for the source")));
         tokio::select! {
             biased;
             () = ended.cancelled() => return Ok(()),

@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use kafka::clock::now_ms;
 use kafka::table::{Change, KafkaTable};
 use schemas::report::WindowReport;
-use schemas::{Generation, Recovery, chain};
+use schemas::{Generation, Recovery};
+use service::chain;
 use service::stages::{Pulse, Work};
 use sink::reports::{ReportStore, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -91,7 +92,7 @@ impl<'a> Reporter<'a> {
         while !ended.is_cancelled() {
             let newest = desk.wait(role, LOOK);
             let pulse = self.pulse.clone();
-            let _reports = pulse.work(Work::of("look for windows that are due, and report them"));
+            let _reports = pulse.work(Work::of("find due windows and report them"));
             table.check()?;
             let changes = table.take_changes();
             let is_news = !changes.is_empty() || newest != role;

@@ -19,7 +19,7 @@ use crate::partition::PartitionState;
 use crate::settings::WindowConfig;
 use crate::state::{Entry, Key, StateError, TopicPartition, Totals};
 
-/// Windows that closed belong to no partition: their records lie in the state topic's first.
+/// Closed windows belong to no partition: their records are in the first one of the state topic.
 const CLOSED_PARTITION: i32 = 0;
 
 pub(super) struct Session {
@@ -176,7 +176,7 @@ impl Drop for Session {
     }
 }
 
-/// The record of the state topic. What one partition counted lies in the partition of the same number, so that readers
+/// The record of the state topic. What one partition counted is in the partition of the same number, so that readers
 /// see it in the order in which it was saved.
 fn outgoing(state_topic: &Arc<str>, Entry { key, value }: Entry) -> Outgoing {
     let partition = match &key {

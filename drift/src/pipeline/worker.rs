@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ingest::batcher::BatchLimits;
+use kafka::batcher::BatchLimits;
 use kafka::connection::Connection;
 use kafka::consumer::KafkaSource;
 use kafka::identity::Identity;
@@ -54,12 +54,12 @@ pub struct Setup<'a> {
 }
 
 /// Counts, saves and reports as one member of its group.
-pub struct Worker {
+pub struct DriftWorker {
     parts: Parts,
     limits: Limits,
 }
 
-impl Worker {
+impl DriftWorker {
     /// Makes the state topic where it is missing, joins the group, and connects to broker and store.
     ///
     /// # Errors

@@ -1,11 +1,11 @@
-//! What a profile says of itself.
+//! What a profile says about itself.
 
 use std::collections::BTreeMap;
 
 use schemas::ModelId;
 use serde::{Deserialize, Serialize};
 
-/// What a profile says of itself; the first line of its file, as JSON.
+/// What a profile says about itself; the first line of its file, as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct About {
@@ -23,13 +23,13 @@ pub struct About {
     /// Whether dead letters were read too; otherwise their rate is not known.
     pub has_dead_letters: bool,
     /// Per granularity, what the windows of the calibration told.
-    pub calibrations: Vec<Calibration>,
+    pub calibrations: Vec<StreamCalibration>,
 }
 
-/// What windows of one length told of the stream.
+/// What the windows of one length say about the stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Calibration {
+pub struct StreamCalibration {
     /// Length of the windows, in ms.
     pub granularity_ms: i64,
     pub windows: u32,

@@ -104,7 +104,7 @@ fn the_default_package_ships_a_profile_of_its_model() {
 #[test]
 fn the_nearest_length_lends_its_design_effects() {
     let counts = Stream::new(3).counts(&Mix::default(), 300);
-    let calibration = |granularity_ms: i64, effect: f64| Calibration {
+    let calibration = |granularity_ms: i64, effect: f64| StreamCalibration {
         granularity_ms,
         windows: 10,
         records_per_window: 30.0,

@@ -17,9 +17,9 @@ fn config(kind: ReferenceKind) -> ReferenceConfig {
 }
 
 /// Windows by hours after a Monday's midnight, each with ten times as many records as its place in the list.
-fn history(hours: &[i64]) -> History {
+fn history(hours: &[i64]) -> ClosedWindows {
     let mut stream = Stream::new(1);
-    let mut history = History::default();
+    let mut history = ClosedWindows::default();
     for (place, hours) in (1..).zip(hours) {
         let counts = Some(stream.counts(&Mix::default(), place * 10).encode().into());
         history.insert(window(*hours), Past { counts, flags: Flags::new() });
@@ -75,7 +75,7 @@ fn a_minute_is_compared_with_the_hours_of_other_weeks() {
 
 #[test]
 fn flags_are_counted_over_the_windows_before() {
-    let mut history = History::default();
+    let mut history = ClosedWindows::default();
     for hours in [0, 1, 3] {
         history.insert(window(hours), Past { counts: None, flags: Flags::from(["label".to_owned()]) });
     }

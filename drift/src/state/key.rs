@@ -72,7 +72,7 @@ pub enum Key {
     Closed(Window),
     /// Up to where closed windows are forgotten.
     Horizon(Granularity),
-    /// What the model said of one partition's events of a window, for true labels to come.
+    /// What the model said about one partition's events of a window, for true labels to come.
     Predictions { window: Window, source: TopicPartition },
     /// What was reported of a window's true performance.
     Performance(Window),

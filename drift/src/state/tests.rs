@@ -32,7 +32,7 @@ fn samples() -> Vec<(Key, Value)> {
     };
     let (watermark_ms, greatest_ms) = (Some(-5), Some(7));
     let unplaced = Tally::default();
-    let progress = Progress { next_offset: 12, watermark_ms, greatest_ms, idle: true, totals, unplaced };
+    let progress = CountProgress { next_offset: 12, watermark_ms, greatest_ms, idle: true, totals, unplaced };
     let closed = Closed {
         revision: 2,
         is_final: false,
@@ -89,7 +89,7 @@ fn values_come_back() {
         assert_eq!(Value::decode(&key, &value.encode()).expect("what was written"), value);
     }
     let (key, value) = &samples()[0];
-    let header = Header::peek(key, &value.encode()).expect("what was written");
+    let header = PartialHeader::peek(key, &value.encode()).expect("what was written");
     assert_eq!((header.covered, header.records), (12, 4));
     assert_eq!((header.tally.start, header.tally.end), (7, 12));
 }

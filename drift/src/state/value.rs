@@ -1,7 +1,7 @@
 //! The values of the state topic, and their bytes.
 //!
 //! The object in front of the counts is JSON, so that `kcat` shows what a record is about; its members only ever grow
-//! in number. Counts are read only when they are needed: [`Header`] tells of a partial without unpacking it.
+//! in number. Counts are read only when they are needed: [`PartialHeader`] tells of a partial without unpacking it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub struct Partial {
     pub counts: WindowCounts,
 }
 
-/// What was last reported of a window's performance, as it stands in the state topic.
+/// What was last reported of a window's performance, as it is in the state topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reported {
     /// The newest revision of the window, for late records or for labels.
@@ -55,7 +55,7 @@ pub struct Reported {
     pub is_final: bool,
     /// When it was reported, by the reporter's clock, milliseconds since 1970 UTC; 0 before the first revision for labels.
     pub at_ms: i64,
-    /// Names the pairs of predictions and labels that it told of.
+    /// Digest of the pairs of predictions and labels that it reported.
     pub digest: String,
 }
 
@@ -130,7 +130,7 @@ impl Partial {
 
 /// What a partial's value tells without its counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
+pub struct PartialHeader {
     /// The partition was counted up to this offset when the value was written: `next_offset` of its checkpoint.
     pub covered: i64,
     /// Records in the counts.
@@ -140,7 +140,7 @@ pub struct Header {
 
 /// How far a partition is counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct CountProgress {
     /// The first offset that is not counted; the same is committed for the group in the same transaction.
     pub next_offset: i64,
     /// No event before it is expected any more; `None` before the first event. It never goes back.
@@ -209,7 +209,7 @@ pub enum Value {
         covered: i64,
         partial: Partial,
     },
-    Progress(Progress),
+    Progress(CountProgress),
     Closed(Closed),
     Horizon(Horizon),
     Predictions(Predictions),
@@ -220,7 +220,7 @@ impl Value {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Partial { covered, partial: Partial { tally, counts } } => {
-                let header = Header { covered: *covered, records: counts.records(), tally: tally.clone() };
+                let header = PartialHeader { covered: *covered, records: counts.records(), tally: tally.clone() };
                 join(&header, &counts.encode())
             }
             Self::Progress(progress) => join(progress, &[]),
@@ -241,7 +241,7 @@ impl Value {
     pub fn decode(key: &Key, bytes: &[u8]) -> Result<Self, StateError> {
         match key {
             Key::Partial(_) => {
-                let (Header { covered, tally, records }, counts) = part::<Header>(key, bytes)?;
+                let (PartialHeader { covered, tally, records }, counts) = part::<PartialHeader>(key, bytes)?;
                 let counts =
                     WindowCounts::decode(counts).map_err(|source| StateError::Counts { key: key.clone(), source })?;
                 if counts.records() != records {
@@ -265,7 +265,7 @@ impl Value {
     }
 }
 
-impl Header {
+impl PartialHeader {
     /// Reads the object of a partial, not its counts.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use schemas::Problem;
 use serde::Deserialize;
 
 use crate::budget::Budget;
-use crate::feature::{Feature, Kind};
+use crate::feature::{Feature, FeatureKind};
 use crate::window::Granularity;
 
 /// The farthest back that persistence may look, in windows.
@@ -27,7 +27,7 @@ pub struct VerdictSettings {
     pub false_alarm_budget: String,
     /// Records that each side of a comparison must hold.
     pub records_min: u64,
-    /// Of so many windows in a row, this one included, ...
+    /// Of this many windows in a row, this one included, ...
     pub persistence_windows: u32,
     /// ... so many must show the same finding before it is called drift.
     pub persistence_flagged: u32,
@@ -75,12 +75,12 @@ impl VerdictConfig {
     /// The least change of this feature that counts as large, in the unit of its effect.
     pub fn min_effect(&self, feature: &Feature) -> f64 {
         match feature.kind() {
-            Kind::Numeric => self.score_distance_min,
-            Kind::Length => self.length_change_min,
-            Kind::Categorical => self.share_change_min,
-            Kind::Share | Kind::Estimate => self.rate_change_min,
-            Kind::Words => self.word_change_min,
-            Kind::Embedding => self.embedding_distance_min,
+            FeatureKind::Numeric => self.score_distance_min,
+            FeatureKind::Length => self.length_change_min,
+            FeatureKind::Categorical => self.share_change_min,
+            FeatureKind::Share | FeatureKind::Estimate => self.rate_change_min,
+            FeatureKind::Words => self.word_change_min,
+            FeatureKind::Embedding => self.embedding_distance_min,
         }
     }
 

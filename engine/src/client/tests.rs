@@ -3,7 +3,7 @@ use std::thread;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use schemas::chain;
+use service::chain;
 
 use super::*;
 use crate::engine::Engine;

@@ -24,13 +24,13 @@ pub(super) struct Shape {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Input {
-    pub(super) kind: Kind,
+    pub(super) kind: InputKind,
     pub(super) width: Width,
 }
 
 /// What an input takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum InputKind {
     Tokens,
     Mask,
     TokenTypes,
@@ -43,7 +43,7 @@ pub(super) enum Width {
     I64,
 }
 
-impl Kind {
+impl InputKind {
     fn named(name: &str) -> Option<Self> {
         match name {
             INPUT_IDS => Some(Self::Tokens),
@@ -68,7 +68,7 @@ impl Kind {
 /// A sentence that begins with "it" or "its".
 pub(super) fn of(session: &Session, labels: usize, probabilities: &BTreeSet<String>) -> Result<Shape, String> {
     let inputs: Vec<Input> = session.inputs().iter().map(input).collect::<Result<_, _>>()?;
-    if !inputs.iter().any(|input| input.kind == Kind::Tokens) {
+    if !inputs.iter().any(|input| input.kind == InputKind::Tokens) {
         return Err(format!("it has no input {INPUT_IDS}"));
     }
     let outputs = session.outputs();
@@ -79,7 +79,7 @@ pub(super) fn of(session: &Session, labels: usize, probabilities: &BTreeSet<Stri
 
 fn input(outlet: &Outlet) -> Result<Input, String> {
     let name = outlet.name();
-    let kind = Kind::named(name).ok_or_else(|| {
+    let kind = InputKind::named(name).ok_or_else(|| {
         format!("it has the input {name:?}: expected {INPUT_IDS}, {ATTENTION_MASK} or {TOKEN_TYPE_IDS}")
     })?;
     let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else {

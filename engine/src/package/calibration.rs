@@ -1,7 +1,7 @@
 //! What a package knows of its own scores: how well calibrated they are, and how often its answer is right from a
 //! given score or margin on. Measured on texts held out of training, after the temperature.
 //!
-//! Nothing here changes a label. It is for whoever decides by scores: a person who picks a threshold for abstaining, or
+//! Nothing here changes a label. It is for those who decide by scores: a person who picks a threshold for abstaining, or
 //! a cascade that asks a slower model where a fast one is unsure.
 
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
-    pub method: Method,
+    pub method: CalibrationMethod,
     /// Texts that the rest was measured on.
     pub texts: u64,
     /// Expected calibration error with the temperature, 0..=1.
@@ -28,7 +28,7 @@ pub struct Calibration {
 /// How scores were calibrated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Method {
+pub enum CalibrationMethod {
     /// Logits divided by one number (Guo et al., "On Calibration of Modern Neural Networks", 2017).
     Temperature,
 }
@@ -84,7 +84,7 @@ mod tests {
 
     fn calibration(score_curve: Vec<CurvePoint>) -> Calibration {
         Calibration {
-            method: Method::Temperature,
+            method: CalibrationMethod::Temperature,
             texts: 499,
             ece_held_out: 0.02,
             ece_held_out_without: 0.04,

@@ -117,7 +117,7 @@ fn problem_type(written: Option<&str>, labels: usize) -> Result<ProblemType, Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schemas::chain;
+    use service::chain;
 
     fn parse(json: &str) -> Result<ModelConfig, String> {
         ModelConfig::parse(Path::new("config.json"), json.as_bytes()).map_err(|error| chain(&error))

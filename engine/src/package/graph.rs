@@ -10,14 +10,14 @@ use std::collections::BTreeSet;
 /// Subgraphs inside subgraphs that are followed.
 const DEPTH_MAX: usize = 16;
 
-/// What the graph says of itself.
+/// What the graph says about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GraphFacts {
     /// Scores depend on the other rows of a run: activations are quantised with a scale over the whole batch.
     pub dynamically_quantised: bool,
     /// Activations are quantised with fixed scales; the quantised operators are to be used.
     pub statically_quantised: bool,
-    /// Some tensor lies in another file.
+    /// Some tensor is in another file.
     pub external_data: bool,
     /// Nodes, those of subgraphs included.
     pub nodes: usize,
@@ -43,7 +43,7 @@ pub(super) struct Malformed {
 pub(super) fn inspect(model: &[u8]) -> Result<Found, Malformed> {
     let mut found = Found::default();
     let walker = Walker { whole: model };
-    walker.walk(model, Kind::Model, 0, &mut found)?;
+    walker.walk(model, MessageKind::Model, 0, &mut found)?;
     if found.facts.nodes == 0 {
         return Err(Malformed { at: 0 });
     }
@@ -52,7 +52,7 @@ pub(super) fn inspect(model: &[u8]) -> Result<Found, Malformed> {
 
 /// The messages of `onnx.proto` that are looked into.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum MessageKind {
     Model,
     Function,
     Graph,
@@ -62,7 +62,7 @@ enum Kind {
     Tensor,
 }
 
-impl Kind {
+impl MessageKind {
     /// The message inside the field of this number, by `onnx.proto`.
     fn child(self, field: u64) -> Option<Self> {
         Some(match (self, field) {
@@ -82,8 +82,8 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
-    fn walk(&self, message: &[u8], kind: Kind, depth: usize, found: &mut Found) -> Result<(), Malformed> {
-        if kind == Kind::Node {
+    fn walk(&self, message: &[u8], kind: MessageKind, depth: usize, found: &mut Found) -> Result<(), Malformed> {
+        if kind == MessageKind::Node {
             found.facts.nodes += 1;
             note_probabilities(message, found);
         }
@@ -94,10 +94,10 @@ impl Walker<'_> {
             rest = after;
             match (kind, field, value) {
                 // NodeProto.op_type
-                (Kind::Node, 4, Value::Bytes(name)) => note_operator(name, &mut found.facts),
+                (MessageKind::Node, 4, Value::Bytes(name)) => note_operator(name, &mut found.facts),
                 // TensorProto.data_location = EXTERNAL, or any external_data entry
-                (Kind::Tensor, 14, Value::Number(1)) => found.facts.external_data = true,
-                (Kind::Tensor, 13, Value::Bytes(entry)) => {
+                (MessageKind::Tensor, 14, Value::Number(1)) => found.facts.external_data = true,
+                (MessageKind::Tensor, 13, Value::Bytes(entry)) => {
                     found.facts.external_data = true;
                     found.external_files.extend(location(entry));
                 }

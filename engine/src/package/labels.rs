@@ -34,7 +34,7 @@ pub(super) struct Named {
 /// A field that cannot be used, and why.
 pub(super) type Wrong = (&'static str, String);
 
-/// The JSON of a field that says something.
+/// The JSON of a field that is neither missing nor null.
 fn given(value: Option<&RawValue>) -> Option<&str> {
     value.map(RawValue::get).filter(|json| *json != "null")
 }

@@ -1,4 +1,4 @@
-//! `labelstream.json`: what a package says of itself beyond the Hugging Face files. The file and all its fields are
+//! `labelstream.json`: what a package says about itself beyond the Hugging Face files. The file and all its fields are
 //! optional; an unknown field is an error, because a misspelt threshold would be silently ignored.
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use schemas::chain;
+use service::chain;
 
 /// What `sha256sum config.json labelstream.json model.onnx tokenizer.json | sha256sum` gives of the package without its
 /// drift reference.

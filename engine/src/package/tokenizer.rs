@@ -155,7 +155,7 @@ fn tokens_max(limit: Option<usize>, truncation: Option<usize>) -> Option<usize> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schemas::chain;
+    use service::chain;
 
     fn facts(truncation: &str, config: Option<&str>) -> Result<TokenizerFacts, String> {
         let model = r#"{"type": "WordLevel", "vocab": {"[UNK]": 0, "a": 1}, "unk_token": "[UNK]"}"#;

@@ -1,11 +1,11 @@
 use std::sync::atomic::Ordering;
 
-use schemas::chain;
+use service::chain;
 
 use crate::client::Client;
 use crate::engine::Engine;
 use crate::error::LabelError;
-use crate::fake::{FAULTS, Fake, Fault, LIMITS, borrowed, client, client_of, failures, labels, loaded, slot};
+use crate::fake::{BREAKAGES, Breakage, Fake, LIMITS, borrowed, client, client_of, failures, labels, loaded, slot};
 use crate::tokens::LongText;
 
 /// Texts that differ and that the model fails on.
@@ -36,9 +36,9 @@ fn any_number_of_texts_that_the_model_fails_on_have_no_answer_and_the_rest_has()
 
 #[test]
 fn a_model_that_breaks_is_given_up_before_a_text_loses_its_label() {
-    for fault in FAULTS {
+    for breakage in BREAKAGES {
         for sessions in 1..4 {
-            let breaks = Some((1, fault));
+            let breaks = Some((1, breakage));
             let client = client_of(vec![Fake { breaks, ..Fake::default() }; sessions], 0, LongText::Head);
             assert!(client.predict(&["good"]).is_ok(), "it works once");
             let texts: Vec<String> = (0..40).map(|number| format!("good {}", "so ".repeat(number))).collect();
@@ -47,7 +47,7 @@ fn a_model_that_breaks_is_given_up_before_a_text_loses_its_label() {
             let error = error.unwrap_or_else(|| client.predict(&borrowed(&texts)).expect_err("it is broken"));
             assert_eq!(error.recovery(), schemas::Recovery::Exit);
             let said = chain(&error);
-            assert!(said.contains("in a row, and then on a text that it labelled before: "), "{fault:?}: {said}");
+            assert!(said.contains("in a row, and then on a text that it labelled before: "), "{breakage:?}: {said}");
             assert!(client.predict(&["bad"]).is_err(), "broken stays broken");
         }
     }
@@ -55,20 +55,20 @@ fn a_model_that_breaks_is_given_up_before_a_text_loses_its_label() {
 
 #[test]
 fn a_session_that_breaks_beside_a_sound_one_is_found() {
-    for fault in FAULTS {
-        let broken = Fake { breaks: Some((0, fault)), ..Fake::default() };
+    for breakage in BREAKAGES {
+        let broken = Fake { breaks: Some((0, breakage)), ..Fake::default() };
         let client = client_of(vec![Fake::default(), broken], 0, LongText::Head);
         let texts: Vec<String> = (0..64).map(|number| format!("good {}", "so bad ".repeat(number))).collect();
         let texts = borrowed(&texts);
         // which session takes which run is a race; it is lost by the broken one only while it has no work
         let error = (0..1_000).find_map(|_| client.predict(&texts).err());
-        assert!(error.is_some_and(|error| matches!(error, LabelError::Broken { .. })), "{fault:?}");
+        assert!(error.is_some_and(|error| matches!(error, LabelError::Broken { .. })), "{breakage:?}");
     }
 }
 
 #[test]
 fn before_anything_was_labelled_a_plain_text_or_a_golden_one_tells() {
-    let broken = vec![Fake { breaks: Some((0, Fault::Fails)), ..Fake::default() }];
+    let broken = vec![Fake { breaks: Some((0, Breakage::Fails)), ..Fake::default() }];
     let said = |client: &Client| chain(&client.predict(&["good"]).expect_err("it is broken"));
     let plain = said(&client_of(broken.clone(), 0, LongText::Head));
     assert!(plain.contains("on a plain greeting: run the model on 1 texts"), "{plain}");
@@ -101,7 +101,7 @@ fn a_text_on_which_the_model_panics_has_no_answer() {
 
 #[test]
 fn a_model_that_breaks_leaves_the_other_one_at_work() {
-    let broken = Fake { breaks: Some((0, Fault::Fails)), ..Fake::default() };
+    let broken = Fake { breaks: Some((0, Breakage::Fails)), ..Fake::default() };
     let engine = Engine::new(LIMITS);
     let mut clients = engine.add(loaded(vec![broken], vec![slot("positive", 0, LongText::Head)]));
     clients.extend(engine.add(loaded(vec![Fake::default(); 2], vec![slot("praise", 0, LongText::Head)])));

@@ -6,7 +6,6 @@ use schemas::{Fate, Origin, UserValue};
 use super::*;
 use crate::layout::OnClash;
 use crate::settings::DecodeSettings;
-use crate::text::is_blank;
 use crate::tombstones::Tombstones;
 
 fn settings() -> DecodeSettings {

@@ -1,4 +1,4 @@
-//! What a file is that holds no labelled event: the kinds that people try, told by how they begin.
+//! Guesses what a file without labelled events is, by its first bytes, among the kinds that people try.
 
 /// The beginnings of files that are no lines of text, and what to do about each.
 const BINARY: &[(&[u8], &str)] = &[

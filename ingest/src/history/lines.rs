@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::read::MultiGzDecoder;
 
 use super::error::HistoryError;
-use super::progress::{Item, Progress};
+use super::progress::{Item, ReadProgress};
 
 /// Bytes of a line: far above what a Kafka record carries, and a bound for files that have no lines at all.
 pub(super) const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -33,15 +33,15 @@ pub(crate) struct Lines {
 /// The bytes of a file, unpacked.
 pub(crate) type Unpacked = Box<dyn BufRead + Send>;
 
-/// How much of a file has been read, as it lies on the disk, before it is unpacked.
+/// How many bytes of a file have been read, before decompression.
 pub(crate) struct ReadBytes {
     read: Arc<AtomicU64>,
     total: u64,
 }
 
 impl ReadBytes {
-    pub(crate) fn progress(&self) -> Progress {
-        Progress { read_bytes: self.read.load(Ordering::Relaxed), total_bytes: self.total }
+    pub(crate) fn progress(&self) -> ReadProgress {
+        ReadProgress { read_bytes: self.read.load(Ordering::Relaxed), total_bytes: self.total }
     }
 }
 
@@ -78,7 +78,7 @@ impl Lines {
         Ok(Self { path: path.to_owned(), reader, read, lines: 0, first: Vec::new() })
     }
 
-    pub(crate) fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> ReadProgress {
         self.read.progress()
     }
 

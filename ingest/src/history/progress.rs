@@ -2,7 +2,7 @@
 
 /// How far a file has been read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct ReadProgress {
     pub read_bytes: u64,
     pub total_bytes: u64,
 }

@@ -26,7 +26,7 @@ use arrow::json::writer::LineDelimited;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::error::HistoryError;
-use super::progress::{Item, Progress};
+use super::progress::{Item, ReadProgress};
 
 /// Rows that are turned into payloads at once: some hundred kilobytes of text.
 const BATCH_ROWS: usize = 1024;
@@ -83,13 +83,13 @@ impl Table {
         self.has_moments
     }
 
-    /// By rows: they lie in the order of the file, about equally large.
-    pub(super) fn progress(&self) -> Progress {
+    /// By rows: they are in the order of the file and about equally large.
+    pub(super) fn progress(&self) -> ReadProgress {
         let total = self.group_ends.last().copied().unwrap_or(0);
         let left = i64::try_from(self.payloads.len()).unwrap_or(0);
         let (read, total) = (u128::try_from(self.rows - left).unwrap_or(0), u128::try_from(total).unwrap_or(0));
         let bytes = u128::from(self.total_bytes) * read / total.max(1);
-        Progress { read_bytes: u64::try_from(bytes).unwrap_or(self.total_bytes), total_bytes: self.total_bytes }
+        ReadProgress { read_bytes: u64::try_from(bytes).unwrap_or(self.total_bytes), total_bytes: self.total_bytes }
     }
 
     pub(super) fn next_item(&mut self) -> Result<Option<Item>, HistoryError> {

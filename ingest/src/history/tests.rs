@@ -45,13 +45,13 @@ fn read(path: &Path) -> Vec<(i64, String)> {
         let payload = record.payload.expect("a line is a payload");
         items.push((record.origin.offset, String::from_utf8(payload).expect("our own text")));
     }
-    let Progress { read_bytes, total_bytes } = history.progress();
+    let ReadProgress { read_bytes, total_bytes } = history.progress();
     assert_eq!(read_bytes, total_bytes);
     assert_eq!(total_bytes, fs::metadata(path).expect("a file").len());
     items
 }
 
-/// The error that a history ends with, after so many records.
+/// The error that a history ends with, after this many records.
 fn error(path: &Path) -> (usize, HistoryError) {
     let mut history = match History::open(path) {
         Ok(history) => history,

@@ -11,7 +11,7 @@ use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
 use super::error::TextFileError;
 use super::rows::{CHUNK_ROWS, Chunk, RowProblem, Rows, TextFileOptions, place, usable};
-use crate::history::Progress;
+use crate::history::ReadProgress;
 use crate::history::lines::{ReadBytes, unpacked};
 
 /// What else stands between cells in files that are called CSV.
@@ -43,7 +43,7 @@ impl Cells {
         Ok(Self { path: path.to_owned(), reader, read, schema: Arc::new(Schema::new(fields)), text })
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> ReadProgress {
         self.read.progress()
     }
 

@@ -12,7 +12,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 
 use super::error::TextFileError;
 use super::rows::{CHUNK_ROWS, Chunk, RowProblem, RowText, Rows, TextFileOptions, place, usable};
-use crate::history::Progress;
+use crate::history::ReadProgress;
 
 pub(super) struct Columns {
     path: PathBuf,
@@ -35,10 +35,10 @@ impl Columns {
         Ok(Self { path: path.to_owned(), batches, way, read: 0, rows, bytes })
     }
 
-    /// By rows: they lie in the order of the file, about equally large.
-    pub(super) fn progress(&self) -> Progress {
+    /// By rows: they are in the order of the file and about equally large.
+    pub(super) fn progress(&self) -> ReadProgress {
         let bytes = u128::from(self.bytes) * u128::from(self.read) / u128::from(self.rows).max(1);
-        Progress { read_bytes: u64::try_from(bytes).unwrap_or(self.bytes), total_bytes: self.bytes }
+        ReadProgress { read_bytes: u64::try_from(bytes).unwrap_or(self.bytes), total_bytes: self.bytes }
     }
 
     pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>, TextFileError> {

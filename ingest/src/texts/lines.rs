@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::error::TextFileError;
 use super::rows::{CHUNK_ROWS, Chunk, RowProblem, RowText, Rows, TextFileOptions, place, usable};
-use crate::history::Progress;
+use crate::history::ReadProgress;
 use crate::history::lines::Lines;
 use formats::Pointer;
 
@@ -40,7 +40,7 @@ impl Members {
         Ok(Self { path: path.to_owned(), lines, wanted, has_begun: false })
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> ReadProgress {
         self.lines.progress()
     }
 

@@ -19,7 +19,7 @@ fn read(name: &str, content: &[u8], options: &TextFileOptions) -> Result<Vec<Row
     let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join(name);
     fs::write(&path, content).expect("a new file");
-    let chain = |error: TextFileError| schemas::chain(&error);
+    let chain = |error: TextFileError| service::chain(&error);
     let file = TextFile::open(&path, options).map_err(chain)?;
     file.map(|chunk| chunk.map(|chunk| chunk.texts).map_err(chain))
         .collect::<Result<Vec<_>, _>>()

@@ -14,7 +14,7 @@ use arrow::json::reader::{Decoder, infer_json_schema};
 use super::error::TextFileError;
 use super::lines::Members;
 use super::rows::{CHUNK_ROWS, Chunk, Rows, TextFileOptions};
-use crate::history::Progress;
+use crate::history::ReadProgress;
 use crate::history::lines::unpacked;
 
 pub(super) struct Typed {
@@ -35,7 +35,7 @@ impl Typed {
         Ok(Self { path: path.to_owned(), members, decoder: decoder.build_decoder().map_err(failed)?, read: 0 })
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> ReadProgress {
         self.members.progress()
     }
 

@@ -64,7 +64,7 @@ impl Poller {
     /// What keeps a generation from beginning is tried again, unless it ends the process.
     pub(super) fn not_begun(&self, error: &KafkaError) -> Result<(), SourceError> {
         tracing::debug!(%error, "failed to find the start offsets");
-        // New partitions are not known to all brokers at once. When a topic is gone, librdkafka says so.
+        // New partitions are not known to all brokers at once. When a topic is deleted, librdkafka reports it.
         if error.rdkafka_error_code() == Some(Code::UnknownTopicOrPartition) {
             return Ok(());
         }

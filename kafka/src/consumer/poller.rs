@@ -24,11 +24,11 @@ use super::spans::ReadSpans;
 use super::starts::Starts;
 use crate::lease::{Leases, PartitionProgress};
 use crate::metrics;
+use crate::reaction::Reaction;
 use crate::read_error;
 use crate::record::{TopicNames, raw_event};
 use crate::settings::SourceConfig;
 use crate::source::SourceError;
-use crate::verdict::Verdict;
 
 /// How long one poll waits for a record; also the longest that a stop goes unnoticed.
 const POLL_WAIT: Duration = Duration::from_millis(50);
@@ -174,9 +174,9 @@ impl Poller {
     pub(super) fn failed(&mut self, error: &KafkaError) -> Result<(), SourceError> {
         let reason = self.consumer.context().take_error();
         match read_error::exit_or(error, &reason, &self.config)? {
-            Verdict::CallAgain if self.state.is_outage => {}
-            Verdict::Ignore => tracing::debug!(%error, reason, "connection lost"),
-            Verdict::CallAgain => {
+            Reaction::CallAgain if self.state.is_outage => {}
+            Reaction::Ignore => tracing::debug!(%error, reason, "connection lost"),
+            Reaction::CallAgain => {
                 self.state.is_outage = true;
                 metrics::outage();
                 let reason = self.consumer.context().cause().unwrap_or(reason);

@@ -93,7 +93,7 @@ impl Starts {
         self.went_back.insert(slot, position);
     }
 
-    /// What was told of the log that was there before means nothing for this one.
+    /// What was logged about the earlier log means nothing for this one.
     pub(super) fn is_another_log(&mut self, slot: &Slot) {
         self.told.remove(slot);
     }

@@ -15,10 +15,10 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::shared::Shared;
 use crate::listener::Listener;
 use crate::metrics;
+use crate::reaction::Reaction;
 use crate::read_error::{exit, exit_or};
 use crate::settings::SourceConfig;
 use crate::source::SourceError;
-use crate::verdict::Verdict;
 
 /// How long one poll waits for a record; also the longest that a stop goes unnoticed.
 const POLL_WAIT: Duration = Duration::from_millis(50);
@@ -133,12 +133,12 @@ impl TableReader {
     fn failed(&mut self, error: &KafkaError) -> Result<(), SourceError> {
         let reason = self.consumer.context().take_error();
         match exit_or(error, &reason, &self.config)? {
-            Verdict::CallAgain if !self.is_outage => {
+            Reaction::CallAgain if !self.is_outage => {
                 self.is_outage = true;
                 metrics::outage();
                 tracing::warn!(topic = self.topic(), %error, reason, "no broker can be reached; waiting");
             }
-            Verdict::CallAgain | Verdict::Ignore => tracing::debug!(%error, reason, "connection lost"),
+            Reaction::CallAgain | Reaction::Ignore => tracing::debug!(%error, reason, "connection lost"),
             _ => tracing::warn!(%error, reason, "librdkafka reported an error and continues"),
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::source::SourceError;
 /// What an entry costs beside its bytes, roughly: two shared pointers and its place in the map.
 const ENTRY_OVERHEAD: usize = 128;
 
-/// The bytes of a key or of a value, shared with whoever holds them.
+/// The bytes of a key or of a value, shared by all holders.
 pub type Bytes = Arc<[u8]>;
 
 /// What the thread and the owner of the table share.

@@ -8,7 +8,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use crate::error::{TransactError, advice};
 use crate::identity::Identity;
-use crate::verdict::{Step, Verdict, judge};
+use crate::reaction::{Reaction, Step, judge};
 
 /// A step that failed.
 #[derive(Debug)]
@@ -32,14 +32,14 @@ impl Failure {
         self.step == Step::Deliver && !self.refused.is_empty()
     }
 
-    pub(super) fn verdict(&self) -> Verdict {
+    pub(super) fn reaction(&self) -> Reaction {
         judge(self.step, &self.error)
     }
 }
 
-/// What ends publishing, as an error; `reason` is what librdkafka says of it.
+/// What ends publishing, as an error; `reason` is what librdkafka says about it.
 pub(super) fn error(failure: &Failure, reason: &str, identity: &Identity) -> TransactError {
-    if failure.verdict() == Verdict::Fenced {
+    if failure.reaction() == Reaction::Fenced {
         return TransactError::Fenced { instance: identity.instance.clone() };
     }
     if let Some(denied) = denied(failure, identity) {

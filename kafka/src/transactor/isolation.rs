@@ -39,7 +39,7 @@ impl Isolation {
         self.alone += 1;
     }
 
-    /// The records to blame for the last attempt; none when the suspects were cut apart for the next one.
+    /// The records that made the last attempt fail; none when the suspects were cut apart for the next one.
     ///
     /// `lanes` has the topic and partition of every record that is sent, by its place: requests hold records of one lane.
     /// A record that `is_final` has no other form: it is blamed when it is surely the one, and not with others.

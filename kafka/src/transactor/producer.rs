@@ -22,7 +22,7 @@ use crate::error::TransactError;
 use crate::identity::Identity;
 use crate::lease::{Lease, offsets_of};
 use crate::outgoing::Outgoing;
-use crate::verdict::{Kind, Step, Verdict, judge};
+use crate::reaction::{ErrorKind, Reaction, Step, judge};
 
 /// Between looks at delivery reports: far below the milliseconds that a delivery takes, far above a busy loop.
 const LOOK: Duration = Duration::from_micros(200);
@@ -88,8 +88,8 @@ impl Producer {
             let slice = INIT_SLICE.min(deadline.saturating_duration_since(Instant::now()));
             let Err(error) = self.client.init_transactions(slice) else { return Ok(()) };
             self.client.poll(Duration::ZERO);
-            let verdict = judge(Step::Init, &error);
-            let may_pass = matches!(verdict, Verdict::CallAgain | Verdict::TryAgain);
+            let reaction = judge(Step::Init, &error);
+            let may_pass = matches!(reaction, Reaction::CallAgain | Reaction::TryAgain);
             if !may_pass || Instant::now() >= deadline {
                 let failure = Failure::new(Step::Init, error);
                 let recovery = if may_pass { Recovery::Rewind } else { Recovery::Exit };
@@ -139,7 +139,7 @@ impl Producer {
             }
             if code != Some(Code::QueueFull) || Instant::now() >= deadline {
                 let refused = code
-                    .filter(|code| Kind::of(*code) == Kind::Refused)
+                    .filter(|code| ErrorKind::of(*code) == ErrorKind::Refused)
                     .map(|code| (place, code))
                     .into_iter()
                     .collect();
@@ -159,14 +159,14 @@ impl Producer {
             self.client.poll(Duration::ZERO);
             let reported = self.client.context().0.lock();
             let is_complete = reported.acknowledged.len() + reported.failed.len() >= self.sent;
-            let cause = reported.failed.iter().find(|(_, code)| Kind::of(*code) != Kind::Consequence);
+            let cause = reported.failed.iter().find(|(_, code)| ErrorKind::of(*code) != ErrorKind::Consequence);
             let consequence = reported.failed.first().filter(|_| is_complete);
             if let Some((_, code)) = cause.or(consequence) {
                 return Err(Failure {
                     refused: reported
                         .failed
                         .iter()
-                        .filter(|(_, code)| Kind::of(*code) == Kind::Refused)
+                        .filter(|(_, code)| ErrorKind::of(*code) == ErrorKind::Refused)
                         .copied()
                         .collect(),
                     ..Failure::new(Step::Deliver, KafkaError::MessageProduction(*code))
@@ -196,7 +196,7 @@ impl Producer {
         self.repeat(Step::Offsets, budget, |left| self.client.send_offsets_to_transaction(&offsets, metadata, left))
     }
 
-    /// Commits. An error leaves open whether the broker has committed, but for [`Verdict::Fenced`].
+    /// Commits. An error leaves open whether the broker has committed, but for [`Reaction::Fenced`].
     pub(super) fn commit(&mut self, wait: Duration) -> Result<(), Failure> {
         let budget = Budget::new(wait, COMMIT_SLICE);
         self.repeat(Step::Commit, budget, |slice| self.client.commit_transaction(slice))?;
@@ -207,7 +207,7 @@ impl Producer {
     /// Aborts the transaction: the broker has confirmed that nothing of it becomes visible.
     ///
     /// # Errors
-    /// [`Verdict::Fenced`] when another process took over; [`Verdict::CallAgain`] when no broker answered; else this
+    /// [`Reaction::Fenced`] when another process took over; [`Reaction::CallAgain`] when no broker answered; else this
     /// producer is of no more use, and the start of another one aborts what it left open.
     pub(super) fn abort(&mut self, wait: Duration) -> Result<(), Failure> {
         let half = wait / 2;
@@ -238,7 +238,7 @@ impl Producer {
         self.client.poll(Duration::ZERO);
         let first = self.client.client().fatal_error().map(|(code, _)| code).or_else(|| self.abort_cause());
         let reported = self.client.context().0.lock();
-        let is_cause = |code: &Code| Kind::of(*code) != Kind::Consequence;
+        let is_cause = |code: &Code| ErrorKind::of(*code) != ErrorKind::Consequence;
         let own = failure.error.rdkafka_error_code();
         let delivered = || reported.failed.iter().map(|(_, code)| *code).find(is_cause);
         let code =
@@ -303,7 +303,7 @@ impl Producer {
             let slice = budget.left.min(budget.slice).max(Duration::from_millis(1));
             let Err(error) = call(slice) else { return Ok(()) };
             self.client.poll(Duration::ZERO);
-            if judge(step, &error) != Verdict::CallAgain || budget.spend().is_zero() {
+            if judge(step, &error) != Reaction::CallAgain || budget.spend().is_zero() {
                 return Err(Failure::new(step, error));
             }
             thread::sleep(LOOK);

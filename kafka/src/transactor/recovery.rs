@@ -13,8 +13,8 @@ use super::failure::{Failure, error};
 use super::producer::Producer;
 use super::sending::Sending;
 use crate::error::TransactError;
-use crate::metrics::{self, Outcome};
-use crate::verdict::{Step, Verdict};
+use crate::metrics::{self, TransactionEnd};
+use crate::reaction::{Reaction, Step};
 
 impl Transactor {
     /// Aborts, and says by returning that the batch may be tried again or is stale; else by an error.
@@ -26,9 +26,9 @@ impl Transactor {
         attempt: u32,
     ) -> Result<(), TransactError> {
         let failure = self.cause(failure, sending, ticket);
-        let verdict = if failure.refused.is_empty() { failure.verdict() } else { Verdict::TryAgain };
+        let reaction = if failure.refused.is_empty() { failure.reaction() } else { Reaction::TryAgain };
         let reason = self.producer.as_ref().map(Producer::reason).unwrap_or_default();
-        if matches!(verdict, Verdict::Fenced | Verdict::Exit) {
+        if matches!(reaction, Reaction::Fenced | Reaction::Exit) {
             if failure.step != Step::Commit
                 && let Some(producer) = self.producer.as_mut().filter(|producer| producer.transactional)
                 && producer.abort(self.config.abort_wait).is_err()
@@ -38,13 +38,13 @@ impl Transactor {
             return Err(error(&failure, &reason, &self.identity));
         }
         if failure.step == Step::Commit {
-            metrics::transaction(Outcome::Unresolved);
+            metrics::transaction(TransactionEnd::Unresolved);
             self.settle(&failure, &reason, ticket.generation())?;
         } else {
-            metrics::transaction(Outcome::Aborted);
-            self.give_up(&failure, sending, verdict)?;
+            metrics::transaction(TransactionEnd::Aborted);
+            self.give_up(&failure, sending, reaction)?;
         }
-        if verdict == Verdict::Stale {
+        if reaction == Reaction::Stale {
             tracing::info!(
                 error = %failure.error,
                 "the group rebalanced during a publish; its records are discarded and read again"
@@ -64,7 +64,12 @@ impl Transactor {
     }
 
     /// Makes the attempt void, and the producer ready for the next one.
-    fn give_up(&mut self, failure: &Failure, sending: &mut Sending<'_>, verdict: Verdict) -> Result<(), TransactError> {
+    fn give_up(
+        &mut self,
+        failure: &Failure,
+        sending: &mut Sending<'_>,
+        reaction: Reaction,
+    ) -> Result<(), TransactError> {
         // Without transactions the labels are out already, and the producer is in good order.
         let transactional = self.config.guarantee == Guarantee::ExactlyOnce;
         if let Some(producer) = self.producer.as_ref().filter(|_| !transactional) {
@@ -75,12 +80,12 @@ impl Transactor {
             // and must not be replaced.
             let wait = self.config.abort_wait;
             let end = self.producer.as_mut().and_then(|producer| producer.abort(wait).err());
-            return match end.filter(|end| end.verdict() == Verdict::Fenced) {
+            return match end.filter(|end| end.reaction() == Reaction::Fenced) {
                 Some(end) => Err(error(&end, "", &self.identity)),
                 None => self.rebuild(),
             };
         }
-        if transactional || verdict != Verdict::Stale { self.abort() } else { Ok(()) }
+        if transactional || reaction != Reaction::Stale { self.abort() } else { Ok(()) }
     }
 
     /// What the failure goes back to, with the topics that it may be about.
@@ -102,12 +107,12 @@ impl Transactor {
     /// was, and the committed offsets tell.
     fn settle(&mut self, failure: &Failure, reason: &str, generation: Generation) -> Result<(), TransactError> {
         // A commit that was not answered at all is still under way in this producer, which can then do nothing else.
-        if failure.verdict() != Verdict::CallAgain
+        if failure.reaction() != Reaction::CallAgain
             && let Some(producer) = self.producer.as_mut()
         {
             match producer.abort(self.config.abort_wait) {
                 Ok(()) => return Ok(()),
-                Err(failure) if matches!(failure.verdict(), Verdict::Fenced | Verdict::Exit) => {
+                Err(failure) if matches!(failure.reaction(), Reaction::Fenced | Reaction::Exit) => {
                     return Err(error(&failure, reason, &self.identity));
                 }
                 Err(_) => {}
@@ -116,7 +121,7 @@ impl Transactor {
         let step = failure.step.name();
         tracing::warn!(step, error = %failure.error, reason, "unknown commit outcome; a new producer settles it");
         self.producer = None;
-        // Only for the group's member: the start of a producer fences whoever took over.
+        // Only for the group's member: the start of a producer would fence the one that took over.
         if (self.lease)(generation).is_some() {
             self.rebuild()?;
         }
@@ -135,9 +140,9 @@ impl Transactor {
         };
         let Err(failure) = producer.abort(self.config.abort_wait) else { return Ok(()) };
         let reason = producer.reason();
-        match failure.verdict() {
-            Verdict::Fenced | Verdict::Exit => Err(error(&failure, &reason, &self.identity)),
-            Verdict::CallAgain => {
+        match failure.reaction() {
+            Reaction::Fenced | Reaction::Exit => Err(error(&failure, &reason, &self.identity)),
+            Reaction::CallAgain => {
                 self.producer = None;
                 Err(error(&failure, &reason, &self.identity).with(Recovery::Rewind))
             }

@@ -13,8 +13,8 @@ use crate::clock::now_ms;
 use crate::error::TransactError;
 use crate::limits::TopicLimits;
 use crate::outbox::{Outbox, Refuse, Refused};
+use crate::reaction::Step;
 use crate::rule::{Rule, is_size};
-use crate::verdict::Step;
 
 /// The records of one transaction over all of its attempts.
 pub(super) struct Sending<'a> {
@@ -81,7 +81,7 @@ impl<'a> Sending<'a> {
         (0..self.outbox.len()).filter(|place| self.is_to_send(*place))
     }
 
-    /// Takes back the records that are to blame for a failed attempt, or has the suspects sent apart from each other.
+    /// Takes out the records that made an attempt fail, or has the suspects sent separately.
     ///
     /// # Errors
     /// As [`Self::reject`].
@@ -115,7 +115,7 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
-    /// Puts in the place of a record what whoever filled the outbox says.
+    /// Replaces a record with what the caller of the outbox says.
     ///
     /// # Errors
     /// What that one says instead: nothing can take the record's place.

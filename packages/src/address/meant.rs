@@ -8,7 +8,7 @@ use std::path::Path;
 
 use url::Url;
 
-use super::words::{Kind, split};
+use super::words::{Scheme, split};
 use super::{Address, is_plain};
 
 /// What to do with a run's or a server's own artifacts.
@@ -50,9 +50,9 @@ fn find(text: &str) -> Option<String> {
     if trimmed != text && !trimmed.is_empty() {
         return Some("it has leading or trailing blanks".to_owned());
     }
-    if let Some((kind, _, rest)) = split(text) {
-        // What is wrong with its parts is told by the message itself.
-        return of_kind(kind, rest).filter(|hint| *hint != question(text));
+    if let Some((scheme, _, rest)) = split(text) {
+        // The message itself says what is wrong with its parts.
+        return of_scheme(scheme, rest).filter(|hint| *hint != question(text));
     }
     if text.contains("://") {
         return Url::parse(text).ok().and_then(|url| web(&url));
@@ -63,14 +63,14 @@ fn find(text: &str) -> Option<String> {
     path(text)
 }
 
-fn of_kind(kind: Kind, rest: &str) -> Option<String> {
-    match kind {
-        Kind::Mlflow => model(rest),
-        Kind::Hub => repository(rest),
-        Kind::Bucket => bucket(rest),
-        Kind::File => Some(format!("did you mean file:///{rest}, or {rest} for a relative path?")),
-        Kind::Artifacts => Some(REGISTER.to_owned()),
-        Kind::Arn => bucket(rest.rsplit_once(':')?.1),
+fn of_scheme(scheme: Scheme, rest: &str) -> Option<String> {
+    match scheme {
+        Scheme::Mlflow => model(rest),
+        Scheme::Hub => repository(rest),
+        Scheme::Bucket => bucket(rest),
+        Scheme::File => Some(format!("did you mean file:///{rest}, or {rest} for a relative path?")),
+        Scheme::Artifacts => Some(REGISTER.to_owned()),
+        Scheme::Arn => bucket(rest.rsplit_once(':')?.1),
     }
 }
 

@@ -1,28 +1,29 @@
 //! The words that addresses begin with, of other tools too.
 
-/// The words that people begin an address with, in lower case, and the kind of place that each means.
-const WORDS: [(&str, Kind); 17] = [
-    ("models", Kind::Mlflow),
-    ("model", Kind::Mlflow),
-    ("mlflow", Kind::Mlflow),
-    ("mlflow-models", Kind::Mlflow),
-    ("hf", Kind::Hub),
-    ("hub", Kind::Hub),
-    ("huggingface", Kind::Hub),
-    ("hugging-face", Kind::Hub),
-    ("huggingface.co", Kind::Hub),
-    ("hf.co", Kind::Hub),
-    ("s3", Kind::Bucket),
-    ("s3a", Kind::Bucket),
-    ("s3n", Kind::Bucket),
-    ("file", Kind::File),
-    ("runs", Kind::Artifacts),
-    ("mlflow-artifacts", Kind::Artifacts),
-    ("arn", Kind::Arn),
+/// The words that people begin an address with, in lower case, and the scheme that each means.
+const WORDS: [(&str, Scheme); 17] = [
+    ("models", Scheme::Mlflow),
+    ("model", Scheme::Mlflow),
+    ("mlflow", Scheme::Mlflow),
+    ("mlflow-models", Scheme::Mlflow),
+    ("hf", Scheme::Hub),
+    ("hub", Scheme::Hub),
+    ("huggingface", Scheme::Hub),
+    ("hugging-face", Scheme::Hub),
+    ("huggingface.co", Scheme::Hub),
+    ("hf.co", Scheme::Hub),
+    ("s3", Scheme::Bucket),
+    ("s3a", Scheme::Bucket),
+    ("s3n", Scheme::Bucket),
+    ("file", Scheme::File),
+    ("runs", Scheme::Artifacts),
+    ("mlflow-artifacts", Scheme::Artifacts),
+    ("arn", Scheme::Arn),
 ];
 
+/// Where a package is, by the word that its address begins with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Scheme {
     Mlflow,
     Hub,
     Bucket,
@@ -37,14 +38,14 @@ pub(super) fn is_address(text: &str) -> bool {
 }
 
 /// A word of the table, what stands between it and the rest, and the rest.
-pub(super) fn split(text: &str) -> Option<(Kind, &str, &str)> {
+pub(super) fn split(text: &str) -> Option<(Scheme, &str, &str)> {
     let is_word = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '+');
     let (word, after) = text.split_at(text.find(|letter| !is_word(letter)).unwrap_or(text.len()));
     let rest = after.trim_start_matches([':', '/']);
     let separator = &after[..after.len() - rest.len()];
     let word = word.to_ascii_lowercase();
-    let (_, kind) = WORDS.iter().find(|(own, _)| *own == word)?;
-    // One slash alone makes a path, save behind the name of the hub's own host.
+    let (_, scheme) = WORDS.iter().find(|(own, _)| *own == word)?;
+    // One slash alone makes a path, except after the hub's own host name.
     let is_host = word.contains('.') && !separator.is_empty();
-    (is_host || separator.contains(':') || separator.starts_with("//")).then_some((*kind, separator, rest))
+    (is_host || separator.contains(':') || separator.starts_with("//")).then_some((*scheme, separator, rest))
 }

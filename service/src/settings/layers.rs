@@ -2,7 +2,7 @@
 //!
 //! This is the only reader of the process environment. Only names with the full prefix `LABELSTREAM__` are ours: an
 //! orchestrator may set others, such as Kubernetes' `LABELSTREAM_SERVICE_HOST` for a service of that name. One that differs
-//! from a variable of ours in its underscores or its case alone is ignored, too, and told of.
+//! from a variable of ours only in its underscores or its case is ignored, too, and reported.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -36,7 +36,7 @@ pub struct Flag {
     pub text: String,
 }
 
-/// Everything that lies over the embedded defaults; later fields win over earlier ones.
+/// Everything above the embedded defaults; later fields win over earlier ones.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
     pub file: Option<SettingsFile>,

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 use config::{ConfigError, Map, Source, ValueKind};
 use schemas::Problem;
-use schemas::secret::MASK;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -18,11 +17,14 @@ use super::place::Place;
 use super::shape::{Known, Shape};
 use super::value_type::describe;
 
+/// What stands in for a secret wherever settings are shown.
+pub(super) const MASK: &str = "***";
+
 /// A key that was set, for people to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     pub key: String,
-    /// In TOML syntax; [`MASK`] for a secret.
+    /// In TOML syntax; `***` for a secret.
     pub value: String,
     pub place: Place,
 }
@@ -95,7 +97,7 @@ impl<'a> Merged<'a> {
         }
     }
 
-    /// What to say of names that are no key; `None` for an empty section that exists.
+    /// What to say about names that are no key; `None` for an empty section that exists.
     fn unknown(&self, names: &[String], key: &str, written: &Written) -> Option<String> {
         if self.shape.is_section(names) {
             return match written {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use schemas::secret::MASK;
-use schemas::{Problem, Secret};
+use schemas::Problem;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::{Flag, Layers, Loaded, Place, SettingsError, SettingsFile};
+use super::merge::MASK;
+use super::{Flag, Layers, LoadedSettings, Place, SettingsError, SettingsFile};
 
 const DEFAULTS: &str = r#"
 [kafka]
@@ -37,7 +38,7 @@ struct Root {
 #[serde(deny_unknown_fields)]
 struct Kafka {
     brokers: Vec<String>,
-    password: Option<Secret>,
+    password: Option<SecretString>,
     properties: BTreeMap<String, String>,
 }
 
@@ -79,11 +80,11 @@ struct Given<'a> {
 }
 
 impl Given<'_> {
-    fn load(&self) -> Result<Loaded<Checked>, SettingsError> {
+    fn load(&self) -> Result<LoadedSettings<Checked>, SettingsError> {
         self.load_for(&["kafka", "input"])
     }
 
-    fn load_for(&self, uses: &[&str]) -> Result<Loaded<Checked>, SettingsError> {
+    fn load_for(&self, uses: &[&str]) -> Result<LoadedSettings<Checked>, SettingsError> {
         let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), OsString::from(text));
         let flag =
             |(name, key, text): &(&'static str, &'static str, &str)| Flag { name, key, text: (*text).to_owned() };
@@ -202,7 +203,7 @@ fn a_secret_comes_from_its_file_and_is_never_shown() {
     std::fs::write(&path, "hunter2\n").expect("write the secret");
     let set = format!("kafka.password_file={}", path.display());
     let loaded = Given { sets: &[&set], ..Given::default() }.load().expect("good settings");
-    assert_eq!(loaded.config.0.kafka.password, Some(Secret::new("hunter2")));
+    assert_eq!(loaded.config.0.kafka.password.as_ref().map(SecretString::expose_secret), Some("hunter2"));
     assert!(!format!("{loaded:?}").contains("hunter2"));
     assert_eq!(loaded.changed[0].key, "kafka.password");
     assert!(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use formats::{EncodeError, Encoded, Layout};
+use formats::{EncodeError, EncodedEvent, Layout};
 use kafka::outgoing::Outgoing;
 use schemas::{Header, LabeledEvent, RawEvent};
 
@@ -37,7 +37,7 @@ impl Encoder {
     /// # Errors
     /// None in practice: see [`formats::encode`].
     pub fn encode(&self, labeled: LabeledEvent) -> Result<LabelRecord, EncodeError> {
-        let Encoded { payload, headers } = formats::encode(&labeled, self.layout)?;
+        let EncodedEvent { payload, headers } = formats::encode(&labeled, self.layout)?;
         let record = outgoing(&self.output, &labeled.event.raw, Some(payload), headers);
         Ok(LabelRecord { raw: labeled.event.raw, record })
     }

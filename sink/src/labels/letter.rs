@@ -4,10 +4,9 @@
 //! without the payload, without the largest headers, under its origin as key, with the time of writing. What is left out
 //! is still at the record's origin.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use formats::{Amendments, KeyChange, LeftOut, dead_letter};
+use formats::{Amendments, KeyChange, LeftOutPayload, dead_letter};
 use kafka::limits::TopicLimits;
 use kafka::outgoing::Outgoing;
 use kafka::rule::Rule;
@@ -117,7 +116,7 @@ fn write(letter: &DeadLetter, topic: &Arc<str>, form: Form, bytes_max: usize) ->
     let payload = match &raw.payload {
         // Not null, which would remove the key's dead letters from a topic that keeps keys.
         Some(payload) if form.payload_out && !payload.is_empty() => {
-            amendments.payload = Some(LeftOut { bytes: payload.len() as u64, digest: digest(payload) });
+            amendments.payload = Some(LeftOutPayload { bytes: payload.len() as u64, digest: digest(payload) });
             Some(Vec::new())
         }
         payload => payload.clone(),
@@ -174,10 +173,7 @@ fn key(raw: &RawEvent, form: Key, amendments: &mut Amendments) -> Option<Vec<u8>
 
 /// The digest of a payload, as a dead letter that was written without it says it: `sha256:` and hexadecimal.
 pub fn digest(payload: &[u8]) -> String {
-    Sha256::digest(payload).iter().fold("sha256:".to_owned(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes every text");
-        text
-    })
+    format!("sha256:{:x}", Sha256::digest(payload))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! There is one place that repeats, so that there is one budget: the client library's own retries are off.
 
-use schemas::backoff::{backoff, jittered};
-use schemas::chain;
+use service::backoff::jittered;
+use service::chain;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ impl Attempts {
                 }
                 Err(Failure::Again(source)) => source,
             };
-            let wait = self.wait(attempts);
+            let wait = jittered(self.first_wait, attempts);
             if self.stopped.load(Ordering::Relaxed) || Instant::now() + wait >= deadline {
                 let waited = began.elapsed();
                 return Err(StoreError::Unavailable { action: call.action, place: place(), attempts, waited, source });
@@ -92,12 +92,6 @@ impl Attempts {
         unreachable!("a range without an end ends only by returning")
     }
 
-    /// The wait after so many attempts: doubled each time up to a bound, then half to all of it, so that many writers
-    /// do not return at once.
-    fn wait(&self, attempts: u32) -> Duration {
-        jittered(backoff(self.first_wait, attempts), fastrand::f64())
-    }
-
     fn sleep(&self, wait: Duration) {
         let until = Instant::now() + wait;
         while !self.stopped.load(Ordering::Relaxed) {
@@ -111,6 +105,8 @@ impl Attempts {
 
 #[cfg(test)]
 mod tests {
+    use service::backoff::backoff;
+
     use super::*;
 
     fn attempts(budget_ms: u64) -> Attempts {
@@ -166,14 +162,5 @@ mod tests {
         attempts.stop();
         let result: Result<(), _> = attempts.run(CALL, attempts.deadline(), || Err(busy()));
         assert!(matches!(result, Err(StoreError::Unavailable { attempts: 1, .. })));
-    }
-
-    #[test]
-    fn waits_double_within_their_bound() {
-        let attempts = attempts(1);
-        for (after, least, most) in [(1, 500, 1000), (2, 1000, 2000), (6, 16_000, 32_000), (40, 16_000, 32_000)] {
-            let wait = attempts.wait(after).as_micros();
-            assert!((least..=most).contains(&wait), "{wait} us after {after}");
-        }
     }
 }

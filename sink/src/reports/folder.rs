@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::attempts::Failure;
 
-/// An unfinished upload or file that has not changed for so long belongs to nobody: no write takes a tenth of it.
+/// An unfinished upload or file that has not changed for this long belongs to nobody: no write takes a tenth of it.
 pub(super) const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
 
 const UNFINISHED: &str = ".unfinished";

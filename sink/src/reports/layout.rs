@@ -60,17 +60,17 @@ impl ReportName {
     }
 }
 
-/// The folder of a table: models lie in it.
+/// The folder of a table, with a folder per model.
 pub(super) fn table_folder(table: &str) -> String {
     format!("{table}/{VERSION}")
 }
 
-/// The folder of a model in a table: granularities lie in it.
+/// The folder of a model in a table, with a folder per granularity.
 pub(super) fn model_folder(table: &str, model: &str) -> String {
     format!("{}/model={}", table_folder(table), escape_model(model))
 }
 
-/// The folder of a granularity of a model: days lie in it.
+/// The folder of a granularity of a model, with a folder per day.
 pub(super) fn granularity_folder(table: &str, model: &str, granularity: &str) -> String {
     format!("{}/granularity={}", model_folder(table, model), escape(granularity))
 }
@@ -98,7 +98,7 @@ pub(super) fn window_of(file: &str, day_start_ms: i64) -> Option<(i64, i32)> {
     Some((day_start_ms + seconds * 1000, revision.parse().ok()?))
 }
 
-/// A model's name as it stands in a path. A very long one is cut, and told apart by a hash.
+/// A model's name as it is written in a path. A very long one is cut, and told apart by a hash.
 fn escape_model(model: &str) -> String {
     if model.is_empty() {
         return NO_VALUE.to_owned();

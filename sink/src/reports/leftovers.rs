@@ -27,7 +27,7 @@ struct Upload {
 }
 
 impl Bucket {
-    /// Gives back the parts of uploads below `folder` that began at least `age` ago, and says of how many. Looks at the
+    /// Gives back the parts of uploads below `folder` that began at least `age` ago, and reports how many. Looks at the
     /// first thousand.
     pub(super) fn remove_leftovers(&self, folder: &str, age: Duration, deadline: Instant) -> Result<usize, Failure> {
         let answer = self.within(deadline, list(&self.store, &self.http, &self.joined(folder)))?;
@@ -36,7 +36,7 @@ impl Bucket {
         for upload in begun_by(latest, &answer) {
             let key = Path::parse(&upload.key).map_err(|error| Failure::Refused("the key is odd", error.into()))?;
             match self.within(deadline, self.store.abort_multipart(&key, &upload.id)) {
-                Ok(()) | Err(Failure::Missing) => removed += 1, // missing: somebody else was faster
+                Ok(()) | Err(Failure::Missing) => removed += 1, // missing: another process was faster
                 Err(failure) => return Err(failure),
             }
         }

@@ -3,7 +3,7 @@
 //! The client library gives a kind and a text; the text holds the API's own error code, which says more.
 
 use object_store::Error;
-use schemas::chain;
+use service::chain;
 
 use super::attempts::Failure;
 
@@ -26,33 +26,33 @@ struct NoCredentials(#[source] Error);
 /// Judges an error of the client library.
 pub(super) fn judge(error: Error) -> Failure {
     let text = chain(&error);
-    if let Some(verdict) = code(&text).and_then(judge_code) {
-        return verdict.failure(error);
+    if let Some(remedy) = code(&text).and_then(judge_code) {
+        return remedy.failure(error);
     }
-    let verdict = match &error {
+    let remedy = match &error {
         Error::NotFound { .. } => return Failure::Missing,
-        Error::PermissionDenied { .. } => Verdict::Refused(NO_ACCESS),
-        Error::Unauthenticated { .. } => Verdict::Refused(BAD_CREDENTIALS),
+        Error::PermissionDenied { .. } => Remedy::Refused(NO_ACCESS),
+        Error::Unauthenticated { .. } => Remedy::Refused(BAD_CREDENTIALS),
         Error::NotSupported { .. } | Error::NotImplemented { .. } | Error::InvalidPath { .. } => {
-            Verdict::Refused(NOT_UNDERSTOOD)
+            Remedy::Refused(NOT_UNDERSTOOD)
         }
-        _ if text.contains("invalid peer certificate") => Verdict::Refused(UNKNOWN_SERVER),
-        _ if text.contains("Received redirect without LOCATION") => Verdict::Refused(OTHER_REGION),
+        _ if text.contains("invalid peer certificate") => Remedy::Refused(UNKNOWN_SERVER),
+        _ if text.contains("Received redirect without LOCATION") => Remedy::Refused(OTHER_REGION),
         // The address at which a cloud's machines are told who they are, and the last place that is asked.
         _ if text.contains("169.254.") => return Failure::Again(Box::new(NoCredentials(error))),
-        _ => status(&text).map_or(Verdict::Again, judge_status),
+        _ => status(&text).map_or(Remedy::Again, judge_status),
     };
-    verdict.failure(error)
+    remedy.failure(error)
 }
 
 /// What to do, without the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum Remedy {
     Again,
     Refused(&'static str),
 }
 
-impl Verdict {
+impl Remedy {
     fn failure(self, error: Error) -> Failure {
         match self {
             Self::Again => Failure::Again(error.into()),
@@ -62,16 +62,16 @@ impl Verdict {
 }
 
 /// What a code of the API means; `None` leaves it to the status.
-fn judge_code(code: &str) -> Option<Verdict> {
+fn judge_code(code: &str) -> Option<Remedy> {
     Some(match code {
-        "NoSuchBucket" => Verdict::Refused(NO_BUCKET),
-        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => Verdict::Refused(NO_ACCESS),
-        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" => Verdict::Refused(BAD_CREDENTIALS),
+        "NoSuchBucket" => Remedy::Refused(NO_BUCKET),
+        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => Remedy::Refused(NO_ACCESS),
+        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" => Remedy::Refused(BAD_CREDENTIALS),
         "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
-            Verdict::Refused(OTHER_REGION)
+            Remedy::Refused(OTHER_REGION)
         }
-        "InvalidBucketName" => Verdict::Refused(BAD_NAME),
-        // Clocks and temporary credentials recover by themselves, and an upload that somebody else ended begins again.
+        "InvalidBucketName" => Remedy::Refused(BAD_NAME),
+        // Clocks and temporary credentials recover by themselves, and an upload that another process ended starts again.
         "ExpiredToken"
         | "RequestTimeTooSkewed"
         | "RequestExpired"
@@ -80,18 +80,18 @@ fn judge_code(code: &str) -> Option<Verdict> {
         | "InternalError"
         | "ServiceUnavailable"
         | "OperationAborted"
-        | "NoSuchUpload" => Verdict::Again,
+        | "NoSuchUpload" => Remedy::Again,
         _ => return None,
     })
 }
 
-fn judge_status(status: u16) -> Verdict {
+fn judge_status(status: u16) -> Remedy {
     match status {
-        401 => Verdict::Refused(BAD_CREDENTIALS),
-        403 => Verdict::Refused(NO_ACCESS),
-        408 | 409 | 425 | 429 => Verdict::Again,
-        400..=499 => Verdict::Refused(NOT_UNDERSTOOD),
-        _ => Verdict::Again,
+        401 => Remedy::Refused(BAD_CREDENTIALS),
+        403 => Remedy::Refused(NO_ACCESS),
+        408 | 409 | 425 | 429 => Remedy::Again,
+        400..=499 => Remedy::Refused(NOT_UNDERSTOOD),
+        _ => Remedy::Again,
     }
 }
 

@@ -10,8 +10,8 @@ use arrow::error::ArrowError;
 use schemas::Labels;
 use serde::ser::SerializeMap;
 
-/// What the model says of one row, or why nothing.
-pub type Answer = Result<Labels, String>;
+/// What the model says about one row, or why nothing.
+pub type RowAnswer = Result<Labels, String>;
 
 /// The names of the added columns.
 pub(super) struct Added {
@@ -41,7 +41,7 @@ impl Added {
     }
 
     /// The rows with the added columns behind their own.
-    pub(super) fn join(&self, rows: &RecordBatch, answers: &[Answer]) -> Result<RecordBatch, ArrowError> {
+    pub(super) fn join(&self, rows: &RecordBatch, answers: &[RowAnswer]) -> Result<RecordBatch, ArrowError> {
         let schema = rows.schema();
         let mut fields: Vec<_> = schema.fields().iter().map(Arc::clone).collect();
         let mut columns = rows.columns().to_vec();
@@ -50,7 +50,7 @@ impl Added {
             columns.push(column);
         };
         let label =
-            |answer: &Answer| answer.as_ref().ok().and_then(|labels| labels.label.as_deref().map(str::to_owned));
+            |answer: &RowAnswer| answer.as_ref().ok().and_then(|labels| labels.label.as_deref().map(str::to_owned));
         add(&self.label, Arc::new(answers.iter().map(label).collect::<StringArray>()));
         add(
             &self.score,
@@ -59,14 +59,14 @@ impl Added {
         if let Some(name) = &self.labels {
             add(name, best(answers));
         }
-        let error = |answer: &Answer| answer.as_ref().err().cloned();
+        let error = |answer: &RowAnswer| answer.as_ref().err().cloned();
         add(&self.error, Arc::new(answers.iter().map(error).collect::<StringArray>()));
         let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
         RecordBatch::try_new(Arc::new(schema), columns)
     }
 
     /// The same as members of a JSON object.
-    pub(super) fn members<M: SerializeMap>(&self, map: &mut M, answer: &Answer) -> Result<(), M::Error> {
+    pub(super) fn members<M: SerializeMap>(&self, map: &mut M, answer: &RowAnswer) -> Result<(), M::Error> {
         let labels = answer.as_ref().ok();
         map.serialize_entry(&self.label, &labels.and_then(|labels| labels.label.as_deref()))?;
         map.serialize_entry(&self.score, &labels.and_then(score))?;
@@ -83,7 +83,7 @@ fn score(labels: &Labels) -> Option<f32> {
 }
 
 /// The best labels as lists of structures.
-fn best(answers: &[Answer]) -> ArrayRef {
+fn best(answers: &[RowAnswer]) -> ArrayRef {
     let fields =
         Fields::from(vec![Field::new("label", DataType::Utf8, false), Field::new("score", DataType::Float32, false)]);
     let entry = StructBuilder::new(fields, vec![Box::new(StringBuilder::new()), Box::new(Float32Builder::new())]);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::ScoredError;
 
-/// The kinds of file that can be written, told by the name's end.
+/// The kinds of file that can be written, by the end of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScoredKind {
     JsonLines,

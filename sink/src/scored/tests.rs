@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-fn answers() -> Vec<Answer> {
+fn answers() -> Vec<RowAnswer> {
     let top = vec![Label { label: "good".into(), score: 0.75 }, Label { label: "bad".into(), score: 0.25 }];
     let sure = Labels { label: Some("good".into()), score: Some(0.75), top, value: None };
     let abstained = Labels { label: None, score: Some(0.5), top: Vec::new(), value: None };

@@ -17,7 +17,7 @@ use parquet::file::properties::WriterProperties;
 use schemas::{Fields, Label};
 use serde::ser::{SerializeMap, Serializer};
 
-use super::added::{Added, Answer};
+use super::added::{Added, RowAnswer};
 use super::error::ScoredError;
 use super::kind::ScoredKind;
 
@@ -35,7 +35,7 @@ pub(super) enum Writer {
 }
 
 /// What went wrong, before the file's name is known.
-pub(super) enum Fault {
+pub(super) enum WriteError {
     Io(io::Error),
     Columns(ArrowError),
     Parquet(ParquetError),
@@ -44,7 +44,7 @@ pub(super) enum Fault {
     Nested { column: String, kind: String },
 }
 
-impl Fault {
+impl WriteError {
     pub(super) fn at(self, path: &Path) -> ScoredError {
         let path = path.to_owned();
         match self {
@@ -70,11 +70,11 @@ impl Writer {
         }
     }
 
-    pub(super) fn columns(&mut self, rows: &RecordBatch) -> Result<(), Fault> {
+    pub(super) fn columns(&mut self, rows: &RecordBatch) -> Result<(), WriteError> {
         match self {
             Self::Lines(out) => {
                 let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(out);
-                writer.write(rows).and_then(|()| writer.finish()).map_err(Fault::Columns)
+                writer.write(rows).and_then(|()| writer.finish()).map_err(WriteError::Columns)
             }
             Self::Separated { csv, has_header } => {
                 if !std::mem::replace(has_header, true) {
@@ -84,55 +84,56 @@ impl Writer {
             }
             Self::Parquet { file, writer } => {
                 if let Some(file) = file.take() {
-                    let level = ZstdLevel::try_new(3).map_err(Fault::Parquet)?;
+                    let level = ZstdLevel::try_new(3).map_err(WriteError::Parquet)?;
                     let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
-                    let opened = ArrowWriter::try_new(file, rows.schema(), Some(properties)).map_err(Fault::Parquet)?;
+                    let opened =
+                        ArrowWriter::try_new(file, rows.schema(), Some(properties)).map_err(WriteError::Parquet)?;
                     *writer = Some(Box::new(opened));
                 }
-                writer.as_mut().map_or(Ok(()), |writer| writer.write(rows)).map_err(Fault::Parquet)
+                writer.as_mut().map_or(Ok(()), |writer| writer.write(rows)).map_err(WriteError::Parquet)
             }
         }
     }
 
     /// A JSON object with its answer.
-    pub(super) fn members(&mut self, row: &Fields, added: &Added, answer: &Answer) -> Result<(), Fault> {
+    pub(super) fn members(&mut self, row: &Fields, added: &Added, answer: &RowAnswer) -> Result<(), WriteError> {
         let Self::Lines(out) = self else {
             unreachable!("rows of a file with columns are read as columns");
         };
         let mut serializer = serde_json::Serializer::new(&mut *out);
-        let mut map = serializer.serialize_map(None).map_err(Fault::Json)?;
+        let mut map = serializer.serialize_map(None).map_err(WriteError::Json)?;
         for (name, value) in &row.0 {
-            map.serialize_entry(name, value).map_err(Fault::Json)?;
+            map.serialize_entry(name, value).map_err(WriteError::Json)?;
         }
-        added.members(&mut map, answer).and_then(|()| SerializeMap::end(map)).map_err(Fault::Json)?;
-        out.write_all(b"\n").map_err(Fault::Io)
+        added.members(&mut map, answer).and_then(|()| SerializeMap::end(map)).map_err(WriteError::Json)?;
+        out.write_all(b"\n").map_err(WriteError::Io)
     }
 
-    pub(super) fn finish(self) -> Result<(), Fault> {
+    pub(super) fn finish(self) -> Result<(), WriteError> {
         match self {
-            Self::Lines(mut out) => out.flush().map_err(Fault::Io),
-            Self::Separated { mut csv, .. } => csv.flush().map_err(Fault::Io),
+            Self::Lines(mut out) => out.flush().map_err(WriteError::Io),
+            Self::Separated { mut csv, .. } => csv.flush().map_err(WriteError::Io),
             Self::Parquet { writer, .. } => {
-                writer.map_or(Ok(()), |writer| writer.close().map(drop)).map_err(Fault::Parquet)
+                writer.map_or(Ok(()), |writer| writer.close().map(drop)).map_err(WriteError::Parquet)
             }
         }
     }
 }
 
 /// Gives the text of a row's cell.
-type Cell<'a> = Box<dyn Fn(usize) -> Result<String, Fault> + 'a>;
+type Cell<'a> = Box<dyn Fn(usize) -> Result<String, WriteError> + 'a>;
 
-fn header(csv: &mut csv::Writer<File>, schema: &Schema) -> Result<(), Fault> {
+fn header(csv: &mut csv::Writer<File>, schema: &Schema) -> Result<(), WriteError> {
     for field in schema.fields() {
         if field.data_type().is_nested() && !is_labels(field.data_type()) {
             let (column, kind) = (field.name().clone(), field.data_type().to_string());
-            return Err(Fault::Nested { column, kind });
+            return Err(WriteError::Nested { column, kind });
         }
     }
-    csv.write_record(schema.fields().iter().map(|field| field.name())).map_err(Fault::Csv)
+    csv.write_record(schema.fields().iter().map(|field| field.name())).map_err(WriteError::Csv)
 }
 
-fn records(csv: &mut csv::Writer<File>, rows: &RecordBatch) -> Result<(), Fault> {
+fn records(csv: &mut csv::Writer<File>, rows: &RecordBatch) -> Result<(), WriteError> {
     let options = FormatOptions::default().with_null("");
     let schema = rows.schema();
     let mut columns: Vec<Cell<'_>> = Vec::new();
@@ -140,13 +141,13 @@ fn records(csv: &mut csv::Writer<File>, rows: &RecordBatch) -> Result<(), Fault>
         if is_labels(field.data_type()) {
             columns.push(Box::new(|row| labels(column, row)));
         } else {
-            let cells = ArrayFormatter::try_new(column, &options).map_err(Fault::Columns)?;
-            columns.push(Box::new(move |row| cells.value(row).try_to_string().map_err(Fault::Columns)));
+            let cells = ArrayFormatter::try_new(column, &options).map_err(WriteError::Columns)?;
+            columns.push(Box::new(move |row| cells.value(row).try_to_string().map_err(WriteError::Columns)));
         }
     }
     for row in 0..rows.num_rows() {
         let cells = columns.iter().map(|cell| cell(row)).collect::<Result<Vec<_>, _>>()?;
-        csv.write_record(cells).map_err(Fault::Csv)?;
+        csv.write_record(cells).map_err(WriteError::Csv)?;
     }
     Ok(())
 }
@@ -158,7 +159,7 @@ fn is_labels(kind: &DataType) -> bool {
     fields.iter().map(|field| field.name().as_str()).eq(["label", "score"])
 }
 
-fn labels(column: &dyn Array, row: usize) -> Result<String, Fault> {
+fn labels(column: &dyn Array, row: usize) -> Result<String, WriteError> {
     let lists = column.as_list::<i32>();
     if lists.is_null(row) {
         return Ok(String::new());
@@ -171,5 +172,5 @@ fn labels(column: &dyn Array, row: usize) -> Result<String, Fault> {
         .zip(scores.as_primitive::<arrow::datatypes::Float32Type>())
         .filter_map(|(label, score)| Some(Label { label: label?.into(), score: score? }))
         .collect();
-    serde_json::to_string(&labels).map_err(Fault::Json)
+    serde_json::to_string(&labels).map_err(WriteError::Json)
 }

@@ -19,7 +19,7 @@ const WINDOW_MS: i64 = 10_000;
 /// Windows that are final for late records at the end: labels are for these.
 const FINAL: usize = 5;
 
-/// What one event says of itself.
+/// What one event says about itself.
 struct Event {
     id: String,
     label: String,

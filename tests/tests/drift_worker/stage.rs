@@ -15,13 +15,13 @@ use drift::compare::Comparer;
 use drift::labels::settings::{LabelsConfig, LabelsSettings};
 use drift::observation::{Observer, ObserverConfig, ObserverSettings};
 use drift::pipeline::settings::{StateConfig, StateSettings};
-use drift::pipeline::{PipelineError, Progress, Setup, Worker};
+use drift::pipeline::{DriftWorker, PipelineError, Progress, Setup};
 use drift::reference::ReferenceKind;
 use drift::reference::settings::{ReferenceConfig, ReferenceSettings};
 use drift::settings::{WindowConfig, WindowSettings};
 use drift::verdict::settings::{VerdictConfig, VerdictSettings};
 use formats::time::TimeUnit;
-use ingest::batcher::BatchLimits;
+use kafka::batcher::BatchLimits;
 use kafka::connection::Connection;
 use kafka::identity::Identity;
 use kafka::settings::{Assignment, OffsetReset, SourceConfig, SourceSettings};
@@ -115,7 +115,7 @@ impl Job {
         worker.run(Supervision { rewinds_max: 20, backoff: Duration::from_millis(50) }, progress, stop)
     }
 
-    fn connect(&self, stop: &CancellationToken) -> Result<Worker, PipelineError> {
+    fn connect(&self, stop: &CancellationToken) -> Result<DriftWorker, PipelineError> {
         let connection = self.connection();
         let windows = Arc::new(self.windows());
         let source = self.source();
@@ -141,7 +141,7 @@ impl Job {
             labels: self.labels(),
             until_end: self.until_end,
         };
-        Worker::connect(setup, stop)
+        DriftWorker::connect(setup, stop)
     }
 
     fn connection(&self) -> Connection {

@@ -36,7 +36,7 @@ fn a_lost_connection_at_any_call() {
         [ApiKey::AddPartitionsToTxn, ApiKey::Produce, ApiKey::AddOffsetsToTxn, ApiKey::TxnOffsetCommit, ApiKey::EndTxn]
     {
         for kind in [FaultKind::DropConnectionBefore, FaultKind::DropConnectionAfterEffect] {
-            assert_eq!(check(api, kind), [Outcome::Published], "{api:?} {kind:?}: the client repeats the call");
+            assert_eq!(check(api, kind), [Attempt::Published], "{api:?} {kind:?}: the client repeats the call");
         }
     }
 }
@@ -52,7 +52,7 @@ fn an_answer_to_call_again() {
 #[test]
 fn an_answer_that_the_group_has_moved_on() {
     for code in [ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS] {
-        assert_eq!(check(ApiKey::TxnOffsetCommit, FaultKind::ErrorCode(code)), [Outcome::Stale, Outcome::Published]);
+        assert_eq!(check(ApiKey::TxnOffsetCommit, FaultKind::ErrorCode(code)), [Attempt::Stale, Attempt::Published]);
     }
 }
 
@@ -69,7 +69,7 @@ fn after_the_group_moved_on_no_later_batch_of_that_generation_is_published() {
     broker.devbroker.as_ref().expect("it is a devbroker").inject(fault);
     for events in [first, second] {
         let batch = events::batch(events.to_vec(), generation);
-        assert_eq!(attempt(&mut publisher, batch), Outcome::Stale, "else the first half would be left out");
+        assert_eq!(attempt(&mut publisher, batch), Attempt::Stale, "else the first half would be left out");
     }
     assert!(records::read_committed(&stage.address, &stage.output).is_empty());
 }
@@ -78,7 +78,7 @@ fn after_the_group_moved_on_no_later_batch_of_that_generation_is_published() {
 fn an_answer_that_another_producer_took_over() {
     for api in [ApiKey::AddOffsetsToTxn, ApiKey::EndTxn] {
         let outcomes = check(api, FaultKind::ErrorCode(INVALID_PRODUCER_EPOCH));
-        assert_eq!(outcomes, [Outcome::Exit, Outcome::Published], "{api:?}");
+        assert_eq!(outcomes, [Attempt::Exit, Attempt::Published], "{api:?}");
     }
 }
 
@@ -87,16 +87,16 @@ fn an_answer_that_another_producer_took_over() {
 fn a_commit_without_a_known_outcome_is_settled_and_read_again() {
     let late = Duration::from_secs(25);
     for (kind, last) in [
-        (FaultKind::ErrorCode(UNKNOWN_SERVER_ERROR), Outcome::Published),
-        (FaultKind::ErrorCodeAfterEffect(UNKNOWN_SERVER_ERROR), Outcome::Rewind),
-        (FaultKind::ErrorCode(INVALID_TXN_STATE), Outcome::Published),
-        (FaultKind::ErrorCodeAfterEffect(INVALID_TXN_STATE), Outcome::Rewind),
-        (FaultKind::Delay(late), Outcome::Published),
-        (FaultKind::DelayAnswer(late), Outcome::Rewind),
+        (FaultKind::ErrorCode(UNKNOWN_SERVER_ERROR), Attempt::Published),
+        (FaultKind::ErrorCodeAfterEffect(UNKNOWN_SERVER_ERROR), Attempt::Rewind),
+        (FaultKind::ErrorCode(INVALID_TXN_STATE), Attempt::Published),
+        (FaultKind::ErrorCodeAfterEffect(INVALID_TXN_STATE), Attempt::Rewind),
+        (FaultKind::Delay(late), Attempt::Published),
+        (FaultKind::DelayAnswer(late), Attempt::Rewind),
     ] {
         let outcomes = check(ApiKey::EndTxn, kind);
         assert_eq!(outcomes.last(), Some(&last), "{kind:?}: {outcomes:?}");
-        assert!(!outcomes.contains(&Outcome::Exit), "{kind:?}: the process stays in the group, {outcomes:?}");
+        assert!(!outcomes.contains(&Attempt::Exit), "{kind:?}: the process stays in the group, {outcomes:?}");
     }
 }
 
@@ -137,7 +137,7 @@ fn a_pause_ends_with_the_assignment_that_it_paused() {
 
 /// What became of each attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+enum Attempt {
     Published,
     Stale,
     Rewind,
@@ -145,7 +145,7 @@ enum Outcome {
 }
 
 /// Publishes half of the records, the other half under the fault, and what is left after it.
-fn check(api: ApiKey, kind: FaultKind) -> Vec<Outcome> {
+fn check(api: ApiKey, kind: FaultKind) -> Vec<Attempt> {
     let broker = broker::devbroker();
     let stage = Stage::new(&broker, 2);
     stage.produce(RECORDS);
@@ -164,7 +164,7 @@ fn check(api: ApiKey, kind: FaultKind) -> Vec<Outcome> {
         let (events, generation) = reader.take(left);
         let outcome = attempt(&mut publisher, events::batch(events, generation));
         outcomes.push(outcome);
-        if outcome == Outcome::Exit {
+        if outcome == Attempt::Exit {
             drop(publisher);
             publisher = stage.publisher("one");
             publisher.lease_from(&reader);
@@ -180,11 +180,11 @@ fn check(api: ApiKey, kind: FaultKind) -> Vec<Outcome> {
     outcomes
 }
 
-fn attempt(publisher: &mut TestPublisher, batch: schemas::Batch<schemas::LabeledEvent>) -> Outcome {
+fn attempt(publisher: &mut TestPublisher, batch: schemas::Batch<schemas::LabeledEvent>) -> Attempt {
     match publisher.publish(batch) {
-        Ok(Published::Committed) => Outcome::Published,
-        Ok(Published::Stale) => Outcome::Stale,
-        Err(error) if error.recovery() == Recovery::Exit => Outcome::Exit,
-        Err(_) => Outcome::Rewind,
+        Ok(Published::Committed) => Attempt::Published,
+        Ok(Published::Stale) => Attempt::Stale,
+        Err(error) if error.recovery() == Recovery::Exit => Attempt::Exit,
+        Err(_) => Attempt::Rewind,
     }
 }

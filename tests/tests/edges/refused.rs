@@ -18,7 +18,7 @@ use crate::harness::Stage;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const HOUR: i64 = 3_600_000;
-/// Beyond a limit by so much less than clocks may differ: only the broker can tell.
+/// Beyond a limit by this much less than clocks may differ: only the broker can tell.
 const A_MOMENT: i64 = 50_000;
 
 /// Error codes of Kafka's protocol.

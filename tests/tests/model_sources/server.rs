@@ -193,13 +193,9 @@ impl State {
 
 /// SHA-256, hexadecimal.
 pub(crate) fn sha256(content: &[u8]) -> String {
-    hex(&Sha256::digest(content))
+    format!("{:x}", Sha256::digest(content))
 }
 
 fn git_blob(content: &[u8]) -> String {
-    hex(&Sha1::digest([format!("blob {}\0", content.len()).as_bytes(), content].concat()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha1::digest([format!("blob {}\0", content.len()).as_bytes(), content].concat()))
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use devbroker::{Denial, Resource, Right};
 use serde_json::{Value, json};
-use tests::broker::{self, Kind};
+use tests::broker::{self, BrokerKind};
 use tests::names::unique;
 use tests::process::{Process, free_port};
 use tests::records::create_topics;
@@ -90,7 +90,7 @@ fn what_keeps_the_backlog_from_being_known_is_told_until_it_is() {
         create_topics(&broker.address, &[&topic], 2);
         let found = scaler.await_backlog("the topic is there", |status, _| status == 200);
         assert_eq!((&found["records"], &found["partitions"]), (&json!(0), &json!(2)), "{found}");
-        if let (Kind::DevBroker, Some(devbroker)) = (broker.kind, &broker.devbroker) {
+        if let (BrokerKind::DevBroker, Some(devbroker)) = (broker.kind, &broker.devbroker) {
             devbroker.deny(Denial { resource: Resource::Group, name: group.clone(), right: Right::Describe });
             let denied = scaler.await_backlog("a right is missing", |status, _| status == 503);
             let said = denied["error"].as_str().unwrap_or_default();

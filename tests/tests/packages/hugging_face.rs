@@ -9,7 +9,7 @@ use std::time::Duration;
 use engine::package::Package;
 use engine::settings::{Config, LongTextKind, Settings};
 use engine::{Client, Prediction};
-use schemas::chain;
+use service::chain;
 use tests::process::Process;
 use tests::workspace;
 
@@ -307,7 +307,7 @@ fn a_tokenizer_without_special_tokens_works_and_is_noted() {
     assert_eq!(one(&client, "good").signals.n_tokens, 1);
 }
 
-/// The binary on a package of Hugging Face's files alone: no broker is needed to hear what is said of the model.
+/// The binary on a package of Hugging Face's files alone: no broker is needed to hear what is said about the model.
 #[test]
 fn check_says_of_golden_texts_only_what_is_there() {
     for (golden, expected) in [

@@ -15,7 +15,7 @@ use engine::settings::{Config, LongTextKind, Settings};
 use engine::tokens::LongText;
 use engine::{Client, Engine, Prediction, Removal};
 use proptest::prelude::*;
-use schemas::chain;
+use service::chain;
 use tests::workspace;
 use tiny::{Graph, Tiny};
 

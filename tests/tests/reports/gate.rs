@@ -1,4 +1,4 @@
-//! A gate in front of a server: it can be shut, as in an outage, or hold a connection after so many bytes.
+//! A gate in front of a server: it can be shut, as in an outage, or hold a connection after this many bytes.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -52,7 +52,7 @@ impl Gate {
         self.state.open.store(true, Ordering::SeqCst);
     }
 
-    /// After so many more bytes to the server nothing passes: whoever sends waits.
+    /// After this many more bytes to the server nothing passes: whoever sends waits.
     pub(crate) fn hold_after(&self, bytes: u64) {
         self.state.passed.store(0, Ordering::SeqCst);
         self.state.allowance.store(bytes, Ordering::SeqCst);

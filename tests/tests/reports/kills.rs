@@ -42,7 +42,7 @@ fn a_writer_killed_between_parts_leaves_nothing_to_see() {
         let (_, second) = s3.ask("GET", &format!("/{}/{key}", server::BUCKET));
         assert!(first == second, "a repeat gives the same bytes");
 
-        // moto says of every upload that it began in 2010: to the first write it is an old one.
+        // moto says about every upload that it began in 2010: to the first write it is an old one.
         assert!(s3.unfinished().is_empty(), "the parts of the killed writer are given back");
         assert_eq!(store.remove_leftovers(Duration::ZERO).expect("the server answers"), 0);
     });

@@ -13,7 +13,7 @@ use schemas::{Batch, Generation, Origin, RawEvent, Recovery};
 use sink::labels::LabelRecord;
 use sink::publisher::Publisher;
 
-use crate::faults::{Faults, Kind, Seam};
+use crate::faults::{Faults, PlannedFault, Seam};
 use crate::model::expected_label;
 
 /// Offsets behind the last record of each partition that no reader sees, as of a transaction marker and an aborted record.
@@ -171,14 +171,14 @@ impl Source for FakeSource {
         tokio::task::yield_now().await; // a place to be cancelled at
         let fault = self.broker.faults.call(Seam::Read);
         match fault {
-            Some(Kind::FailsBefore) => return Err(broken("before the read")),
-            Some(Kind::Rebalance) => self.broker.state().new_generation(),
-            Some(Kind::Panic) => panic!("planned: reader"),
-            Some(Kind::FailsAfter | Kind::Hangs) | None => {}
+            Some(PlannedFault::FailsBefore) => return Err(broken("before the read")),
+            Some(PlannedFault::Rebalance) => self.broker.state().new_generation(),
+            Some(PlannedFault::Panic) => panic!("planned: reader"),
+            Some(PlannedFault::FailsAfter | PlannedFault::Hangs) | None => {}
         }
         let event = self.poll();
         match (event, fault) {
-            (_, Some(Kind::FailsAfter)) => Err(broken("after the read")),
+            (_, Some(PlannedFault::FailsAfter)) => Err(broken("after the read")),
             (Some(event), _) => Ok(event),
             (None, _) => {
                 tokio::time::sleep(Duration::from_micros(200)).await;
@@ -189,8 +189,8 @@ impl Source for FakeSource {
 
     fn rewind(&mut self) -> Result<(), SourceError> {
         match self.broker.faults.call(Seam::Rewind) {
-            Some(Kind::Panic) => panic!("planned: rewind"),
-            Some(Kind::FailsBefore | Kind::FailsAfter) => {
+            Some(PlannedFault::Panic) => panic!("planned: rewind"),
+            Some(PlannedFault::FailsBefore | PlannedFault::FailsAfter) => {
                 self.broker.state().new_generation();
                 return Err(SourceError::Broker {
                     what: "the committed offsets".into(),
@@ -198,7 +198,7 @@ impl Source for FakeSource {
                     recovery: Recovery::Exit,
                 });
             }
-            Some(Kind::Rebalance | Kind::Hangs) | None => self.broker.state().new_generation(),
+            Some(PlannedFault::Rebalance | PlannedFault::Hangs) | None => self.broker.state().new_generation(),
         }
         Ok(())
     }
@@ -230,10 +230,10 @@ impl Publisher for FakePublisher {
 
         let mut state = self.broker.state();
         match fault {
-            Some(Kind::FailsBefore) => return Err(refused("before the commit")),
-            Some(Kind::Rebalance) => state.new_generation(),
-            Some(Kind::Panic) => panic!("planned: publisher"),
-            Some(Kind::FailsAfter | Kind::Hangs) | None => {}
+            Some(PlannedFault::FailsBefore) => return Err(refused("before the commit")),
+            Some(PlannedFault::Rebalance) => state.new_generation(),
+            Some(PlannedFault::Panic) => panic!("planned: publisher"),
+            Some(PlannedFault::FailsAfter | PlannedFault::Hangs) | None => {}
         }
         if self.broker.checks_generation && batch.ticket().generation() != state.generation {
             return Ok(Published::Stale);
@@ -251,7 +251,11 @@ impl Publisher for FakePublisher {
         if self.broker.commits_what_is_read {
             state.committed = state.positions.clone();
         }
-        if fault == Some(Kind::FailsAfter) { Err(refused("after the commit")) } else { Ok(Published::Committed) }
+        if fault == Some(PlannedFault::FailsAfter) {
+            Err(refused("after the commit"))
+        } else {
+            Ok(Published::Committed)
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use classifier::pipeline::{Limits, Parts, Progress, Supervision, supervise};
 use formats::Layout;
-use ingest::batcher::BatchLimits;
+use kafka::batcher::BatchLimits;
 use proptest::prelude::*;
 use schemas::{Origin, RawEvent};
 use service::stages::{Stages, Watchdog};
@@ -24,7 +24,7 @@ use sink::labels::Encoder;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Broker, FakePublisher, FakeSource};
-use crate::faults::{Faults, KINDS, Kind, Seam};
+use crate::faults::{Faults, PLANNED_FAULTS, PlannedFault, Seam};
 
 const PARTITIONS: i32 = 3;
 const RECORDS: i64 = 8;
@@ -113,7 +113,7 @@ fn holds(broker: &Broker, faults: &Faults) {
 }
 
 /// A fault at call 1, then 2, ... until a run has none left, for one seam and kind.
-fn every_call(seam: Seam, kind: Kind) {
+fn every_call(seam: Seam, kind: PlannedFault) {
     for call in 1.. {
         let faults = Arc::new(Faults::at(seam, call, kind));
         let broker = Broker::new(records(), Arc::clone(&faults));
@@ -128,23 +128,24 @@ fn every_call(seam: Seam, kind: Kind) {
 
 #[test]
 fn survives_a_fault_at_every_read() {
-    KINDS.iter().for_each(|kind| every_call(Seam::Read, *kind));
+    PLANNED_FAULTS.iter().for_each(|kind| every_call(Seam::Read, *kind));
 }
 
 #[test]
 fn survives_a_fault_at_every_inference() {
-    KINDS.iter().for_each(|kind| every_call(Seam::Infer, *kind));
+    PLANNED_FAULTS.iter().for_each(|kind| every_call(Seam::Infer, *kind));
 }
 
 #[test]
 fn survives_a_fault_at_every_publish() {
-    KINDS.iter().for_each(|kind| every_call(Seam::Publish, *kind));
+    PLANNED_FAULTS.iter().for_each(|kind| every_call(Seam::Publish, *kind));
 }
 
 #[test]
 fn survives_a_fault_while_rewinding_from_another() {
-    for kind in KINDS {
-        let faults = Arc::new(Faults::mix(vec![(Seam::Publish, 2, Kind::FailsBefore), (Seam::Rewind, 1, kind)]));
+    for kind in PLANNED_FAULTS {
+        let faults =
+            Arc::new(Faults::mix(vec![(Seam::Publish, 2, PlannedFault::FailsBefore), (Seam::Rewind, 1, kind)]));
         assert!(simulate(Broker::new(records(), Arc::clone(&faults)), &faults));
     }
 }
@@ -153,8 +154,8 @@ fn seam() -> impl Strategy<Value = Seam> {
     prop_oneof![Just(Seam::Read), Just(Seam::Infer), Just(Seam::Publish), Just(Seam::Rewind)]
 }
 
-fn kind() -> impl Strategy<Value = Kind> {
-    (0..KINDS.len()).prop_map(|place| KINDS[place])
+fn kind() -> impl Strategy<Value = PlannedFault> {
+    (0..PLANNED_FAULTS.len()).prop_map(|place| PLANNED_FAULTS[place])
 }
 
 proptest! {
@@ -171,7 +172,7 @@ proptest! {
 #[should_panic(expected = "each record exactly once")]
 fn notices_a_publisher_that_ignores_generations() {
     for call in 1..30 {
-        let faults = Arc::new(Faults::at(Seam::Read, call, Kind::Rebalance));
+        let faults = Arc::new(Faults::at(Seam::Read, call, PlannedFault::Rebalance));
         simulate(Broker::new(records(), Arc::clone(&faults)).without_generation_check(), &faults);
     }
 }
@@ -180,7 +181,7 @@ fn notices_a_publisher_that_ignores_generations() {
 #[should_panic(expected = "each record exactly once")]
 fn notices_a_commit_past_an_unpublished_record() {
     for call in 1..30 {
-        let faults = Arc::new(Faults::at(Seam::Publish, call, Kind::Rebalance));
+        let faults = Arc::new(Faults::at(Seam::Publish, call, PlannedFault::Rebalance));
         simulate(Broker::new(records(), Arc::clone(&faults)).with_commits_past_unpublished_records(), &faults);
     }
 }
@@ -209,7 +210,7 @@ fn notices_encoded_records_that_are_swapped() {
 
 #[test]
 fn a_text_that_hangs_holds_back_its_own_partition_only() {
-    let faults = Arc::new(Faults::at(Seam::Infer, 1, Kind::Hangs));
+    let faults = Arc::new(Faults::at(Seam::Infer, 1, PlannedFault::Hangs));
     let broker = Broker::new(records(), Arc::clone(&faults));
     let gate = faults.gate.lock().expect("nobody panicked");
     let pipeline = {
@@ -254,7 +255,7 @@ fn stops_while_idle_and_within_bounds() {
 /// The drop guard's case: the publisher dies on its only batch, nothing else ever arrives.
 #[test]
 fn an_idle_reader_notices_that_the_publisher_died() {
-    for kind in [Kind::FailsBefore, Kind::Panic] {
+    for kind in [PlannedFault::FailsBefore, PlannedFault::Panic] {
         let faults = Arc::new(Faults::at(Seam::Publish, 1, kind));
         let one = vec![records()[2][..1].to_vec()];
         let broker = Broker::new(one, Arc::clone(&faults)).never_ending();
@@ -285,7 +286,7 @@ fn await_stalls(stages: &Stages, expected: &[&str]) {
 #[test]
 fn a_stage_that_hangs_is_told_until_it_goes_on_and_no_record_is_lost() {
     for (seam, stage) in [(Seam::Read, "read"), (Seam::Infer, "label"), (Seam::Publish, "publish")] {
-        let faults = Arc::new(Faults::at(seam, 2, Kind::Hangs));
+        let faults = Arc::new(Faults::at(seam, 2, PlannedFault::Hangs));
         let broker = Broker::new(records(), Arc::clone(&faults));
         let progress = Arc::new(Progress::default());
         let _watchdog =
@@ -339,7 +340,7 @@ fn any_number_of_poison_in_a_row_becomes_dead_letters() {
 
 #[test]
 fn gives_up_after_too_many_rewinds_that_commit_nothing() {
-    let faults = Arc::new(Faults::mix((1..10).map(|call| (Seam::Publish, call, Kind::FailsBefore)).collect()));
+    let faults = Arc::new(Faults::mix((1..10).map(|call| (Seam::Publish, call, PlannedFault::FailsBefore)).collect()));
     let broker = Broker::new(records(), Arc::clone(&faults));
     let mut parts = process(&broker, &faults);
     let supervision = Supervision { rewinds_max: 3, backoff: Duration::ZERO };

@@ -13,7 +13,7 @@ use schemas::ModelId;
 use tokenizers::Tokenizer;
 
 use crate::broker::Broker;
-use crate::faults::{Faults, Kind, Seam};
+use crate::faults::{Faults, PlannedFault, Seam};
 
 /// The model fails on every text that holds this word.
 pub(crate) const POISON: &str = "poison";
@@ -40,10 +40,10 @@ impl Model for FakeModel {
     fn scores(&mut self, batch: &TokenBatch) -> Result<Scores, ModelError> {
         let failed = |why: &str| ModelError::Run { rows: batch.rows, columns: batch.columns, source: why.into() };
         match self.faults.call(Seam::Infer) {
-            Some(Kind::FailsBefore | Kind::FailsAfter) => return Err(failed("planned")),
-            Some(Kind::Rebalance) => self.broker.state().new_generation(),
-            Some(Kind::Panic) => panic!("planned: model"),
-            Some(Kind::Hangs) | None => {}
+            Some(PlannedFault::FailsBefore | PlannedFault::FailsAfter) => return Err(failed("planned")),
+            Some(PlannedFault::Rebalance) => self.broker.state().new_generation(),
+            Some(PlannedFault::Panic) => panic!("planned: model"),
+            Some(PlannedFault::Hangs) | None => {}
         }
         if batch.input_ids.contains(&POISON_ID) {
             return Err(failed("poison"));

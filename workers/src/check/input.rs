@@ -2,7 +2,8 @@
 
 use kafka::look::Look;
 use kafka::rights::Rights;
-use schemas::{RawEvent, chain};
+use schemas::RawEvent;
+use service::chain;
 
 use super::error::CheckError;
 use super::report::Report;

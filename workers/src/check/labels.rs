@@ -3,7 +3,8 @@
 use classifier::labeled::labeled;
 use engine::Client;
 use formats::Decoder;
-use schemas::{Batch, DeadLetter, Fate, Generation, LabeledEvent, RawEvent, TextEvent, Tombstone, chain};
+use schemas::{Batch, DeadLetter, Fate, Generation, LabeledEvent, RawEvent, TextEvent, Tombstone};
+use service::chain;
 
 use super::error::CheckError;
 use super::report::Report;

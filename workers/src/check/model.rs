@@ -2,7 +2,7 @@
 
 use engine::Client;
 use engine::load::Ready;
-use schemas::chain;
+use service::chain;
 use tokio_util::sync::CancellationToken;
 
 use super::error::CheckError;

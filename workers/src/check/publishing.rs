@@ -4,7 +4,7 @@ use kafka::identity::Identity;
 use kafka::rights::Rights;
 use kafka::transactor::config::Guarantee;
 use kafka::transactor::try_start;
-use schemas::chain;
+use service::chain;
 
 use super::error::CheckError;
 use super::report::Report;

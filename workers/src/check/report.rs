@@ -4,7 +4,7 @@ use std::io::Write;
 
 use kafka::error::ClientError;
 use kafka::identity::Identity;
-use schemas::chain;
+use service::chain;
 
 use super::error::CheckError;
 

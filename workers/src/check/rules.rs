@@ -4,7 +4,7 @@
 
 use kafka::clock::now_ms;
 use kafka::rules::{TopicRules, topic_rules};
-use schemas::chain;
+use service::chain;
 
 use super::error::CheckError;
 use super::report::Report;

@@ -2,7 +2,7 @@
 
 use kafka::topic_state::TopicState;
 use kafka::topics::describe;
-use schemas::chain;
+use service::chain;
 
 use super::error::CheckError;
 use super::report::Report;

@@ -73,7 +73,7 @@ impl Letter {
 
 #[cfg(test)]
 mod tests {
-    use formats::LeftOut;
+    use formats::LeftOutPayload;
     use schemas::DeadLetter;
 
     use super::*;
@@ -108,7 +108,7 @@ mod tests {
     }
 
     fn without_payload() -> Amendments {
-        let payload = Some(LeftOut { bytes: 5, digest: digest(b"large") });
+        let payload = Some(LeftOutPayload { bytes: 5, digest: digest(b"large") });
         Amendments { payload, timestamp_ms: Some(5), ..Amendments::default() }
     }
 

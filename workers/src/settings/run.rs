@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use classifier::pipeline::{Limits, Supervision};
-use ingest::batcher::BatchLimits;
+use kafka::batcher::BatchLimits;
 use schemas::Problem;
 
 use super::written::{BatchSettings, RunSettings};

@@ -8,46 +8,46 @@ use schemas::event::Origin;
 
 use super::workers::{Step, Told, World, nth, steps};
 use crate::board::Clock;
-use crate::engine::Engine;
-use crate::partition::tests::{EPOCH_MS, Outcome, Record, Slow, config, log, observe};
+use crate::partition::tests::{EPOCH_MS, Observed, Record, Slow, config, log, observe};
+use crate::replay::Replay;
 use crate::settings::WindowConfig;
 use crate::window::Window;
 
-fn outcomes(logs: Vec<Vec<Record>>) -> Vec<Vec<Outcome>> {
+fn outcomes(logs: Vec<Vec<Record>>) -> Vec<Vec<Observed>> {
     logs.into_iter().map(|log| log.into_iter().map(observe).collect()).collect()
 }
 
-fn logs() -> impl Strategy<Value = Vec<Vec<Outcome>>> {
+fn logs() -> impl Strategy<Value = Vec<Vec<Observed>>> {
     prop::collection::vec(log(0..30), 1..4).prop_map(outcomes)
 }
 
 /// Every report of one pass in memory, partitions by turns.
-fn one_pass(config: &Arc<WindowConfig>, logs: &[Vec<Outcome>]) -> BTreeMap<(Window, i32), Told> {
+fn one_pass(config: &Arc<WindowConfig>, logs: &[Vec<Observed>]) -> BTreeMap<(Window, i32), Told> {
     let expected = (0..logs.len()).map(nth).collect();
-    let mut engine = Engine::new(Arc::clone(config), BTreeMap::new(), expected);
+    let mut replay = Replay::new(Arc::clone(config), BTreeMap::new(), expected);
     let mut reports = BTreeMap::new();
-    let mut drain = |engine: &mut Engine| {
-        while let Some(merged) = engine.next_window().expect("what was written") {
+    let mut drain = |replay: &mut Replay| {
+        while let Some(merged) = replay.next_window().expect("what was written") {
             let before = reports.insert((merged.window, merged.revision), Told::from(&merged));
             assert_eq!(before, None, "a revision closes once");
-            engine.close(&merged, BTreeSet::new()).expect("what was written");
+            replay.close(&merged, BTreeSet::new()).expect("what was written");
         }
     };
     for offset in 0..logs.iter().map(Vec::len).max().unwrap_or(0) {
         for (partition, log) in logs.iter().enumerate().filter(|(_, log)| offset < log.len()) {
             let name = nth(partition);
             let origin = Origin { topic: name.topic, partition: name.partition, offset: offset as i64 };
-            if engine.observe(&origin, &log[offset]).expect("what was written") {
-                drain(&mut engine);
+            if replay.observe(&origin, &log[offset]).expect("what was written") {
+                drain(&mut replay);
             }
         }
     }
-    engine.end().expect("what was written");
-    drain(&mut engine);
+    replay.end().expect("what was written");
+    drain(&mut replay);
     reports
 }
 
-fn slow(config: &WindowConfig, logs: &[Vec<Outcome>]) -> Slow {
+fn slow(config: &WindowConfig, logs: &[Vec<Observed>]) -> Slow {
     let mut slow = Slow::default();
     logs.iter().for_each(|log| slow.count(config, log));
     slow
@@ -57,7 +57,7 @@ fn newest(reports: &BTreeMap<(Window, i32), Told>) -> BTreeMap<Window, Vec<u8>> 
     reports.iter().map(|((window, _), told)| (*window, told.counts.clone())).collect()
 }
 
-/// Windows that hold events; those of refusals alone are told of, too.
+/// Windows with events; windows with refusals only are recorded, too.
 fn counted(windows: BTreeMap<Window, Vec<u8>>) -> BTreeMap<Window, Vec<u8>> {
     let nothing = crate::counts::WindowCounts::default().encode();
     windows.into_iter().filter(|(_, counts)| *counts != nothing).collect()
@@ -94,7 +94,7 @@ proptest! {
     #[test]
     fn order_within_the_lateness_changes_no_final_window(records in log(1..40), seed in any::<u64>()) {
         let config = config(|settings| settings.lateness_ms = 600_000);
-        let in_order: Vec<Outcome> = records.iter().copied().map(observe).filter(Result::is_ok).collect();
+        let in_order: Vec<Observed> = records.iter().copied().map(observe).filter(Result::is_ok).collect();
         let mut shuffled = in_order.clone();
         fastrand::Rng::with_seed(seed).shuffle(&mut shuffled);
         let (one, other) = (one_pass(&config, &[in_order]), one_pass(&config, &[shuffled]));

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::board::{Board, Bytes, Clock, Kept, MergedWindow};
+use crate::board::{Board, Clock, Kept, MergedWindow};
 use crate::partition::PartitionState;
-use crate::partition::tests::{Outcome, source};
+use crate::partition::tests::{Observed, source};
 use crate::settings::WindowConfig;
 use crate::state::{Entry, Key, TopicPartition, Value};
 use crate::window::{Granularity, Window};
@@ -64,10 +64,10 @@ pub(super) fn nth(partition: usize) -> TopicPartition {
 
 pub(super) struct World<'a> {
     pub(super) config: Arc<WindowConfig>,
-    logs: &'a [Vec<Outcome>],
+    logs: &'a [Vec<Observed>],
     pub(super) kept: BTreeMap<Granularity, Kept>,
     /// The compacted topic.
-    pub(super) topic: BTreeMap<String, Bytes>,
+    pub(super) topic: BTreeMap<String, Arc<[u8]>>,
     owners: Vec<usize>,
     states: Vec<Option<PartitionState>>,
     pub(super) board: Board,
@@ -77,12 +77,12 @@ pub(super) struct World<'a> {
     pub(super) reports: BTreeMap<(Window, i32), Told>,
     /// Reports that were written again with other bytes.
     pub(super) rewritten: usize,
-    /// What closed records said of a revision.
+    /// What closed records said about a revision.
     committed: BTreeMap<(Window, i32), String>,
 }
 
 impl<'a> World<'a> {
-    pub(super) fn new(config: &Arc<WindowConfig>, logs: &'a [Vec<Outcome>]) -> Self {
+    pub(super) fn new(config: &Arc<WindowConfig>, logs: &'a [Vec<Observed>]) -> Self {
         let hour = Kept { counts_ms: 3_600_000, flags_ms: 0 };
         let kept: BTreeMap<_, _> = config.granularities().iter().map(|granularity| (*granularity, hour)).collect();
         Self {
@@ -175,7 +175,7 @@ impl<'a> World<'a> {
                 let before = self.committed.insert((*window, closed.revision), closed.digest.clone());
                 assert!(before.is_none_or(|before| before == closed.digest), "a revision closes once: {key}");
             }
-            let (key, value) = (key.to_string(), value.map(Bytes::from));
+            let (key, value) = (key.to_string(), value.map(Arc::<[u8]>::from));
             match &value {
                 Some(value) => self.topic.insert(key.clone(), Arc::clone(value)),
                 None => self.topic.remove(&key),
@@ -221,7 +221,7 @@ impl<'a> World<'a> {
         self.reports.iter().map(|((window, _), told)| (*window, told)).collect()
     }
 
-    pub(super) fn progress(&self, partition: usize) -> crate::state::Progress {
+    pub(super) fn progress(&self, partition: usize) -> crate::state::CountProgress {
         let source = nth(partition);
         self.board.progress().find(|(own, _)| **own == source).expect("it was saved").1.clone()
     }

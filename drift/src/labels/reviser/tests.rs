@@ -9,7 +9,7 @@ use schemas::event::Origin;
 use schemas::report::PerformanceRow;
 
 use super::*;
-use crate::labels::predictions::Prediction;
+use crate::labels::predictions::EventPrediction;
 use crate::labels::settings::LabelsSettings;
 use crate::settings::WindowSettings;
 use crate::state::Closed;
@@ -87,7 +87,7 @@ impl Stage {
         let mut predictions = Predictions::default();
         for number in numbers {
             let (label, model) = (Some(Arc::from("cat")), Arc::from("pets@3"));
-            let prediction = Prediction { time_ms: start_ms, label, score: Some(900), model };
+            let prediction = EventPrediction { time_ms: start_ms, label, score: Some(900), model };
             predictions.add(Some(&format!("{start_ms}-{number}")), prediction, config().predictions_max());
         }
         let source = TopicPartition { topic: "labeled".into(), partition };

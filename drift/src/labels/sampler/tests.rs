@@ -128,7 +128,7 @@ impl Session {
 fn restore(topic: &BTreeMap<Key, Vec<u8>>, max: usize) -> (PartitionState, Sampler) {
     let values = topic.iter().map(|(key, bytes)| (key.clone(), Value::decode(key, bytes).expect("our own records")));
     let state = PartitionState::restore(windows(), source(), values);
-    let bytes = |(key, value): (&Key, &Vec<u8>)| -> (Bytes, Bytes) {
+    let bytes = |(key, value): (&Key, &Vec<u8>)| -> StateRecord {
         (Arc::from(key.to_string().as_bytes()), Arc::from(value.as_slice()))
     };
     let entries: Vec<_> = topic.iter().map(bytes).collect();

@@ -1,4 +1,4 @@
-//! The same windows in memory: for replay and backtest, without Kafka state.
+//! The same windows from records of the past, in memory: for replay and backtest, without Kafka state.
 //!
 //! Records go in with their origins, in any interleaving of partitions; closed windows come out one by one, each with
 //! the past that it is compared with. The states and the board are those of the live worker, and what passes between
@@ -12,14 +12,14 @@ use schemas::event::Origin;
 use crate::board::{Board, Clock, Due, Kept, MergedWindow};
 use crate::observation::{Observation, Refusal};
 use crate::partition::PartitionState;
-use crate::reference::{Flags, History};
+use crate::reference::{ClosedWindows, Flags};
 use crate::settings::WindowConfig;
 use crate::state::{Entry, StateError, TopicPartition};
 use crate::window::Granularity;
 
 /// Partitions and board in one memory.
 #[derive(Clone, Debug)]
-pub struct Engine {
+pub struct Replay {
     config: Arc<WindowConfig>,
     board: Board,
     expected: BTreeSet<TopicPartition>,
@@ -31,7 +31,7 @@ pub struct Engine {
     records: usize,
 }
 
-impl Engine {
+impl Replay {
     /// `expected` are the partitions that hold windows back until they are past them; more may appear.
     pub fn new(
         config: Arc<WindowConfig>,
@@ -121,7 +121,7 @@ impl Engine {
     }
 
     /// Closed windows, for the references of the next one.
-    pub fn history(&self) -> &History {
+    pub fn history(&self) -> &ClosedWindows {
         self.board.history()
     }
 

@@ -1,4 +1,4 @@
-//! Event times that are hardly meant, before 2000 or after 2100: counted, and said once a process.
+//! Implausible event times, before 2000 or after 2100: counted, and logged once per process.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,10 +6,10 @@ use formats::Decoder;
 use formats::time::Doubt;
 use schemas::TextEvent;
 
-use crate::metrics;
+use super::metrics;
 
-/// Counts the events whose time is hardly meant, and warns of the first ones; `setting` is where their unit is set.
-pub fn watch(decoder: &Decoder, events: &[TextEvent], setting: &str) {
+/// Counts the events with an implausible time, and warns of the first ones.
+pub(super) fn watch(decoder: &Decoder, events: &[TextEvent]) {
     static SAID: AtomicBool = AtomicBool::new(false);
     let doubts: Vec<Doubt> = events.iter().filter_map(|event| decoder.doubt(event)).collect();
     let Some(first) = doubts.first() else { return };
@@ -18,7 +18,7 @@ pub fn watch(decoder: &Decoder, events: &[TextEvent], setting: &str) {
         tracing::warn!(
             times = doubts.len(),
             example = %first,
-            setting,
+            setting = "decode.event_time_unit",
             "event times before 2000 or after 2100 are kept as they are; is their unit right? (logged once)"
         );
     }

@@ -1,7 +1,7 @@
-//! Panics of libraries on malformed input, caught without the report that a panic prints.
+//! Panics: those of libraries on malformed input, caught without the report that a panic prints, and what any of them said.
 //!
 //! A record is input: where a library panics on one, that is an answer about this record, which its caller gives in its
-//! own words. The report would come once per record, and tell whoever reads the log that labelstream is broken. Every
+//! own words. The report would come once per record, and suggest in the log that labelstream is broken. Every
 //! other panic is reported as before.
 
 use std::any::Any;
@@ -34,6 +34,12 @@ pub fn catch<T>(step: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
     let outcome = panic::catch_unwind(AssertUnwindSafe(step));
     IS_QUIET.set(was_quiet);
     outcome
+}
+
+/// What a thread said when it panicked.
+pub fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("no message").to_owned()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What an error of librdkafka means: the kind of its code, and what to do about it in the step that failed.
+//! What an error of librdkafka means: the kind of its code, and how to react to it in the step that failed.
 //!
 //! The only place that knows codes by their meaning. Reading, publishing and asking judge by it alike.
 
@@ -35,7 +35,7 @@ impl Step {
 
 /// What to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Reaction {
     /// One connection was lost, maybe an idle one that its broker closed. When none is left, an outage follows.
     Ignore,
     /// librdkafka goes on by itself; worth a line in the log.
@@ -54,7 +54,7 @@ pub(crate) enum Verdict {
 
 /// What a code is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ErrorKind {
     /// A broker cannot be reached, does not answer, or does not lead yet: it may do so later.
     Unreachable,
     /// The group's coordinator starts, or is another broker by now.
@@ -78,7 +78,7 @@ pub(crate) enum Kind {
     Other,
 }
 
-impl Kind {
+impl ErrorKind {
     pub(crate) fn of(code: Code) -> Self {
         match code {
             Code::BrokerTransportFailure
@@ -129,23 +129,27 @@ impl Kind {
 }
 
 /// Judges an error of a client call, or of an event that a consumer polled.
-pub(crate) fn judge(step: Step, error: &KafkaError) -> Verdict {
-    let kind = Kind::of_error(error);
+pub(crate) fn judge(step: Step, error: &KafkaError) -> Reaction {
+    let kind = ErrorKind::of_error(error);
     if step == Step::Read { judge_reading(kind, error) } else { judge_publishing(step, kind, error) }
 }
 
-fn judge_reading(kind: Kind, error: &KafkaError) -> Verdict {
+fn judge_reading(kind: ErrorKind, error: &KafkaError) -> Reaction {
     let code = error.rdkafka_error_code();
     let is_event = matches!(error, KafkaError::MessageConsumption(_));
     let is_fatal = matches!(error, KafkaError::MessageConsumptionFatal(_));
     match kind {
-        _ if code == Some(Code::FencedInstanceId) => Verdict::Fenced,
+        _ if code == Some(Code::FencedInstanceId) => Reaction::Fenced,
         // An event about one connection. That all are gone, and that TLS fails, has codes of its own.
-        Kind::Unreachable if is_event && code.is_some_and(is_of_one_connection) => Verdict::Ignore,
-        Kind::Unreachable | Kind::CoordinatorMoves if !is_fatal => Verdict::CallAgain,
-        Kind::Denied | Kind::Credentials | Kind::NoTopic | Kind::NoPartition | Kind::BadSetting => Verdict::Exit,
-        _ if is_fatal => Verdict::Exit,
-        _ => Verdict::GoOn,
+        ErrorKind::Unreachable if is_event && code.is_some_and(is_of_one_connection) => Reaction::Ignore,
+        ErrorKind::Unreachable | ErrorKind::CoordinatorMoves if !is_fatal => Reaction::CallAgain,
+        ErrorKind::Denied
+        | ErrorKind::Credentials
+        | ErrorKind::NoTopic
+        | ErrorKind::NoPartition
+        | ErrorKind::BadSetting => Reaction::Exit,
+        _ if is_fatal => Reaction::Exit,
+        _ => Reaction::GoOn,
     }
 }
 
@@ -153,23 +157,23 @@ fn is_of_one_connection(code: Code) -> bool {
     matches!(code, Code::BrokerTransportFailure | Code::Resolve | Code::OperationTimedOut | Code::RequestTimedOut)
 }
 
-fn judge_publishing(step: Step, kind: Kind, error: &KafkaError) -> Verdict {
+fn judge_publishing(step: Step, kind: ErrorKind, error: &KafkaError) -> Reaction {
     let code = error.rdkafka_error_code();
     let (fatal, abortable, retriable) = match error {
         KafkaError::Transaction(error) => (error.is_fatal(), error.txn_requires_abort(), error.is_retriable()),
         _ => (code == Some(Code::Fatal), false, false),
     };
     match kind {
-        Kind::GroupMoved => Verdict::Stale,
-        Kind::Fenced => Verdict::Fenced,
-        Kind::Denied | Kind::Credentials | Kind::BadSetting => Verdict::Exit,
+        ErrorKind::GroupMoved => Reaction::Stale,
+        ErrorKind::Fenced => Reaction::Fenced,
+        ErrorKind::Denied | ErrorKind::Credentials | ErrorKind::BadSetting => Reaction::Exit,
         // Of a topic that is read: it may come back, and its consumer says so if it does not.
-        Kind::NoTopic if step != Step::Offsets || code != Some(Code::UnknownTopicOrPartition) => Verdict::Exit,
+        ErrorKind::NoTopic if step != Step::Offsets || code != Some(Code::UnknownTopicOrPartition) => Reaction::Exit,
         // A new producer may do better, but at the start there has been nothing else.
-        _ if fatal && step == Step::Init => Verdict::Exit,
-        _ if fatal => Verdict::TryAgain,
-        _ if !abortable && (retriable || code == Some(Code::OperationTimedOut)) => Verdict::CallAgain,
-        _ => Verdict::TryAgain,
+        _ if fatal && step == Step::Init => Reaction::Exit,
+        _ if fatal => Reaction::TryAgain,
+        _ if !abortable && (retriable || code == Some(Code::OperationTimedOut)) => Reaction::CallAgain,
+        _ => Reaction::TryAgain,
     }
 }
 
@@ -177,45 +181,45 @@ fn judge_publishing(step: Step, kind: Kind, error: &KafkaError) -> Verdict {
 mod tests {
     use super::*;
 
-    fn check(step: Step, code: Code, expected: Verdict) {
+    fn check(step: Step, code: Code, expected: Reaction) {
         assert_eq!(judge(step, &KafkaError::MessageProduction(code)), expected, "{step:?} {code:?}");
     }
 
     #[test]
     fn every_answer_to_a_producer_has_one_meaning() {
-        check(Step::Offsets, Code::IllegalGeneration, Verdict::Stale);
-        check(Step::Offsets, Code::UnknownMemberId, Verdict::Stale);
-        check(Step::Offsets, Code::RebalanceInProgress, Verdict::Stale);
-        check(Step::Offsets, Code::FencedInstanceId, Verdict::Fenced);
-        check(Step::Commit, Code::Fenced, Verdict::Fenced);
-        check(Step::Deliver, Code::InvalidProducerEpoch, Verdict::Fenced);
-        check(Step::Deliver, Code::MessageTimedOut, Verdict::TryAgain);
-        check(Step::Deliver, Code::TopicAuthorizationFailed, Verdict::Exit);
-        check(Step::Deliver, Code::UnknownTopicOrPartition, Verdict::Exit);
-        check(Step::Offsets, Code::UnknownTopicOrPartition, Verdict::TryAgain);
-        check(Step::Commit, Code::OperationTimedOut, Verdict::CallAgain);
-        check(Step::Commit, Code::Fail, Verdict::TryAgain);
-        check(Step::Produce, Code::Fatal, Verdict::TryAgain);
-        check(Step::Init, Code::Fatal, Verdict::Exit);
-        check(Step::Abort, Code::Fenced, Verdict::Fenced);
+        check(Step::Offsets, Code::IllegalGeneration, Reaction::Stale);
+        check(Step::Offsets, Code::UnknownMemberId, Reaction::Stale);
+        check(Step::Offsets, Code::RebalanceInProgress, Reaction::Stale);
+        check(Step::Offsets, Code::FencedInstanceId, Reaction::Fenced);
+        check(Step::Commit, Code::Fenced, Reaction::Fenced);
+        check(Step::Deliver, Code::InvalidProducerEpoch, Reaction::Fenced);
+        check(Step::Deliver, Code::MessageTimedOut, Reaction::TryAgain);
+        check(Step::Deliver, Code::TopicAuthorizationFailed, Reaction::Exit);
+        check(Step::Deliver, Code::UnknownTopicOrPartition, Reaction::Exit);
+        check(Step::Offsets, Code::UnknownTopicOrPartition, Reaction::TryAgain);
+        check(Step::Commit, Code::OperationTimedOut, Reaction::CallAgain);
+        check(Step::Commit, Code::Fail, Reaction::TryAgain);
+        check(Step::Produce, Code::Fatal, Reaction::TryAgain);
+        check(Step::Init, Code::Fatal, Reaction::Exit);
+        check(Step::Abort, Code::Fenced, Reaction::Fenced);
     }
 
     #[test]
     fn every_error_of_a_consumer_has_one_meaning() {
         use KafkaError::{MessageConsumption as Event, MessageConsumptionFatal as Fatal, MetadataFetch as Answer};
         for (error, expected) in [
-            (Fatal(Code::FencedInstanceId), Verdict::Fenced),
-            (Fatal(Code::InvalidProducerEpoch), Verdict::Exit),
-            (Fatal(Code::AllBrokersDown), Verdict::Exit),
-            (Event(Code::AllBrokersDown), Verdict::CallAgain),
-            (Event(Code::SSL), Verdict::CallAgain),
-            (Event(Code::BrokerTransportFailure), Verdict::Ignore),
-            (Answer(Code::BrokerTransportFailure), Verdict::CallAgain),
-            (Answer(Code::NotCoordinator), Verdict::CallAgain),
-            (Event(Code::UnknownTopicOrPartition), Verdict::Exit),
-            (Event(Code::GroupAuthorizationFailed), Verdict::Exit),
-            (Event(Code::InconsistentGroupProtocol), Verdict::Exit),
-            (Event(Code::PollExceeded), Verdict::GoOn),
+            (Fatal(Code::FencedInstanceId), Reaction::Fenced),
+            (Fatal(Code::InvalidProducerEpoch), Reaction::Exit),
+            (Fatal(Code::AllBrokersDown), Reaction::Exit),
+            (Event(Code::AllBrokersDown), Reaction::CallAgain),
+            (Event(Code::SSL), Reaction::CallAgain),
+            (Event(Code::BrokerTransportFailure), Reaction::Ignore),
+            (Answer(Code::BrokerTransportFailure), Reaction::CallAgain),
+            (Answer(Code::NotCoordinator), Reaction::CallAgain),
+            (Event(Code::UnknownTopicOrPartition), Reaction::Exit),
+            (Event(Code::GroupAuthorizationFailed), Reaction::Exit),
+            (Event(Code::InconsistentGroupProtocol), Reaction::Exit),
+            (Event(Code::PollExceeded), Reaction::GoOn),
         ] {
             assert_eq!(judge(Step::Read, &error), expected, "{error:?}");
         }
