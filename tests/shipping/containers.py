@@ -65,7 +65,9 @@ class Base:
 def base(with_rust: bool) -> Base:
     (name,) = set(re.findall(r"^FROM (\S+/\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE))
     stands_in = f"{name}#stand-in{'-with-rust' if with_rust else ''}"
-    if subprocess.run(["buildah", *STORAGE, "pull", "--quiet", name], capture_output=True, check=False).returncode == 0:
+    # Not "if missing": a stand-in of an earlier run has the same name.
+    pull = ["buildah", *STORAGE, "pull", "--policy", "always", "--quiet", name]
+    if subprocess.run(pull, capture_output=True, check=False).returncode == 0:
         return Base(name, is_stand_in=False)
     mark = STORE / "stand-in"
     if not mark.exists() or mark.read_text(encoding="utf-8") != stands_in:
