@@ -19,7 +19,7 @@ use crate::window::Granularity;
 
 /// Partitions and board in one memory.
 #[derive(Clone, Debug)]
-pub struct Replay {
+pub struct WindowReplay {
     config: Arc<WindowConfig>,
     board: Board,
     expected: BTreeSet<TopicPartition>,
@@ -31,7 +31,7 @@ pub struct Replay {
     records: usize,
 }
 
-impl Replay {
+impl WindowReplay {
     /// `expected` are the partitions that hold windows back until they are past them; more may appear.
     pub fn new(
         config: Arc<WindowConfig>,

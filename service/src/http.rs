@@ -19,7 +19,7 @@ use schemas::{Problem, Recovery};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-pub use ask::{Answer, AskError, ask};
+pub use ask::{AskError, WorkerAnswer, ask};
 pub use health::{Facts, Health, Program};
 pub use pages::{Ask, Render, Told};
 

@@ -24,7 +24,7 @@ use pace::Pace;
 
 /// What is told, as `/backlog` answers it; `docs/scaling.md` says what each number means.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct BacklogReport {
     pub group: String,
     pub topics: Vec<String>,
     /// Whether a worker is needed.
@@ -66,7 +66,7 @@ impl BacklogWatch {
     ///
     /// # Errors
     /// When Kafka cannot be asked: nothing is known then, and nothing old is told in its place.
-    pub fn report(&self) -> Result<Report, BacklogError> {
+    pub fn report(&self) -> Result<BacklogReport, BacklogError> {
         let report = self.look();
         match &report {
             Ok(report) => metrics::backlog(report.records, report.drain_seconds, report.oldest_age_seconds),
@@ -75,7 +75,7 @@ impl BacklogWatch {
         report
     }
 
-    fn look(&self) -> Result<Report, BacklogError> {
+    fn look(&self) -> Result<BacklogReport, BacklogError> {
         let mut state = self.state.lock();
         let State { reader, pace, last } = &mut *state;
         let is_fresh = last.as_ref().is_some_and(|(at, _)| at.elapsed() < self.config.look_every());
@@ -104,10 +104,10 @@ impl BacklogWatch {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "records and milliseconds far below 2^52")]
-    fn told(&self, backlog: &Backlog, measured: f64, now_ms: i64) -> Report {
+    fn told(&self, backlog: &Backlog, measured: f64, now_ms: i64) -> BacklogReport {
         let age_ms = backlog.oldest_ms.map_or(0, |oldest| (now_ms - oldest).max(0));
         let rate = measured.max(self.config.records_per_second());
-        Report {
+        BacklogReport {
             group: self.source.group().to_owned(),
             topics: self.source.topics().to_vec(),
             active: backlog.records > 0,

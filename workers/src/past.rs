@@ -11,7 +11,7 @@ use std::time::Duration;
 use drift::board::{Kept, MergedWindow};
 use drift::observation::{Observer, ObserverConfig, Seen};
 use drift::reference::{self, Flags};
-use drift::replay::Replay;
+use drift::replay::WindowReplay;
 use drift::state::{StateError, TopicPartition};
 use drift::window::Granularity;
 use ingest::history::History;
@@ -28,10 +28,10 @@ use crate::settings::{Config, DriftConfig};
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// A reading of the past.
-pub struct Past {
+pub struct PastRecords {
     input: Input,
     observer: Observer,
-    replay: Replay,
+    replay: WindowReplay,
     seen: Seen,
     /// Windows may have closed since the last record.
     is_closing: bool,
@@ -47,13 +47,13 @@ enum Input {
 pub enum Step {
     /// One record was read.
     Record,
-    /// A window closed: [`Past::close`] it before the next step.
+    /// A window closed: [`PastRecords::close`] it before the next step.
     Window(Box<MergedWindow>),
     /// Nothing arrived for a moment.
     Waiting,
 }
 
-impl Past {
+impl PastRecords {
     /// The records of a file. `kept` is what the comparisons of windows look back to.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl Past {
         kept: BTreeMap<Granularity, Kept>,
         expected: BTreeSet<TopicPartition>,
     ) -> Self {
-        let replay = Replay::new(Arc::new(config.windows().clone()), kept, expected);
+        let replay = WindowReplay::new(Arc::new(config.windows().clone()), kept, expected);
         let seen = Seen::default();
         Self { input, observer: Observer::new(observer), replay, seen, is_closing: false, has_ended: false }
     }

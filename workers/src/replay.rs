@@ -30,7 +30,7 @@ use crate::settings::Config;
 use batch::Open;
 
 pub use batch::Route;
-pub use tally::{Tally, write_report};
+pub use tally::{ReplayTally, write_report};
 
 /// The largest record that goes back. What its topic takes is for the topic to say.
 const RECORD_BYTES_MAX: usize = 128 << 20;
@@ -80,10 +80,10 @@ impl Replay {
     ///
     /// # Errors
     /// When something happened that a rewind cannot fix.
-    pub fn run(&mut self, route: &Route, stop: &CancellationToken) -> Result<Tally, WorkerError> {
+    pub fn run(&mut self, route: &Route, stop: &CancellationToken) -> Result<ReplayTally, WorkerError> {
         let reactor =
             tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(WorkerError::Reactor)?;
-        let (mut done, mut open, mut rewinds) = (Tally::default(), Open::new(Generation::default()), 0);
+        let (mut done, mut open, mut rewinds) = (ReplayTally::default(), Open::new(Generation::default()), 0);
         loop {
             let event = reactor.block_on(async {
                 tokio::select! {
@@ -107,7 +107,7 @@ impl Replay {
                 Some(SourceEvent::Lost) => {
                     open = Open::new(open.ticket.generation());
                     if self.publisher.is_none() {
-                        done = Tally::default(); // nothing is committed: all of it is read again
+                        done = ReplayTally::default(); // nothing is committed: all of it is read again
                     }
                     continue;
                 }
@@ -133,12 +133,12 @@ impl Replay {
     }
 
     /// What is replayed for good; nothing when the records will be read again.
-    fn publish(&mut self, open: Open) -> Result<Tally, TransactError> {
+    fn publish(&mut self, open: Open) -> Result<ReplayTally, TransactError> {
         let mut tally = open.tally;
         let Some(publisher) = &mut self.publisher else { return Ok(tally) };
         let (published, refused) = publisher.forward_the_accepted(open.records, &open.ticket)?;
         if published == Published::Stale {
-            return Ok(Tally::default());
+            return Ok(ReplayTally::default());
         }
         for refused in refused {
             let (reason, origin) = &open.letters[refused.place];

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sink::reports::ReportStore;
 use workers::drift::comparer;
-use workers::past::Past;
+use workers::past::PastRecords;
 use workers::settings::uses;
 
 use super::flags::{CommonFlags, FileFlags, TestFlags};
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &BacktestArguments) -> Result<(), Failure> {
     flags.extend(arguments.tests.flags());
     let Started { config, stop, .. } = start::command(&arguments.common.layers(flags)?, uses::DRIFT_TESTS)?;
     let comparer = comparer(&config, &stop)?;
-    let mut past = Past::of_file(&config, &arguments.file, comparer.kept())?;
+    let mut past = PastRecords::of_file(&config, &arguments.file, comparer.kept())?;
     let store = ReportStore::open(config.reports())?;
     let summary = reports::write(&mut past, &comparer, &store, |_| true, &stop)?;
     reading::say(past.seen(), Input::File)?;

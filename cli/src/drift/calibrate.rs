@@ -10,7 +10,7 @@ use explain::figures::span;
 use explain::outlook::outlook;
 use kafka::clock::now_ms;
 use tokio_util::sync::CancellationToken;
-use workers::past::Past;
+use workers::past::PastRecords;
 use workers::settings::Config;
 use workers::settings::uses;
 
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<(), Failure> {
     flags.extend(arguments.tests.flags());
     let Started { config, stop, .. } = start::command(&arguments.common.layers(flags)?, uses::DRIFT_TESTS)?;
     let (mut past, made_from, (from_ms, to_ms)) = match &arguments.file {
-        Some(file) => (Past::of_file(&config, file, BTreeMap::new())?, stem(file), (i64::MIN, i64::MAX)),
+        Some(file) => (PastRecords::of_file(&config, file, BTreeMap::new())?, stem(file), (i64::MIN, i64::MAX)),
         None => open_topics(arguments, &config, &stop)?,
     };
     let mut calibrator = Calibrator::new(config.drift().windows().granularities());
@@ -104,14 +104,14 @@ fn open_topics(
     arguments: &CalibrateArguments,
     config: &Config,
     stop: &CancellationToken,
-) -> Result<(Past, String, (i64, i64)), Failure> {
+) -> Result<(PastRecords, String, (i64, i64)), Failure> {
     let now_ms = now_ms();
     let from_ms = arguments.from.map_or(now_ms, |from| from.ms(now_ms));
     let to_ms = arguments.to.ms(now_ms);
     if from_ms >= to_ms {
         return Err(Failure::EmptyRange);
     }
-    let past = Past::of_topics(config, from_ms, BTreeMap::new(), stop)?.ok_or(Failure::Interrupted)?;
+    let past = PastRecords::of_topics(config, from_ms, BTreeMap::new(), stop)?.ok_or(Failure::Interrupted)?;
     let topics = config.drift().source().topics().join(", ");
     Ok((past, format!("{topics}, {}", span(from_ms, to_ms)), (from_ms, to_ms)))
 }

@@ -8,7 +8,7 @@ use drift::observation::Seen;
 use drift::reference::{ClosedWindows, Flags};
 use explain::figures::{grouped, tame};
 use tokio_util::sync::CancellationToken;
-use workers::past::{Past, Step};
+use workers::past::{PastRecords, Step};
 
 use crate::bar::Bar;
 use crate::failure::Failure;
@@ -30,7 +30,7 @@ pub(super) enum Input {
 /// # Errors
 /// When reading or closing fails, or a signal asks to stop.
 pub(super) fn read(
-    past: &mut Past,
+    past: &mut PastRecords,
     stop: &CancellationToken,
     mut close: impl FnMut(&MergedWindow, &ClosedWindows, &Bar) -> Result<Flags, Failure>,
 ) -> Result<(), Failure> {

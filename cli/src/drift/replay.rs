@@ -9,7 +9,7 @@ use drift::window::Window;
 use kafka::clock::now_ms;
 use sink::reports::ReportStore;
 use workers::drift::comparer;
-use workers::past::{Past, begin_ms};
+use workers::past::{PastRecords, begin_ms};
 use workers::settings::uses;
 
 use super::flags::{CommonFlags, KafkaFlags, TestFlags};
@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<(), Failure> {
     }
     let comparer = comparer(&config, &stop)?;
     let begin_ms = begin_ms(&config, &comparer.kept(), from_ms);
-    let mut past = Past::of_topics(&config, begin_ms, comparer.kept(), &stop)?.ok_or(Failure::Interrupted)?;
+    let mut past = PastRecords::of_topics(&config, begin_ms, comparer.kept(), &stop)?.ok_or(Failure::Interrupted)?;
     let store = ReportStore::open(config.reports())?;
     let is_asked_for = |window: &Window| from_ms <= window.start_ms && window.end_ms() <= to_ms;
     let summary = reports::write(&mut past, &comparer, &store, is_asked_for, &stop)?;

@@ -10,7 +10,7 @@ use explain::terminal::Ink;
 use schemas::report::{Verdict, WindowReport};
 use sink::reports::ReportStore;
 use tokio_util::sync::CancellationToken;
-use workers::past::Past;
+use workers::past::PastRecords;
 
 use super::reading;
 use crate::failure::Failure;
@@ -23,7 +23,7 @@ const REASON_SHOWN: usize = 120;
 /// # Errors
 /// When reading, writing or closing fails, or a signal asks to stop.
 pub(super) fn write(
-    past: &mut Past,
+    past: &mut PastRecords,
     comparer: &Comparer,
     store: &ReportStore,
     is_asked_for: impl Fn(&Window) -> bool,

@@ -13,7 +13,7 @@ use super::texts::Texts;
 
 /// One true label as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LabelRecord {
+pub struct TruthRecord {
     pub id: IdHash,
     pub label: Arc<str>,
     /// When the label was given, milliseconds since 1970 UTC.
@@ -49,7 +49,7 @@ impl LabelBook {
     }
 
     /// Takes a label up, unless a newer one of its id is known.
-    pub fn apply(&mut self, record: LabelRecord) {
+    pub fn apply(&mut self, record: TruthRecord) {
         if self.is_dropped(record.id) {
             return;
         }

@@ -18,7 +18,7 @@ use schemas::RawEvent;
 use schemas::report::{ReportKey, WindowReport};
 use sha2::{Digest, Sha256};
 
-use super::book::{LabelBook, LabelRecord};
+use super::book::{LabelBook, TruthRecord};
 use super::join::Join;
 use super::performance::{Subject, rows};
 use super::predictions::{IdHash, Predictions};
@@ -103,7 +103,7 @@ impl Reviser {
                 }
             }
             let (id, time_ms) = (IdHash::of(&event.id?), event.event_time_ms?);
-            Some(LabelRecord { id, label: event.text.into(), time_ms, partition, offset })
+            Some(TruthRecord { id, label: event.text.into(), time_ms, partition, offset })
         });
         match record {
             Some(record) => {

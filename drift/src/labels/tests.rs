@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use schemas::report::{PerformanceRow, ReportKey};
 
-use super::book::{LabelBook, LabelRecord};
+use super::book::{LabelBook, TruthRecord};
 use super::confusion::Confusion;
 use super::join::{Join, Pair};
 use super::performance::{Subject, rows};
@@ -49,9 +49,9 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 /// Label records: id, label, time; partition and offset are given by the place in the list, as a log would.
-fn labels() -> impl Strategy<Value = Vec<LabelRecord>> {
+fn labels() -> impl Strategy<Value = Vec<TruthRecord>> {
     prop::collection::vec((any::<u8>(), 0..4_u8, 0..200_i64, 0..2_i32), 0..150).prop_map(|labels| {
-        let record = |(offset, (id, label, time_ms, partition)): (i64, (u8, u8, i64, i32))| LabelRecord {
+        let record = |(offset, (id, label, time_ms, partition)): (i64, (u8, u8, i64, i32))| TruthRecord {
             id: IdHash::of(&name("id", id)),
             label: name("class", label),
             time_ms,
@@ -62,7 +62,7 @@ fn labels() -> impl Strategy<Value = Vec<LabelRecord>> {
     })
 }
 
-fn book<'a>(labels: impl IntoIterator<Item = &'a LabelRecord>, max: usize) -> LabelBook {
+fn book<'a>(labels: impl IntoIterator<Item = &'a TruthRecord>, max: usize) -> LabelBook {
     let mut book = LabelBook::new(most(max));
     labels.into_iter().for_each(|label| book.apply(label.clone()));
     book
@@ -108,14 +108,14 @@ proptest! {
         let mut shuffled: Vec<_> = labels.iter().chain(&labels).cloned().collect();
         fastrand::Rng::with_seed(seed).shuffle(&mut shuffled);
         let predictions = predictions(&events, 40);
-        let join = |labels: &[LabelRecord]| Join::of(&predictions, &book(labels, max), 150);
+        let join = |labels: &[TruthRecord]| Join::of(&predictions, &book(labels, max), 150);
         prop_assert_eq!(join(&labels), join(&shuffled));
     }
 
     #[test]
     fn the_join_is_the_obvious_one(labels in labels(), events in events(), deadline_ms in 0..200_i64) {
         // Slow and obvious: per id and partition the last record, per id the latest of these, in time.
-        let mut newest: BTreeMap<(IdHash, i32), &LabelRecord> = BTreeMap::new();
+        let mut newest: BTreeMap<(IdHash, i32), &TruthRecord> = BTreeMap::new();
         labels.iter().for_each(|label| { newest.insert((label.id, label.partition), label); });
         let truth = |id: IdHash| {
             let own = newest.values().filter(|label| label.id == id);
@@ -146,7 +146,7 @@ proptest! {
 
 #[test]
 fn a_label_is_kept_for_an_event_that_comes_later_and_forgotten_in_time() {
-    let label = LabelRecord { id: IdHash::of("a"), label: Arc::from("x"), time_ms: 50, partition: 0, offset: 1 };
+    let label = TruthRecord { id: IdHash::of("a"), label: Arc::from("x"), time_ms: 50, partition: 0, offset: 1 };
     let mut book = book([&label], 10);
     book.expire(50);
     assert_eq!(book.truth(label.id, 50).map(|truth| &*truth.label), Some("x"));
@@ -159,7 +159,7 @@ fn a_label_is_kept_for_an_event_that_comes_later_and_forgotten_in_time() {
 #[test]
 fn a_full_book_says_which_ids_it_cannot_know() {
     let labels: Vec<_> = (0..20)
-        .map(|id| LabelRecord {
+        .map(|id| TruthRecord {
             id: IdHash::of(&name("id", id)),
             label: name("class", 0),
             time_ms: 0,
@@ -272,7 +272,7 @@ fn the_standard_error_of_macro_f1_is_that_of_a_bootstrap() {
 #[test]
 fn a_sample_says_how_much_of_the_window_it_holds() {
     let events: Vec<Event> = (0..200).map(|id| (Some(id), Some(0), None, 0)).collect();
-    let label = |id| LabelRecord {
+    let label = |id| TruthRecord {
         id: IdHash::of(&name("id", id)),
         label: name("class", 0),
         time_ms: 0,
@@ -304,7 +304,7 @@ fn without_a_label_one_row_says_why() {
 fn labels_of_the_hard_events_only_are_called_doubtful() {
     let events: Vec<Event> =
         (0..200).map(|id| (Some(id), Some(0), Some(if id < 60 { 500 } else { 1000 }), 0)).collect();
-    let label = |id: u8| LabelRecord {
+    let label = |id: u8| TruthRecord {
         id: IdHash::of(&name("id", id)),
         label: name("class", 0),
         time_ms: 9,

@@ -4,20 +4,20 @@ use super::*;
 use crate::counts::WindowCounts;
 use crate::partition::tests::{Record, config, observe, source, window};
 
-fn replay(partitions: i32) -> Replay {
+fn replay(partitions: i32) -> WindowReplay {
     let config = config(|_| ());
     let kept = Kept { counts_ms: 4000, flags_ms: 4000 };
     let kept = config.granularities().iter().map(|granularity| (*granularity, kept)).collect();
-    Replay::new(config, kept, (0..partitions).map(source).collect())
+    WindowReplay::new(config, kept, (0..partitions).map(source).collect())
 }
 
-fn feed(replay: &mut Replay, partition: i32, offset: i64, at_ms: i64) {
+fn feed(replay: &mut WindowReplay, partition: i32, offset: i64, at_ms: i64) {
     let origin = Origin { topic: source(partition).topic, partition, offset };
     replay.observe(&origin, &observe(Record::Event { at_ms, label: 1 })).expect("what was written");
 }
 
 /// Closes what is due; the flags of a window name its start.
-fn close(replay: &mut Replay) -> Vec<MergedWindow> {
+fn close(replay: &mut WindowReplay) -> Vec<MergedWindow> {
     let mut closed = Vec::new();
     while let Some(merged) = replay.next_window().expect("what was written") {
         let flags = Flags::from([merged.window.start_ms.to_string()]);

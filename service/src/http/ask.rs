@@ -21,7 +21,7 @@ pub enum AskError {
 
 /// What a worker said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct WorkerAnswer {
     /// Such as 200 or 503.
     pub status: u16,
     pub body: String,
@@ -31,7 +31,7 @@ pub struct Answer {
 ///
 /// # Errors
 /// When nobody answers in time, or not in HTTP.
-pub fn ask(address: SocketAddr, path: &'static str, wait: Duration) -> Result<Answer, AskError> {
+pub fn ask(address: SocketAddr, path: &'static str, wait: Duration) -> Result<WorkerAnswer, AskError> {
     let answer = exchange(address, path, wait).map_err(|source| AskError::NoAnswer { address, path, source })?;
     parse(&String::from_utf8_lossy(&answer)).ok_or(AskError::NotHttp { address, path })
 }
@@ -46,12 +46,12 @@ fn exchange(address: SocketAddr, path: &str, wait: Duration) -> io::Result<Vec<u
     Ok(answer)
 }
 
-fn parse(answer: &str) -> Option<Answer> {
+fn parse(answer: &str) -> Option<WorkerAnswer> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let mut words = head.split(' ');
     let is_http = words.next()?.starts_with("HTTP/1.");
     let status = words.next()?.parse().ok()?;
-    is_http.then(|| Answer { status, body: body.to_owned() })
+    is_http.then(|| WorkerAnswer { status, body: body.to_owned() })
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_its_status_and_its_body() {
-        let answer = |status, body: &str| Some(Answer { status, body: body.to_owned() });
+        let answer = |status, body: &str| Some(WorkerAnswer { status, body: body.to_owned() });
         assert_eq!(parse("HTTP/1.1 200 OK\r\na: b\r\n\r\n{\"ready\":true}"), answer(200, "{\"ready\":true}"));
         assert_eq!(parse("HTTP/1.1 503 Service Unavailable\r\n\r\n"), answer(503, ""));
         for other in

@@ -7,7 +7,7 @@ use kafka::source::SourceError;
 use schemas::{Generation, Origin, RawEvent, Reason, Ticket, content_bytes};
 
 use super::letter::{Fate, Fetch, Letter};
-use super::tally::{Tally, Why};
+use super::tally::{ReplayTally, Why};
 
 /// Records per transaction: far above what makes a transaction's own cost small, far below memory that matters.
 const BATCH_RECORDS: usize = 500;
@@ -21,7 +21,7 @@ pub(super) struct Open {
     pub(super) letters: Vec<(Reason, Origin)>,
     bytes: usize,
     pub(super) ticket: Ticket,
-    pub(super) tally: Tally,
+    pub(super) tally: ReplayTally,
 }
 
 /// Which dead letters go where.
@@ -39,7 +39,7 @@ impl Open {
             letters: Vec::new(),
             bytes: 0,
             ticket: Ticket::new(generation),
-            tally: Tally::default(),
+            tally: ReplayTally::default(),
         }
     }
 

@@ -14,7 +14,7 @@ const EXAMPLES_MAX: usize = 5;
 
 /// What became of the records of the dead-letter topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct ReplayTally {
     pub(super) replayed: BTreeMap<(Arc<str>, Reason), u64>,
     pub(super) passed_over: BTreeMap<Why, u64>,
     /// The first records that were passed over though nobody asked for it.
@@ -31,7 +31,7 @@ pub(super) enum Why {
     Foreign(NotADeadLetter),
 }
 
-impl Tally {
+impl ReplayTally {
     pub(super) fn pass_over(&mut self, why: Why, origin: &Origin) {
         *self.passed_over.entry(why).or_default() += 1;
         if let Why::Foreign(error) = why
@@ -58,7 +58,7 @@ impl Tally {
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write_report(out: &mut impl Write, tally: &Tally, dead_letters: &str, dry_run: bool) -> io::Result<()> {
+pub fn write_report(out: &mut impl Write, tally: &ReplayTally, dead_letters: &str, dry_run: bool) -> io::Result<()> {
     let verb = if dry_run { "would replay" } else { "replayed" };
     let total: u64 = tally.replayed.values().sum();
     writeln!(out, "{verb} {total} of the dead letters in {dead_letters}")?;
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn the_report_tells_why_dead_letters_are_left() {
         let left = (0..12).map(|offset| format!("messages[0]@{offset}: why")).collect();
-        let tally = Tally { left, replayed: [(("a".into(), Reason::Empty), 0)].into(), ..Tally::default() };
+        let tally = ReplayTally { left, replayed: [(("a".into(), Reason::Empty), 0)].into(), ..ReplayTally::default() };
         let mut report = Vec::new();
         write_report(&mut report, &tally, "dead", false).expect("a Vec takes it");
         let report = String::from_utf8(report).expect("text");

@@ -9,7 +9,7 @@ use schemas::event::Origin;
 use super::workers::{Step, Told, World, nth, steps};
 use crate::board::Clock;
 use crate::partition::tests::{EPOCH_MS, Observed, Record, Slow, config, log, observe};
-use crate::replay::Replay;
+use crate::replay::WindowReplay;
 use crate::settings::WindowConfig;
 use crate::window::Window;
 
@@ -24,9 +24,9 @@ fn logs() -> impl Strategy<Value = Vec<Vec<Observed>>> {
 /// Every report of one pass in memory, partitions by turns.
 fn one_pass(config: &Arc<WindowConfig>, logs: &[Vec<Observed>]) -> BTreeMap<(Window, i32), Told> {
     let expected = (0..logs.len()).map(nth).collect();
-    let mut replay = Replay::new(Arc::clone(config), BTreeMap::new(), expected);
+    let mut replay = WindowReplay::new(Arc::clone(config), BTreeMap::new(), expected);
     let mut reports = BTreeMap::new();
-    let mut drain = |replay: &mut Replay| {
+    let mut drain = |replay: &mut WindowReplay| {
         while let Some(merged) = replay.next_window().expect("what was written") {
             let before = reports.insert((merged.window, merged.revision), Told::from(&merged));
             assert_eq!(before, None, "a revision closes once");
