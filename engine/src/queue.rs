@@ -142,7 +142,7 @@ impl Queue {
     }
 
     /// Takes a text in.
-    pub(crate) fn push(&mut self, slot: SlotId, key: TextKey, text: &str, waiter: Waiter, now: Instant) -> Pushed {
+    pub(crate) fn push(&mut self, (slot, key): (SlotId, TextKey), text: &str, waiter: Waiter, now: Instant) -> Pushed {
         let Some(lane) = self.lanes.get_mut(&slot).filter(|lane| !lane.is_closed) else {
             return Pushed::Known(Err(LabelError::Removed));
         };

@@ -50,7 +50,7 @@ pub(crate) struct To<'a> {
 pub(crate) type Asked<'a> = (Waiter, u64, &'a str);
 type Keyed<'a> = (Waiter, u64, &'a str, TextKey);
 /// What is known at once of the texts at some places.
-pub(crate) type Known = Vec<(u64, Result<Answer, LabelError>)>;
+pub type Known = Vec<(u64, Result<Answer, LabelError>)>;
 
 pub(crate) struct Threads {
     shared: Arc<Shared>,
@@ -162,7 +162,7 @@ impl Threads {
             self.await_room(state, to, text.len());
             let pushed = match state.has_ended {
                 true => Pushed::Known(Err(LabelError::Ended)),
-                false => state.queue.push(to.id, key, text, waiter, Instant::now()),
+                false => state.queue.push((to.id, key), text, waiter, Instant::now()),
             };
             match pushed {
                 Pushed::Known(reply) => {

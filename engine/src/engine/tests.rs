@@ -76,7 +76,7 @@ fn under_load(client: &Client, change: impl FnOnce()) -> (usize, usize) {
         change();
         let asked: Vec<_> = asking.into_iter().map(|asking| asking.join().expect("no panic")).collect();
         known.extend(asked.iter().flat_map(|(_, known)| known.iter().cloned()));
-        while known.len() < 3 * TEXTS as usize {
+        while u64::try_from(known.len()).is_ok_and(|known| known < 3 * TEXTS) {
             known.push(told.recv_timeout(Duration::from_secs(20)).expect("every text is answered"));
         }
         drop(asked);

@@ -28,7 +28,7 @@ fn queue(models: &[usize], passed_over_max: u32) -> (Queue, Vec<SlotId>) {
 /// One more text, of which the first number is the place.
 fn push(queue: &mut Queue, slot: SlotId, text: &str, (caller, class): (u64, Class)) -> Pushed {
     let place = text.split(' ').next().and_then(|place| place.parse().ok()).expect("a place");
-    queue.push(slot, key(place), text, Waiter::of(caller, class, place), Instant::now())
+    queue.push((slot, key(place)), text, Waiter::of(caller, class, place), Instant::now())
 }
 
 fn key(place: u64) -> TextKey {
