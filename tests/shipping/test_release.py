@@ -28,13 +28,14 @@ def _only(pattern: str) -> Path:
 def _labels_a_file(program: Path, folder: Path) -> None:
     """In a folder and an environment that know nothing of this checkout."""
     folder.mkdir()
-    (folder / "tickets.csv").write_text('text\n"My card has not arrived"\n"How do I top up?"\n', encoding="utf-8")
+    texts = ["text", "My card has not arrived", '"My card is about to expire, how do I get a new one?"']
+    (folder / "tickets.csv").write_text("\n".join(texts) + "\n", encoding="utf-8")
     command = [program, "score", "tickets.csv", "--text", "text", "--out", "labeled.csv"]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder)}
     found = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     labeled = (folder / "labeled.csv").read_text(encoding="utf-8").splitlines()
-    assert "card_arrival" in labeled[1] and "top_up" in labeled[2], labeled
+    assert ",card_arrival,0.9" in labeled[1] and ",card_about_to_expire," in labeled[2], labeled
 
 
 def test_the_archive_is_complete_and_works_where_it_is_unpacked(tmp_path: Path):
