@@ -37,7 +37,7 @@ test: ## every check and every test, on devbroker and on Apache Kafka
 	@$(MAKE) --no-print-directory doc
 	$(call say,building labelstream and its tests)
 	@cargo build --locked --workspace --all-targets
-	$(call say,testing; NOT RUN here: torch (make test-training), pipelines (make test-pipelines), containers (make test-compose test-image))
+	$(call say,testing; NOT RUN here: make test-training (torch); make test-pipelines; make test-compose; make test-image)
 	@PYTEST_ARGS="$(PYTEST_ARGS)" tools/kafka/kafka with tools/suites
 
 test-pipelines: ## the stages of training by DVC (with an S3 server) and by Kubeflow's local runner, for minutes

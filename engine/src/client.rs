@@ -12,7 +12,7 @@ use crate::answer::{Answer, Class, News, Tell, Waiter};
 use crate::error::{LabelError, QueueFull};
 use crate::lane::SlotId;
 use crate::slot::Slot;
-use crate::threads::{Asked, Known, Removal, Threads, To};
+use crate::threads::{Asked, KnownAnswers, Removal, Threads, To};
 
 /// Asks one slot of an engine, in one class. Cheap to clone; the engine ends with the last of its handles and clients.
 #[derive(Clone)]
@@ -89,7 +89,7 @@ pub struct Caller {
 impl Caller {
     /// Asks for texts; waits while the class has as many bytes under way as it may, in the order of coming. What is known
     /// at once is returned and not told again.
-    pub fn submit<'a>(&self, texts: impl IntoIterator<Item = (u64, &'a str)>) -> Known {
+    pub fn submit<'a>(&self, texts: impl IntoIterator<Item = (u64, &'a str)>) -> KnownAnswers {
         self.client.threads.submit(self.to(), self.asked(texts))
     }
 
@@ -98,7 +98,7 @@ impl Caller {
     ///
     /// # Errors
     /// When there is no room now. Texts whose answer is known or under way need none.
-    pub fn try_submit<'a>(&self, texts: impl IntoIterator<Item = (u64, &'a str)>) -> Result<Known, QueueFull> {
+    pub fn try_submit<'a>(&self, texts: impl IntoIterator<Item = (u64, &'a str)>) -> Result<KnownAnswers, QueueFull> {
         self.client.threads.try_submit(self.to(), self.asked(texts))
     }
 

@@ -107,4 +107,4 @@ pub use client::{Caller, Client};
 pub use engine::Engine;
 pub use queue::Limits;
 pub use slot::{Pool, Prediction, Slot, SlotConfig};
-pub use threads::{Known, Loaded, Removal};
+pub use threads::{KnownAnswers, Loaded, Removal};

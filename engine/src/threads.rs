@@ -50,7 +50,7 @@ pub(crate) struct To<'a> {
 pub(crate) type Asked<'a> = (Waiter, u64, &'a str);
 type Keyed<'a> = (Waiter, u64, &'a str, TextKey);
 /// What is known at once of the texts at some places.
-pub type Known = Vec<(u64, Result<Answer, LabelError>)>;
+pub type KnownAnswers = Vec<(u64, Result<Answer, LabelError>)>;
 
 pub(crate) struct Threads {
     shared: Arc<Shared>,
@@ -135,7 +135,7 @@ impl Threads {
     }
 
     /// Takes texts in, each as soon as there is room for it and all who came earlier are in.
-    pub(crate) fn submit<'a>(&self, to: To<'_>, texts: impl Iterator<Item = Asked<'a>>) -> Known {
+    pub(crate) fn submit<'a>(&self, to: To<'_>, texts: impl Iterator<Item = Asked<'a>>) -> KnownAnswers {
         let texts = keyed(to, texts);
         let mut state = self.shared.state.lock();
         self.take_in(&mut state, to, texts)
@@ -146,7 +146,7 @@ impl Threads {
         &self,
         to: To<'_>,
         texts: impl Iterator<Item = Asked<'a>>,
-    ) -> Result<Known, QueueFull> {
+    ) -> Result<KnownAnswers, QueueFull> {
         let texts = keyed(to, texts);
         let mut state = self.shared.state.lock();
         let bytes = texts.iter().map(|(_, _, text, key)| (key, text.len()));
@@ -156,7 +156,7 @@ impl Threads {
         }
     }
 
-    fn take_in(&self, state: &mut MutexGuard<'_, State>, to: To<'_>, texts: Vec<Keyed<'_>>) -> Known {
+    fn take_in(&self, state: &mut MutexGuard<'_, State>, to: To<'_>, texts: Vec<Keyed<'_>>) -> KnownAnswers {
         let (mut known, mut hits, mut misses) = (Vec::new(), 0, 0);
         for (waiter, place, text, key) in texts {
             self.await_room(state, to, text.len());

@@ -76,7 +76,6 @@ const SHARED_TYPES: &[(&str, &str)] = &[
     ("Parts", "what one of the two pipelines is made of"),
     ("PipelineError", "why one of the two pipelines ended"),
     ("Progress", "how far one of the two pipelines is"),
-    ("Settings", "a crate's settings as they are written"),
     ("Stage", "the stages of one of the two pipelines"),
 ];
 

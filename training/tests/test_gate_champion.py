@@ -33,7 +33,7 @@ def test_as_good_as_the_champion_passes_and_worse_fails(tmp_path: Path) -> None:
     assert same.passed and same.value == 0.0 and same.interval is not None and same.interval[0] < 0
     worse = with_champion(tmp_path / "b", "margin = 0.05", good, is_bad=True)
     assert not worse.passed and worse.value == -1.0
-    assert "120 only the champion" in worse.sentence and "is not excluded" in worse.sentence
+    assert "120 only for the champion" in worse.sentence and "is not excluded" in worse.sentence
 
 
 def test_too_few_texts_to_exclude_the_loss_fail(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_an_empty_champion_is_none(tmp_path: Path) -> None:
 
 
 def test_a_champion_that_is_no_package_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no package"):
+    with pytest.raises(UserError, match="has no labelstream.json"):
         with_champion(tmp_path, "margin = 0.05", tmp_path / "nowhere")
 
 

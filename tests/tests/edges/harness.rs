@@ -286,8 +286,17 @@ impl Reader {
         self.runtime.block_on(self.source.next())
     }
 
-    /// The next `count` records, which must be of one generation.
+    /// The next `count` records, which must be of one generation and come before the end.
     pub(crate) fn take(&mut self, count: usize) -> (Vec<RawEvent>, Generation) {
+        self.take_unless(count, |read| panic!("the source ended after {read} of {count} records"))
+    }
+
+    /// The next `count` records of one generation; partitions may come one after the other, each with an end.
+    pub(crate) fn take_past_ends(&mut self, count: usize) -> (Vec<RawEvent>, Generation) {
+        self.take_unless(count, |_| {})
+    }
+
+    fn take_unless(&mut self, count: usize, on_end: impl Fn(usize)) -> (Vec<RawEvent>, Generation) {
         let deadline = Instant::now() + PATIENCE;
         let (mut events, mut generation) = (Vec::new(), None);
         while events.len() < count {
@@ -302,7 +311,7 @@ impl Reader {
                     generation = None;
                 }
                 SourceEvent::Tick | SourceEvent::Drained { .. } => {}
-                SourceEvent::End => panic!("the source ended after {} of {count} records", events.len()),
+                SourceEvent::End => on_end(events.len()),
             }
         }
         (events, generation.expect("at least one record"))

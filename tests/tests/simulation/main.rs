@@ -301,7 +301,9 @@ fn a_stage_that_hangs_is_told_until_it_goes_on_and_no_record_is_lost() {
         };
         await_stalls(progress.stages(), &[stage]);
         let stall = progress.stages().stalls().pop().expect("it hangs until the gate opens");
-        assert_eq!(stall.work.first.is_some(), seam != Seam::Read, "{stall}");
+        // The end of a drained partition is published without records.
+        assert_eq!(stall.work.first.is_some(), stall.work.records > 0, "{stall}");
+        assert!(seam != Seam::Infer || stall.work.records > 0, "{stall}");
         assert!(!stall.to_string().contains("text"), "a text is in it: {stall}");
         drop(gate);
         await_stalls(progress.stages(), &[]);
