@@ -57,7 +57,7 @@ test-training: ## every test of training, with torch too (installs 6 GB)
 test-deploy: ## k8s/ and charts/: rendered, held equal, against schemas and promises, and with the program itself
 	@tools/install build onnxruntime java kafka deploy
 	$(call say,building the labelstream program that the manifests configure)
-	@cargo build --locked --workspace --bin labelstream
+	@cargo build --locked --package cli
 	@.tools/deploy/bin/python -m pytest -q -rs tests/deploy $(PYTEST_ARGS)
 
 # Kafka, S3 and Prometheus are the real ones; what cannot be installed is named and skipped.
@@ -65,7 +65,7 @@ test-compose: ## the services of docker-compose.yml, on real Kafka, S3 and Prome
 	@tools/install build onnxruntime kafka kafka-tools kcat python training shipping
 	@tools/install prometheus || true
 	@if type -P go >/dev/null; then tools/install versitygw; fi
-	@cargo build --locked --workspace --bin labelstream
+	@cargo build --locked --package cli
 	@.tools/shipping/bin/python -m pytest -q -rs -s tests/shipping/test_compose.py $(PYTEST_ARGS)
 
 # Needs root. FULL=1 compiles in the image, as `docker build` does; else the image gets a binary that is there already.
