@@ -5,15 +5,14 @@
 //! partitions. The age of the oldest record costs a fetch from each partition whose committed offset has moved; of more
 //! than [`AGES_MAX`] the rest is left out.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::Message;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::connection::Connection;
+use crate::first_times::first_times;
 use crate::listener::Listener;
 use crate::offsets::{self, Log, Slot};
 use crate::reaction::ErrorKind;
@@ -22,8 +21,6 @@ use crate::reaction::ErrorKind;
 pub const AGES_MAX: usize = 64;
 /// Bytes of such a fetch and partition; a larger batch of records still comes whole.
 const AGE_BYTES: usize = 16 << 10;
-/// One poll while first records are fetched.
-const POLL_WAIT: Duration = Duration::from_millis(50);
 /// A consumer that reads only ages may give up on them.
 const AGES_WAIT: Duration = Duration::from_secs(2);
 
@@ -171,45 +168,16 @@ impl BacklogReader {
         self.ages.retain(|slot, (at, _)| waiting.iter().any(|(own, from, _)| own == slot && from == at));
         let unknown = waiting.iter().filter(|(slot, ..)| !self.ages.contains_key(slot));
         let unknown: Vec<(Slot, i64)> = unknown.take(AGES_MAX).map(|(slot, from, _)| (slot.clone(), *from)).collect();
-        if !unknown.is_empty()
-            && let Err(error) = self.fetch_ages(&unknown)
-        {
-            tracing::debug!(%error, "failed to read the oldest records");
-        }
-        self.ages.values().filter_map(|(_, time)| *time).min()
-    }
-
-    fn fetch_ages(&mut self, asked: &[(Slot, i64)]) -> Result<(), KafkaError> {
-        let mut assigned = TopicPartitionList::with_capacity(asked.len());
-        for ((topic, partition), from) in asked {
-            assigned.add_partition_offset(topic, *partition, Offset::Offset(*from))?;
-        }
-        self.consumer.assign(&assigned)?;
-        let from: BTreeMap<&Slot, i64> = asked.iter().map(|(slot, from)| (slot, *from)).collect();
-        let mut open: BTreeSet<Slot> = asked.iter().map(|(slot, _)| slot.clone()).collect();
-        let deadline = Instant::now() + self.wait.min(AGES_WAIT);
-        while !open.is_empty() && Instant::now() < deadline {
-            let (slot, time) = match self.consumer.poll(POLL_WAIT) {
-                // The first of a partition stands for it: its records came in this order.
-                Some(Ok(message)) => {
-                    let time = message.timestamp().to_millis().filter(|time| *time > 0);
-                    ((message.topic().to_owned(), message.partition()), time)
-                }
-                // Only markers and aborted records wait. The event names no topic: with several, it is asked again.
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    let [topic] = self.topics.as_slice() else {
-                        open.retain(|(_, own)| *own != partition);
-                        continue;
-                    };
-                    ((topic.clone(), partition), None)
-                }
-                _ => continue,
-            };
-            if open.remove(&slot) {
-                self.ages.insert(slot.clone(), (from[&slot], time));
+        if !unknown.is_empty() {
+            match first_times(&self.consumer, &unknown, self.wait.min(AGES_WAIT)) {
+                Ok(mut times) => self.ages.extend(unknown.into_iter().filter_map(|(slot, from)| {
+                    let time = times.remove(&slot)?;
+                    Some((slot, (from, time)))
+                })),
+                Err(error) => tracing::debug!(%error, "failed to read the oldest records"),
             }
         }
-        self.consumer.assign(&TopicPartitionList::new())
+        self.ages.values().filter_map(|(_, time)| *time).min()
     }
 }
 

@@ -21,6 +21,7 @@ pub mod clock;
 pub mod connection;
 pub mod consumer;
 pub mod error;
+mod first_times;
 pub mod follower;
 pub mod identity;
 pub mod lease;

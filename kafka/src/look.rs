@@ -3,18 +3,17 @@
 //! Nothing is committed and no member of the group notices. The group's own offsets are only asked for, which also
 //! shows whether this user may use the group.
 
-use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
-use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::RawEvent;
 
 use crate::connection::Connection;
 use crate::error::ClientError;
+use crate::first_times::first_times;
 use crate::listener::Listener;
 use crate::reaction::ErrorKind;
 use crate::record::{TopicNames, raw_event};
@@ -123,29 +122,9 @@ impl Look {
     /// The time of the oldest record over all partitions, milliseconds since 1970 UTC; `None` when there is none that
     /// carries a time, or none comes in time.
     pub fn oldest_ms(&self) -> Option<i64> {
-        let mut assigned = TopicPartitionList::with_capacity(self.ends.len());
-        for (topic, partition, first, _) in self.ends.iter().filter(|(_, _, first, end)| first < end) {
-            assigned.add_partition_offset(topic, *partition, Offset::Offset(*first)).ok()?;
-        }
-        let mut open: BTreeSet<_> =
-            assigned.elements().iter().map(|element| (element.topic().to_owned(), element.partition())).collect();
-        self.consumer.assign(&assigned).ok()?;
-        let deadline = Instant::now() + self.wait;
-        let mut oldest: Option<i64> = None;
-        while !open.is_empty() && Instant::now() < deadline {
-            match self.consumer.poll(Duration::from_millis(100)) {
-                // The first of a partition stands for it: its records came in this order.
-                Some(Ok(message)) if open.remove(&(message.topic().to_owned(), message.partition())) => {
-                    let time = message.timestamp().to_millis().filter(|time| *time > 0);
-                    oldest = time.into_iter().chain(oldest).min();
-                }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    open.retain(|(_, own)| *own != partition);
-                }
-                _ => {}
-            }
-        }
-        oldest
+        let held = self.ends.iter().filter(|(_, _, first, end)| first < end);
+        let starts: Vec<_> = held.map(|(topic, partition, first, _)| ((topic.clone(), *partition), *first)).collect();
+        first_times(&self.consumer, &starts, self.wait).ok()?.into_values().flatten().min()
     }
 
     /// A coordinator that refuses says so in an event; the call that waits for it only runs out of time.
