@@ -89,8 +89,8 @@ impl BacklogWatch {
             pace.heard(now, backlog.committed.clone());
             *last = Some((now, backlog));
         }
-        let backlog = last.as_ref().map(|(_, backlog)| backlog.clone()).unwrap_or_default();
-        Ok(self.told(&backlog, pace.records_per_second(), now_ms()))
+        let (_, backlog) = last.as_ref().expect("a look that fails returns above");
+        Ok(self.told(backlog, pace.records_per_second(), now_ms()))
     }
 
     fn connect(&self) -> Result<BacklogReader, BacklogError> {
